@@ -1,0 +1,38 @@
+# Each target works on a machine that has only python3 (with venv) and make: the first one run creates .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test check bench lock clean help
+
+help:           ## what can be run
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+demo: $(READY)  ## broker, live events, SQL jobs and a web page
+	$(BIN)/yeoul demo $(ARGS)
+
+test: $(READY)  ## every test
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+
+check: $(READY) ## style, types and the layer contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(READY) ## speed, as ratios within one run
+	$(BIN)/python -m bench $(ARGS)
+
+$(READY): pyproject.toml requirements/dev.lock requirements/tools.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/tools.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	touch $(READY)
+
+lock: $(READY)  ## pin the newest versions that pyproject.toml allows
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml requirements/build.in -o requirements/dev.lock --upgrade
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header requirements/tools.in -o requirements/tools.lock --upgrade
+
+clean:          ## remove what the targets made
+	rm -rf .venv .mypy_cache .ruff_cache .hypothesis build dist
