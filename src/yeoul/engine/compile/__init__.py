@@ -1,0 +1,1 @@
+"""Lowers bound expressions to Polars expressions, once per job."""

@@ -1,0 +1,1 @@
+"""One operator per file, each pure: rows and watermarks in, rows and late rows out. See `contract`."""

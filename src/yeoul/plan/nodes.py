@@ -1,0 +1,277 @@
+"""Logical nodes: a query as a tree of frozen values, from sources up to what the user sees.
+
+Every node has a `schema`; the names in it are unique. Expressions refer to columns of the node's input by name. A
+plan never names operators, threads or files: it says what, not how. Event time is one column of the schema marked
+as row time; `AssignWatermark` says how the watermark follows from it, and every node above passes it on or loses it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from yeoul.plan.expressions import AggregateCall, Expression, LiteralValue
+from yeoul.plan.tables import TableDefinition
+from yeoul.plan.types import DataType
+
+__all__ = [
+    "Aggregation",
+    "AssignWatermark",
+    "Field",
+    "Filter",
+    "Limit",
+    "Node",
+    "Project",
+    "Projection",
+    "Scan",
+    "Schema",
+    "Union",
+    "Values",
+    "Window",
+    "WindowAggregate",
+    "WindowAssign",
+    "WindowKind",
+    "WindowProperty",
+    "Write",
+    "inputs_of",
+    "walk",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A named, typed column of a node's output; `is_rowtime` marks the stream's event time."""
+
+    name: str
+    type: DataType
+    is_rowtime: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The columns of a node's output, in order, with unique names.
+
+    Example:
+        >>> from yeoul.plan.types import INT
+        >>> Schema((Field("a", INT),)).names
+        ('a',)
+    """
+
+    fields: tuple[Field, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(one.name for one in self.fields)
+
+    @property
+    def rowtime(self) -> Field | None:
+        """The first event-time column, if there is one."""
+        return next((one for one in self.fields if one.is_rowtime), None)
+
+    def __getitem__(self, name: str) -> Field:
+        return next(one for one in self.fields if one.name == name)
+
+    def __contains__(self, name: str) -> bool:
+        return any(one.name == name for one in self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Reads a table's physical and metadata columns; `schema` names just those that are read (push-down).
+
+    Attributes:
+        table: The declaration.
+        schema: The physical and metadata columns to produce, a subset of the declared ones.
+        options: The declaration's options with the query's dynamic ones (`/*+ OPTIONS(...) */`) on top.
+    """
+
+    table: TableDefinition
+    schema: Schema
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Literal rows: VALUES, and SELECT without FROM."""
+
+    rows: tuple[tuple[LiteralValue, ...], ...]
+    schema: Schema
+
+
+@dataclass(frozen=True, slots=True)
+class AssignWatermark:
+    """Follows event time: the watermark is the largest value of `expression` seen, per split.
+
+    Attributes:
+        column: The row-time column, TIMESTAMP(3) or TIMESTAMP_LTZ(3).
+        expression: Same type as the column, over the input's columns.
+        idle_timeout_ms: After how long at its end a split stops holding the watermark; None: never.
+    """
+
+    input: Node
+    column: str
+    expression: Expression
+    schema: Schema
+    idle_timeout_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """One output column and the expression over the input that fills it."""
+
+    name: str
+    expression: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Computes the output columns from the input's."""
+
+    input: Node
+    projections: tuple[Projection, ...]
+    schema: Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Keeps the rows for which the predicate is true (not false, not NULL)."""
+
+    input: Node
+    predicate: Expression
+
+    @property
+    def schema(self) -> Schema:
+        return self.input.schema
+
+
+class WindowKind(enum.Enum):
+    TUMBLE = "TUMBLE"
+    HOP = "HOP"
+    CUMULATE = "CUMULATE"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which windows a row belongs to, by its row time; all in milliseconds of the row time's own axis.
+
+    TUMBLE has `slide_ms == size_ms`. HOP starts a window every `slide_ms`. CUMULATE emits at each `slide_ms` (its
+    step) within `size_ms`. `offset_ms` shifts every window's start from the epoch.
+    """
+
+    kind: WindowKind
+    time_column: str
+    size_ms: int
+    slide_ms: int
+    offset_ms: int = 0
+
+    def __str__(self) -> str:
+        parts = [self.time_column, f"size {self.size_ms} ms"]
+        if self.kind is WindowKind.HOP:
+            parts.append(f"slide {self.slide_ms} ms")
+        if self.kind is WindowKind.CUMULATE:
+            parts.append(f"step {self.slide_ms} ms")
+        if self.offset_ms:
+            parts.append(f"offset {self.offset_ms} ms")
+        return f"{self.kind.value}({', '.join(parts)})"
+
+
+class WindowProperty(enum.Enum):
+    """What a query can ask of a window."""
+
+    START = "start"
+    """Inclusive start, TIMESTAMP(3)."""
+    END = "end"
+    """Exclusive end, TIMESTAMP(3)."""
+    TIME = "time"
+    """End - 1 ms, a row time again: `window_time`, `TUMBLE_ROWTIME`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregation:
+    """One output column and the aggregate that fills it."""
+
+    name: str
+    call: AggregateCall
+
+
+@dataclass(frozen=True, slots=True)
+class WindowAggregate:
+    """Aggregates each window's rows by key; emits a window once, when the watermark passes its end.
+
+    Attributes:
+        keys: Output name and expression over the input; may be empty (one row per window).
+        aggregates: Output name and call, arguments over the input.
+        properties: Output name and window property.
+        schema: Keys, then aggregates, then properties.
+    """
+
+    input: Node
+    window: Window
+    keys: tuple[Projection, ...]
+    aggregates: tuple[Aggregation, ...]
+    properties: tuple[tuple[str, WindowProperty], ...]
+    schema: Schema
+
+
+@dataclass(frozen=True, slots=True)
+class WindowAssign:
+    """The bare table function: each row once per window it belongs to, with window_start, window_end, window_time."""
+
+    input: Node
+    window: Window
+    schema: Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """UNION ALL: rows of every input, columns matched by position, named as in the first; watermarks by minimum."""
+
+    inputs: tuple[Node, ...]
+    schema: Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The first `count` rows in order of arrival; then the job is done."""
+
+    input: Node
+    count: int
+
+    @property
+    def schema(self) -> Schema:
+        return self.input.schema
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """INSERT INTO: the input's columns, by position, into the table's writable ones."""
+
+    input: Node
+    table: TableDefinition
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def schema(self) -> Schema:
+        return self.input.schema
+
+
+Node = Scan | Values | AssignWatermark | Project | Filter | WindowAggregate | WindowAssign | Union | Limit | Write
+
+
+def inputs_of(node: Node) -> tuple[Node, ...]:
+    """Returns the nodes directly below."""
+    match node:
+        case Scan() | Values():
+            return ()
+        case Union():
+            return node.inputs
+        case _:
+            return (node.input,)
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """Yields a plan's nodes, inputs before the node that reads them."""
+    for below in inputs_of(node):
+        yield from walk(below)
+    yield node
