@@ -1,0 +1,221 @@
+"""When appended bytes become durable: flush rounds, off the event loop.
+
+A partition that was appended to asks for a round. At the end of the loop's current tick its round starts in one of a
+few threads: sync each of its dirty files once, sync its directory if a file was created, and come back to the loop,
+where the partition moves its durable offset and answers who waited. Rounds of different partitions run in parallel
+and wait for nobody else; what is appended to a partition during its round joins its next one.
+
+Modes (`flush=`):
+    commit: an append is acknowledged, and readable, once a round has covered it. The default.
+    interval: acknowledged at once; every partition that was appended to is synced every `interval_ms`.
+    os: acknowledged at once; the operating system writes when it sees fit.
+
+A sync that fails is fatal: the kernel may have dropped the pages, so trying again could report success for bytes that
+are gone. `on_fatal` is called once, on the loop, and nothing is acknowledged afterwards.
+
+Threads touch nothing but the disk. Everything else here runs on the loop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from queue import SimpleQueue
+from typing import Protocol
+
+from yeoul.log.disk import Disk
+from yeoul.log.errors import LogStopped
+
+__all__ = ["FlushMode", "FlushTarget", "FlushWork", "Flusher"]
+
+_THREADS = 4
+
+
+class FlushMode(Enum):
+    """When an append counts as done."""
+
+    COMMIT = "commit"
+    INTERVAL = "interval"
+    OS = "os"
+
+
+class FlushWork(Protocol):
+    """What one round does to the disk; runs in a thread."""
+
+    def run(self, disk: Disk) -> None:
+        """Raises:
+        OSError: Durability is in doubt; fatal.
+        """
+        ...
+
+
+class FlushTarget(Protocol):
+    """What asks for rounds: a partition."""
+
+    def start_round(self) -> FlushWork | None:
+        """Called on the loop: returns what is not durable yet, or None when all is."""
+        ...
+
+    def finish_round(self, work: FlushWork) -> None:
+        """Called on the loop once the work is done: what it covers is durable."""
+        ...
+
+
+@dataclass(slots=True)
+class _Round:
+    target: FlushTarget | None
+    work: FlushWork
+    failure: BaseException | None = None
+    done: Callable[[BaseException | None], None] | None = None
+
+
+class Flusher:
+    """The flush rounds of one log.
+
+    Args:
+        disk: Where the bytes go.
+        mode: When an append counts as done.
+        defer: Calls a function once the current tick of the loop has ended, on the loop: `loop.call_soon`.
+        post: The same from any thread: `loop.call_soon_threadsafe`.
+        on_fatal: Called on the loop with the first failure.
+        interval_ms: The pause between rounds in interval mode.
+    """
+
+    def __init__(
+        self,
+        disk: Disk,
+        mode: FlushMode,
+        *,
+        defer: Callable[[Callable[[], None]], object],
+        post: Callable[[Callable[[], None]], object],
+        on_fatal: Callable[[LogStopped], None],
+        interval_ms: int = 1_000,
+    ) -> None:
+        self.disk = disk
+        self.mode = mode
+        self.failure: LogStopped | None = None
+        self._defer = defer
+        self._post = post
+        self._on_fatal = on_fatal
+        self._wanted: dict[FlushTarget, None] = {}
+        self._running: set[FlushTarget] = set()
+        self._deferred = False
+        self._queue: SimpleQueue[_Round | None] = SimpleQueue()
+        self._finished: deque[_Round] = deque()
+        self._wake_pending = False
+        self._closing = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._interval_s = interval_ms / 1_000
+
+    def request(self, target: FlushTarget) -> None:
+        """Asks for a round that covers everything `target` holds at the end of this tick."""
+        if self.mode is FlushMode.OS:
+            return
+        self._wanted[target] = None
+        if self.mode is FlushMode.COMMIT:
+            if not self._deferred and target not in self._running:
+                self._deferred = True
+                self._defer(self._start_rounds)
+        elif not self._threads:
+            self._start_threads()
+
+    def submit(self, work: FlushWork, done: Callable[[BaseException | None], None]) -> None:
+        """Runs work that belongs to no round; `done` is called on the loop with what it raised, or None."""
+        self._enqueue(_Round(None, work, done=done))
+
+    def forget(self, target: FlushTarget) -> None:
+        """Drops a target that is being deleted; a round that is under way still ends."""
+        self._wanted.pop(target, None)
+
+    def close(self) -> None:
+        """Ends the threads once they have done what was queued; call it when no round is wanted any more."""
+        self._closing.set()
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+        self._drain()
+
+    def _start_rounds(self) -> None:
+        self._deferred = False
+        if self.failure is not None or self._closing.is_set():
+            return
+        ready = [target for target in self._wanted if target not in self._running]
+        for target in ready:
+            del self._wanted[target]
+            work = target.start_round()
+            if work is not None:
+                self._running.add(target)
+                self._enqueue(_Round(target, work))
+
+    def _enqueue(self, round_: _Round) -> None:
+        if not self._threads:
+            self._start_threads()
+        self._queue.put(round_)
+
+    def _start_threads(self) -> None:
+        names = [(self._work, f"yeoul-flush-{number}") for number in range(_THREADS)]
+        if self.mode is FlushMode.INTERVAL:
+            names.append((self._tick, "yeoul-flush-interval"))
+        self._threads = [threading.Thread(target=run, name=name, daemon=True) for run, name in names]
+        for thread in self._threads:
+            thread.start()
+
+    def _tick(self) -> None:
+        while not self._closing.wait(self._interval_s):
+            # The loop may be closed already, just before `close`.
+            with contextlib.suppress(RuntimeError):
+                self._post(self._start_rounds)
+
+    def _work(self) -> None:
+        disk, finished = self.disk, self._finished
+        while (round_ := self._queue.get()) is not None:
+            try:
+                round_.work.run(disk)
+            except BaseException as error:
+                round_.failure = error
+            finished.append(round_)
+            # One wake-up serves all rounds that end before the loop comes to it.
+            if not self._wake_pending:
+                self._wake_pending = True
+                self._wake()
+
+    def _wake(self) -> None:
+        try:
+            self._post(self._drain)
+        except RuntimeError:
+            # The loop is closed: `close` drains.
+            self._wake_pending = False
+
+    def _drain(self) -> None:
+        self._wake_pending = False
+        while self._finished:
+            round_ = self._finished.popleft()
+            if round_.target is not None:
+                self._finish(round_.target, round_)
+            elif round_.done is not None:
+                round_.done(round_.failure)
+        if self.mode is FlushMode.COMMIT and self._wanted and not self._deferred:
+            self._start_rounds()
+
+    def _finish(self, target: FlushTarget, round_: _Round) -> None:
+        self._running.discard(target)
+        if round_.failure is not None:
+            self.fail(round_.failure)
+        elif self.failure is None:
+            target.finish_round(round_.work)
+
+    def fail(self, cause: BaseException) -> None:
+        """Stops the log for good: nothing more is acknowledged."""
+        if self.failure is None:
+            self.failure = LogStopped(
+                f"The disk failed to make appended bytes durable: {cause}",
+                hint="Check the disk, then start the broker again: it recovers everything that was acknowledged.",
+            )
+            self.failure.__cause__ = cause
+            self._on_fatal(self.failure)

@@ -1,0 +1,258 @@
+"""Opens a partition's files: finds where the log ends, mends a torn tail, refuses anything worse.
+
+The decisions are `recovery`'s; this module reads the bytes they are made on and carries them out. After it, every
+byte that the partition shows is durable, whatever was only in the page cache before.
+
+Called by `partition`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from yeoul.log.checkpoint import Checkpoint, decode_checkpoint
+from yeoul.log.config import TopicConfig
+from yeoul.log.disk import Disk, DiskFile
+from yeoul.log.errors import LogCorrupt
+from yeoul.log.index import ENTRY_BYTES
+from yeoul.log.producers import ProducerStates
+from yeoul.log.recovery import ScanEnd, Scanned, batch_candidates, is_valid_batch, read_header_or_none, scan
+from yeoul.log.segment import Segment, index_path, segment_path
+from yeoul.wire.records import HEADER_BYTES
+
+__all__ = ["CHECKPOINT_NAME", "OpenedPartition", "open_partition"]
+
+CHECKPOINT_NAME = "checkpoint"
+_CHUNK_BYTES = 8 << 20
+_DOCTOR = "Run `yeoul doctor` on the data directory: it shows which records are whole and how to go on with them."
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedPartition:
+    """What was found.
+
+    Attributes:
+        segments: In order; the last one is ready for appends. Never empty.
+        producers: As the log makes them at its end.
+        start_offset: The first offset that may be read.
+        end_offset: The offset of the next record.
+        recovery_offset: Below it nothing had to be scanned.
+        truncated_bytes: How long the torn tail was.
+        created: The first segment was just created: its name is not durable yet.
+    """
+
+    segments: list[Segment]
+    producers: ProducerStates
+    start_offset: int
+    end_offset: int
+    recovery_offset: int
+    truncated_bytes: int
+    created: bool
+
+
+def open_partition(disk: Disk, directory: Path, config: TopicConfig, *, now_ms: int) -> OpenedPartition:
+    """Returns a partition's state, its tail mended.
+
+    Raises:
+        LogCorrupt: Bytes below the recovery point are missing or damaged, or valid batches follow a damaged place.
+    """
+    return _Opening(disk, directory, config, now_ms).open()
+
+
+class _Opening:
+    """One start of one partition."""
+
+    def __init__(self, disk: Disk, directory: Path, config: TopicConfig, now_ms: int) -> None:
+        self.disk = disk
+        self.directory = directory
+        self.config = config
+        self.now_ms = now_ms
+        self.producers = ProducerStates()
+        self.truncated_bytes = 0
+        self.scanned = False
+
+    def open(self) -> OpenedPartition:
+        names = self.disk.list_directory(self.directory)
+        bases = sorted(int(name[:-4]) for name in names if name.endswith(".log") and name[:-4].isdigit())
+        content = self.disk.read_file(self.directory / CHECKPOINT_NAME)
+        where = str(self.directory / CHECKPOINT_NAME)
+        checkpoint = None if content is None else decode_checkpoint(content, where)
+        if not bases:
+            return self._create(checkpoint)
+        if checkpoint is None:
+            checkpoint = Checkpoint(bases[0], bases[0], bases[0], 0, [])
+        self._check_bases(bases, checkpoint)
+        return self._open_segments(bases, checkpoint)
+
+    def _create(self, checkpoint: Checkpoint | None) -> OpenedPartition:
+        if checkpoint is not None and checkpoint.recovery_offset > checkpoint.start_offset:
+            raise LogCorrupt(
+                f"{self.directory} holds no segment, expected records up to offset {checkpoint.recovery_offset}",
+                hint=_DOCTOR,
+            )
+        base = checkpoint.start_offset if checkpoint else 0
+        segment = self._segment(base, 0)
+        segment.create()
+        return OpenedPartition([segment], self.producers, base, base, base, 0, created=True)
+
+    def _check_bases(self, bases: Sequence[int], checkpoint: Checkpoint) -> None:
+        if checkpoint.segment_base_offset not in bases:
+            raise LogCorrupt(
+                f"{segment_path(self.directory, checkpoint.segment_base_offset)} is missing; records up to offset "
+                f"{checkpoint.recovery_offset} were durable",
+                hint=_DOCTOR,
+            )
+        if bases[0] > checkpoint.start_offset:
+            raise LogCorrupt(
+                f"{self.directory} begins at offset {bases[0]}, expected offset {checkpoint.start_offset} or below",
+                hint=_DOCTOR,
+            )
+
+    def _open_segments(self, bases: Sequence[int], checkpoint: Checkpoint) -> OpenedPartition:
+        older = [base for base in bases if base < checkpoint.segment_base_offset]
+        segments = [self._segment(base, self._file(base).size_bytes()) for base in older]
+        self.producers = ProducerStates.load(checkpoint.producers)
+        newest = self._resume(checkpoint)
+        next_offset = self._scan_segment(newest, checkpoint.position, checkpoint.recovery_offset)
+        segments.append(newest)
+        for base in bases[len(older) + 1 :]:
+            if next_offset != base:
+                self._drop_or_refuse(base, next_offset)
+                continue
+            newest = self._segment(base, 0)
+            newest.file  # noqa: B018 - opens it, so that it is synced below
+            next_offset = self._scan_segment(newest, 0, base)
+            segments.append(newest)
+        if self.scanned:
+            self._make_durable(segments[len(older) :])
+        return OpenedPartition(
+            segments,
+            self.producers,
+            max(checkpoint.start_offset, bases[0]),
+            next_offset,
+            checkpoint.recovery_offset,
+            self.truncated_bytes,
+            created=False,
+        )
+
+    def _segment(self, base: int, size_bytes: int) -> Segment:
+        interval = self.config.index_interval_bytes
+        return Segment(self.disk, self.directory, base, size_bytes, index_interval_bytes=interval)
+
+    def _file(self, base: int) -> DiskFile:
+        return self.disk.open(segment_path(self.directory, base))
+
+    def _resume(self, checkpoint: Checkpoint) -> Segment:
+        """Returns the segment with the recovery point, ready for what follows it."""
+        segment = self._segment(checkpoint.segment_base_offset, checkpoint.position)
+        held_bytes = segment.file.size_bytes()
+        if held_bytes < checkpoint.position:
+            raise LogCorrupt(
+                f"{segment_path(self.directory, segment.base_offset)} has {held_bytes} bytes, expected at least "
+                f"{checkpoint.position}: durable records up to offset {checkpoint.recovery_offset} are missing",
+                hint=_DOCTOR,
+            )
+        self._check_below(segment, checkpoint)
+        segment.resume(segment.index, checkpoint.position)
+        path = index_path(self.directory, segment.base_offset)
+        if (self.disk.read_file(path) or b"")[segment.persisted_entries * ENTRY_BYTES :]:
+            # Entries beyond the recovery point name batches that may not survive; they are made anew.
+            self.disk.open(path).truncate(segment.persisted_entries * ENTRY_BYTES)
+        return segment
+
+    def _check_below(self, segment: Segment, checkpoint: Checkpoint) -> None:
+        """Holds the last batches below the recovery point against what the checkpoint says."""
+        if checkpoint.position == 0:
+            return
+        entry = segment.index.at_position(checkpoint.position - 1)
+        data = segment.file.read_at(checkpoint.position - entry.position, entry.position)
+        seen = scan(data, next_offset=segment.base_offset + entry.relative_offset)
+        if seen.end is ScanEnd.END and seen.next_offset == checkpoint.recovery_offset:
+            return
+        reason = seen.reason or f"the batches end at offset {seen.next_offset}"
+        raise LogCorrupt(
+            f"{segment_path(self.directory, segment.base_offset)} is damaged at position "
+            f"{entry.position + seen.valid_bytes}, below the recovery point (offset {checkpoint.recovery_offset}): "
+            f"{reason}",
+            hint=_DOCTOR,
+        )
+
+    def _scan_segment(self, segment: Segment, position: int, next_offset: int) -> int:
+        """Takes in the batches from `position` on; returns the offset after the last valid one."""
+        size_bytes = segment.file.size_bytes()
+        chunk_bytes = _CHUNK_BYTES
+        while position < size_bytes:
+            self.scanned = True
+            data = segment.file.read_at(min(chunk_bytes, size_bytes - position), position)
+            seen = scan(data, next_offset=next_offset)
+            self._take(segment, seen, position)
+            position += seen.valid_bytes
+            next_offset = seen.next_offset
+            segment.size_bytes = position
+            if seen.end is ScanEnd.CUT and position + len(data) - seen.valid_bytes < size_bytes:
+                header = read_header_or_none(data, seen.valid_bytes)
+                wanted = header.size_bytes if header else HEADER_BYTES
+                if wanted <= size_bytes - position:
+                    chunk_bytes = max(_CHUNK_BYTES, wanted)
+                    continue
+            if seen.end is not ScanEnd.END:
+                self._mend(segment, position, next_offset, seen.reason)
+                return next_offset
+        return next_offset
+
+    def _take(self, segment: Segment, seen: Scanned, start: int) -> None:
+        for position, header in seen.batches:
+            segment.note(header.base_offset, header.max_timestamp_ms, start + position)
+            if header.producer_id >= 0:
+                self.producers.record(header, base_offset=header.base_offset, now_ms=self.now_ms)
+
+    def _mend(self, segment: Segment, position: int, next_offset: int, reason: str) -> None:
+        follower = self._find_batch(segment.file, position, next_offset)
+        path = segment_path(self.directory, segment.base_offset)
+        if follower is not None:
+            raise LogCorrupt(
+                f"{path} is damaged at position {position} (offset {next_offset}): {reason}; but a valid batch "
+                f"follows at position {follower}, so this is no append that a crash cut short",
+                hint=_DOCTOR,
+            )
+        self.truncated_bytes += segment.file.size_bytes() - position
+        segment.file.truncate(position)
+
+    def _find_batch(self, file: DiskFile, start: int, next_offset: int) -> int | None:
+        """Returns the position of a valid batch after `start`, None when there is none."""
+        size_bytes = file.size_bytes()
+        position = start
+        while position < size_bytes:
+            data = bytes(file.read_at(min(_CHUNK_BYTES, size_bytes - position), position))
+            remaining = size_bytes - position
+            for found in batch_candidates(data, next_offset=next_offset, remaining_bytes=remaining):
+                header = read_header_or_none(data, found)
+                if header and is_valid_batch(file.read_at(header.size_bytes, position + found)):
+                    return position + found
+            if position + len(data) >= size_bytes:
+                return None
+            position += len(data) - HEADER_BYTES
+        return None
+
+    def _drop_or_refuse(self, base: int, next_offset: int) -> None:
+        """Removes a segment that cannot follow, provided that no record in it is whole."""
+        path = segment_path(self.directory, base)
+        file = self._file(base)
+        first = read_header_or_none(file.read_at(HEADER_BYTES, 0))
+        whole = first is not None and is_valid_batch(file.read_at(first.size_bytes, 0))
+        if whole or self._find_batch(file, 0, next_offset) is not None:
+            raise LogCorrupt(
+                f"{path} begins at offset {base}, but the segment before it ends at offset {next_offset}: records in "
+                "between are missing",
+                hint=_DOCTOR,
+            )
+        self.truncated_bytes += file.size_bytes()
+        self.disk.unlink(path)
+        self.disk.unlink(index_path(self.directory, base))
+
+    def _make_durable(self, segments: Sequence[Segment]) -> None:
+        for segment in segments:
+            segment.file.sync()
+        self.disk.sync_directory(self.directory)

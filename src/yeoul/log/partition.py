@@ -1,0 +1,651 @@
+"""One partition: an ordered log of record batches, from `start_offset` up to `end_offset`.
+
+Invariants:
+- offsets are dense: each batch begins where the one before it ended;
+- under `flush=commit` nothing at or above `durable_offset` is acknowledged or readable; `high_watermark` is the
+  durable offset. Under `interval` and `os` the high watermark is `end_offset`;
+- an append is whole or it did not happen: a failed write is cut off again;
+- a checkpoint never names bytes that were not synced before it was written.
+
+All methods are called on the broker's loop, except `ColdRead.load`, `find_timestamp` and `newest_timestamp`, which may
+wait for the disk and may run in any thread. Called by the broker's handlers and by `directory.Log`.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from yeoul.clock import Clock
+from yeoul.log.checkpoint import Checkpoint, encode_checkpoint
+from yeoul.log.config import TopicConfig
+from yeoul.log.disk import Buffer, Disk, DiskFile
+from yeoul.log.errors import InvalidBatch, LogFull, LogStopped, OffsetOutOfRange
+from yeoul.log.flusher import Flusher, FlushMode, FlushWork
+from yeoul.log.index import ENTRY_BYTES
+from yeoul.log.opening import CHECKPOINT_NAME, open_partition
+from yeoul.log.recovery import LEADER_EPOCH
+from yeoul.log.retention import SegmentFacts, expired_segments
+from yeoul.log.segment import Segment, index_path, segment_path
+from yeoul.wire.records import HEADER_BYTES, BatchHeader, decode_records, patch_offsets, read_header
+
+__all__ = ["Appended", "ColdRead", "Fetched", "PartitionLog", "TimestampOffset"]
+
+_CHECKPOINT_BYTES = 64 << 20
+_REMEMBERED_READS = 64
+_RELATIVE_OFFSET_LIMIT = 2**31 - 1
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+AckCallback = Callable[[LogStopped | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where an append went.
+
+    Attributes:
+        base_offset: The offset of its first record.
+        end_offset: The offset after its last record: what to hand to `when_committed`.
+        duplicate: The batch was in the log already and was not written again.
+    """
+
+    base_offset: int
+    end_offset: int
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a read returned.
+
+    Attributes:
+        data: Whole batches; the first one holds the offset asked for. Empty when there is nothing to read yet.
+        high_watermark: As it stood when the read was made.
+        start_offset: As it stood when the read was made.
+    """
+
+    data: Buffer
+    high_watermark: int
+    start_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimestampOffset:
+    """A record found by time."""
+
+    offset: int
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A position in a segment where a batch begins, or the log ends."""
+
+    segment: Segment
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class ColdRead:
+    """A read whose bytes are not in memory: call `load` in a thread."""
+
+    partition: PartitionLog
+    segment: Segment
+    offset: int
+    limit_position: int
+    max_bytes: int
+    whole_first_batch: bool
+    high_watermark: int
+    start_offset: int
+
+    def load(self) -> Fetched:
+        """Reads from the disk, waiting for it.
+
+        Raises:
+            OSError: The disk cannot be read.
+            LogCorrupt: There is no batch where one must be.
+        """
+        position = self.segment.find_offset(self.offset, self.limit_position)
+        end = self.partition.read_end(self.segment, position, self.limit_position, self.max_bytes)
+        if end is None:
+            header = read_header(self.segment.file.read_at(HEADER_BYTES, position))
+            fits = self.whole_first_batch or header.size_bytes <= self.max_bytes
+            end = position + header.size_bytes if fits else position
+        data = self.segment.file.read_at(end - position, position)
+        return Fetched(data, self.high_watermark, self.start_offset)
+
+
+@dataclass(frozen=True, slots=True)
+class _RoundWork:
+    """What one flush round of this partition makes durable."""
+
+    files: tuple[DiskFile, ...]
+    directory: Path | None
+    end_offset: int
+    place: _Place
+
+    def run(self, disk: Disk) -> None:
+        if self.directory is not None:
+            disk.sync_directory(self.directory)
+        for file in self.files:
+            file.sync()
+
+
+@dataclass(frozen=True, slots=True)
+class _IndexTail:
+    segment: Segment
+    first_entry: int
+    entries: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _CheckpointWork:
+    """Syncs data, then index entries, then replaces the checkpoint that vouches for both."""
+
+    directory: Path
+    files: tuple[DiskFile, ...]
+    tails: tuple[_IndexTail, ...]
+    checkpoint: Checkpoint
+    place: _Place
+
+    def run(self, disk: Disk) -> None:
+        for file in self.files:
+            file.sync()
+        disk.sync_directory(self.directory)
+        for tail in self.tails:
+            index_file = disk.open(index_path(self.directory, tail.segment.base_offset), create=True)
+            index_file.write_at([tail.entries], tail.first_entry * ENTRY_BYTES)
+            index_file.sync()
+        disk.replace_file(self.directory / CHECKPOINT_NAME, encode_checkpoint(self.checkpoint))
+
+
+class PartitionLog:
+    """One partition of one topic.
+
+    Args:
+        directory: Where its files are; it must exist. Missing segments are created, torn tails mended.
+        config: The topic's configuration.
+        disk: The file system.
+        flusher: Whose rounds make appends durable.
+        clock: For producers' expiry and retention.
+
+    Raises:
+        LogCorrupt: Recovery refused.
+    """
+
+    def __init__(self, directory: Path, config: TopicConfig, disk: Disk, flusher: Flusher, clock: Clock) -> None:
+        opened = open_partition(disk, directory, config, now_ms=clock.now_ms())
+        self.directory = directory
+        self.config = config
+        self.start_offset: int = opened.start_offset
+        self.end_offset: int = opened.end_offset
+        self.durable_offset: int = opened.end_offset
+        self.truncated_bytes: int = opened.truncated_bytes
+        self.producers = opened.producers
+        self._disk = disk
+        self._flusher = flusher
+        self._clock = clock
+        self._commit = flusher.mode is FlushMode.COMMIT
+        self._segments = opened.segments
+        self._active = opened.segments[-1]
+        self._unsynced: dict[DiskFile, None] = {}
+        self._directory_dirty = opened.created
+        self._durable_place = _Place(self._active, self._active.size_bytes)
+        self._acks: deque[tuple[int, AckCallback]] = deque()
+        self._listeners: dict[Callable[[], None], None] = {}
+        self._recent_reads: dict[int, _Place] = {}
+        self._checkpoint_running = False
+        self._checkpoint_wanted = False
+        self._unchecked_bytes = 0
+        self._closed = False
+        if opened.end_offset > opened.recovery_offset or opened.truncated_bytes:
+            self._checkpoint_now()
+
+    # -- what it holds ------------------------------------------------------------------------------------------
+
+    @property
+    def high_watermark(self) -> int:
+        """The offset below which records are acknowledged and may be read."""
+        return self.durable_offset if self._commit else self.end_offset
+
+    @property
+    def size_bytes(self) -> int:
+        """The bytes of all segments, without indexes."""
+        return sum(segment.size_bytes for segment in self._segments)
+
+    @property
+    def segment_count(self) -> int:
+        return len(self._segments)
+
+    # -- appending ----------------------------------------------------------------------------------------------
+
+    def append(self, records: bytearray | memoryview, headers: Sequence[BatchHeader]) -> Appended:
+        """Writes batches at the end and asks for a flush round.
+
+        Args:
+            records: The batches, one after the other, nothing else; base offsets and leader epochs are patched in
+                place, so the buffer must be writable. It is free again when the call returns.
+            headers: The header of each batch in order, validated (`yeoul.wire.records.validate_produced`).
+
+        Returns:
+            The offsets. They are acknowledged once `when_committed(appended.end_offset)` says so, for a duplicate too.
+
+        Raises:
+            InvalidBatch, OutOfOrderSequence, DuplicateSequence, InvalidProducerEpoch: As `ProducerStates.check`.
+            LogFull: There is no space; nothing was kept.
+            LogStopped: The disk failed earlier, or now.
+        """
+        if self._flusher.failure is not None:
+            raise self._flusher.failure
+        if headers[0].producer_id >= 0:
+            duplicate = self._check_producer(headers)
+            if duplicate is not None:
+                return duplicate
+        size_bytes = len(records)
+        next_offset = self._patch(records, headers, self.end_offset)
+        if self._must_roll(size_bytes, headers):
+            self._roll()
+        segment, base_offset = self._active, self.end_offset
+        self._write(segment, records)
+        self._note(segment, headers, base_offset)
+        self.end_offset = next_offset
+        segment.size_bytes += size_bytes
+        self._unsynced[segment.file] = None
+        self._flusher.request(self)
+        self._unchecked_bytes += size_bytes
+        if self._unchecked_bytes >= _CHECKPOINT_BYTES:
+            self._checkpoint_soon()
+        if not self._commit:
+            self._notify()
+        return Appended(base_offset, next_offset)
+
+    def _check_producer(self, headers: Sequence[BatchHeader]) -> Appended | None:
+        if len(headers) > 1:
+            raise InvalidBatch(f"Expected one batch from an idempotent producer, got {len(headers)}")
+        known = self.producers.check(headers[0])
+        return None if known is None else Appended(known.base_offset, known.last_offset + 1, duplicate=True)
+
+    def _must_roll(self, size_bytes: int, headers: Sequence[BatchHeader]) -> bool:
+        segment, config = self._active, self.config
+        if segment.size_bytes == 0:
+            return False
+        if segment.size_bytes + size_bytes > config.segment_bytes:
+            return True
+        if self.end_offset - segment.base_offset > _RELATIVE_OFFSET_LIMIT:
+            return True
+        first_ms = segment.first_timestamp_ms
+        return first_ms is not None and headers[0].max_timestamp_ms - first_ms > config.segment_ms
+
+    def _roll(self) -> None:
+        segment = self._new_segment(self.end_offset)
+        try:
+            segment.create()
+        except OSError as error:
+            raise self._write_error(error) from error
+        self._segments.append(segment)
+        self._active = segment
+        self._directory_dirty = True
+        self._checkpoint_soon()
+
+    def _new_segment(self, base_offset: int) -> Segment:
+        interval = self.config.index_interval_bytes
+        return Segment(self._disk, self.directory, base_offset, 0, index_interval_bytes=interval)
+
+    @staticmethod
+    def _patch(records: bytearray | memoryview, headers: Sequence[BatchHeader], base_offset: int) -> int:
+        position, offset = 0, base_offset
+        for header in headers:
+            patch_offsets(records, position, offset, LEADER_EPOCH)
+            position += header.size_bytes
+            offset += header.last_offset_delta + 1
+        if position != len(records):
+            raise InvalidBatch(f"Expected {position} bytes of batches, got {len(records)}")
+        if offset - base_offset > _RELATIVE_OFFSET_LIMIT:
+            raise InvalidBatch(f"Expected fewer than 2**31 records at once, got {offset - base_offset}")
+        return offset
+
+    def _write(self, segment: Segment, records: Buffer) -> None:
+        try:
+            segment.write((records,))
+        except OSError as error:
+            try:
+                segment.file.truncate(segment.size_bytes)
+            except OSError as worse:
+                self._flusher.fail(worse)
+            raise self._write_error(error) from error
+
+    def _write_error(self, error: OSError) -> LogFull | LogStopped:
+        if error.errno in _NO_SPACE:
+            return LogFull(
+                f"No space for an append to {self.directory}: {error.strerror}",
+                hint="Free some space, or shorten retention.ms or retention.bytes; what is acknowledged is whole.",
+            )
+        self._flusher.fail(error)
+        assert self._flusher.failure is not None
+        return self._flusher.failure
+
+    def _note(self, segment: Segment, headers: Sequence[BatchHeader], offset: int) -> None:
+        position = segment.size_bytes
+        for header in headers:
+            segment.note(offset, header.max_timestamp_ms, position)
+            if header.producer_id >= 0:
+                self.producers.record(header, base_offset=offset, now_ms=self._clock.now_ms())
+            position += header.size_bytes
+            offset += header.last_offset_delta + 1
+
+    # -- becoming durable ---------------------------------------------------------------------------------------
+
+    def when_committed(self, end_offset: int, callback: AckCallback) -> bool:
+        """Calls back on the loop once the high watermark has reached `end_offset`.
+
+        Returns:
+            True when it has already: the callback is not called then. Otherwise it is called exactly once, with None,
+            or with the failure that stopped the log.
+        """
+        if end_offset <= self.high_watermark:
+            return True
+        self._acks.append((end_offset, callback))
+        return False
+
+    def add_listener(self, callback: Callable[[], None]) -> None:
+        """Calls back, on the loop, whenever the high watermark has moved, until `remove_listener`."""
+        self._listeners[callback] = None
+
+    def remove_listener(self, callback: Callable[[], None]) -> None:
+        self._listeners.pop(callback, None)
+
+    def start_round(self) -> FlushWork | None:
+        """For the flusher: what a round that starts now has to sync."""
+        if self._closed or not (self._unsynced or self._directory_dirty):
+            return None
+        directory = self.directory if self._directory_dirty else None
+        place = _Place(self._active, self._active.size_bytes)
+        work = _RoundWork(tuple(self._unsynced), directory, self.end_offset, place)
+        self._unsynced.clear()
+        self._directory_dirty = False
+        return work
+
+    def finish_round(self, work: FlushWork) -> None:
+        """For the flusher: the round's bytes are durable."""
+        assert isinstance(work, _RoundWork)
+        if work.end_offset > self.durable_offset:
+            self._advance(work.end_offset, work.place)
+
+    def _advance(self, durable_offset: int, place: _Place) -> None:
+        self.durable_offset = durable_offset
+        self._durable_place = place
+        if self._commit:
+            self._notify()
+
+    def _notify(self) -> None:
+        acks, high_watermark = self._acks, self.high_watermark
+        while acks and acks[0][0] <= high_watermark:
+            acks.popleft()[1](None)
+        if self._listeners:
+            for listener in tuple(self._listeners):
+                listener()
+
+    def stop(self, failure: LogStopped) -> None:
+        """Fails everybody who waits for an acknowledgement."""
+        while self._acks:
+            self._acks.popleft()[1](failure)
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def read(self, offset: int, max_bytes: int, *, whole_first_batch: bool = True) -> Fetched | ColdRead:
+        """Returns the batches from the one that holds `offset` on, as far as they are committed.
+
+        Args:
+            offset: Where to begin; the first batch may begin below it.
+            max_bytes: How much to return at most, cut at whole batches (give or take an index interval).
+            whole_first_batch: Return the first batch even if it is larger than `max_bytes` (KIP-74).
+
+        Returns:
+            `Fetched`, empty at the high watermark and beyond, or `ColdRead` when the page cache lacks the bytes.
+
+        Raises:
+            OffsetOutOfRange: Below the start or beyond the end.
+        """
+        if not self.start_offset <= offset <= self.end_offset:
+            raise OffsetOutOfRange(
+                f"Offset {offset} of {self.directory.parent.name}-{self.directory.name}: "
+                f"expected {self.start_offset} to {self.end_offset}"
+            )
+        high_watermark = self.high_watermark
+        if offset >= high_watermark or max_bytes <= 0:
+            return Fetched(b"", high_watermark, self.start_offset)
+        place = self._recent_reads.get(offset)
+        segment = place.segment if place is not None else self._segment_of(offset)
+        limit = self._limit_position(segment)
+        if place is not None and place.position >= limit:
+            # Read up to the end of a segment that was rolled since.
+            place, segment = None, self._segment_of(offset)
+            limit = self._limit_position(segment)
+        if segment.index_in_memory:
+            data = self._read_cached(segment, offset, place, limit, max_bytes, whole_first_batch)
+            if data is not None:
+                return Fetched(data, high_watermark, self.start_offset)
+        return ColdRead(self, segment, offset, limit, max_bytes, whole_first_batch, high_watermark, self.start_offset)
+
+    def _segment_of(self, offset: int) -> Segment:
+        for segment in reversed(self._segments):
+            if segment.base_offset <= offset:
+                return segment
+        return self._segments[0]
+
+    def _limit_position(self, segment: Segment) -> int:
+        """Where the committed bytes of a segment end."""
+        if not self._commit:
+            return segment.size_bytes
+        durable = self._durable_place
+        if segment is durable.segment:
+            return durable.position
+        return segment.size_bytes if segment.base_offset < durable.segment.base_offset else 0
+
+    def _find_cached(self, segment: Segment, offset: int, limit: int) -> int | None:
+        """Like `Segment.find_offset`, without waiting for the disk."""
+        if offset == segment.base_offset:
+            return 0
+        position = segment.index.at_offset(offset - segment.base_offset).position
+        interval_bytes = min(self.config.index_interval_bytes + 64 * HEADER_BYTES, limit - position)
+        window = segment.file.read_cached_at(interval_bytes, position)
+        if window is None:
+            return None
+        at = 0
+        while at + HEADER_BYTES <= len(window):
+            header = read_header(window, at)
+            if header.next_offset > offset:
+                return position + at
+            at += header.size_bytes
+        return None
+
+    def read_end(self, segment: Segment, position: int, limit: int, max_bytes: int) -> int | None:
+        """Returns where a read from `position` ends at a batch boundary, None when only the first batch can tell."""
+        if limit - position <= max_bytes:
+            return limit
+        end = segment.index.at_position(position + max_bytes).position
+        return end if end > position else None
+
+    def _read_cached(
+        self, segment: Segment, offset: int, place: _Place | None, limit: int, max_bytes: int, whole_first_batch: bool
+    ) -> Buffer | None:
+        """Reads what the page cache holds; None when it lacks something."""
+        position = place.position if place is not None else self._find_cached(segment, offset, limit)
+        if position is None:
+            return None
+        end = self.read_end(segment, position, limit, max_bytes)
+        if end is None:
+            window = segment.file.read_cached_at(HEADER_BYTES, position)
+            if window is None:
+                return None
+            first_bytes = read_header(window).size_bytes
+            if first_bytes > max_bytes and not whole_first_batch:
+                return b""
+            end = position + first_bytes
+        data = segment.file.read_cached_at(end - position, position)
+        if data is not None:
+            self._remember(segment, end, limit)
+        return data
+
+    def _remember(self, segment: Segment, end: int, limit: int) -> None:
+        """Keeps where the next read of this consumer will begin."""
+        if end == limit:
+            if segment is not self._active and end == segment.size_bytes:
+                return
+            next_offset = self.high_watermark
+        else:
+            entry = segment.index.at_position(end)
+            if entry.position != end:
+                return
+            next_offset = segment.base_offset + entry.relative_offset
+        if len(self._recent_reads) >= _REMEMBERED_READS:
+            del self._recent_reads[next(iter(self._recent_reads))]
+        self._recent_reads[next_offset] = _Place(segment, end)
+
+    # -- by time ------------------------------------------------------------------------------------------------
+
+    def find_timestamp(self, timestamp_ms: int) -> TimestampOffset | None:
+        """Returns the first committed record at or after a time; None when all are older. May wait for the disk."""
+        for segment in tuple(self._segments):
+            limit = self._limit_position(segment)
+            if limit == 0 or (segment is not self._active and segment.newest_timestamp_ms() < timestamp_ms):
+                continue
+            position = segment.find_timestamp(timestamp_ms, limit)
+            while position is not None:
+                header = read_header(segment.file.read_at(HEADER_BYTES, position))
+                batch = segment.file.read_at(header.size_bytes, position)
+                for record in decode_records(batch, verify_crc=False):
+                    if record.timestamp_ms >= timestamp_ms and record.offset >= self.start_offset:
+                        return TimestampOffset(record.offset, record.timestamp_ms)
+                position = self._next_at_or_after(segment, position + header.size_bytes, limit, timestamp_ms)
+        return None
+
+    @staticmethod
+    def _next_at_or_after(segment: Segment, position: int, limit: int, timestamp_ms: int) -> int | None:
+        for found, header in segment.walk(position, limit):
+            if header.max_timestamp_ms >= timestamp_ms:
+                return found
+        return None
+
+    def newest_timestamp(self) -> TimestampOffset | None:
+        """Returns the first record with the largest timestamp; None when the log is empty. May wait for the disk."""
+        newest_ms = max(segment.newest_timestamp_ms() for segment in tuple(self._segments))
+        return None if newest_ms < 0 else self.find_timestamp(newest_ms)
+
+    # -- trimming -----------------------------------------------------------------------------------------------
+
+    def advance_start_offset(self, offset: int) -> int:
+        """Makes everything below `offset` unreadable and drops whole segments below it; returns the new start.
+
+        Raises:
+            OffsetOutOfRange: Beyond the high watermark.
+        """
+        if offset > self.high_watermark:
+            raise OffsetOutOfRange(f"Expected an offset up to {self.high_watermark}, got {offset!r}")
+        if offset > self.start_offset:
+            self.start_offset = offset
+            self._checkpoint_soon()
+        return self.start_offset
+
+    def apply_retention(self) -> int:
+        """Drops the old segments that the topic's retention no longer keeps; returns how many. May read."""
+        if not self.config.deletes:
+            return 0
+        facts = [SegmentFacts(s.size_bytes, s.newest_timestamp_ms()) for s in self._segments[:-1]]
+        facts.append(SegmentFacts(self._active.size_bytes, self._clock.now_ms()))
+        count = expired_segments(facts, self.config, now_ms=self._clock.now_ms())
+        count = min(count, sum(s.base_offset < self._durable_place.segment.base_offset for s in self._segments))
+        if count:
+            self.advance_start_offset(self._segments[count].base_offset)
+        return count
+
+    def expire_producers(self, idle_ms: int) -> int:
+        """Forgets producers that have been silent for longer than `idle_ms`."""
+        return self.producers.expire(now_ms=self._clock.now_ms(), idle_ms=idle_ms)
+
+    def _drop_below(self, offset: int) -> None:
+        """Removes the segments that lie wholly below an offset that a checkpoint names as the start."""
+        dropped: set[Segment] = set()
+        while len(self._segments) > 1 and self._segments[1].base_offset <= offset:
+            segment = self._segments.pop(0)
+            dropped.add(segment)
+            self._disk.unlink(segment_path(self.directory, segment.base_offset))
+            self._disk.unlink(index_path(self.directory, segment.base_offset))
+        if dropped:
+            kept = {at: place for at, place in self._recent_reads.items() if place.segment not in dropped}
+            self._recent_reads = kept
+
+    # -- checkpoints --------------------------------------------------------------------------------------------
+
+    def _checkpoint_work(self) -> _CheckpointWork:
+        tails = tuple(
+            _IndexTail(segment, segment.persisted_entries, entries)
+            for segment in self._segments
+            if (entries := segment.pending_entries())
+        )
+        checkpoint = Checkpoint(
+            start_offset=self.start_offset,
+            recovery_offset=self.end_offset,
+            segment_base_offset=self._active.base_offset,
+            position=self._active.size_bytes,
+            producers=self.producers.dump(),
+        )
+        # Files of a round that is under way have left `_unsynced`: sync whatever lies above the durable place.
+        durable_base = self._durable_place.segment.base_offset
+        files = tuple(segment.file for segment in self._segments if segment.base_offset >= durable_base)
+        place = _Place(self._active, self._active.size_bytes)
+        return _CheckpointWork(self.directory, files, tails, checkpoint, place)
+
+    def _checkpoint_soon(self) -> None:
+        self._checkpoint_wanted = True
+        if self._checkpoint_running or self._closed:
+            return
+        self._checkpoint_running, self._checkpoint_wanted = True, False
+        self._unchecked_bytes = 0
+        work = self._checkpoint_work()
+        self._flusher.submit(work, lambda failure: self._checkpoint_done(work, failure))
+
+    def _checkpoint_done(self, work: _CheckpointWork, failure: BaseException | None) -> None:
+        self._checkpoint_running = False
+        if self._closed:
+            return
+        if failure is None:
+            self._settle(work)
+            if self._checkpoint_wanted:
+                self._checkpoint_soon()
+        elif not (isinstance(failure, OSError) and failure.errno in _NO_SPACE):
+            self._flusher.fail(failure)
+
+    def _settle(self, work: _CheckpointWork) -> None:
+        """Takes note of what a checkpoint has made durable."""
+        for tail in work.tails:
+            tail.segment.persisted_entries = tail.first_entry + len(tail.entries) // ENTRY_BYTES
+        self._drop_below(work.checkpoint.start_offset)
+        for segment in self._segments[:-1]:
+            if segment.index_in_memory and segment.persisted_entries == segment.entry_count():
+                segment.release()
+        if work.checkpoint.recovery_offset > self.durable_offset:
+            self._advance(work.checkpoint.recovery_offset, work.place)
+
+    def _checkpoint_now(self) -> None:
+        work = self._checkpoint_work()
+        work.run(self._disk)
+        self._directory_dirty = False
+        self._settle(work)
+
+    # -- ending -------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Makes everything durable, writes the last checkpoint and stops. Blocks; call it after the flusher's end."""
+        if not self._closed:
+            if self._flusher.failure is None:
+                self._checkpoint_now()
+            self._closed = True
+
+    def abandon(self) -> None:
+        """Stops without another write: the topic is being deleted."""
+        self._closed = True
+        self._flusher.forget(self)
