@@ -1,0 +1,104 @@
+"""Aggregate functions. SUM and AVG keep the type of integers and floats, and give decimals 38 digits, as Flink does."""
+
+from __future__ import annotations
+
+from yeoul.plan.functions.signatures import (
+    ANY_NUMBER,
+    ANYTHING,
+    TEXT,
+    TEXT_OR_CASTABLE,
+    Function,
+    Parameter,
+    Rule,
+    takes,
+)
+from yeoul.plan.types import BIGINT, STRING, DataType, Kind, array_of, decimal
+
+__all__ = ["AGGREGATES"]
+
+
+def _sum_type(given: tuple[DataType, ...]) -> DataType:
+    return decimal(38, given[0].scale or 0) if given[0].kind is Kind.DECIMAL else given[0]
+
+
+def _average_type(given: tuple[DataType, ...]) -> DataType:
+    return decimal(38, max(6, given[0].scale or 0)) if given[0].kind is Kind.DECIMAL else given[0]
+
+
+def _ordered(given: DataType) -> DataType | None:
+    return None if given.kind in (Kind.ARRAY, Kind.MAP, Kind.ROW) else given
+
+
+def _keyed(given: DataType) -> DataType | None:
+    return None if given.kind is Kind.MAP else given
+
+
+_ORDERED = Parameter("a value with an order", _ordered)
+_KEYED = Parameter("anything but a map", _keyed)
+
+
+def _aggregate(names: str, usage: str, summary: str, rule: Rule) -> Function:
+    every = tuple(names.split())
+    return Function(every[0].lower(), every, "aggregate", usage, summary, rule)
+
+
+def _spread(name: str, summary: str, *more: str) -> Function:
+    rule = takes(ANY_NUMBER, returns=_average_type, nullable=True)
+    return _aggregate(" ".join((name, *more)), f"{name}([DISTINCT] x)", summary, rule)
+
+
+AGGREGATES: tuple[Function, ...] = (
+    Function("count_star", (), "aggregate", "COUNT(*)", "Number of rows.", takes(returns=BIGINT, nullable=False)),
+    _aggregate(
+        "COUNT",
+        "COUNT([DISTINCT] x, ...)",
+        "Number of rows in which no argument is NULL.",
+        takes(_KEYED, returns=BIGINT, nullable=False, repeat_last=True),
+    ),
+    _aggregate(
+        "SUM", "SUM([DISTINCT] x)", "Sum; NULL over no value.", takes(ANY_NUMBER, returns=_sum_type, nullable=True)
+    ),
+    _aggregate("SUM0", "SUM0(x)", "Sum; 0 over no value.", takes(ANY_NUMBER, returns=_sum_type, nullable=False)),
+    _aggregate(
+        "AVG",
+        "AVG([DISTINCT] x)",
+        "Mean; of integers an integer, cut towards zero.",
+        takes(ANY_NUMBER, returns=_average_type, nullable=True),
+    ),
+    _aggregate("MIN", "MIN(x)", "The least.", takes(_ORDERED, returns=lambda given: given[0], nullable=True)),
+    _aggregate("MAX", "MAX(x)", "The greatest.", takes(_ORDERED, returns=lambda given: given[0], nullable=True)),
+    _aggregate(
+        "APPROX_COUNT_DISTINCT",
+        "APPROX_COUNT_DISTINCT(x)",
+        "Number of different values, within about 1.6 % (standard error).",
+        takes(_KEYED, returns=BIGINT, nullable=False),
+    ),
+    _aggregate(
+        "FIRST_VALUE",
+        "FIRST_VALUE(x)",
+        "The first that is not NULL, in order of arrival.",
+        takes(ANYTHING, returns=lambda given: given[0], nullable=True),
+    ),
+    _aggregate(
+        "LAST_VALUE",
+        "LAST_VALUE(x)",
+        "The last that is not NULL, in order of arrival.",
+        takes(ANYTHING, returns=lambda given: given[0], nullable=True),
+    ),
+    _spread("STDDEV_POP", "Standard deviation of the whole."),
+    _spread("STDDEV_SAMP", "Standard deviation of a sample.", "STDDEV"),
+    _spread("VAR_POP", "Variance of the whole."),
+    _spread("VAR_SAMP", "Variance of a sample.", "VARIANCE"),
+    _aggregate(
+        "LISTAGG",
+        "LISTAGG([DISTINCT] s[, separator])",
+        "The strings joined in order of arrival, by default with a comma.",
+        takes(TEXT_OR_CASTABLE, TEXT, returns=STRING, optional=1, nullable=True),
+    ),
+    _aggregate(
+        "ARRAY_AGG",
+        "ARRAY_AGG([DISTINCT] x)",
+        "The values in order of arrival, NULLs included.",
+        takes(_KEYED, returns=lambda given: array_of(given[0]), nullable=True),
+    ),
+)

@@ -1,0 +1,187 @@
+"""Functions of dates, times and intervals; TIMESTAMP_LTZ is read in the session's zone, the others as they stand."""
+
+from __future__ import annotations
+
+from yeoul.plan.functions.signatures import (
+    ANY_INTEGER,
+    ANY_NUMBER,
+    ANY_TIMESTAMP,
+    TEXT,
+    Function,
+    Parameter,
+    Typing,
+    any_null,
+    takes,
+)
+from yeoul.plan.types import BIGINT, BOOLEAN, DATE, INT, STRING, DataType, Kind, time, timestamp, timestamp_ltz
+
+__all__ = ["TEMPORAL"]
+
+
+def _point(given: DataType) -> DataType | None:
+    if given.kind in (Kind.DATE, Kind.TIME) or given.is_timestamp or given.is_interval:
+        return given
+    return ANY_TIMESTAMP(given)
+
+
+_POINT = Parameter("a date, a time, a timestamp or an interval", _point)
+
+
+def _calendar(name: str, summary: str) -> Function:
+    rule = takes(ANY_TIMESTAMP, returns=BIGINT)
+    return Function(name.lower(), (name,), "temporal", f"{name}(t)", summary, rule)
+
+
+def _shifted(args: tuple[DataType, ...]) -> Typing | None:
+    """TIMESTAMPADD(unit, n, t): a DATE stays one for whole days and longer, which the lowering checks."""
+    return takes(TEXT, ANY_INTEGER, ANY_TIMESTAMP, returns=lambda given: given[2])(args)
+
+
+def _formatted(args: tuple[DataType, ...]) -> Typing | None:
+    return takes(Parameter("a time", lambda t: t if t.kind is Kind.TIME else ANY_TIMESTAMP(t)), TEXT, returns=STRING)(
+        args
+    )
+
+
+def _instant(args: tuple[DataType, ...]) -> Typing | None:
+    """TO_TIMESTAMP_LTZ(number, 0 | 3) or TO_TIMESTAMP_LTZ(string[, format[, zone]])."""
+    if args and (args[0].kind is Kind.STRING or args[0].kind is Kind.NULL):
+        return takes(TEXT, TEXT, TEXT, returns=timestamp_ltz(3), optional=2, nullable=True)(args)
+    return takes(ANY_NUMBER, ANY_INTEGER, returns=timestamp_ltz(3), optional=1)(args)
+
+
+def _unit_floor(args: tuple[DataType, ...]) -> Typing | None:
+    place = Parameter("a time", lambda t: t if t.kind in (Kind.DATE, Kind.TIME) else ANY_TIMESTAMP(t))
+    return takes(place, TEXT, returns=lambda given: given[0])(args)
+
+
+def _overlaps(args: tuple[DataType, ...]) -> Typing | None:
+    return (args, BOOLEAN.or_null(any_null(args))) if len(args) == 4 else None
+
+
+def _now(id: str, names: tuple[str, ...], usage: str, summary: str, type: DataType) -> Function:
+    return Function(id, names, "temporal", usage, summary, takes(returns=type, nullable=False))
+
+
+TEMPORAL: tuple[Function, ...] = (
+    Function(
+        "extract",
+        ("EXTRACT",),
+        "temporal",
+        "EXTRACT(unit FROM t)",
+        "A part of a time, a date or an interval.",
+        takes(TEXT, _POINT, returns=BIGINT),
+    ),
+    _calendar("YEAR", "Year."),
+    _calendar("QUARTER", "Quarter, 1 to 4."),
+    _calendar("MONTH", "Month, 1 to 12."),
+    _calendar("WEEK", "ISO week of the year, 1 to 53."),
+    _calendar("DAYOFYEAR", "Day of the year, 1 to 366."),
+    _calendar("DAYOFMONTH", "Day of the month, 1 to 31."),
+    _calendar("DAYOFWEEK", "Day of the week, 1 (Sunday) to 7."),
+    *(
+        Function(
+            unit.lower(),
+            (unit,),
+            "temporal",
+            f"{unit}(t)",
+            f"{unit.capitalize()} of a time.",
+            takes(_POINT, returns=BIGINT),
+        )
+        for unit in ("HOUR", "MINUTE", "SECOND")
+    ),
+    Function("floor_to", (), "temporal", "FLOOR(t TO unit)", "The start of the unit that t lies in.", _unit_floor),
+    Function("ceil_to", (), "temporal", "CEIL(t TO unit)", "t, or the start of the next unit.", _unit_floor),
+    Function(
+        "timestampadd", ("TIMESTAMPADD",), "temporal", "TIMESTAMPADD(unit, n, t)", "t moved by n units.", _shifted
+    ),
+    Function(
+        "timestampdiff",
+        ("TIMESTAMPDIFF",),
+        "temporal",
+        "TIMESTAMPDIFF(unit, a, b)",
+        "Whole units from a to b.",
+        takes(TEXT, ANY_TIMESTAMP, ANY_TIMESTAMP, returns=INT),
+    ),
+    Function(
+        "to_date",
+        ("TO_DATE",),
+        "temporal",
+        "TO_DATE(s[, format])",
+        "A date out of a string; NULL if it is none.",
+        takes(TEXT, TEXT, returns=DATE, optional=1, nullable=True),
+    ),
+    Function(
+        "to_timestamp",
+        ("TO_TIMESTAMP",),
+        "temporal",
+        "TO_TIMESTAMP(s[, format])",
+        "A timestamp out of a string; NULL if it is none.",
+        takes(TEXT, TEXT, returns=timestamp(3), optional=1, nullable=True),
+    ),
+    Function(
+        "to_timestamp_ltz",
+        ("TO_TIMESTAMP_LTZ",),
+        "temporal",
+        "TO_TIMESTAMP_LTZ(n[, 0 | 3]) or (s[, format[, zone]])",
+        "An instant out of epoch seconds (0) or milliseconds (3), or out of a string.",
+        _instant,
+    ),
+    Function(
+        "date_format",
+        ("DATE_FORMAT",),
+        "temporal",
+        "DATE_FORMAT(t, format)",
+        "t written in a format of Java's letters (yyyy-MM-dd HH:mm:ss).",
+        _formatted,
+    ),
+    Function(
+        "from_unixtime",
+        ("FROM_UNIXTIME",),
+        "temporal",
+        "FROM_UNIXTIME(seconds[, format])",
+        "Epoch seconds written in the session's zone.",
+        takes(ANY_INTEGER, TEXT, returns=STRING, optional=1),
+    ),
+    Function(
+        "unix_timestamp",
+        ("UNIX_TIMESTAMP",),
+        "temporal",
+        "UNIX_TIMESTAMP([s[, format]])",
+        "Epoch seconds, of now or of a string in the session's zone.",
+        takes(TEXT, TEXT, returns=BIGINT, optional=2),
+    ),
+    Function(
+        "convert_tz",
+        ("CONVERT_TZ",),
+        "temporal",
+        "CONVERT_TZ(s, from, to)",
+        "A reading 'yyyy-MM-dd HH:mm:ss' of one zone as that of another.",
+        takes(TEXT, TEXT, TEXT, returns=STRING, nullable=True),
+    ),
+    Function(
+        "overlaps",
+        ("OVERLAPS",),
+        "temporal",
+        "(a, b) OVERLAPS (c, d)",
+        "Whether two stretches of time meet.",
+        _overlaps,
+    ),
+    _now(
+        "current_timestamp",
+        ("CURRENT_TIMESTAMP", "NOW", "CURRENT_ROW_TIMESTAMP"),
+        "CURRENT_TIMESTAMP, NOW()",
+        "Now; one reading a batch.",
+        timestamp_ltz(3),
+    ),
+    _now("localtimestamp", ("LOCALTIMESTAMP",), "LOCALTIMESTAMP", "Now in the session's zone.", timestamp(3)),
+    _now("current_date", ("CURRENT_DATE",), "CURRENT_DATE", "Today in the session's zone.", DATE),
+    _now(
+        "localtime",
+        ("LOCALTIME", "CURRENT_TIME"),
+        "LOCALTIME, CURRENT_TIME",
+        "The time of day in the session's zone.",
+        time(0),
+    ),
+    _now("proctime", ("PROCTIME",), "PROCTIME()", "Now: the processing-time attribute.", timestamp_ltz(3)),
+)
