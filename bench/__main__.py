@@ -1,0 +1,57 @@
+"""`python -m bench [--quick] [--only NAME ...]`: runs the cases, prints the table, appends it to history.ndjson."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import broker_load, file_tumble, startup, topic_tumble
+from bench.measure import Row, remember
+
+
+def main() -> int:
+    """Returns 0 if every bar is reached."""
+    parser = argparse.ArgumentParser(description="Speed, as ratios within one run on one machine.")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the events, one repeat; not remembered")
+    parser.add_argument("--only", nargs="+", choices=["file", "topic", "broker", "startup"], help="just these cases")
+    options = parser.parse_args()
+    scale, repeats = (10, 1) if options.quick else (1, 5)
+    seed = time.time_ns() % 1_000_000
+    cases: dict[str, Callable[[], Iterator[Row]]] = {
+        "startup": lambda: startup.run(repeats),
+        "broker": lambda: broker_load.run(1_000_000 // scale, repeats),
+        "file": lambda: file_tumble.run(2_000_000 // scale, repeats, seed),
+        "topic": lambda: topic_tumble.run(2_000_000 // scale, repeats, seed),
+    }
+    console = Console()
+    rows: list[Row] = []
+    for name, case in cases.items():
+        if options.only and name not in options.only:
+            continue
+        with console.status(f"{name} ..."):
+            rows.extend(case())
+    console.print(_table(rows))
+    if not options.quick:
+        remember(rows)
+    return 0 if all(row.passed for row in rows) else 1
+
+
+def _table(rows: list[Row]) -> Table:
+    table = Table(title="medians; ratio = how many times better than the reference of the same run")
+    for name in ("what", "yeoul", "reference", "unit", "ratio", "bar", "", "reference is"):
+        table.add_column(name, justify="right" if name in ("yeoul", "reference", "ratio", "bar") else "left")
+    for row in rows:
+        reference = "" if row.reference is None else f"{row.reference:.2f}"
+        ratio = "" if row.ratio is None else f"{row.ratio:.2f}x"
+        verdict = "[green]ok" if row.passed else "[red]missed"
+        table.add_row(row.name, f"{row.ours:.2f}", reference, row.unit, ratio, row.bar, verdict, row.note)
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())
