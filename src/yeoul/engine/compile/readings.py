@@ -1,0 +1,92 @@
+"""Dates and times out of strings, and wall clocks in zones.
+
+The common spelling is tried on the whole column first; only if a value is left over are the rarer ones tried.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from yeoul.engine.compile.dtypes import TimeUnit, time_unit
+from yeoul.plan.types import DataType, Kind
+
+__all__ = ["text_to_date", "text_to_time", "text_to_timestamp", "to_instant", "to_zone"]
+
+_TIMESTAMP_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
+
+
+def to_zone(instant: pl.Expr, zone: str) -> pl.Expr:
+    """Returns the wall-clock reading of an instant in a zone."""
+    if zone == "UTC":
+        return instant.dt.replace_time_zone(None)
+    return instant.dt.convert_time_zone(zone).dt.replace_time_zone(None)
+
+
+def to_instant(wall: pl.Expr, zone: str) -> pl.Expr:
+    """Returns the instant of a wall-clock reading in a zone.
+
+    A reading that occurs twice is the earlier; one that the clocks skip is moved forward by the gap, as Java does.
+    """
+    if zone == "UTC":
+        return wall.dt.replace_time_zone("UTC")
+
+    def placed(reading: pl.Expr) -> pl.Expr:
+        local = reading.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+        return local.dt.convert_time_zone("UTC")
+
+    day_before = placed(wall.dt.offset_by("-1d")).dt.offset_by("24h")
+    return pl.coalesce(placed(wall), day_before)
+
+
+def text_to_date(column: pl.Series) -> pl.Series:
+    """Reads yyyy-MM-dd, also before a time; NULL for anything else."""
+    plain = column.str.to_date("%Y-%m-%d", strict=False)
+    if plain.null_count() == column.null_count():
+        return plain
+    words = column.str.strip_chars(" ").str.extract(r"^(\d{1,4}-\d{1,2}-\d{1,2})(?:[ T].*)?$", 1)
+    return words.str.to_date("%Y-%m-%d", strict=False)
+
+
+def text_to_time(column: pl.Series) -> pl.Series:
+    """Reads HH:mm[:ss[.fraction]]; NULL for anything else."""
+    words = column.str.strip_chars(" ")
+    full = words.str.to_time("%H:%M:%S%.f", strict=False)
+    if full.null_count() == column.null_count():
+        return full
+    return full.fill_null(words.str.to_time("%H:%M", strict=False))
+
+
+def text_to_timestamp(column: pl.Series, target: DataType, zone: str) -> pl.Series:
+    """Reads yyyy-MM-dd[ |T]HH:mm[:ss[.fraction]] or a date; with a trailing Z only if the target is an instant."""
+    unit = time_unit(target.precision)
+    local = target.kind is Kind.TIMESTAMP_LTZ
+    wall = column.str.to_datetime(_TIMESTAMP_FORMATS[0], time_unit=unit, strict=False)
+    if wall.null_count() > column.null_count():
+        wall = _in_any_spelling(column, unit)
+    wall = _cut_to(wall, target.precision or 0, unit)
+    if not local:
+        return wall
+    result = wall.to_frame("a").select(to_instant(pl.col("a"), zone)).to_series()
+    if result.null_count() > column.null_count() and column.str.ends_with("Z").any():
+        without = column.str.strip_suffix("Z").filter(column.str.ends_with("Z"))
+        instants = _cut_to(_in_any_spelling(without, unit), target.precision or 0, unit).dt.replace_time_zone("UTC")
+        result = result.scatter(column.str.ends_with("Z").fill_null(False).arg_true(), instants)
+    return result
+
+
+def _in_any_spelling(column: pl.Series, unit: TimeUnit) -> pl.Series:
+    words = column.str.strip_chars(" ").str.replace(r"^(\d{1,4}-\d{1,2}-\d{1,2})T", "$1 ")
+    tries = [words.str.to_datetime(each, time_unit=unit, strict=False) for each in _TIMESTAMP_FORMATS]
+    result = tries[0]
+    for each in tries[1:]:
+        result = result.fill_null(each) if result.null_count() else result
+    return result
+
+
+def _cut_to(wall: pl.Series, digits: int, unit: TimeUnit) -> pl.Series:
+    have = {"ms": 3, "us": 6, "ns": 9}[unit]
+    if digits >= have:
+        return wall
+    step = 10 ** (have - digits)
+    ticks: pl.Series = wall.cast(pl.Int64) // step * step
+    return ticks.cast(pl.Datetime(unit))
