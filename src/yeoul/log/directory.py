@@ -27,6 +27,7 @@ from yeoul.log.errors import DirectoryLocked, InvalidTopic, LogCorrupt, LogStopp
 from yeoul.log.flusher import Flusher, FlushMode
 from yeoul.log.partition import PartitionLog
 from yeoul.log.topics import TOPIC_FILE, TopicRecord, check_partition_count, check_topic_name
+from yeoul.log.workers import Workers
 
 __all__ = ["Log", "Topic"]
 
@@ -74,6 +75,7 @@ class Log:
         flush: When an append counts as done.
         flush_interval_ms: For `FlushMode.INTERVAL`.
         disk: The file system; the real one unless a test says otherwise.
+        workers: The threads that wait for it, likewise.
         clock: The time.
 
     Raises:
@@ -91,6 +93,7 @@ class Log:
         flush: FlushMode = FlushMode.COMMIT,
         flush_interval_ms: int = 1_000,
         disk: Disk | None = None,
+        workers: Workers | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.data_dir = data_dir
@@ -109,7 +112,13 @@ class Log:
             self.cluster_id = self._load_meta()
             self.was_clean = self._disk.read_file(data_dir / "clean-shutdown") is not None
             self._flusher = Flusher(
-                self._disk, flush, defer=defer, post=post, on_fatal=self._stop, interval_ms=flush_interval_ms
+                self._disk,
+                flush,
+                defer=defer,
+                post=post,
+                on_fatal=self._stop,
+                workers=workers,
+                interval_ms=flush_interval_ms,
             )
             self._load_topics()
             self._load_producer_ids()
@@ -257,6 +266,7 @@ class Log:
         if content is None:
             cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
             self._disk.replace_file(path, json.dumps({"version": _FORMAT_VERSION, "cluster_id": cluster_id}).encode())
+            self._disk.sync_directory(self.data_dir.parent)
             return cluster_id
         try:
             meta = json.loads(content)

@@ -24,15 +24,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from queue import SimpleQueue
 from typing import Protocol
 
 from yeoul.log.disk import Disk
 from yeoul.log.errors import LogStopped
+from yeoul.log.workers import Workers, WorkerThreads
 
 __all__ = ["FlushMode", "FlushTarget", "FlushWork", "Flusher"]
-
-_THREADS = 4
 
 
 class FlushMode(Enum):
@@ -82,6 +80,7 @@ class Flusher:
         defer: Calls a function once the current tick of the loop has ended, on the loop: `loop.call_soon`.
         post: The same from any thread: `loop.call_soon_threadsafe`.
         on_fatal: Called on the loop with the first failure.
+        workers: Where rounds run; threads of its own unless given.
         interval_ms: The pause between rounds in interval mode.
     """
 
@@ -93,6 +92,7 @@ class Flusher:
         defer: Callable[[Callable[[], None]], object],
         post: Callable[[Callable[[], None]], object],
         on_fatal: Callable[[LogStopped], None],
+        workers: Workers | None = None,
         interval_ms: int = 1_000,
     ) -> None:
         self.disk = disk
@@ -104,11 +104,11 @@ class Flusher:
         self._wanted: dict[FlushTarget, None] = {}
         self._running: set[FlushTarget] = set()
         self._deferred = False
-        self._queue: SimpleQueue[_Round | None] = SimpleQueue()
         self._finished: deque[_Round] = deque()
         self._wake_pending = False
         self._closing = threading.Event()
-        self._threads: list[threading.Thread] = []
+        self._workers: Workers = workers if workers is not None else WorkerThreads()
+        self._ticker: threading.Thread | None = None
         self._interval_s = interval_ms / 1_000
 
     def request(self, target: FlushTarget) -> None:
@@ -120,8 +120,9 @@ class Flusher:
             if not self._deferred and target not in self._running:
                 self._deferred = True
                 self._defer(self._start_rounds)
-        elif not self._threads:
-            self._start_threads()
+        elif self._ticker is None:
+            self._ticker = threading.Thread(target=self._tick, name="yeoul-flush-interval", daemon=True)
+            self._ticker.start()
 
     def submit(self, work: FlushWork, done: Callable[[BaseException | None], None]) -> None:
         """Runs work that belongs to no round; `done` is called on the loop with what it raised, or None."""
@@ -132,13 +133,11 @@ class Flusher:
         self._wanted.pop(target, None)
 
     def close(self) -> None:
-        """Ends the threads once they have done what was queued; call it when no round is wanted any more."""
+        """Ends once everything under way has; starts nothing more."""
         self._closing.set()
-        for _ in self._threads:
-            self._queue.put(None)
-        for thread in self._threads:
-            thread.join()
-        self._threads.clear()
+        if self._ticker is not None:
+            self._ticker.join()
+        self._workers.close()
         self._drain()
 
     def _start_rounds(self) -> None:
@@ -154,17 +153,7 @@ class Flusher:
                 self._enqueue(_Round(target, work))
 
     def _enqueue(self, round_: _Round) -> None:
-        if not self._threads:
-            self._start_threads()
-        self._queue.put(round_)
-
-    def _start_threads(self) -> None:
-        names = [(self._work, f"yeoul-flush-{number}") for number in range(_THREADS)]
-        if self.mode is FlushMode.INTERVAL:
-            names.append((self._tick, "yeoul-flush-interval"))
-        self._threads = [threading.Thread(target=run, name=name, daemon=True) for run, name in names]
-        for thread in self._threads:
-            thread.start()
+        self._workers.submit(lambda: self._run(round_))
 
     def _tick(self) -> None:
         while not self._closing.wait(self._interval_s):
@@ -172,18 +161,17 @@ class Flusher:
             with contextlib.suppress(RuntimeError):
                 self._post(self._start_rounds)
 
-    def _work(self) -> None:
-        disk, finished = self.disk, self._finished
-        while (round_ := self._queue.get()) is not None:
-            try:
-                round_.work.run(disk)
-            except BaseException as error:
-                round_.failure = error
-            finished.append(round_)
-            # One wake-up serves all rounds that end before the loop comes to it.
-            if not self._wake_pending:
-                self._wake_pending = True
-                self._wake()
+    def _run(self, round_: _Round) -> None:
+        """One round, in a thread."""
+        try:
+            round_.work.run(self.disk)
+        except BaseException as error:
+            round_.failure = error
+        self._finished.append(round_)
+        # One wake-up serves all rounds that end before the loop comes to it.
+        if not self._wake_pending:
+            self._wake_pending = True
+            self._wake()
 
     def _wake(self) -> None:
         try:
