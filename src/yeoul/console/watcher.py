@@ -72,7 +72,9 @@ class Watcher:
         self.before = self.now = Picture(clock.monotonic_s())
         self.trouble = ""
         self._clock = clock
-        self._admin = AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": int(_TIMEOUT_S * 1000)})
+        self._admin = AdminClient(
+            {"bootstrap.servers": bootstrap, "socket.timeout.ms": int(_TIMEOUT_S * 1000), "log_level": 0}
+        )
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="console-watcher", daemon=True)
 

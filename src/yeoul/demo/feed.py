@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from yeoul.clock import SYSTEM_CLOCK, Clock
 from yeoul.demo.board import Board
@@ -17,6 +17,8 @@ __all__ = ["Feed"]
 
 _HISTORY_RECORDS = {"slow-requests": 20, "pages-by-window": 400, JOB_PROGRESS.name: 60}
 _HISTORY_DEFAULT = 240
+_TIMEOUT_S = 2.0
+_RETRY_S = 0.2
 
 
 class Feed:
@@ -36,6 +38,7 @@ class Feed:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "fetch.wait.max.ms": 100,
+                "log_level": 0,
             }
         )
         self._stop = threading.Event()
@@ -51,7 +54,7 @@ class Feed:
         self._thread.join(5)
 
     def _run(self) -> None:
-        live_from = self._assign()
+        live_from = self._assign_when_answered()
         while not self._stop.is_set():
             messages = self._consumer.consume(500, timeout=0.1)
             now_ms = self._clock.now_ms()
@@ -63,12 +66,20 @@ class Feed:
                         self.board.add(topic, value, now_ms, is_live=is_live)
         self._consumer.close()
 
+    def _assign_when_answered(self) -> dict[str, int]:
+        while not self._stop.is_set():
+            try:
+                return self._assign()
+            except KafkaException:
+                self._stop.wait(_RETRY_S)  # the broker, or a topic, is not there yet
+        return {}
+
     def _assign(self) -> dict[str, int]:
         """Positions the consumer a little before each topic's end; returns where each end was."""
         ends: dict[str, int] = {}
         positions = []
         for topic in (*RESULTS, JOB_PROGRESS):
-            low, high = self._consumer.get_watermark_offsets(TopicPartition(topic.name, 0), timeout=10)
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(topic.name, 0), timeout=_TIMEOUT_S)
             ends[topic.name] = high
             history = _HISTORY_RECORDS.get(topic.name, _HISTORY_DEFAULT)
             positions.append(TopicPartition(topic.name, 0, max(low, high - history)))

@@ -29,6 +29,7 @@ def produce_until(stop: threading.Event, bootstrap: str, rate: float, seed: int,
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,
+            "log_level": 0,
             "linger.ms": 5,
             "compression.type": "lz4",
             "queue.buffering.max.messages": 200_000,

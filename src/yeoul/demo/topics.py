@@ -42,7 +42,7 @@ def create_topics(bootstrap: str, timeout_s: float = 10.0) -> None:
     Raises:
         PeerError: The broker refused, or did not answer in time.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     wanted = [
         NewTopic(
             topic.name,
