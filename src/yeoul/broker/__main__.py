@@ -1,0 +1,63 @@
+"""`python -m yeoul.broker`: one broker in this process, told by arguments, ready when its first line is printed.
+
+The line is `yeoul broker ready at HOST:PORT`. Errors go to stderr as `error: ...` and `hint: ...`, exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from yeoul.broker.config import BrokerConfig
+from yeoul.broker.process import run_broker
+from yeoul.errors import YeoulError
+
+__all__ = ["READY_PREFIX", "main"]
+
+READY_PREFIX = "yeoul broker ready at "
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a broker until a signal ends it; returns the exit code."""
+    given = _parser().parse_args(arguments)
+    logging.basicConfig(level=given.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        config = BrokerConfig(
+            data_dir=given.data_dir,
+            host=given.host,
+            port=given.port,
+            flush=given.flush,
+            num_partitions=given.num_partitions,
+            auto_create_topics=not given.no_auto_create_topics,
+            insecure=given.insecure,
+        )
+        run_broker(config, _announce)
+    except YeoulError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _announce(address: tuple[str, int]) -> None:
+    print(f"{READY_PREFIX}{address[0]}:{address[1]}", flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m yeoul.broker", description="A Kafka-protocol broker.")
+    parser.add_argument("--data-dir", type=Path, required=True, help="where topics and offsets are kept")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--flush", choices=("commit", "interval", "os"), default="commit")
+    parser.add_argument("--num-partitions", type=int, default=1, help="for topics created without a number")
+    parser.add_argument("--no-auto-create-topics", action="store_true")
+    parser.add_argument("--insecure", action="store_true", help="allow an address that other machines can reach")
+    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="warning")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""A broker in a child process, for tests, benchmarks and the demo: spawned, never forked.
+
+    with Broker() as broker:
+        producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
+
+Owns the child and, when none is given, a temporary data directory. Invariant: leaving the block ends the child.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from yeoul.broker.config import BrokerConfig, FlushMode
+from yeoul.errors import EnvironmentFailure
+
+__all__ = ["Broker"]
+
+_READY_PREFIX = "yeoul broker ready at "
+_START_TIMEOUT_S = 30.0
+_STOP_TIMEOUT_S = 20.0
+
+
+class Broker:
+    """One broker in a process of its own.
+
+    Args:
+        data_dir: Where its data is; None for a temporary directory that goes with it.
+        host: The address to bind.
+        port: The port to bind; 0 takes a free one, and keeps it over `restart`.
+        flush: When an append counts as done.
+        num_partitions: Partitions of topics created without a number.
+        auto_create_topics: Whether asking for an unknown topic creates it.
+        insecure: Allow an address that other machines can reach.
+        log_level: What it writes to stderr.
+
+    Raises:
+        UserError: The settings are not allowed.
+        EnvironmentFailure: It did not start; the message says what it printed.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path | str | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        flush: FlushMode = "commit",
+        num_partitions: int = 1,
+        auto_create_topics: bool = True,
+        insecure: bool = False,
+        log_level: str = "warning",
+    ) -> None:
+        self._temporary = None if data_dir else tempfile.mkdtemp(prefix="yeoul-broker-")
+        self.config = BrokerConfig(
+            data_dir=Path(data_dir or self._temporary or ""),
+            host=host,
+            port=port,
+            flush=flush,
+            num_partitions=num_partitions,
+            auto_create_topics=auto_create_topics,
+            insecure=insecure,
+        )
+        self._log_level = log_level
+        self._process: subprocess.Popen[str] | None = None
+        self.host, self.port = host, port
+        self.start()
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """`host:port`, as clients want it."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def data_dir(self) -> Path:
+        return self.config.data_dir
+
+    def start(self) -> None:
+        """Starts the child and returns once clients can connect; on the port it had before, if it ran before."""
+        command = [sys.executable, "-m", "yeoul.broker", *self._arguments()]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=None, text=True)
+        line = self._first_line()
+        if not line.startswith(_READY_PREFIX):
+            self.kill()
+            raise EnvironmentFailure(f"The broker did not start; its output was {line!r}, see stderr for the reason")
+        host, _, port = line.removeprefix(_READY_PREFIX).strip().rpartition(":")
+        self.host, self.port = host, int(port)
+
+    def stop(self) -> None:
+        """Ends the child in order: SIGTERM, and everything is durable."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(_STOP_TIMEOUT_S)
+            finally:
+                self.kill()
+
+    def kill(self) -> None:
+        """Ends the child at this instant: SIGKILL."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+            self._process = None
+
+    def restart(self) -> None:
+        """Ends the child in order and starts it again on the same data and port."""
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """Ends the child and removes its temporary directory, if it has one."""
+        self.stop()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):
+            self.kill()
+
+    def _arguments(self) -> list[str]:
+        config = self.config
+        arguments = [
+            f"--data-dir={config.data_dir}",
+            f"--host={config.host}",
+            f"--port={self.port}",
+            f"--flush={config.flush}",
+            f"--num-partitions={config.num_partitions}",
+            f"--log-level={self._log_level}",
+        ]
+        if not config.auto_create_topics:
+            arguments.append("--no-auto-create-topics")
+        if config.insecure:
+            arguments.append("--insecure")
+        return arguments
+
+    def _first_line(self) -> str:
+        """Returns the child's first line, or what there is of it when it ends or takes too long."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        deadline_s = time.monotonic() + _START_TIMEOUT_S
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            if not selector.select(max(0.0, deadline_s - time.monotonic())):
+                return ""
+        return self._process.stdout.readline()

@@ -1,0 +1,243 @@
+"""One client connection: bytes in, requests out to the handlers, responses back in order.
+
+Owns the receive buffer and the queue of unanswered calls. Invariants: answers leave in the order of the requests;
+a frame's bytes are valid only while its handler runs, for the buffer is used again; a peer that sends too much, too
+fast, or takes nothing, makes only its own connection wait or close. Caller: `server`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import struct
+from collections import deque
+from typing import TYPE_CHECKING, cast
+
+from yeoul.broker.call import Call, Handler
+from yeoul.errors import YeoulError
+from yeoul.wire import frames
+from yeoul.wire.compression import Buffer
+from yeoul.wire.errors import ErrorCode, ProtocolError
+from yeoul.wire.messages.api_versions import API_VERSIONS, ApiVersionsResponse
+
+if TYPE_CHECKING:
+    from yeoul.broker.server import Server
+
+__all__ = ["Connection"]
+
+_log = logging.getLogger("yeoul.broker")
+_LENGTH = struct.Struct(">i")
+_PRODUCE_KEY = 0
+_SMALLEST_FRAME_BYTES = 8
+_FLUSH_BYTES = 256 << 10
+
+
+class Connection(asyncio.BufferedProtocol):
+    """The protocol object that uvloop drives."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._node = server.node
+        self._handlers = server.handlers
+        self._limits = server.node.config.limits
+        self._small = server.buffers.small()
+        self._buffer = self._small
+        self._view = memoryview(self._buffer)
+        self._filled = 0
+        self._consumed = 0
+        self._calls: deque[Call] = deque()
+        self._reading = True
+        self._writable = True
+        self._held_bytes = 0
+        self._send_scheduled = False
+        self._pumping = False
+        self._transport: asyncio.Transport | None = None
+        self.peer_host = "?"
+
+    # -- the loop's side ----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self.peer_host = str(peer[0]) if peer else "?"
+        self._transport.set_write_buffer_limits(high=self._limits.send_bytes, low=self._limits.send_bytes // 4)
+        self._server.opened(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        self._use_buffer(self._small)
+        for call in self._calls:
+            call.cancel()
+        self._calls.clear()
+        self._server.closed(self)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._view[self._filled :]
+
+    def buffer_updated(self, size_bytes: int) -> None:
+        self._filled += size_bytes
+        self._pump()
+
+    def pause_writing(self) -> None:
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        self._writable = True
+        self._pump()
+
+    # -- requests -----------------------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        """Serves the whole requests that are in the buffer, as long as the peer keeps up with the answers."""
+        if self._pumping or self._transport is None:
+            return
+        self._pumping = True
+        try:
+            wanted_bytes = self._serve_whole_frames()
+            if self._transport is not None:
+                self._make_room(wanted_bytes)
+        except ProtocolError as error:
+            _log.warning("Closed the connection from %s: %s", self.peer_host, error)
+            self.close()
+        except YeoulError as error:
+            _log.error("Closed the connection from %s: %s", self.peer_host, error)
+            self.close()
+        except Exception:
+            _log.exception("Closed the connection from %s: a request failed unexpectedly", self.peer_host)
+            self.close()
+        finally:
+            self._pumping = False
+        self._flush_answers()
+
+    def _serve_whole_frames(self) -> int:
+        """Returns how many bytes the buffer must hold, from the first unserved byte on, to serve more."""
+        view, limits, calls = self._view, self._limits, self._calls
+        while self._filled - self._consumed >= frames.LENGTH_BYTES:
+            if len(calls) >= limits.pipelined_requests or self._held_bytes >= _FLUSH_BYTES:
+                self._flush_answers()
+            if len(calls) >= limits.pipelined_requests or self.is_congested():
+                return frames.LENGTH_BYTES
+            start = self._consumed + frames.LENGTH_BYTES
+            frame_bytes: int = _LENGTH.unpack_from(view, self._consumed)[0]
+            if frame_bytes < _SMALLEST_FRAME_BYTES or frame_bytes > limits.request_bytes:
+                raise ProtocolError(ErrorCode.INVALID_REQUEST, f"A request of {frame_bytes} bytes")
+            if frame_bytes > limits.control_request_bytes and self._filled - start >= 2:
+                self._check_size(frame_bytes, start)
+            end = start + frame_bytes
+            if end > self._filled:
+                return frames.LENGTH_BYTES + frame_bytes
+            self._consumed = end
+            self._dispatch(view[start:end])
+            if self._transport is None:
+                return 0
+        return frames.LENGTH_BYTES
+
+    def _check_size(self, frame_bytes: int, start: int) -> None:
+        api_key = int.from_bytes(self._view[start : start + 2], "big")
+        if api_key != _PRODUCE_KEY:
+            raise ProtocolError(ErrorCode.INVALID_REQUEST, f"A request of {frame_bytes} bytes for API {api_key}")
+
+    def _dispatch(self, frame: memoryview) -> None:
+        api_key, version, correlation_id = frames.read_request_prefix(frame)
+        handler = self._handlers.get(api_key)
+        if handler is None:
+            raise ProtocolError(ErrorCode.UNSUPPORTED_VERSION, f"Unknown API {api_key}")
+        if not handler.first_version <= version <= handler.last_version:
+            self._refuse_version(handler, version, correlation_id)
+            return
+        client_id, position = frames.read_client_id(frame, handler.api.is_flexible(version))
+        call = Call(self, version, correlation_id, client_id)
+        self._calls.append(call)
+        handler.handle(self._node, call, frame, position)
+
+    def _refuse_version(self, handler: Handler, version: int, correlation_id: int) -> None:
+        """ApiVersions answers in its oldest form, from which a client learns what to ask instead (KIP-511)."""
+        if handler.api.key != frames.API_VERSIONS_KEY:
+            raise ProtocolError(ErrorCode.UNSUPPORTED_VERSION, f"{handler.api.name} version {version} is not served")
+        call = Call(self, 0, correlation_id, None)
+        self._calls.append(call)
+        response = ApiVersionsResponse(
+            error_code=ErrorCode.UNSUPPORTED_VERSION, api_keys=self._server.advertised_versions
+        )
+        call.answer(API_VERSIONS, response)
+
+    # -- the receive buffer -------------------------------------------------------------------------------------
+
+    def _make_room(self, wanted_bytes: int) -> None:
+        """Leaves room to receive into, or stops receiving while nothing more can be served."""
+        if self._filled == self._consumed:
+            self._consumed = self._filled = 0
+            if self._buffer is not self._small:
+                self._use_buffer(self._small)
+        elif self._consumed and self._consumed + wanted_bytes > len(self._buffer):
+            self._move_to_front(self._buffer)
+        if self._filled == len(self._buffer) and wanted_bytes > len(self._buffer):
+            self._move_to_front(self._server.buffers.larger(len(self._buffer), wanted_bytes))
+        has_room = self._filled < len(self._buffer)
+        if has_room != self._reading and self._transport is not None:
+            self._reading = has_room
+            if has_room:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
+
+    def _move_to_front(self, buffer: bytearray) -> None:
+        """Moves the unserved bytes to the front of this buffer or of a larger one.
+
+        A buffer grows with the bytes that arrived, not with the length that a peer claims.
+        """
+        left_bytes = self._filled - self._consumed
+        memoryview(buffer)[:left_bytes] = self._view[self._consumed : self._filled]
+        if buffer is not self._buffer:
+            self._use_buffer(buffer)
+        self._consumed = 0
+        self._filled = left_bytes
+
+    def _use_buffer(self, buffer: bytearray) -> None:
+        if self._buffer is not self._small:
+            self._server.buffers.give_back(self._buffer)
+        self._buffer = buffer
+        self._view = memoryview(buffer)
+
+    # -- answers ------------------------------------------------------------------------------------------------
+
+    def answered(self, call: Call) -> None:
+        """All answers that fall into one tick of the loop leave in one system call."""
+        if call.cancelled:
+            return
+        self._held_bytes += sum(map(len, call.parts or ()))
+        if self._pumping or self._send_scheduled:
+            return
+        if self._calls and self._calls[0].parts is not None:
+            self._send_scheduled = True
+            self._server.loop.call_soon(self._send)
+
+    def is_congested(self) -> bool:
+        return not self._writable or self._held_bytes >= self._limits.send_bytes
+
+    def _send(self) -> None:
+        self._send_scheduled = False
+        was_full = len(self._calls) >= self._limits.pipelined_requests or self.is_congested()
+        self._flush_answers()
+        if was_full or not self._reading:
+            self._pump()
+
+    def _flush_answers(self) -> None:
+        transport, calls = self._transport, self._calls
+        if transport is None or not calls or calls[0].parts is None:
+            return
+        parts: list[Buffer] = []
+        while calls and (answer := calls[0].parts) is not None:
+            calls.popleft()
+            parts.extend(answer)
+        self._held_bytes = sum(len(part) for call in calls for part in call.parts or ()) if calls else 0
+        if parts:
+            transport.writelines(parts)
+
+    def close(self) -> None:
+        """Sends what is answered and ends the connection."""
+        if self._transport is not None:
+            self._transport.close()

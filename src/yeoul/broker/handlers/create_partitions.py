@@ -1,0 +1,49 @@
+"""CreatePartitions 0-3: more partitions for a topic. Deviations: a manual assignment may name broker 1 only."""
+
+from __future__ import annotations
+
+from yeoul.broker.call import Call, MessageHandler
+from yeoul.broker.node import NODE_ID, Node
+from yeoul.errors import YeoulError
+from yeoul.log.errors import InvalidTopic, TopicUnknown
+from yeoul.wire.errors import ErrorCode, ProtocolError
+from yeoul.wire.messages.create_partitions import (
+    CREATE_PARTITIONS,
+    CreatePartitionsRequest,
+    CreatePartitionsResponse,
+    CreatePartitionsTopic,
+    CreatePartitionsTopicResult,
+)
+
+__all__ = ["HANDLER"]
+
+
+def _answer(node: Node, request: CreatePartitionsRequest, call: Call) -> CreatePartitionsResponse:
+    return CreatePartitionsResponse(results=[_grow(node, each, request.validate_only) for each in request.topics])
+
+
+def _grow(node: Node, wanted: CreatePartitionsTopic, validate_only: bool) -> CreatePartitionsTopicResult:
+    try:
+        held = len(node.log.topic(wanted.name).partitions)
+        if wanted.count <= held:
+            raise InvalidTopic(f"Topic {wanted.name!r} has {held} partitions, expected a larger number")
+        if any(each.broker_ids != [NODE_ID] for each in wanted.assignments or []):
+            message = f"Expected every partition to be assigned to broker {NODE_ID} alone"
+            raise ProtocolError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, message)
+        node.check_partition_room(wanted.count - held)
+        if not validate_only:
+            node.log.add_partitions(wanted.name, wanted.count)
+    except TopicUnknown as error:
+        return _refusal(wanted.name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, error)
+    except ProtocolError as error:
+        return _refusal(wanted.name, error.code, error)
+    except YeoulError as error:
+        return _refusal(wanted.name, ErrorCode.INVALID_PARTITIONS, error)
+    return CreatePartitionsTopicResult(name=wanted.name)
+
+
+def _refusal(name: str, code: ErrorCode, error: YeoulError) -> CreatePartitionsTopicResult:
+    return CreatePartitionsTopicResult(name=name, error_code=code, error_message=str(error))
+
+
+HANDLER = MessageHandler(CREATE_PARTITIONS, 0, 3, _answer)

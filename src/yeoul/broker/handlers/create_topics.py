@@ -1,0 +1,114 @@
+"""CreateTopics 2-7: topics with partitions and configuration, durable before the answer.
+
+Deviations: a replication factor above 1 is accepted, one copy is kept, and the response says so: its replication
+factor is 1 and its configuration carries the entry `yeoul.warning`. A manual assignment may name broker 1 only.
+"""
+
+from __future__ import annotations
+
+from yeoul.broker.call import Call, MessageHandler
+from yeoul.broker.node import INTERNAL_TOPICS, NODE_ID, Node
+from yeoul.errors import UserError, YeoulError
+from yeoul.log.config import TOPIC_DEFAULTS, TopicConfig
+from yeoul.log.errors import TopicExists
+from yeoul.log.topics import check_partition_count, check_topic_name
+from yeoul.wire.errors import ErrorCode, ProtocolError
+from yeoul.wire.messages.create_topics import (
+    CREATE_TOPICS,
+    CreatableTopic,
+    CreatableTopicConfigs,
+    CreatableTopicResult,
+    CreateTopicsRequest,
+    CreateTopicsResponse,
+)
+
+__all__ = ["HANDLER"]
+
+_FROM_TOPIC, _FROM_DEFAULT = 1, 5
+
+
+def _answer(node: Node, request: CreateTopicsRequest, call: Call) -> CreateTopicsResponse:
+    names = [topic.name for topic in request.topics]
+    return CreateTopicsResponse(
+        topics=[_create(node, topic, names.count(topic.name) > 1, request.validate_only) for topic in request.topics]
+    )
+
+
+def _create(node: Node, wanted: CreatableTopic, repeated: bool, validate_only: bool) -> CreatableTopicResult:
+    try:
+        if repeated:
+            raise ProtocolError(ErrorCode.INVALID_REQUEST, f"Topic {wanted.name!r} is named twice")
+        partition_count = _partition_count(node, wanted)
+        entries = {entry.name: entry.value for entry in wanted.configs if entry.value is not None}
+        topic_id = bytes(16)
+        if validate_only:
+            _validate(node, wanted.name, partition_count, entries)
+        else:
+            topic_id = node.create_topic(wanted.name, partition_count, entries).topic_id.bytes
+    except YeoulError as error:
+        return CreatableTopicResult(name=wanted.name, error_code=_code(error), error_message=str(error))
+    return CreatableTopicResult(
+        name=wanted.name,
+        topic_id=topic_id,
+        error_message=None,
+        num_partitions=partition_count,
+        replication_factor=1,
+        configs=_shown_configs(wanted, entries),
+    )
+
+
+def _validate(node: Node, name: str, partition_count: int, entries: dict[str, str]) -> None:
+    check_topic_name(name)
+    check_partition_count(partition_count)
+    node.check_partition_room(partition_count)
+    if name in node.log.topics:
+        raise TopicExists(f"Topic {name!r} exists already")
+    TopicConfig.from_entries(entries)
+
+
+def _partition_count(node: Node, wanted: CreatableTopic) -> int:
+    """Raises ProtocolError when counts and assignment disagree."""
+    if wanted.name in INTERNAL_TOPICS:
+        raise ProtocolError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"Topic {wanted.name!r} is the broker's own")
+    if wanted.replication_factor < -1 or wanted.replication_factor == 0:
+        message = f"Expected a replication factor of 1 or more, got {wanted.replication_factor}"
+        raise ProtocolError(ErrorCode.INVALID_REPLICATION_FACTOR, message)
+    if not wanted.assignments:
+        if wanted.num_partitions == -1:
+            return node.config.num_partitions
+        if wanted.num_partitions < 1:
+            message = f"Expected 1 partition or more, got {wanted.num_partitions}"
+            raise ProtocolError(ErrorCode.INVALID_PARTITIONS, message)
+        return wanted.num_partitions
+    numbers = sorted(each.partition_index for each in wanted.assignments)
+    if numbers != list(range(len(numbers))) or any(each.broker_ids != [NODE_ID] for each in wanted.assignments):
+        message = f"Expected partitions 0 to {len(numbers) - 1}, each assigned to broker {NODE_ID} alone"
+        raise ProtocolError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, message)
+    return len(numbers)
+
+
+def _code(error: YeoulError) -> ErrorCode:
+    if isinstance(error, ProtocolError):
+        return error.code
+    code: ErrorCode | None = getattr(error, "error_code", None)
+    if code is not None:
+        return code
+    return ErrorCode.INVALID_CONFIG if isinstance(error, UserError) else ErrorCode.UNKNOWN_SERVER_ERROR
+
+
+def _shown_configs(wanted: CreatableTopic, entries: dict[str, str]) -> list[CreatableTopicConfigs]:
+    shown = [
+        CreatableTopicConfigs(
+            name=name, value=entries.get(name, default), config_source=_FROM_TOPIC if name in entries else _FROM_DEFAULT
+        )
+        for name, default in TOPIC_DEFAULTS.items()
+    ]
+    if wanted.replication_factor > 1:
+        warning = f"replication.factor={wanted.replication_factor} was asked for; a single node keeps one copy"
+        shown.append(
+            CreatableTopicConfigs(name="yeoul.warning", value=warning, read_only=True, config_source=_FROM_TOPIC)
+        )
+    return shown
+
+
+HANDLER = MessageHandler(CREATE_TOPICS, 2, 7, _answer)

@@ -1,0 +1,37 @@
+"""DescribeCluster 0-2: a cluster of one. Deviations: there are no controllers to describe apart from the broker."""
+
+from __future__ import annotations
+
+from yeoul.broker.call import Call, MessageHandler
+from yeoul.broker.handlers.metadata import CLUSTER_OPERATIONS
+from yeoul.broker.node import NODE_ID, Node
+from yeoul.wire.errors import ErrorCode
+from yeoul.wire.messages.describe_cluster import (
+    DESCRIBE_CLUSTER,
+    DescribeClusterBroker,
+    DescribeClusterRequest,
+    DescribeClusterResponse,
+)
+
+__all__ = ["HANDLER"]
+
+_BROKERS = 1
+
+
+def _answer(node: Node, request: DescribeClusterRequest, call: Call) -> DescribeClusterResponse:
+    if call.version >= 1 and request.endpoint_type != _BROKERS:
+        return DescribeClusterResponse(
+            error_code=ErrorCode.MISMATCHED_ENDPOINT_TYPE, error_message="This is a broker, not a controller"
+        )
+    response = DescribeClusterResponse(
+        error_message=None,
+        cluster_id=node.cluster_id,
+        controller_id=NODE_ID,
+        brokers=[DescribeClusterBroker(broker_id=NODE_ID, host=node.host, port=node.port)],
+    )
+    if request.include_cluster_authorized_operations:
+        response.cluster_authorized_operations = CLUSTER_OPERATIONS
+    return response
+
+
+HANDLER = MessageHandler(DESCRIBE_CLUSTER, 0, 2, _answer)

@@ -1,0 +1,103 @@
+"""What the handlers work on: the log, the groups, this broker's place in its cluster of one.
+
+Owns nothing on disk itself; it holds what `server` put together at the start and the few decisions that several
+handlers share (how a topic is made or deleted, what address clients are told). Callers: `handlers`, `server`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from yeoul.broker.config import BrokerConfig
+from yeoul.broker.group_driver import OFFSETS_TOPIC, GroupDriver
+from yeoul.clock import Clock
+from yeoul.log.directory import Log, Topic
+from yeoul.log.errors import InvalidTopic, LogStopped
+from yeoul.log.partition import PartitionLog
+
+__all__ = ["INTERNAL_TOPICS", "NODE_ID", "Node"]
+
+NODE_ID = 1
+INTERNAL_TOPICS = frozenset({OFFSETS_TOPIC, "__transaction_state"})
+
+_log = logging.getLogger("yeoul.broker")
+_Found = TypeVar("_Found")
+
+
+class Node:
+    """One running broker, as its handlers see it.
+
+    Attributes:
+        config: What it was started with.
+        log: Where records are kept.
+        groups: The group coordinator.
+        clock: The time.
+        loop: Where all of this runs.
+        host: The address that clients are told.
+        port: The port that clients are told; known once the server listens.
+    """
+
+    def __init__(
+        self, config: BrokerConfig, log: Log, groups: GroupDriver, clock: Clock, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.config = config
+        self.log = log
+        self.groups = groups
+        self.clock = clock
+        self.loop = loop
+        self.host = config.host
+        self.port = config.port
+
+    @property
+    def cluster_id(self) -> str:
+        return self.log.cluster_id
+
+    def find_topic(self, name: str, topic_id: bytes) -> Topic | None:
+        """Returns a topic by its name, or by its id where the name is empty."""
+        if name:
+            return self.log.topics.get(name)
+        return self.log.topic_by_id(uuid.UUID(bytes=topic_id))
+
+    def find_partition(self, name: str, topic_id: bytes, number: int) -> PartitionLog | None:
+        topic = self.find_topic(name, topic_id)
+        return None if topic is None else self.log.partition(topic.name, number)
+
+    def create_topic(self, name: str, partition_count: int, entries: Mapping[str, str] | None = None) -> Topic:
+        """Makes a topic within the broker's limit on partitions.
+
+        Raises:
+            InvalidTopic, TopicExists, UserError: As `Log.create_topic`.
+        """
+        self.check_partition_room(partition_count)
+        topic = self.log.create_topic(name, partition_count, entries)
+        _log.info("Created topic %s with %d partitions", name, partition_count)
+        return topic
+
+    def check_partition_room(self, partition_count: int) -> None:
+        """Raises InvalidTopic when that many more partitions are beyond the broker's limit."""
+        limit = self.config.limits.partitions
+        held = sum(len(topic.partitions) for topic in self.log.topics.values())
+        if held + partition_count > limit:
+            raise InvalidTopic(f"Expected at most {limit} partitions over all topics, got {held} + {partition_count}")
+
+    def delete_topic(self, topic: Topic) -> None:
+        """Deletes a topic; whoever waits for an acknowledgement from it is told that it failed."""
+        for partition in topic.partitions:
+            partition.stop(LogStopped(f"Topic {topic.name!r} was deleted"))
+        self.log.delete_topic(topic.name)
+        self.groups.forget_topic(topic.name)
+        _log.info("Deleted topic %s", topic.name)
+
+    def in_thread(self, work: Callable[[], _Found], done: Callable[[_Found | BaseException], None]) -> None:
+        """Runs what may wait for the disk in a thread; `done` gets its result, or what it raised, on the loop."""
+
+        def finished(future: asyncio.Future[_Found]) -> None:
+            if not future.cancelled():
+                error = future.exception()
+                done(future.result() if error is None else error)
+
+        self.loop.run_in_executor(None, work).add_done_callback(finished)

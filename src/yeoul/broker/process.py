@@ -1,0 +1,67 @@
+"""A broker as a process of its own: its loop, its signals, its end.
+
+Owns `run_broker`, which blocks until SIGTERM or SIGINT and then ends in order. Callers: `__main__`, and through it
+`child`; the supervisor of `yeoul up`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+from collections.abc import Callable
+
+from yeoul.broker.config import BrokerConfig
+from yeoul.broker.server import Server
+from yeoul.errors import YeoulError
+
+__all__ = ["run_broker"]
+
+
+def run_broker(config: BrokerConfig, ready: Callable[[tuple[str, int]], None]) -> None:
+    """Runs a broker in this process until a signal ends it.
+
+    Args:
+        config: Its settings.
+        ready: Called once with (host, port) when clients can connect.
+
+    Raises:
+        YeoulError: It could not start, or the disk failed while it ran.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_run(config, ready))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+async def _run(config: BrokerConfig, ready: Callable[[tuple[str, int]], None]) -> None:
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[YeoulError | None] = loop.create_future()
+
+    def end(failure: YeoulError | None = None) -> None:
+        if not ended.done():
+            ended.set_result(failure)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, end)
+    server = Server(config, loop, end)
+    try:
+        await server.listen()
+        # What was made at the start stays: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        ready(server.address)
+        failure = await ended
+    finally:
+        await server.close()
+    if failure is not None:
+        raise failure

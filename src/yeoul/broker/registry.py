@@ -1,0 +1,80 @@
+"""The APIs that this broker serves, by number, and what it advertises of them. Caller: `server`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import cast
+
+from yeoul.broker.call import Handler
+from yeoul.broker.handlers import (
+    api_versions,
+    create_partitions,
+    create_topics,
+    delete_groups,
+    delete_records,
+    delete_topics,
+    describe_cluster,
+    describe_configs,
+    describe_groups,
+    fetch,
+    find_coordinator,
+    heartbeat,
+    incremental_alter_configs,
+    init_producer_id,
+    join_group,
+    leave_group,
+    list_groups,
+    list_offsets,
+    metadata,
+    offset_commit,
+    offset_delete,
+    offset_fetch,
+    offset_for_leader_epoch,
+    produce,
+    sync_group,
+)
+from yeoul.wire.messages.api_versions import API_VERSIONS, ApiVersion
+
+__all__ = ["all_handlers"]
+
+_MODULES = (
+    create_partitions,
+    create_topics,
+    delete_groups,
+    delete_records,
+    delete_topics,
+    describe_cluster,
+    describe_configs,
+    describe_groups,
+    fetch,
+    find_coordinator,
+    heartbeat,
+    incremental_alter_configs,
+    init_producer_id,
+    join_group,
+    leave_group,
+    list_groups,
+    list_offsets,
+    metadata,
+    offset_commit,
+    offset_delete,
+    offset_fetch,
+    offset_for_leader_epoch,
+    produce,
+    sync_group,
+)
+
+
+def all_handlers() -> tuple[Mapping[int, Handler], list[ApiVersion]]:
+    """Returns the handlers by API number, and the versions to advertise."""
+    handlers = {module.HANDLER.api.key: cast(Handler, module.HANDLER) for module in _MODULES}
+    versions = [
+        ApiVersion(api_key=key, min_version=handler.first_version, max_version=handler.last_version)
+        for key, handler in sorted(handlers.items())
+    ]
+    own = api_versions.make_handler(versions)
+    versions.append(ApiVersion(api_key=API_VERSIONS.key, min_version=own.first_version, max_version=own.last_version))
+    versions.sort(key=lambda each: each.api_key)
+    handlers[API_VERSIONS.key] = cast(Handler, own)
+    return MappingProxyType(handlers), versions

@@ -1,0 +1,154 @@
+"""The broker as a whole: opens the log, listens, and ends in order.
+
+Owns the listening socket, the open connections and the upkeep timers. Invariants: a connection beyond the limit is
+closed at once; when the disk can no longer make bytes durable the broker stops, with everything acknowledged safe;
+`close` leaves nothing to recover. Caller: `process`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from collections.abc import Callable
+
+from yeoul.broker.buffers import BufferStore
+from yeoul.broker.config import BrokerConfig
+from yeoul.broker.connection import Connection
+from yeoul.broker.group_driver import GroupDriver
+from yeoul.broker.groups.coordinator import Coordinator, GroupConfig
+from yeoul.broker.node import Node
+from yeoul.broker.registry import all_handlers
+from yeoul.clock import SYSTEM_CLOCK, Clock
+from yeoul.errors import EnvironmentFailure
+from yeoul.log.directory import Log
+from yeoul.log.errors import LogStopped
+from yeoul.log.flusher import FlushMode
+
+__all__ = ["Server"]
+
+_log = logging.getLogger("yeoul.broker")
+_UPKEEP_S = 60.0
+_BACKLOG = 1_024
+
+
+class Server:
+    """One broker; made and used on the loop it runs on.
+
+    Args:
+        config: Its settings.
+        loop: The running loop.
+        on_fatal: Called once when the disk failed: the process should end.
+        clock: The time.
+
+    Raises:
+        DirectoryLocked, LogCorrupt: As `Log`.
+        EnvironmentFailure: The data directory cannot be written.
+    """
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        loop: asyncio.AbstractEventLoop,
+        on_fatal: Callable[[LogStopped], None],
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self.loop = loop
+        self._log = _open_log(config, loop, on_fatal, clock)
+        limits = GroupConfig(initial_rebalance_delay_ms=config.group_initial_rebalance_delay_ms)
+        self._groups = GroupDriver(Coordinator(limits), self._log, clock, loop)
+        self._groups.replay()
+        self.node = Node(config, self._log, self._groups, clock, loop)
+        self.handlers, self.advertised_versions = all_handlers()
+        self.buffers = BufferStore(config.limits.receive_bytes)
+        self._connections: set[Connection] = set()
+        self._listener: asyncio.Server | None = None
+        self._upkeep: asyncio.TimerHandle | None = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port that clients connect to."""
+        return self.node.host, self.node.port
+
+    @property
+    def connection_count(self) -> int:
+        return len(self._connections)
+
+    async def listen(self) -> None:
+        """Starts to accept connections.
+
+        Raises:
+            EnvironmentFailure: The port is taken, or the address is not this machine's.
+        """
+        config = self.node.config
+        try:
+            self._listener = await self.loop.create_server(
+                lambda: Connection(self), config.host, config.port, backlog=_BACKLOG
+            )
+        except OSError as error:
+            raise _listen_failure(config, error) from error
+        self.node.port = self._listener.sockets[0].getsockname()[1]
+        self._schedule_upkeep()
+
+    async def close(self) -> None:
+        """Ends in order: no new requests, answers sent as far as they are ready, everything durable."""
+        if self._upkeep is not None:
+            self._upkeep.cancel()
+        if self._listener is not None:
+            self._listener.close()
+        for connection in tuple(self._connections):
+            connection.close()
+        await asyncio.sleep(0)
+        self._groups.close()
+        self._log.close()
+
+    def opened(self, connection: Connection) -> None:
+        """For a connection that was just accepted."""
+        self._connections.add(connection)
+        limit = self.node.config.limits.connections
+        if len(self._connections) > limit:
+            _log.warning("Closed a connection from %s: %d are open already", connection.peer_host, limit)
+            connection.close()
+
+    def closed(self, connection: Connection) -> None:
+        """For a connection that has ended."""
+        self._connections.discard(connection)
+
+    def _schedule_upkeep(self) -> None:
+        self._upkeep = self.loop.call_later(_UPKEEP_S, self._run_upkeep)
+
+    def _run_upkeep(self) -> None:
+        self._log.apply_retention()
+        self._log.expire_producers()
+        self._schedule_upkeep()
+
+
+def _open_log(
+    config: BrokerConfig, loop: asyncio.AbstractEventLoop, on_fatal: Callable[[LogStopped], None], clock: Clock
+) -> Log:
+    try:
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+        return Log(
+            config.data_dir,
+            defer=loop.call_soon,
+            post=loop.call_soon_threadsafe,
+            on_fatal=on_fatal,
+            flush=FlushMode(config.flush),
+            flush_interval_ms=config.flush_interval_ms,
+            clock=clock,
+        )
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"Cannot use the data directory {str(config.data_dir)!r}: {error.strerror or error}",
+            hint="Choose a directory that you may write to with --data-dir",
+        ) from error
+
+
+def _listen_failure(config: BrokerConfig, error: OSError) -> EnvironmentFailure:
+    address = f"{config.host}:{config.port}"
+    if error.errno == errno.EADDRINUSE:
+        return EnvironmentFailure(
+            f"Cannot listen on {address}: the port is taken",
+            hint="Stop what listens there, or choose another port; port 0 takes a free one",
+        )
+    return EnvironmentFailure(f"Cannot listen on {address}: {error.strerror or error}")
