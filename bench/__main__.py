@@ -28,7 +28,7 @@ def main() -> int:
         "file": lambda: file_tumble.run(2_000_000 // scale, repeats, seed),
         "topic": lambda: topic_tumble.run(2_000_000 // scale, repeats, seed),
     }
-    console = Console()
+    console = Console(width=max(Console().width, 150))
     rows: list[Row] = []
     for name, case in cases.items():
         if options.only and name not in options.only:

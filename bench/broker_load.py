@@ -11,7 +11,7 @@ import psutil
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from bench.measure import Row, seconds
+from bench.measure import CONSUMER_TUNING, Row, seconds
 from yeoul.broker import Broker
 
 MESSAGE_BYTES = 100
@@ -69,7 +69,7 @@ def _produce(bootstrap: str, topic: str, count: int) -> None:
 
 
 def _consume(bootstrap: str, topic: str, count: int) -> None:
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "load", "enable.auto.commit": False})
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "load", **CONSUMER_TUNING})
     consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
     taken = 0
     while taken < count:

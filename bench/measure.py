@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 HISTORY = Path(__file__).parent / "history.ndjson"
+CONSUMER_TUNING = {"enable.auto.commit": False, "queued.min.messages": 1_000_000, "fetch.queue.backoff.ms": 1}
+"""librdkafka at its best: by default it pauses for a second whenever its queue of messages is full."""
 
 
 @dataclass(frozen=True)

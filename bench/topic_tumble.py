@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from bench import events, tumble
-from bench.measure import Row, faster, seconds
+from bench.measure import CONSUMER_TUNING, Row, faster, seconds
 from yeoul.broker import Broker
 
 PARTITIONS = 2
@@ -66,7 +66,7 @@ def fill(bootstrap: str, topic: str, path: Path) -> None:
 
 def consume(bootstrap: str, topic: str, count: int) -> int:
     """Takes every message of the topic and looks at none; returns how many came."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench", "enable.auto.commit": False})
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench", **CONSUMER_TUNING})
     consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
     taken = 0
     while taken < count:
