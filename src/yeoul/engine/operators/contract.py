@@ -14,7 +14,15 @@ from typing import Protocol
 
 import polars as pl
 
-__all__ = ["EMPTY", "LateRows", "Operator", "Output"]
+__all__ = ["EMPTY", "END_OF_TIME", "START_OF_TIME", "LateRows", "Operator", "Output", "State", "Stateless"]
+
+END_OF_TIME = 2**63 - 1
+"""The watermark that ends an input."""
+START_OF_TIME = -(2**63)
+"""The watermark before anything is known."""
+
+State = Mapping[str, pl.DataFrame]
+"""What a snapshot holds: named frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +52,41 @@ class Operator(Protocol):
     """One step of a running plan."""
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
-        """Takes a batch from input `port`; reserved columns as in `yeoul.engine.contract`."""
+        """Takes a batch from input `port`; reserved columns as in `yeoul.engine.contract`.
+
+        A batch without `$watermark` is judged as a whole against the last watermark of `advance`: whoever left the
+        column out vouches that no row is late by what came before it within the batch.
+        """
         ...
 
     def advance(self, watermark_ms: int) -> Output:
         """Learns that the watermark is now `watermark_ms`; never lower than before. 2**63 - 1 ends the input."""
         ...
 
-    def snapshot(self) -> Mapping[str, pl.DataFrame]:
+    def snapshot(self) -> State:
         """Returns the whole state as named frames; the operator goes on unchanged."""
         ...
 
-    def restore(self, state: Mapping[str, pl.DataFrame]) -> None:
+    def restore(self, state: State) -> None:
         """Takes the state of an equal operator; called once, before anything else."""
         ...
+
+
+class Stateless:
+    """The base of operators that keep nothing: `transform` may run on any thread, on several batches at once."""
+
+    def transform(self, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns what becomes of a batch; reserved columns are passed on."""
+        raise NotImplementedError
+
+    def process(self, port: int, batch: pl.DataFrame) -> Output:
+        return Output((self.transform(batch),))
+
+    def advance(self, watermark_ms: int) -> Output:
+        return EMPTY
+
+    def snapshot(self) -> State:
+        return {}
+
+    def restore(self, state: State) -> None:
+        return None

@@ -1,0 +1,107 @@
+"""Event time: each row's watermark, from its split's rows before it and from the other splits.
+
+Lateness is a property of the data: a row is judged against the watermark as it stood before that row, never against
+where a batch happened to begin. The work is cut in two. `measure` looks at a batch alone, on any thread: the running
+maximum of the watermark expression before each row. `settle` sees batches in the order of arrival and knows the rest:
+the merged watermark before the batch and the other splits' minimum; `Bounds.clamp` joins both into `$watermark`.
+
+Most batches need no column: if no watermark of the batch reaches the batch's earliest row time, none of its rows can
+be late by another row of it, and `$watermark` and `$row` are left out (see `Operator.process`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from yeoul.engine.contract import ROW, WATERMARK
+from yeoul.engine.operators.contract import START_OF_TIME, State
+from yeoul.engine.operators.time_axis import epoch_ms
+from yeoul.engine.operators.watermarks import Bounds, WatermarkMerge
+
+__all__ = ["AssignWatermark", "Measured"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A batch of one split, measured by itself.
+
+    Attributes:
+        frame: Its rows with a row time; `$watermark` (running maximum within the batch, before each row) and `$row`
+            where they may be needed.
+        dead: `$row` (UInt32) of rows whose row time is NULL, if any.
+        watermark_ms: The greatest watermark of the batch; None if it has none.
+        latest_ms: The greatest row time of the batch.
+    """
+
+    frame: pl.DataFrame
+    dead: pl.Series | None
+    watermark_ms: int | None
+    latest_ms: int | None
+
+
+class AssignWatermark:
+    """Follows event time over the splits of one scan.
+
+    Args:
+        column: The row-time column.
+        expression: The watermark, of the same type.
+        judges: Whether an operator above judges lateness; otherwise no column is ever added.
+    """
+
+    def __init__(self, column: str, expression: pl.Expr, judges: bool) -> None:
+        self._column = column
+        self._expression = expression.alias(WATERMARK)
+        self._judges = judges
+        self.splits = WatermarkMerge()
+
+    def measure(self, batch: pl.DataFrame, full: bool = False) -> Measured:
+        """Measures a batch; pure, callable from any thread.
+
+        Args:
+            batch: The rows, in the order of arrival.
+            full: Whether to add the columns even if no row can be late within the batch.
+        """
+        if batch[self._column].null_count():
+            return self._measure_without_dead(batch)
+        if not batch.height:
+            return Measured(batch, None, None, None)
+        watermarks = epoch_ms(batch.select(self._expression).to_series())
+        if len(watermarks) != batch.height:
+            watermarks = watermarks.new_from_index(0, batch.height)
+        times = batch[self._column].dt.cast_time_unit("ms").to_physical()
+        highest, earliest, latest = watermarks.max(), times.min(), times.max()
+        assert isinstance(earliest, int)
+        assert isinstance(latest, int)
+        assert isinstance(highest, int | None)
+        if self._judges and (full or (highest is not None and highest >= earliest)):
+            before = watermarks.fill_null(START_OF_TIME).cum_max().shift(1, fill_value=START_OF_TIME)
+            batch = batch.with_columns(before.alias(WATERMARK)).with_columns(_row_numbers(batch.height))
+        return Measured(batch, None, highest, latest)
+
+    def settle(self, split: str, watermark_ms: int | None) -> Bounds:
+        """Takes what was measured of a split's next batch; returns what to judge that batch's rows by."""
+        self.splits.add(split)
+        bounds = self.splits.bounds(split)
+        self.splits.observe(split, watermark_ms)
+        return bounds
+
+    def snapshot(self) -> State:
+        return {"splits": self.splits.snapshot()}
+
+    def restore(self, state: State) -> None:
+        self.splits.restore(state["splits"])
+
+    def _measure_without_dead(self, batch: pl.DataFrame) -> Measured:
+        numbered = batch.with_columns(_row_numbers(batch.height))
+        is_dead = batch[self._column].is_null()
+        alive = self.measure(numbered.filter(~is_dead).drop(ROW), full=True)
+        frame = alive.frame
+        if self._judges and frame.height:
+            frame = frame.with_columns(numbered.filter(~is_dead)[ROW])
+        return Measured(frame, numbered.filter(is_dead)[ROW], alive.watermark_ms, alive.latest_ms)
+
+
+def _row_numbers(height: int) -> pl.Series:
+    return pl.int_range(height, dtype=pl.UInt32, eager=True).alias(ROW)

@@ -1,0 +1,33 @@
+"""Columns by position: the same rows under other names, as UNION ALL and INSERT INTO match them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from yeoul.engine.contract import ROW, WATERMARK, WEIGHT
+from yeoul.engine.operators.contract import Stateless
+
+__all__ = ["RESERVED", "Relabel"]
+
+RESERVED = frozenset((WATERMARK, ROW, WEIGHT))
+
+
+class Relabel(Stateless):
+    """Renames columns by position and casts them to the given types; reserved columns stay.
+
+    Args:
+        columns: Output name and data type, in order.
+    """
+
+    def __init__(self, columns: Sequence[tuple[str, pl.DataType]]) -> None:
+        self._columns = columns
+
+    def transform(self, batch: pl.DataFrame) -> pl.DataFrame:
+        given = [name for name in batch.columns if name not in RESERVED]
+        reserved = [name for name in batch.columns if name in RESERVED]
+        renamed = [
+            pl.col(source).cast(dtype).alias(name) for source, (name, dtype) in zip(given, self._columns, strict=True)
+        ]
+        return batch.select(*renamed, *reserved)

@@ -1,0 +1,319 @@
+"""Windowed aggregation: TUMBLE, HOP and CUMULATE over event time, each window given out once.
+
+Two phases. `prepare` aggregates a batch by pane and key, on any thread; `process` merges that small frame into the
+panes (`PaneStore`). `advance` gives out every window whose end - 1 ms the watermark has passed, in order of their
+ends, merged from its panes, and drops panes that no open window needs.
+
+Late is judged per window, as Flink does: a row is late for a window that had fired before the row came, by `$watermark`
+of that very row. It still counts in later windows of HOP and CUMULATE. Panes are shared, so such a row may enter its
+pane only after the windows it missed have fired: within a batch, these rows go in fired-window by fired-window.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from yeoul.engine.contract import ROW, WATERMARK
+from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, LateRows, Output, State
+from yeoul.engine.operators.time_axis import TimeAxis
+from yeoul.engine.operators.windows import WindowLayout
+from yeoul.engine.state.compact import compacted
+from yeoul.engine.state.panes import PANE, PaneStore
+from yeoul.errors import UserError
+from yeoul.plan.nodes import WindowKind, WindowProperty
+
+__all__ = ["Accumulator", "PreparedPanes", "WindowAggregate"]
+
+_END = "$end"
+_PASSED = "$passed"
+_FIRST = "$first_end"
+_LAST = "$last_end"
+_FIRE_ROWS = 1 << 20
+"""How many pane rows are spread over windows at a time when many windows fire at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulator:
+    """One aggregate in two phases.
+
+    Attributes:
+        partial: From a batch's rows to partial columns, in a group_by.
+        merge: From partial columns to the same partial columns, in a group_by.
+        final: From partial columns to the output column, named as the output.
+    """
+
+    partial: Sequence[pl.Expr]
+    merge: Sequence[pl.Expr]
+    final: pl.Expr
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedPanes:
+    """A batch aggregated by pane and key.
+
+    Attributes:
+        partial: `$pane`, the keys, the partial columns.
+        first_end: The end of the first window that any of its rows belongs to: while the watermark has not passed
+            it, no row is late.
+    """
+
+    partial: pl.DataFrame
+    first_end: int
+
+
+class WindowAggregate:
+    """Aggregates each window's rows by key.
+
+    Args:
+        layout: Where the windows lie, on `axis`.
+        axis: The row time's axis: local time for TIMESTAMP_LTZ.
+        time_column: The row-time column.
+        keys: Output name and expression over the input; may be empty.
+        aggregates: The aggregates, each naming its output.
+        properties: Output name and window property.
+        output: Output names, in order.
+    """
+
+    def __init__(
+        self,
+        layout: WindowLayout,
+        axis: TimeAxis,
+        time_column: str,
+        keys: Sequence[tuple[str, pl.Expr]],
+        aggregates: Sequence[Accumulator],
+        properties: Sequence[tuple[str, WindowProperty]],
+        output: Sequence[str],
+    ) -> None:
+        self._layout, self._axis, self._time = layout, axis, time_column
+        self._inner_keys = [f"$key{index}" for index in range(len(keys))]
+        self._keys = [expression.alias(inner) for inner, (_, expression) in zip(self._inner_keys, keys, strict=True)]
+        self._outer_keys = [pl.col(inner).alias(name) for inner, (name, _) in zip(self._inner_keys, keys, strict=True)]
+        self._partial = [expression for one in aggregates for expression in one.partial]
+        self._merge = [expression for one in aggregates for expression in one.merge]
+        self._final = [one.final for one in aggregates]
+        self._properties, self._output = properties, list(output)
+        self._panes = PaneStore(self._merge_panes)
+        self._closed = self._watermark_ms = START_OF_TIME
+        self._next_end = END_OF_TIME
+
+    def prepare(self, batch: pl.DataFrame) -> PreparedPanes | None:
+        """Aggregates a batch, if no row can be late by another of the batch; pure, callable from any thread."""
+        if not batch.height:
+            return None
+        layout, readings = self._layout, self._readings(batch)
+        low, high = readings.min(), readings.max()
+        assert isinstance(low, int)
+        assert isinstance(high, int)
+        first, last = layout.pane_of(low), layout.pane_of(high)
+        if layout.has_gaps or (WATERMARK in batch.columns and self._may_be_late(readings, batch[WATERMARK])):
+            return None
+        if first == last and self._keys:
+            grouped = batch.group_by(self._keys, maintain_order=True).agg(self._partial)
+            partial = grouped.select(pl.lit(first, dtype=pl.Int64).alias(PANE), pl.all())
+        else:
+            panes = _each(readings, layout.pane_of).alias(PANE)
+            partial = batch.with_columns(panes).group_by(PANE, *self._keys, maintain_order=True).agg(self._partial)
+        return PreparedPanes(compacted(partial), layout.first_end(first))
+
+    def process_prepared(self, prepared: PreparedPanes) -> bool:
+        """Takes what `prepare` gave, unless some of its rows may be late: then False, and `process` has to judge."""
+        if prepared.first_end <= self._closed:
+            return False
+        self._add(prepared.partial)
+        return True
+
+    def process(self, port: int, batch: pl.DataFrame) -> Output:
+        if not batch.height:
+            return EMPTY
+        if WATERMARK not in batch.columns:
+            prepared = self.prepare(batch)
+            if prepared is not None and self.process_prepared(prepared):
+                return EMPTY
+        return self._judge(batch)
+
+    def advance(self, watermark_ms: int) -> Output:
+        self._watermark_ms = watermark_ms
+        closed = min(self._axis.passed(watermark_ms), END_OF_TIME - 1) + 1
+        fired = self._fire(closed)
+        return Output(tuple(fired)) if fired else EMPTY
+
+    def snapshot(self) -> State:
+        times = {"closed": [self._closed], "watermark": [self._watermark_ms]}
+        state = {"times": pl.DataFrame(times, schema={"closed": pl.Int64, "watermark": pl.Int64})}
+        panes = self._panes.snapshot()
+        if panes is not None:
+            state["panes"] = panes
+        return state
+
+    def restore(self, state: State) -> None:
+        self._closed, self._watermark_ms = state["times"].row(0)
+        if "panes" in state:
+            self._add(state["panes"])
+
+    def _readings(self, batch: pl.DataFrame) -> pl.Series:
+        times = batch[self._time]
+        if times.null_count():
+            raise UserError(f"Row time {self._time!r} is NULL in {times.null_count()} rows that reached a window")
+        return self._axis.readings(times)
+
+    def _may_be_late(self, readings: pl.Series, watermarks: pl.Series) -> bool:
+        first_ends = _each(readings, lambda time: self._layout.first_end(self._layout.pane_of(time)))
+        return bool((first_ends - 1 <= self._axis.passed_each(watermarks)).any())
+
+    def _merge_panes(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.group_by(PANE, *self._inner_keys, maintain_order=True).agg(self._merge)
+
+    def _add(self, partial: pl.DataFrame) -> None:
+        """Takes partial aggregates of which every pane has a window still open."""
+        first = partial[PANE].min()
+        assert isinstance(first, int)
+        self._next_end = min(self._next_end, self._layout.next_end(first, self._closed) or END_OF_TIME)
+        self._panes.add(partial)
+
+    # Lateness
+
+    def _judge(self, batch: pl.DataFrame) -> Output:
+        """Adds the rows that are not late, sets aside the ones that are, and fires between rows where it matters."""
+        judged = self._with_ends(batch)
+        is_late = pl.col(_FIRST) <= pl.col(_PASSED)
+        late = judged.filter(is_late)
+        if not late.height:
+            self._add_rows(judged)
+            return EMPTY
+        self._add_rows(judged.filter(~is_late))
+        still_open = late.filter(pl.col(_LAST) > pl.col(_PASSED))
+        fired: list[pl.DataFrame] = []
+        if still_open.height:
+            missed = self._layout.end_at_or_before(pl.col(_PASSED)).alias(_END)
+            for rows in still_open.with_columns(missed).partition_by(_END, maintain_order=True):
+                fired += self._fire(int(rows[_END][0]))
+                self._add_rows(rows.drop(_END))
+        return Output(tuple(fired), self._late_rows(late))
+
+    def _with_ends(self, batch: pl.DataFrame) -> pl.DataFrame:
+        """Adds each row's pane, first and last end, and how far windows had closed before it."""
+        layout = self._layout
+        readings = self._readings(batch).alias(PANE)
+        if WATERMARK in batch.columns:
+            passed = self._axis.passed_each(batch[WATERMARK])
+            closed = (passed.clip(upper_bound=END_OF_TIME - 1) + 1).clip(lower_bound=self._closed)
+        else:
+            closed = pl.Series([self._closed], dtype=pl.Int64).new_from_index(0, batch.height)
+        with_pane = batch.with_columns(readings, closed.alias(_PASSED)).with_columns(layout.pane_of(pl.col(PANE)))
+        judged = with_pane.with_columns(
+            layout.first_end(pl.col(PANE)).alias(_FIRST), layout.last_end(pl.col(PANE)).alias(_LAST)
+        )
+        return judged.filter(pl.col(_FIRST) <= pl.col(_LAST)) if layout.has_gaps else judged
+
+    def _add_rows(self, judged: pl.DataFrame) -> None:
+        if judged.height:
+            grouped = judged.group_by(PANE, *self._keys, maintain_order=True)
+            self._add(compacted(grouped.agg(self._partial)))
+
+    def _late_rows(self, late: pl.DataFrame) -> LateRows:
+        last = pl.min_horizontal(pl.col(_LAST), self._layout.end_at_or_before(pl.col(_PASSED)))
+        number = pl.col(ROW) if ROW in late.columns else pl.lit(None, dtype=pl.UInt32).alias(ROW)
+        watermark = pl.col(WATERMARK) if WATERMARK in late.columns else pl.lit(self._watermark_ms)
+        missed = late.select(
+            number,
+            pl.int_ranges(pl.col(_FIRST), last + 1, self._layout.slide_ms).alias(_END),
+            watermark.cast(pl.Datetime("ms")).alias("watermark"),
+        ).explode(_END)
+        end = pl.col(_END)
+        return LateRows(
+            missed.select(
+                ROW,
+                self._layout.start_of(end).cast(pl.Datetime("ms")).alias("window_start"),
+                end.cast(pl.Datetime("ms")).alias("window_end"),
+                "watermark",
+            )
+        )
+
+    # Firing
+
+    def _fire(self, closed: int) -> list[pl.DataFrame]:
+        """Gives out the windows that end after those already closed and not after `closed`."""
+        before = self._closed
+        if closed <= before:
+            return []
+        self._closed = closed
+        if self._next_end > closed:
+            return []
+        fired = [self._give_out(ends) for ends in self._firing(before, closed)]
+        self._forget(closed)
+        return fired
+
+    def _firing(self, before: int, closed: int) -> Iterator[list[tuple[int, list[int]]]]:
+        """Yields the windows to give out, as end and panes, so many at a time as is good for memory."""
+        chunk: list[tuple[int, list[int]]] = []
+        starts, index, rows = self._panes.starts(), 0, 0
+        while index < len(starts):
+            end = self._layout.next_end(starts[index], before)
+            if end is None:
+                index += 1
+                continue
+            if end > closed:
+                break
+            first = bisect_left(starts, self._layout.start_of(end))
+            panes = starts[first : bisect_left(starts, end)]
+            chunk.append((end, panes))
+            rows += sum(self._panes.rows(pane) for pane in panes)
+            before = end
+            if rows >= _FIRE_ROWS:
+                yield chunk
+                chunk, starts, index, rows = [], self._panes.starts(), 0, 0
+        if chunk:
+            yield chunk
+
+    def _give_out(self, ends: list[tuple[int, list[int]]]) -> pl.DataFrame:
+        panes = list(dict.fromkeys(pane for _, panes in ends for pane in panes))
+        rows, merged = self._panes.take(panes)
+        single = all(len(panes) == 1 for _, panes in ends)
+        if self._layout.kind is WindowKind.TUMBLE:
+            spread = rows.with_columns((pl.col(PANE) + self._layout.size_ms).alias(_END))
+        elif len(ends) == 1:
+            spread = rows.with_columns(pl.lit(ends[0][0], dtype=pl.Int64).alias(_END))
+        else:
+            pairs = [(pane, end) for end, panes in ends for pane in panes]
+            windows = pl.DataFrame(pairs, schema={PANE: pl.Int64, _END: pl.Int64}, orient="row")
+            spread = windows.join(rows, on=PANE, maintain_order="left_right")
+        if not (merged and single):
+            spread = spread.group_by(_END, *self._inner_keys, maintain_order=True).agg(self._merge)
+        if self._layout.kind is WindowKind.CUMULATE and not single:
+            self._fold(ends[-1], spread)
+        return self._finish(spread)
+
+    def _fold(self, last: tuple[int, list[int]], merged: pl.DataFrame) -> None:
+        """Keeps a cycle's panes, once merged for a window, as one: the cycle's next window needs them all again."""
+        end, panes = last
+        cycle = self._layout.start_of(end)
+        if len(panes) > 1:
+            folded = merged.filter(pl.col(_END) == end).drop(_END)
+            self._panes.replace(panes, folded.select(pl.lit(cycle, dtype=pl.Int64).alias(PANE), pl.all()), cycle)
+
+    def _finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        return merged.select(*self._outer_keys, *self._final, *self._window_columns(merged[_END])).select(self._output)
+
+    def _window_columns(self, ends: pl.Series) -> Iterator[pl.Series]:
+        for name, which in self._properties:
+            match which:
+                case WindowProperty.START:
+                    yield _each(ends, self._layout.start_of).cast(pl.Datetime("ms")).alias(name)
+                case WindowProperty.END:
+                    yield ends.cast(pl.Datetime("ms")).alias(name)
+                case WindowProperty.TIME:
+                    yield self._axis.row_times(ends - 1).alias(name)
+
+    def _forget(self, closed: int) -> None:
+        starts = self._panes.starts()
+        self._panes.drop([pane for pane in starts if self._layout.last_end(pane) <= closed])
+        open_ends = (self._layout.next_end(pane, closed) for pane in self._panes.starts())
+        self._next_end = min((end for end in open_ends if end is not None), default=END_OF_TIME)
+
+
+def _each(times: pl.Series, function: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
+    return times.to_frame().select(function(pl.col(times.name))).to_series()

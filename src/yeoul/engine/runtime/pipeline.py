@@ -1,0 +1,307 @@
+"""A plan's operators, put together: what happens to a batch, in the order of arrival. Pure: no thread, no clock.
+
+A `Lane` is the way from one scan to the first operator that remembers anything. Its `prepare` is stateless and runs on
+the decode pool, several batches at once: computed columns, the batch's own running watermark, filters, and the first
+phase of a windowed aggregate. `Pipeline` then takes prepared batches one at a time, on one thread: it knows the splits'
+watermarks, judges what could be late, feeds the `Stage`s upwards, and says in `Effects` what came out. The same calls in
+the same order always give the same effects; cutting the batches differently does not change them either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from yeoul.engine.contract import WATERMARK, SourceBatch
+from yeoul.engine.operators.assign_watermark import AssignWatermark
+from yeoul.engine.operators.contract import END_OF_TIME, START_OF_TIME, LateRows, Operator, Output, State, Stateless
+from yeoul.engine.operators.limit import Limit
+from yeoul.engine.operators.relabel import RESERVED
+from yeoul.engine.operators.values import Values
+from yeoul.engine.operators.watermarks import WatermarkMerge
+from yeoul.engine.operators.window_aggregate import PreparedPanes, WindowAggregate
+
+__all__ = ["Effects", "Lane", "Pipeline", "Prepared", "Stage"]
+
+
+@dataclass(slots=True)
+class Effects:
+    """What a step gave.
+
+    Attributes:
+        rows: Batches of the plan's result, reserved columns removed.
+        late: Late rows by the name of the operator that met them.
+        ended: Lanes that need no more input, because a LIMIT above them is reached.
+    """
+
+    rows: list[pl.DataFrame] = field(default_factory=list)
+    late: list[tuple[str, LateRows]] = field(default_factory=list)
+    ended: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Stage:
+    """One operator in its place.
+
+    Attributes:
+        name: What the operator is called in `$late` and in snapshots; unique in a pipeline.
+        operator: The operator.
+        parent: The stage that takes its output, and on which port; None at the top.
+        lanes: The lanes below, by index.
+        ports: The merge of its inputs' watermarks, if it has several.
+    """
+
+    name: str
+    operator: Operator
+    parent: tuple[Stage, int] | None
+    lanes: list[int] = field(default_factory=list)
+    ports: WatermarkMerge | None = None
+    watermark_ms: int = START_OF_TIME
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch of one split after the stateless part of its lane.
+
+    Attributes:
+        source: The batch as decoded, to recover late rows from.
+        frame: Its rows now.
+        panes: Its rows aggregated by pane and key, if the lane leads into a windowed aggregate and no row can be late
+            by another row of the batch.
+        is_full: Whether `$watermark` and `$row` are there.
+        dead: Rows whose row time is NULL, as indexes into `source.frame`.
+        watermark_ms: The batch's greatest watermark.
+        latest_ms: The batch's greatest row time.
+    """
+
+    source: SourceBatch
+    frame: pl.DataFrame
+    panes: PreparedPanes | None = None
+    is_full: bool = False
+    dead: pl.Series | None = None
+    watermark_ms: int | None = None
+    latest_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lane:
+    """The way of one scan's rows up to the first operator with state.
+
+    Attributes:
+        before: Stateless operators below the watermark.
+        assign: The watermark, if the table has one.
+        after: Stateless operators above it.
+        target: Where the rows go then, and on which port; None if they are the result.
+        judges: Whether an operator above judges lateness.
+        idle_timeout_ms: After how long at its end a split is idle; None: never.
+    """
+
+    before: Sequence[Stateless]
+    assign: AssignWatermark | None
+    after: Sequence[Stateless]
+    target: tuple[Stage, int] | None
+    judges: bool = False
+    idle_timeout_ms: int | None = None
+
+    @property
+    def window(self) -> WindowAggregate | None:
+        """The windowed aggregate that the lane leads straight into, if it does."""
+        operator = self.target[0].operator if self.target else None
+        return operator if isinstance(operator, WindowAggregate) else None
+
+    def prepare(self, source: SourceBatch, full: bool = False) -> Prepared:
+        """Does the stateless part; callable from any thread."""
+        frame = _through(self.before, source.frame)
+        if self.assign is None:
+            return Prepared(source, _through(self.after, frame))
+        window = self.window
+        measured = self.assign.measure(frame, full=full or (self.judges and window is None))
+        frame = _through(self.after, measured.frame)
+        panes = window.prepare(frame) if window is not None and not full else None
+        is_full = WATERMARK in frame.columns
+        return Prepared(source, frame, panes, is_full, measured.dead, measured.watermark_ms, measured.latest_ms)
+
+
+class Pipeline:
+    """All lanes and stages of a plan.
+
+    Args:
+        lanes: One per scan.
+        stages: Every operator with state or several inputs, inputs before the stage that reads them.
+        values: VALUES, with where their rows go.
+    """
+
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        stages: Sequence[Stage],
+        values: Sequence[tuple[Values, tuple[Stage, int] | None]] = (),
+    ) -> None:
+        self.lanes, self._stages, self._values = lanes, stages, values
+        self._ended: set[int] = set()
+        self._reported: dict[int, tuple[int, bool]] = {}
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every lane has ended: nothing more can come out."""
+        return len(self._ended) == len(self.lanes)
+
+    @property
+    def watermark_ms(self) -> int:
+        """The watermark at the top of the plan, or of the lanes where no operator follows it."""
+        tops = [stage.watermark_ms for stage in self._stages if stage.parent is None]
+        lanes = [lane.assign.splits.current_ms for lane in self.lanes if lane.assign and lane.target is None]
+        return min(tops + lanes, default=START_OF_TIME)
+
+    def start(self) -> Effects:
+        """Gives what is there without any input; to be called once, before all else (after `restore`)."""
+        effects = Effects()
+        for values, target in self._values:
+            self._hand_on(values.start(), target, effects)
+            self._report(target, END_OF_TIME, False, effects)
+        for stage in self._stages:
+            self._cut_if_done(stage, effects)
+        return effects
+
+    def add_split(self, lane: int, split: str) -> None:
+        """Makes a split known: it holds the lane's watermark until it gives rows, is idle or is finished."""
+        assign = self.lanes[lane].assign
+        if assign is not None:
+            assign.splits.add(split)
+
+    def process(self, lane: int, split: str, prepared: Prepared) -> Effects:
+        """Takes a split's next batch."""
+        effects = Effects()
+        if lane in self._ended:
+            return effects
+        one = self.lanes[lane]
+        if one.assign is None:
+            self._push(one.target, prepared.frame, effects)
+            return effects
+        bounds = one.assign.settle(split, prepared.watermark_ms)
+        window = one.window
+        if window is not None and prepared.panes is not None and window.process_prepared(prepared.panes):
+            pass
+        elif prepared.frame.height:
+            whole = prepared if prepared.is_full or window is None else one.prepare(prepared.source, full=True)
+            self._push(one.target, bounds.clamp(whole.frame) if whole.is_full else whole.frame, effects)
+        self._report_lane(lane, effects)
+        return effects
+
+    def set_idle(self, lane: int, split: str) -> Effects:
+        """Stops a split from holding the watermark until its next batch."""
+        return self._leave(lane, split, finished=False)
+
+    def finish_split(self, lane: int, split: str) -> Effects:
+        """Stops a split from holding the watermark for good."""
+        return self._leave(lane, split, finished=True)
+
+    def end_lane(self, lane: int) -> Effects:
+        """Ends a lane: no split of it will give anything more, every window over it closes."""
+        effects = Effects()
+        if lane not in self._ended:
+            self._ended.add(lane)
+            self._report(self.lanes[lane].target, END_OF_TIME, False, effects)
+        return effects
+
+    def snapshot(self) -> Mapping[str, State]:
+        """Returns the state of every part, by name; to be called between batches."""
+        parts: dict[str, State] = {f"values-{index}": one.snapshot() for index, (one, _) in enumerate(self._values)}
+        for index, lane in enumerate(self.lanes):
+            if lane.assign is not None:
+                parts[f"lane-{index}"] = lane.assign.snapshot()
+        for stage in self._stages:
+            ports = {} if stage.ports is None else {"$ports": stage.ports.snapshot()}
+            parts[stage.name] = {
+                **stage.operator.snapshot(),
+                **ports,
+                "$watermark": pl.DataFrame({"watermark": [stage.watermark_ms]}, schema={"watermark": pl.Int64}),
+            }
+        parts["ended"] = {"lanes": pl.DataFrame({"lane": sorted(self._ended)}, schema={"lane": pl.Int64})}
+        return parts
+
+    def restore(self, parts: Mapping[str, State]) -> None:
+        """Takes what an equal pipeline's `snapshot` gave; to be called before `start`."""
+        for index, (one, _) in enumerate(self._values):
+            one.restore(parts[f"values-{index}"])
+        for index, lane in enumerate(self.lanes):
+            if lane.assign is not None:
+                lane.assign.restore(parts[f"lane-{index}"])
+        for stage in self._stages:
+            state = parts[stage.name]
+            stage.operator.restore({name: frame for name, frame in state.items() if not name.startswith("$")})
+            stage.watermark_ms = state["$watermark"]["watermark"].item()
+            if stage.ports is not None:
+                stage.ports.restore(state["$ports"])
+        self._ended = set(parts["ended"]["lanes"]["lane"].to_list())
+
+    def _leave(self, lane: int, split: str, finished: bool) -> Effects:
+        effects = Effects()
+        assign = self.lanes[lane].assign
+        if assign is not None and lane not in self._ended:
+            if finished:
+                assign.splits.finish(split)
+            else:
+                assign.splits.set_idle(split)
+            self._report_lane(lane, effects)
+        return effects
+
+    def _report_lane(self, lane: int, effects: Effects) -> None:
+        assign = self.lanes[lane].assign
+        assert assign is not None
+        status = (assign.splits.current_ms, assign.splits.all_idle)
+        if self._reported.get(lane) != status and lane not in self._ended:
+            self._reported[lane] = status
+            self._report(self.lanes[lane].target, *status, effects)
+
+    def _report(self, target: tuple[Stage, int] | None, watermark_ms: int, is_idle: bool, effects: Effects) -> None:
+        """Tells a stage, and all above it, how far its input has come."""
+        if target is None:
+            return
+        stage, port = target
+        if stage.ports is not None:
+            stage.ports.observe(str(port), watermark_ms)
+            if is_idle:
+                stage.ports.set_idle(str(port))
+            watermark_ms, is_idle = stage.ports.current_ms, stage.ports.all_idle
+        if watermark_ms > stage.watermark_ms:
+            stage.watermark_ms = watermark_ms
+            self._hand_on(stage.operator.advance(watermark_ms), stage.parent, effects, stage.name)
+        self._report(stage.parent, watermark_ms, is_idle, effects)
+
+    def _push(self, target: tuple[Stage, int] | None, batch: pl.DataFrame, effects: Effects) -> None:
+        if not batch.height:
+            return
+        if target is None:
+            effects.rows.append(batch.drop([name for name in batch.columns if name in RESERVED]))
+            return
+        stage, port = target
+        if stage.ports is not None and WATERMARK in batch.columns:
+            batch = stage.ports.bounds(str(port)).clamp(batch)
+        self._hand_on(stage.operator.process(port, batch), stage.parent, effects, stage.name)
+        self._cut_if_done(stage, effects)
+
+    def _hand_on(
+        self, output: Output, target: tuple[Stage, int] | None, effects: Effects, name: str = "values"
+    ) -> None:
+        if output.late is not None:
+            effects.late.append((name, output.late))
+        for batch in output.batches:
+            self._push(target, batch, effects)
+
+    def _cut_if_done(self, stage: Stage, effects: Effects) -> None:
+        """Ends everything below a LIMIT that is reached."""
+        if isinstance(stage.operator, Limit) and stage.operator.is_done and stage.watermark_ms < END_OF_TIME:
+            ended = [lane for lane in stage.lanes if lane not in self._ended]
+            self._ended.update(ended)
+            effects.ended += ended
+            stage.watermark_ms = END_OF_TIME
+            self._report(stage.parent, END_OF_TIME, False, effects)
+
+
+def _through(operators: Iterable[Stateless], frame: pl.DataFrame) -> pl.DataFrame:
+    for operator in operators:
+        frame = operator.transform(frame)
+    return frame

@@ -1,0 +1,1 @@
+"""What operators remember: columnar, bounded by what the query needs, dropped whole when it is no longer needed."""

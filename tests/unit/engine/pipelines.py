@@ -1,0 +1,113 @@
+"""Pipelines put together by hand, and source batches in memory, for tests of operators."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from yeoul.engine.contract import DeadLetters
+from yeoul.engine.operators.assign_watermark import AssignWatermark
+from yeoul.engine.operators.time_axis import TimeAxis
+from yeoul.engine.operators.union import Union
+from yeoul.engine.operators.watermarks import WatermarkMerge
+from yeoul.engine.operators.window_aggregate import Accumulator, WindowAggregate
+from yeoul.engine.operators.windows import WindowLayout
+from yeoul.engine.runtime.pipeline import Effects, Lane, Pipeline, Stage
+from yeoul.plan.nodes import WindowKind, WindowProperty
+
+SCHEMA = {"id": pl.Int64, "ts": pl.Int64, "k": pl.String, "n": pl.Int64, "p": pl.Float64}
+DELAY_MS = 3_000
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryBatch:
+    """A decoded batch that recovers rows from itself."""
+
+    frame: pl.DataFrame
+    dead: DeadLetters | None = None
+
+    @property
+    def records(self) -> int:
+        return self.frame.height
+
+    def recover(self, rows: pl.Series) -> pl.DataFrame:
+        return self.frame[rows.to_list()].with_columns(split=pl.lit("s"), position=pl.lit("0"))
+
+
+def batch(rows: Sequence[tuple[object, ...]], zone: bool) -> MemoryBatch:
+    frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    dtype = pl.Datetime("ms", "UTC") if zone else pl.Datetime("ms")
+    return MemoryBatch(frame.with_columns(pl.col("ts").cast(dtype)))
+
+
+def accumulators() -> list[Accumulator]:
+    c, n, s, m, x = pl.col("c"), pl.col("n$n"), pl.col("s$s"), pl.col("m$m"), pl.col("x$x")
+    p_sum, p_count = pl.col("a$s"), pl.col("a$c")
+    return [
+        Accumulator([pl.len().cast(pl.Int64).alias("c")], [c.sum()], c),
+        Accumulator([pl.col("n").count().cast(pl.Int64).alias("n$n")], [n.sum()], n.alias("cn")),
+        Accumulator(
+            [pl.col("n").sum().alias("s$s"), pl.col("n").count().alias("s$c")],
+            [s.sum(), pl.col("s$c").sum()],
+            pl.when(pl.col("s$c") > 0).then(s).alias("sum"),
+        ),
+        Accumulator(
+            [pl.col("p").sum().alias("a$s"), pl.col("p").count().alias("a$c")],
+            [p_sum.sum(), p_count.sum()],
+            pl.when(p_count > 0).then(p_sum / p_count).alias("avg"),
+        ),
+        Accumulator([pl.col("p").min().alias("m$m")], [m.min()], m.alias("min")),
+        Accumulator([pl.col("k").max().alias("x$x")], [x.max()], x.alias("max")),
+    ]
+
+
+OUTPUT = ["ws", "we", "key", "c", "cn", "sum", "avg", "min", "max", "wt"]
+
+
+def window_aggregate(kind: str, size: int, slide: int, offset: int, zone: str | None) -> WindowAggregate:
+    return WindowAggregate(
+        WindowLayout(WindowKind(kind), size, slide, offset),
+        TimeAxis(zone),
+        "ts",
+        [("key", pl.col("k"))],
+        accumulators(),
+        [("ws", WindowProperty.START), ("we", WindowProperty.END), ("wt", WindowProperty.TIME)],
+        OUTPUT,
+    )
+
+
+def windowed(window: WindowAggregate, lanes: int = 1, delay_ms: int = DELAY_MS) -> Pipeline:
+    """One lane straight into the window, or several through a union."""
+    top = Stage("window", window, None, list(range(lanes)))
+    stages = [top]
+    if lanes == 1:
+        targets = [(top, 0)]
+    else:
+        ports = WatermarkMerge()
+        for port in range(lanes):
+            ports.add(str(port))
+        union = Stage("union", _PassUnion([]), (top, 0), list(range(lanes)), ports)
+        stages.insert(0, union)
+        targets = [(union, port) for port in range(lanes)]
+    expression = pl.col("ts") - pl.duration(milliseconds=delay_ms)
+    return Pipeline(
+        [Lane([], AssignWatermark("ts", expression, judges=True), [], target, judges=True) for target in targets],
+        stages,
+    )
+
+
+class _PassUnion(Union):
+    def transform(self, batch: pl.DataFrame) -> pl.DataFrame:
+        return batch
+
+
+def rows_of(effects: Effects) -> list[tuple[object, ...]]:
+    """The result's rows, times as ms."""
+    return [row for frame in effects.rows for row in with_ms(frame).iter_rows()]
+
+
+def with_ms(frame: pl.DataFrame) -> pl.DataFrame:
+    times = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Datetime)]
+    return frame.with_columns(pl.col(name).dt.epoch("ms") for name in times)
