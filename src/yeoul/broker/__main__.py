@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
             auto_create_topics=not given.no_auto_create_topics,
             insecure=given.insecure,
         )
-        run_broker(config, _announce)
+        run_broker(config, lambda address: _announce(address, given.ready_file))
     except YeoulError as error:
         print(f"error: {error.message}", file=sys.stderr)
         if error.hint:
@@ -42,7 +42,11 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _announce(address: tuple[str, int]) -> None:
+def _announce(address: tuple[str, int], ready_file: Path | None) -> None:
+    if ready_file is not None:
+        partial = ready_file.with_suffix(".partial")
+        partial.write_text(f"{address[0]}:{address[1]}\n")
+        partial.replace(ready_file)
     print(f"{READY_PREFIX}{address[0]}:{address[1]}", flush=True)
 
 
@@ -54,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--flush", choices=("commit", "interval", "os"), default="commit")
     parser.add_argument("--num-partitions", type=int, default=1, help="for topics created without a number")
     parser.add_argument("--no-auto-create-topics", action="store_true")
+    parser.add_argument("--ready-file", type=Path, help="where to write HOST:PORT once clients can connect")
     parser.add_argument("--insecure", action="store_true", help="allow an address that other machines can reach")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="warning")
     return parser

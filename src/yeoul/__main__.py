@@ -1,0 +1,6 @@
+"""`python -m yeoul`: the same as `yeoul`."""
+
+from yeoul.cli.main import run
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,55 @@
+"""`yeoul consume TOPIC`: records to standard output."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from yeoul.cli.options import DEFAULT_BOOTSTRAP, Bootstrap, Properties, parse_properties
+
+__all__ = ["consume"]
+
+
+class RecordFormat(StrEnum):
+    """How a record is written."""
+
+    VALUE = "value"
+    KEY_VALUE = "key-value"
+    JSON = "json"
+
+
+def consume(
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="Where the records come from.")],
+    from_beginning: Annotated[
+        bool, typer.Option("--from-beginning", help="Begin with the oldest record, not with the next to come.")
+    ] = False,
+    until_end: Annotated[
+        bool, typer.Option("--until-end", help="Stop at the end that the topic has when the command starts.")
+    ] = False,
+    group: Annotated[
+        str | None, typer.Option("--group", "-g", help="Share the topic within this group, and remember the place.")
+    ] = None,
+    max_messages: Annotated[int | None, typer.Option("--max-messages", "-n", min=1, help="Stop after so many.")] = None,
+    form: Annotated[
+        RecordFormat, typer.Option("--format", help="The value alone, key and value, or all of it as JSON.")
+    ] = RecordFormat.VALUE,
+    key_separator: Annotated[str, typer.Option("--key-separator", metavar="TEXT", help="For key-value.")] = "\t",
+    bootstrap_server: Bootstrap = DEFAULT_BOOTSTRAP,
+    properties: Properties = None,
+) -> None:
+    """Write a topic's records to standard output, a line each, until Ctrl-C."""
+    import sys
+
+    from yeoul.cli.kafka.consuming import FORMATS, Request, copy_records
+
+    request = Request(
+        topic=topic,
+        group=group,
+        from_beginning=from_beginning,
+        until_end=until_end,
+        max_messages=max_messages,
+        properties=parse_properties(properties),
+    )
+    copy_records(request, bootstrap_server, FORMATS[form.value](key_separator.encode()), sys.stdout.buffer)

@@ -1,0 +1,44 @@
+"""`yeoul sql`: Flink-style SQL, from the command line, a file, a pipe or a prompt."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["RowFormat", "sql"]
+
+
+class RowFormat(StrEnum):
+    """How rows are written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+def sql(
+    execute: Annotated[
+        list[str] | None, typer.Option("--execute", "-e", metavar="SQL", help="Statements to run; repeatable.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="A file of statements to run; '-' is standard input.")
+    ] = None,
+    form: Annotated[RowFormat, typer.Option("--format", help="How rows are written.")] = RowFormat.TABLE,
+    state_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--state-dir", file_okay=False, help="Keep late and dead rows there, not in a temporary directory."
+        ),
+    ] = None,
+) -> None:
+    """Run SQL. Without -e and -f it reads standard input, or asks at a terminal.
+
+    A SELECT writes its rows as they come, until its input ends or Ctrl-C. An INSERT runs as a job and shows its
+    progress on stderr.
+    """
+    from yeoul.cli.sql.runner import run
+
+    raise typer.Exit(run(execute or [], file, form.value, state_dir))

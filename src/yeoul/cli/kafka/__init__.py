@@ -1,0 +1,1 @@
+"""What `topics`, `produce`, `consume` and `groups` do: ordinary Kafka clients, against any cluster."""

@@ -1,0 +1,203 @@
+"""What `yeoul groups` does, on a connected cluster.
+
+A reset is planned wholly before anything is written: every new offset lies within what its partition holds.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import ConsumerGroupDescription, OffsetSpec
+
+from yeoul.cli.kafka.client import REQUEST_TIMEOUT_S, Cluster, ends_of, outcome
+from yeoul.cli.rendering.listing import print_table
+from yeoul.errors import UserError, did_you_mean
+
+__all__ = ["Target", "describe", "parse_datetime_ms", "parse_topics", "reset", "show_all", "within"]
+
+Place = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where offsets are moved to: exactly one of the four."""
+
+    spec: OffsetSpec | None = None
+    offset: int | None = None
+
+    @classmethod
+    def of(cls, *, to_earliest: bool, to_latest: bool, to_datetime: str | None, to_offset: int | None) -> Target:
+        """Returns the one target that was asked for.
+
+        Raises:
+            UserError: None or more than one was.
+        """
+        given = [to_earliest, to_latest, to_datetime is not None, to_offset is not None]
+        if sum(given) != 1:
+            raise UserError(
+                f"Expected one target for the offsets, got {sum(given)}",
+                hint="Give one of --to-earliest, --to-latest, --to-datetime TIME, --to-offset N.",
+            )
+        if to_offset is not None:
+            return cls(offset=to_offset)
+        if to_datetime is not None:
+            return cls(spec=OffsetSpec.for_timestamp(parse_datetime_ms(to_datetime)))
+        return cls(spec=OffsetSpec.earliest() if to_earliest else OffsetSpec.latest())
+
+
+def parse_datetime_ms(text: str) -> int:
+    """Returns an ISO 8601 time as milliseconds since the epoch; without an offset it is UTC, as for Kafka's tool.
+
+    Raises:
+        UserError: It is none.
+
+    Example:
+        >>> parse_datetime_ms("2026-01-31T12:00:00.5"), parse_datetime_ms("1970-01-01T09:00+09:00")
+        (1769860800500, 0)
+    """
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise UserError(
+            f"Expected a time such as 2026-01-31T12:00:00 or 2026-01-31T12:00:00+09:00, got {text!r}"
+        ) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=datetime.UTC)
+    return (moment - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) // datetime.timedelta(milliseconds=1)
+
+
+def parse_topics(given: Sequence[str], partitions_of: Mapping[str, Sequence[int]]) -> list[Place]:
+    """Returns the partitions that `TOPIC` and `TOPIC:0,2` mean.
+
+    Raises:
+        UserError: A topic or a partition is not there.
+
+    Example:
+        >>> parse_topics(["a", "b:1"], {"a": [0, 1], "b": [0, 1]})
+        [('a', 0), ('a', 1), ('b', 1)]
+    """
+    places: list[Place] = []
+    for text in given:
+        topic, _, listed = text.partition(":")
+        if topic not in partitions_of:
+            raise UserError(f"Unknown topic {topic!r}", hint=did_you_mean(topic, partitions_of))
+        wanted = [part.strip() for part in listed.split(",")] if listed else [str(one) for one in partitions_of[topic]]
+        for part in wanted:
+            if not part.isdecimal() or int(part) not in partitions_of[topic]:
+                last = max(partitions_of[topic], default=0)
+                raise UserError(f"Topic {topic!r} has no partition {part!r}", hint=f"It has 0 to {last}.")
+            places.append((topic, int(part)))
+    return places
+
+
+def within(offset: int, first: int, last: int) -> int:
+    """Returns the offset, moved into what the partition holds."""
+    return min(max(offset, first), last)
+
+
+def show_all(cluster: Cluster) -> None:
+    """Prints one line a group."""
+    found = outcome(cluster.admin.list_consumer_groups(request_timeout=REQUEST_TIMEOUT_S), "Listing groups")
+    if not found.valid and found.errors:
+        raise found.errors[0]
+    rows = sorted((one.group_id, _state_name(one.state)) for one in found.valid)
+    if rows:
+        print_table(("group", "state"), rows)
+    else:
+        print("No consumer groups.")
+
+
+def describe(cluster: Cluster, group: str) -> None:
+    """Prints one line a partition that the group committed for or reads.
+
+    Raises:
+        UserError: There is no such group.
+    """
+    described = _described(cluster, group)
+    committed = _committed(cluster, group)
+    owners = {
+        (place.topic, place.partition): member
+        for member in described.members
+        for place in (member.assignment.topic_partitions if member.assignment else ())
+    }
+    places = sorted({*committed, *owners})
+    last = ends_of(cluster, [place for place in places if _exists(cluster, place)], OffsetSpec.latest())
+    print(f"group {group!r}: {_state_name(described.state)}, {len(described.members)} members")
+    rows = []
+    for place in places:
+        at, end, owner = committed.get(place), last.get(place), owners.get(place)
+        lag = end - at if end is not None and at is not None else None
+        rows.append((*place, at, end, lag, owner.member_id if owner else None, owner.host if owner else None))
+    columns = ("topic", "partition", "committed", "latest", "lag", "member", "host")
+    if rows:
+        print_table(columns, rows, numbers=columns[1:5])
+    else:
+        print("No offsets are committed.")
+
+
+def reset(cluster: Cluster, group: str, topics: Sequence[str], target: Target, *, execute: bool) -> None:
+    """Shows the offsets that the group would get, and with `execute` commits them.
+
+    Raises:
+        UserError: A topic is not there, or nothing says which ones are meant.
+        PeerError: The group has members, or the broker refuses.
+    """
+    standing = _committed(cluster, group)
+    if topics:
+        places = parse_topics(topics, {topic: cluster.partitions(topic) for topic in cluster.topics})
+    else:
+        places = sorted(place for place in standing if _exists(cluster, place))
+    if not places:
+        raise UserError(
+            f"Group {group!r} has committed nothing, so it is not clear which topics are meant",
+            hint="Name them: --topic TOPIC.",
+        )
+    planned = _planned(cluster, places, target)
+    rows = [(*place, standing.get(place), offset) for place, offset in planned.items()]
+    print_table(("topic", "partition", "from", "to"), rows, numbers=("partition", "from", "to"))
+    if not execute:
+        print("Dry run: nothing was changed. Add --execute to do it.")
+        return
+    request = ConsumerGroupTopicPartitions(group, [TopicPartition(*place, offset) for place, offset in planned.items()])
+    (future,) = cluster.admin.alter_consumer_group_offsets([request], request_timeout=REQUEST_TIMEOUT_S).values()
+    outcome(future, f"Moving the offsets of group {group!r}")
+    print(f"Moved the offsets of group {group!r} in {len(planned)} partitions.")
+
+
+def _planned(cluster: Cluster, places: Sequence[Place], target: Target) -> dict[Place, int]:
+    first, last = ends_of(cluster, places, OffsetSpec.earliest()), ends_of(cluster, places, OffsetSpec.latest())
+    if target.spec is None:
+        return {place: within(target.offset or 0, first[place], last[place]) for place in places}
+    found = ends_of(cluster, places, target.spec)
+    # no record from that time on is answered with -1: the end
+    return {
+        place: within(found[place], first[place], last[place]) if found[place] >= 0 else last[place] for place in places
+    }
+
+
+def _exists(cluster: Cluster, place: Place) -> bool:
+    return place[0] in cluster.topics and place[1] in cluster.partitions(place[0])
+
+
+def _described(cluster: Cluster, group: str) -> ConsumerGroupDescription:
+    answers = cluster.admin.describe_consumer_groups([group], request_timeout=REQUEST_TIMEOUT_S)
+    described: ConsumerGroupDescription = outcome(answers[group], f"Describing group {group!r}")
+    if described.state is ConsumerGroupState.DEAD:
+        known = outcome(cluster.admin.list_consumer_groups(request_timeout=REQUEST_TIMEOUT_S), "Listing groups").valid
+        raise UserError(f"Unknown group {group!r}", hint=did_you_mean(group, (one.group_id for one in known)))
+    return described
+
+
+def _committed(cluster: Cluster, group: str) -> dict[Place, int]:
+    request = ConsumerGroupTopicPartitions(group)
+    (future,) = cluster.admin.list_consumer_group_offsets([request], request_timeout=REQUEST_TIMEOUT_S).values()
+    found = outcome(future, f"Reading the offsets of group {group!r}").topic_partitions or ()
+    return {(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
+
+
+def _state_name(state: Enum) -> str:
+    return str(state.name).replace("_", " ").lower()

@@ -1,0 +1,82 @@
+"""The command tree, and the one place where errors become text and exit codes.
+
+Exit codes: 0 done, 1 a `YeoulError`, 2 the command line itself was wrong, 130 interrupted. A `YeoulError` is told as
+`error: ...` and `hint: ...` on stderr, never as a traceback; whoever closes our standard output early (`| head`) has
+seen enough, and that is no error.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from yeoul import __version__
+from yeoul.cli.commands import broker, consume, demo, groups, produce, sql, topics, up
+from yeoul.cli.errors import tell
+
+__all__ = ["app", "main", "run"]
+
+app = typer.Typer(
+    name="yeoul",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Streaming on one machine: a Kafka-protocol log, Flink-style SQL and live answers.",
+)
+
+app.command("up")(up.up)
+app.command("sql")(sql.sql)
+app.command("demo")(demo.demo)
+app.command("broker")(broker.broker)
+app.add_typer(topics.app, name="topics")
+app.command("produce")(produce.produce)
+app.command("consume")(consume.consume)
+app.add_typer(groups.app, name="groups")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"yeoul {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Streaming on one machine: a Kafka-protocol log, Flink-style SQL and live answers."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one command line; returns its exit code.
+
+    Raises:
+        Exception: A defect of ours, with its traceback.
+    """
+    from yeoul.errors import YeoulError
+
+    try:
+        app(args=list(arguments), prog_name="yeoul")
+    except YeoulError as error:
+        tell(error)
+        return 1
+    except BrokenPipeError:
+        # what is still buffered has nowhere to go; the interpreter must not try again when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
+    return 0
+
+
+def run() -> None:
+    """The entry point of the `yeoul` command."""
+    sys.exit(main(sys.argv[1:]))

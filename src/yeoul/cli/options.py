@@ -1,0 +1,80 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "DEFAULT_BOOTSTRAP",
+    "DEFAULT_DATA_DIR",
+    "Bootstrap",
+    "DataDir",
+    "Host",
+    "Insecure",
+    "KafkaPort",
+    "Properties",
+    "ReadyFile",
+    "parse_properties",
+]
+
+DEFAULT_BOOTSTRAP = "127.0.0.1:9092"
+DEFAULT_DATA_DIR = Path("yeoul-data")
+
+DataDir = Annotated[
+    Path,
+    typer.Option(
+        "--data-dir", file_okay=False, envvar="YEOUL_DATA_DIR", help="Where topics are kept; made if missing."
+    ),
+]
+Host = Annotated[str, typer.Option("--host", help="The address to listen on, and the one that clients are told.")]
+KafkaPort = Annotated[
+    int, typer.Option("--kafka-port", min=0, max=65535, help="The broker's port; 0 takes a free one.")
+]
+ReadyFile = Annotated[
+    Path | None, typer.Option("--ready-file", dir_okay=False, help="Write the addresses there as JSON, once ready.")
+]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="Allow an address that other machines can reach; nobody has to log in.")
+]
+
+Bootstrap = Annotated[
+    str,
+    typer.Option(
+        "--bootstrap-server",
+        "-b",
+        metavar="HOST:PORT",
+        envvar="YEOUL_BOOTSTRAP_SERVER",
+        help="A broker of the cluster; yeoul's own or any Kafka.",
+    ),
+]
+
+Properties = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--property", "-X", metavar="KEY=VALUE", help="A client property, such as security.protocol=SSL; repeatable."
+    ),
+]
+
+
+def parse_properties(given: list[str] | None, option: str = "--property") -> dict[str, str]:
+    """Returns `KEY=VALUE` texts as a mapping.
+
+    Raises:
+        UserError: One has no `=` or no key.
+
+    Example:
+        >>> parse_properties(["acks=1", "client.id=a=b"])
+        {'acks': '1', 'client.id': 'a=b'}
+    """
+    from yeoul.errors import UserError
+
+    properties = {}
+    for text in given or ():
+        key, separator, value = text.partition("=")
+        if not separator or not key.strip():
+            raise UserError(f"{option} expects KEY=VALUE, got {text!r}")
+        properties[key.strip()] = value
+    return properties

@@ -1,0 +1,1 @@
+"""Rows, progress and errors as text for a terminal, a pipe or a file."""

@@ -1,0 +1,119 @@
+"""Carries out statements and shows what each gives.
+
+Rows go to stdout, everything else to stderr. A SELECT is shown to its end; an INSERT is watched to its end if the
+session waits for it, else it goes on beside what follows, and all such jobs are watched together when the statements
+are done. Ctrl-C ends what runs, in order, and exits with 130.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from yeoul.cli.errors import tell
+from yeoul.cli.rendering.rows import WRITERS
+from yeoul.cli.sql.watch import watch
+from yeoul.errors import EnvironmentFailure, YeoulError
+from yeoul.jobs.job import Job
+from yeoul.jobs.result import Result
+from yeoul.jobs.session import Done, Explained, Outcome, Session
+
+__all__ = ["Runner", "run"]
+
+
+def run(texts: Sequence[str], file: Path | None, form: str, state_dir: Path | None) -> int:
+    """Runs what was given on the command line, else standard input, else a prompt; returns the exit code."""
+    if file is not None:
+        texts = [*texts, _read(file)]
+    with Session(state_directory=state_dir) as session:
+        runner = Runner(session, form)
+        if not texts and sys.stdin.isatty():
+            from yeoul.cli.sql.prompt import ask
+
+            return ask(runner)
+        return runner.run_all(texts or [sys.stdin.read()])
+
+
+def _read(file: Path) -> str:
+    if str(file) == "-":
+        return sys.stdin.read()
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"Cannot read {str(file)!r}: {error.strerror}", hint="-f expects a file of SQL statements."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise EnvironmentFailure(f"Cannot read {str(file)!r}: it is not UTF-8 at byte {error.start}") from None
+
+
+class Runner:
+    """Runs texts in one session.
+
+    Args:
+        session: Where tables live.
+        form: How rows are written: `table`, `json` or `csv`.
+    """
+
+    def __init__(self, session: Session, form: str) -> None:
+        self.session = session
+        self._form = form
+        self._background: list[Job] = []
+
+    def run_all(self, texts: Sequence[str]) -> int:
+        """Runs texts one after the other, then watches the jobs that are left; returns the exit code."""
+        try:
+            for text in texts:
+                if not self.run_one(text):
+                    return 1
+            if self._background:
+                watch(self._background)
+        except KeyboardInterrupt:
+            return 130
+        return 0
+
+    def run_one(self, text: str) -> bool:
+        """Runs one text's statements; an error is told with its place in the text, and stops the rest.
+
+        Raises:
+            KeyboardInterrupt: What ran has been stopped.
+        """
+        try:
+            for outcome in self.session.execute(text):
+                self._show(outcome)
+        except YeoulError as error:
+            tell(error, text)
+            return False
+        return True
+
+    def _show(self, outcome: Outcome) -> None:
+        match outcome:
+            case Done(message):
+                if self._form == "table":
+                    print(message, file=sys.stderr)
+            case Explained(text):
+                print(text)
+            case Job():
+                self._follow(outcome)
+            case Result():
+                self._copy(outcome)
+
+    def _follow(self, job: Job) -> None:
+        if self.session.waits_for(job):
+            watch([job])
+        else:
+            self._background.append(job)
+
+    def _copy(self, result: Result) -> None:
+        writer = WRITERS[self._form](
+            result.schema, sys.stdout, is_bounded=result.is_bounded, zone=self.session.local_time_zone
+        )
+        with result:
+            try:
+                for batch in result:
+                    writer.write(batch)
+            except KeyboardInterrupt:
+                writer.finish()
+                raise
+        writer.finish()
