@@ -1,0 +1,383 @@
+"""Aggregates in two phases, as Polars expressions for `group_by(...).agg(...)`.
+
+The seam, for the operator:
+
+1. `frame.group_by(keys).agg(*partial)` over a batch gives the keys and the partial columns, named `<name>$<part>`.
+2. `pl.concat(partial_frames).group_by(keys).agg(*merge)` gives the same columns again, with the same types. Any number
+   of frames may be merged at once, and merged frames may be merged again; merging rarely (when what waits has grown to
+   the size of what is merged) is cheaper than merging after each batch, above all for sets.
+3. `merged.select(keys, final)` gives the column `<name>` with exactly the type `polars_dtype(call.type)`.
+
+There is no extra key level: DISTINCT keeps a set per group as a List column (`unique` in step 1, `explode` and `unique`
+in step 2), which Polars does as fast as grouping by the extra key, so the operator treats all aggregates alike.
+APPROX_COUNT_DISTINCT keeps a sketch that is a set as well (see `sketches`). A set's column costs its values; everything
+else is a number or two per group. Partial columns hold standard Arrow types only, so a snapshot can go to Arrow IPC.
+
+FIRST_VALUE, LAST_VALUE, LISTAGG and ARRAY_AGG follow the order of rows within a frame and of frames in the concat.
+
+FILTER and NULLs: rows that do not count are NULL to the aggregate. Over no row, COUNT is 0 and everything else NULL.
+The argument is evaluated inside step 1; an error in it is an EvaluationError out of `agg`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from yeoul.engine.compile.casts import lower_cast
+from yeoul.engine.compile.dtypes import polars_dtype
+from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
+from yeoul.engine.compile.faults import EvaluationError, checked, first_true
+from yeoul.engine.compile.rendering import render_aggregate
+from yeoul.engine.compile.sketches import estimate, observations
+from yeoul.errors import UserError
+from yeoul.plan.expressions import AggregateCall, Literal, columns_of
+from yeoul.plan.types import DataType, Kind
+
+__all__ = ["CompiledAggregate", "compile_aggregate", "compiled_aggregates"]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledAggregate:
+    """One aggregate, ready to run.
+
+    Attributes:
+        name: The output column.
+        partial: Over rows: the partial columns.
+        merge: Over partial columns: the same partial columns.
+        final: Over merged partial columns: the output column.
+    """
+
+    name: str
+    partial: tuple[pl.Expr, ...]
+    merge: tuple[pl.Expr, ...]
+    final: pl.Expr
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One aggregate being compiled."""
+
+    call: AggregateCall
+    name: str
+    value: pl.Expr
+    """The argument, NULL in rows that the filter leaves out."""
+    keep: pl.Expr | None
+    """The filter."""
+
+    @property
+    def type(self) -> DataType:
+        """The argument's type."""
+        return self.call.args[0].type
+
+    @property
+    def always(self) -> bool:
+        """Whether every row of a group has a value."""
+        return self.keep is None and not self.type.nullable
+
+    @property
+    def dtype(self) -> pl.DataType:
+        return polars_dtype(self.call.type)
+
+    def part(self, part: str) -> str:
+        return f"{self.name}${part}"
+
+    def column(self, part: str) -> pl.Expr:
+        return pl.col(self.part(part))
+
+    def done(self, partial: Mapping[str, pl.Expr], merge: Mapping[str, pl.Expr], final: pl.Expr) -> CompiledAggregate:
+        return CompiledAggregate(
+            self.name,
+            tuple(expression.alias(self.part(part)) for part, expression in partial.items()),
+            tuple(expression.alias(self.part(part)) for part, expression in merge.items()),
+            final.alias(self.name),
+        )
+
+
+def compiled_aggregates() -> frozenset[str]:
+    """Returns the ids of the aggregates that can be compiled."""
+    return frozenset(_COMPILERS)
+
+
+def compile_aggregate(call: AggregateCall, name: str, context: EvaluationContext | None = None) -> CompiledAggregate:
+    """Lowers one aggregate.
+
+    Args:
+        call: Bound, its argument cast as `resolve_aggregate` says.
+        name: The output column; partial columns are named after it.
+        context: The clock and the session's time zone.
+
+    Raises:
+        UserError: It cannot be computed here.
+
+    Example:
+        >>> from yeoul.plan.expressions import ColumnRef
+        >>> from yeoul.plan.types import INT
+        >>> mean = compile_aggregate(AggregateCall("avg", (ColumnRef("x", INT),), INT), "m")
+        >>> batches = pl.DataFrame({"k": [1, 1], "x": [3, 4]}), pl.DataFrame({"k": [1, 2], "x": [None, 9]})
+        >>> partials = [batch.group_by("k").agg(*mean.partial) for batch in batches]
+        >>> pl.concat(partials).group_by("k").agg(*mean.merge).select("k", mean.final).sort("k").rows()
+        [(1, 3), (2, 9)]
+    """
+    context = context or EvaluationContext()
+    compiler = _COMPILERS.get(call.function)
+    if compiler is None:
+        raise UserError(f"{render_aggregate(call)} cannot be computed: no such aggregate", span=call.span)
+    keep = None if call.filter is None else _per_row(compile_expression(call.filter, context), call.filter)
+    value = _argument(call, context)
+    if keep is not None and call.args:
+        value = pl.when(keep).then(value)
+    return compiler(_Job(call, name, value, keep))
+
+
+def _argument(call: AggregateCall, context: EvaluationContext) -> pl.Expr:
+    """The argument; several of COUNT become a struct that is NULL where any of them is."""
+    args = [_per_row(compile_expression(each, context), each) for each in call.args]
+    if not args:
+        return pl.lit(0)
+    if len(args) == 1 or call.function != "count":
+        return args[0]
+    nullable = [arg for arg, each in zip(args, call.args, strict=True) if each.type.nullable]
+    fields = pl.struct(arg.alias(str(index)) for index, arg in enumerate(args))
+    return pl.when(pl.all_horizontal(arg.is_not_null() for arg in nullable)).then(fields) if nullable else fields
+
+
+def _per_row(lowered: pl.Expr, expression: object) -> pl.Expr:
+    """Makes a constant as long as the group, so that it counts once a row."""
+    constant = not any(columns_of(expression))  # type: ignore[arg-type]
+    return pl.when(pl.int_range(pl.len()) >= 0).then(lowered) if constant else lowered
+
+
+# ---- counts -----------------------------------------------------------
+
+
+def _count_star(job: _Job) -> CompiledAggregate:
+    rows = pl.len() if job.keep is None else job.keep.sum()
+    return job.done({"count": rows.cast(pl.Int64)}, {"count": job.column("count").sum()}, job.column("count"))
+
+
+def _count(job: _Job) -> CompiledAggregate:
+    if job.call.distinct:
+        return _over_set(job, lambda values: values.list.len().cast(pl.Int64))
+    rows = pl.len() if job.keep is None and not any(each.type.nullable for each in job.call.args) else job.value.count()
+    return job.done({"count": rows.cast(pl.Int64)}, {"count": job.column("count").sum()}, job.column("count"))
+
+
+def _approx_count_distinct(job: _Job) -> CompiledAggregate:
+    seen = checked([job.value], observations, pl.UInt32()).drop_nulls().unique()
+    final = checked([job.column("sketch")], estimate, pl.Int64())
+    return job.done({"sketch": seen}, {"sketch": _united(job.column("sketch"))}, final)
+
+
+def _united(sets: pl.Expr) -> pl.Expr:
+    """The union of sets; an empty one explodes to NULL, which no set holds."""
+    return sets.explode().drop_nulls().unique()
+
+
+def _over_set(job: _Job, final: Callable[[pl.Expr], pl.Expr]) -> CompiledAggregate:
+    """Keeps the different values; `final` turns their List column into the answer."""
+    partial = job.value.drop_nulls().unique()
+    return job.done({"set": partial}, {"set": _united(job.column("set"))}, final(job.column("set")))
+
+
+# ---- sums and means ------------------------------------------------------
+
+
+def _widened(value: pl.Expr, type: DataType) -> pl.Expr:
+    """The argument in the type that its sum is kept in until the end."""
+    if type.kind is Kind.DECIMAL:
+        return value.cast(pl.Decimal(38, type.scale or 0))
+    if type.is_float:
+        return value if type.kind is Kind.DOUBLE else value.cast(pl.Float64)
+    return value.cast(pl.Int128) if type.kind is Kind.BIGINT else value.cast(pl.Int64)
+
+
+def _total(value: pl.Expr, type: DataType) -> pl.Expr:
+    """The sum; of BIGINTs as DECIMAL(38, 0), which Arrow can hold where it has no 128-bit integer."""
+    total = _widened(value, type).sum()
+    return total.cast(pl.Decimal(38, 0)) if type.kind is Kind.BIGINT else total
+
+
+def _fitted(total: pl.Expr, job: _Job) -> pl.Expr:
+    """The sum in the result's type, or an error where it does not fit."""
+    type, dtype, text = job.call.type, job.dtype, render_aggregate(job.call)
+    if not type.is_integer:
+        return total.cast(dtype)
+
+    def compute(column: pl.Series) -> pl.Series:
+        result = column.cast(dtype, strict=False)
+        if result.null_count() > column.null_count():
+            at = first_true(result.is_null() & column.is_not_null())
+            raise EvaluationError(
+                f"Overflow in {text}: {column[at]} does not fit {type.or_null()}",
+                hint="Sum a wider type: SUM(CAST(x AS BIGINT)) or SUM(CAST(x AS DECIMAL(38, 0))).",
+            )
+        return result
+
+    return checked([total], compute, dtype)
+
+
+def _sum(job: _Job) -> CompiledAggregate:
+    type = job.type
+    empty = pl.lit(0).cast(job.dtype) if job.call.function == "sum0" else pl.lit(None, dtype=job.dtype)
+    if job.call.distinct:
+
+        def of_set(values: pl.Expr) -> pl.Expr:
+            total = values.list.agg(_total(pl.element(), type))
+            return pl.when(values.list.len() > 0).then(_fitted(total, job)).otherwise(empty)
+
+        return _over_set(job, of_set)
+    partial = {"sum": _total(job.value, type)}
+    merge = {"sum": job.column("sum").sum()}
+    final = _fitted(job.column("sum"), job)
+    if job.always or job.call.function == "sum0":
+        return job.done(partial, merge, final)
+    partial["count"] = job.value.count().cast(pl.Int64)
+    merge["count"] = job.column("count").sum()
+    return job.done(partial, merge, pl.when(job.column("count") > 0).then(final).otherwise(empty))
+
+
+def _avg(job: _Job) -> CompiledAggregate:
+    type = job.type
+    if job.call.distinct:
+        return _over_set(
+            job,
+            lambda values: _mean(values.list.agg(_total(pl.element(), type)), values.list.len().cast(pl.Int64), job),
+        )
+    count = pl.len() if job.always else job.value.count()
+    partial = {"sum": _total(job.value, type), "count": count.cast(pl.Int64)}
+    merge = {"sum": job.column("sum").sum(), "count": job.column("count").sum()}
+    return job.done(partial, merge, _mean(job.column("sum"), job.column("count"), job))
+
+
+def _mean(total: pl.Expr, count: pl.Expr, job: _Job) -> pl.Expr:
+    """Sum by count, NULL by zero: of integers cut towards zero, of decimals rounded half up, exactly."""
+    if job.type.kind is Kind.DECIMAL:
+        return _decimal_mean(total, pl.when(count > 0).then(count), job.call.type.scale or 0)
+    if job.type.is_float:
+        return (total / pl.when(count > 0).then(count)).cast(job.dtype)
+    if job.type.kind is Kind.BIGINT:
+        return total.cast(pl.Int128).truncdiv(count.cast(pl.Int128)).cast(job.dtype)
+    return total.truncdiv(count).cast(job.dtype)
+
+
+def _decimal_mean(total: pl.Expr, count: pl.Expr, scale: int) -> pl.Expr:
+    """Divides to the nearest at `scale`; Polars rounds a tie to even, so ties are found by the remainder and mended."""
+    dtype = pl.Decimal(38, scale)
+    unit = pl.lit(10.0**-scale).cast(dtype)
+    exact, divisor = total.cast(dtype), count.cast(pl.Decimal(38, 0))
+    quotient = (exact / divisor.cast(dtype)).cast(dtype)
+    rest = exact - (quotient * divisor).cast(dtype)
+    tie = ((rest + rest).abs() == (unit * divisor).cast(dtype)) & ((rest > 0) == (exact > 0)) & (rest != 0)
+    step = pl.when(exact < 0).then(-unit).otherwise(unit)
+    return pl.when(tie).then((quotient + step).cast(dtype)).otherwise(quotient)
+
+
+# ---- extremes and order -----------------------------------------------------
+
+
+def _extreme(job: _Job) -> CompiledAggregate:
+    least = job.call.function == "min"
+    partial = job.value.min() if least else job.value.max()
+    kept = job.column("value")
+    return job.done({"value": partial}, {"value": kept.min() if least else kept.max()}, kept.cast(job.dtype))
+
+
+def _at_end(job: _Job) -> CompiledAggregate:
+    first = job.call.function == "first_value"
+    values, kept = job.value.drop_nulls(), job.column("value").drop_nulls()
+    return job.done(
+        {"value": values.first() if first else values.last()},
+        {"value": kept.first() if first else kept.last()},
+        job.column("value").cast(job.dtype),
+    )
+
+
+def _listagg(job: _Job) -> CompiledAggregate:
+    separator = ","
+    if len(job.call.args) > 1:
+        given = job.call.args[1]
+        if not isinstance(given, Literal) or not isinstance(given.value, str):
+            raise UserError(f"The separator of {render_aggregate(job.call)} must be a literal", span=job.call.span)
+        separator = given.value
+    values, kept = job.value.drop_nulls(), job.column("list").explode().drop_nulls()
+    if job.call.distinct:
+        values, kept = values.unique(maintain_order=True), kept.unique(maintain_order=True)
+    strings = job.column("list")
+    final = pl.when(strings.list.len() > 0).then(strings.list.join(separator))
+    return job.done({"list": values}, {"list": kept}, final)
+
+
+def _array_agg(job: _Job) -> CompiledAggregate:
+    """NULL values stay, rows that the filter leaves out do not: so each value is wrapped in a struct."""
+    wrapped = pl.struct(job.value.alias("v"))
+    values = wrapped if job.keep is None else wrapped.filter(job.keep)
+    kept = job.column("list").explode().drop_nulls()
+    if job.call.distinct:
+        values, kept = values.unique(maintain_order=True), kept.unique(maintain_order=True)
+    rows = job.column("list")
+    final = pl.when(rows.list.len() > 0).then(rows.list.eval(pl.element().struct.field("v"))).cast(job.dtype)
+    return job.done({"list": values}, {"list": kept}, final)
+
+
+# ---- spread ---------------------------------------------------------------
+
+
+def _spread(job: _Job) -> CompiledAggregate:
+    """Variances and deviations from count, mean and sum of squared deviations, merged as Chan et al. (1979) do."""
+    sample = job.call.function.endswith("_samp")
+    root = job.call.function.startswith("stddev")
+
+    def finished(count: pl.Expr, squares: pl.Expr) -> pl.Expr:
+        divisor = count - 1 if sample else count
+        variance = squares / pl.when(divisor > 0).then(divisor)
+        result = variance.sqrt() if root else variance
+        return lower_cast(
+            result, _DOUBLE, job.call.type, null_on_error=False, text=render_aggregate(job.call), zone="UTC"
+        )
+
+    if job.call.distinct:
+        numbers = pl.element().cast(pl.Float64)
+        return _over_set(
+            job,
+            lambda values: finished(
+                values.list.len().cast(pl.Int64), values.list.agg((numbers - numbers.mean()).pow(2).sum())
+            ),
+        )
+    value = job.value.cast(pl.Float64)
+    n, mean, squares = job.column("count"), job.column("mean"), job.column("squares")
+    whole = n.sum()
+    centre = (n * mean).sum() / whole
+    return job.done(
+        {"count": value.count().cast(pl.Int64), "mean": value.mean(), "squares": value.var(ddof=0) * value.count()},
+        {
+            "count": whole,
+            "mean": pl.when(whole > 0).then(centre),
+            "squares": (squares + n * (mean - centre).pow(2)).sum(),
+        },
+        finished(n, squares),
+    )
+
+
+_DOUBLE = DataType(Kind.DOUBLE)
+
+_COMPILERS: Mapping[str, Callable[[_Job], CompiledAggregate]] = {
+    "count_star": _count_star,
+    "count": _count,
+    "sum": _sum,
+    "sum0": _sum,
+    "avg": _avg,
+    "min": _extreme,
+    "max": _extreme,
+    "approx_count_distinct": _approx_count_distinct,
+    "first_value": _at_end,
+    "last_value": _at_end,
+    "stddev_pop": _spread,
+    "stddev_samp": _spread,
+    "var_pop": _spread,
+    "var_samp": _spread,
+    "listagg": _listagg,
+    "array_agg": _array_agg,
+}
