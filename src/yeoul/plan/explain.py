@@ -1,0 +1,319 @@
+"""A plan as text for people: what `EXPLAIN` prints.
+
+One line a node, inputs indented below; then, for each table that is read by event time, what becomes of late rows and
+of rows that do not decode. Expressions are printed much as they would be written in SQL. Nothing here runs anything.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from yeoul.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, Literal, LiteralValue
+from yeoul.plan.nodes import (
+    AssignWatermark,
+    Filter,
+    Limit,
+    Node,
+    Project,
+    Projection,
+    Scan,
+    Schema,
+    Union,
+    Values,
+    Window,
+    WindowAggregate,
+    WindowAssign,
+    WindowKind,
+    Write,
+    inputs_of,
+    walk,
+)
+from yeoul.plan.tables import ColumnKind, TableDefinition
+from yeoul.plan.types import Kind
+
+__all__ = ["explain", "explain_expression"]
+
+_INFIX = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "divide": "/",
+    "modulo": "%",
+    "equals": "=",
+    "not_equals": "<>",
+    "less": "<",
+    "less_or_equal": "<=",
+    "greater": ">",
+    "greater_or_equal": ">=",
+    "and": "AND",
+    "or": "OR",
+    "like": "LIKE",
+    "not_like": "NOT LIKE",
+    "similar": "SIMILAR TO",
+    "not_similar": "NOT SIMILAR TO",
+    "is_distinct_from": "IS DISTINCT FROM",
+    "is_not_distinct_from": "IS NOT DISTINCT FROM",
+}
+_POSTFIX = {
+    "is_null": "IS NULL",
+    "is_not_null": "IS NOT NULL",
+    "is_true": "IS TRUE",
+    "is_false": "IS FALSE",
+    "is_not_true": "IS NOT TRUE",
+    "is_not_false": "IS NOT FALSE",
+    "is_unknown": "IS UNKNOWN",
+    "is_not_unknown": "IS NOT UNKNOWN",
+}
+_UNITS_MS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms"))
+_MAX_SHOWN_ROWS = 5
+_SIDE_STREAM = "side-stream"
+
+
+def explain(plan: Node) -> str:
+    """Returns a plan as an indented tree, the node that gives the result on top, without a newline at the end.
+
+    Example:
+        >>> from yeoul.plan.nodes import Field
+        >>> from yeoul.plan.types import INT
+        >>> schema = Schema((Field("a", INT),))
+        >>> print(explain(Limit(Values(((1,),), schema), 10)))
+        Limit(10)  -> a INT
+          Values(1 row: (1))  -> a INT
+    """
+    lines = [*_tree(plan, 0), *_notes(plan)]
+    return "\n".join(lines)
+
+
+def _tree(node: Node, depth: int) -> Iterator[str]:
+    pad = "  " * depth
+    head, *rest = _describe(node)
+    yield f"{pad}{head}"
+    yield from (f"{pad}    {line}" for line in rest)
+    for below in inputs_of(node):
+        yield from _tree(below, depth + 1)
+
+
+def _describe(node: Node) -> list[str]:
+    """Returns a node's own lines: what it does, and then the details that deserve a line each."""
+    match node:
+        case Scan():
+            return _scan(node)
+        case Values():
+            return [f"Values({_rows(node)})  -> {_columns(node.schema)}"]
+        case AssignWatermark():
+            return _watermark(node)
+        case Project():
+            return ["Project", *_projections(node)]
+        case Filter():
+            return [f"Filter({explain_expression(node.predicate)})"]
+        case WindowAggregate():
+            return _aggregate(node)
+        case WindowAssign():
+            return [f"WindowAssign({_window(node.window)})", f"columns: {_columns(node.schema)}"]
+        case Union():
+            return [f"UnionAll({len(node.inputs)} inputs; the watermark is the least of theirs)"]
+        case Limit():
+            return [f"Limit({node.count})  -> {_columns(node.schema)}"]
+        case Write():
+            connector = node.options.get("connector", "?")
+            return [f"Write(table {node.table.name}, connector {connector})", f"columns: {_columns(node.schema)}"]
+
+
+def _scan(node: Scan) -> list[str]:
+    stored = [column.name for column in node.table.columns if column.kind is not ColumnKind.COMPUTED]
+    skipped = [name for name in stored if name not in node.schema]
+    lines = [f"Scan(table {node.table.name}, connector {node.options.get('connector', '?')})"]
+    lines.append(f"columns: {_columns(node.schema)}")
+    if skipped:
+        lines.append(f"not decoded: {', '.join(skipped)}")
+    changed = _changed_options(node.options, node.table.options)
+    if changed:
+        lines.append(f"options of this query: {changed}")
+    return lines
+
+
+def _changed_options(now: Mapping[str, str], declared: Mapping[str, str]) -> str:
+    return ", ".join(f"{key} = {value!r}" for key, value in now.items() if declared.get(key) != value)
+
+
+def _rows(node: Values) -> str:
+    shown = ", ".join(f"({', '.join(_literal(one) for one in row)})" for row in node.rows[:_MAX_SHOWN_ROWS])
+    more = ", ..." if len(node.rows) > _MAX_SHOWN_ROWS else ""
+    return f"{len(node.rows)} row{'' if len(node.rows) == 1 else 's'}: {shown}{more}"
+
+
+def _watermark(node: AssignWatermark) -> list[str]:
+    idle = "never idle" if node.idle_timeout_ms is None else f"idle after {_duration(node.idle_timeout_ms)}"
+    return [f"AssignWatermark({node.column}, watermark {explain_expression(node.expression)}, per split, {idle})"]
+
+
+def _projections(node: Project) -> list[str]:
+    fields = zip(node.projections, node.schema.fields, strict=True)
+    return [f"{_projection(one)}  -> {field.type}{' ROWTIME' if field.is_rowtime else ''}" for one, field in fields]
+
+
+def _projection(one: Projection) -> str:
+    text = explain_expression(one.expression)
+    return text if text == one.name else f"{one.name} = {text}"
+
+
+def _aggregate(node: WindowAggregate) -> list[str]:
+    lines = [f"WindowAggregate({_window(node.window)})"]
+    lines.append(f"keys: {', '.join(_projection(one) for one in node.keys) or 'none, one row a window'}")
+    if node.aggregates:
+        lines.append("aggregates: " + ", ".join(f"{one.name} = {_aggregate_call(one.call)}" for one in node.aggregates))
+    if node.properties:
+        lines.append("window: " + ", ".join(f"{name} = its {value.value}" for name, value in node.properties))
+    lines.append("emits: each window once, when the watermark reaches its end; then its state is dropped")
+    return lines
+
+
+def _window(window: Window) -> str:
+    parts = [window.time_column, f"size {_duration(window.size_ms)}"]
+    if window.kind is WindowKind.HOP:
+        parts.append(f"slide {_duration(window.slide_ms)}")
+    if window.kind is WindowKind.CUMULATE:
+        parts.append(f"step {_duration(window.slide_ms)}")
+    if window.offset_ms:
+        parts.append(f"offset {_duration(window.offset_ms)}")
+    return f"{window.kind.value}: {', '.join(parts)}"
+
+
+def _columns(schema: Schema) -> str:
+    return ", ".join(f"{one.name} {one.type}{' ROWTIME' if one.is_rowtime else ''}" for one in schema.fields)
+
+
+# --- late and dead rows
+
+
+def _notes(plan: Node) -> Iterator[str]:
+    scans = {node.table.name: node.table for node in walk(plan) if isinstance(node, Scan)}
+    tables = [table for table in scans.values() if table.options.get("connector") != _SIDE_STREAM]
+    has_windows = any(isinstance(node, WindowAggregate) for node in walk(plan))
+    if tables:
+        yield ""
+    for table in tables:
+        if has_windows and table.watermark is not None:
+            yield f"Late rows of {table.name}: a row whose every window has closed goes to `{table.name}$late`"
+        if "format" in table.options or "value.format" in table.options:
+            yield f"Dead rows of {table.name}: a record that does not decode {_fate_of_dead(table)}"
+
+
+def _fate_of_dead(table: TableDefinition) -> str:
+    if table.options.get("on-malformed", "dead") == "fail":
+        return "ends the job"
+    named = table.options.get("format", table.options.get("value.format", ""))
+    if table.options.get(f"{named}.ignore-parse-errors", "").lower() == "true":
+        return "is skipped; fields that do not parse are NULL"
+    return f"goes to `{table.name}$dead`"
+
+
+# --- expressions
+
+
+def explain_expression(expression: Expression) -> str:
+    """Returns an expression as text, near to how SQL writes it.
+
+    Example:
+        >>> from yeoul.plan.types import BOOLEAN, INT, STRING
+        >>> explain_expression(Call("like", (ColumnRef("a", STRING), Literal("x%", STRING)), BOOLEAN))
+        "a LIKE 'x%'"
+    """
+    match expression:
+        case Literal():
+            return _literal(expression.value, months=expression.type.kind is Kind.INTERVAL_YEAR_MONTH)
+        case ColumnRef():
+            return expression.name
+        case Cast():
+            word = "TRY_CAST" if expression.null_on_error else "CAST"
+            return f"{word}({explain_expression(expression.operand)} AS {expression.type.or_null()})"
+        case Case():
+            branches = "".join(
+                f" WHEN {explain_expression(condition)} THEN {explain_expression(value)}"
+                for condition, value in expression.branches
+            )
+            return f"CASE{branches} ELSE {explain_expression(expression.otherwise)} END"
+        case Call():
+            return _call(expression)
+
+
+def _call(call: Call) -> str:
+    args = [_operand(arg) for arg in call.args]
+    name = call.function
+    if name in _INFIX and len(args) == 3:
+        return f"{args[0]} {_INFIX[name]} {args[1]} ESCAPE {args[2]}"
+    if name in _INFIX:
+        return f" {_INFIX[name]} ".join(args)
+    if name in _POSTFIX:
+        return f"{args[0]} {_POSTFIX[name]}"
+    match name:
+        case "not":
+            return f"NOT {args[0]}"
+        case "negate":
+            return f"-{args[0]}"
+        case "in" | "not_in":
+            return f"{args[0]} {'NOT IN' if name == 'not_in' else 'IN'} ({', '.join(args[1:])})"
+        case "between" | "not_between":
+            return f"{args[0]} {'NOT BETWEEN' if name == 'not_between' else 'BETWEEN'} {args[1]} AND {args[2]}"
+        case "item":
+            return f"{args[0]}[{args[1]}]"
+        case "field" if isinstance(call.args[1], Literal):
+            return f"{args[0]}.{call.args[1].value!s}"
+        case _:
+            return f"{name.upper()}({', '.join(explain_expression(arg) for arg in call.args)})"
+
+
+def _operand(expression: Expression) -> str:
+    text = explain_expression(expression)
+    needs_parens = isinstance(expression, Call) and (
+        expression.function in _INFIX
+        or expression.function in _POSTFIX
+        or expression.function in ("not", "in", "not_in", "between", "not_between")
+    )
+    return f"({text})" if needs_parens else text
+
+
+def _aggregate_call(call: AggregateCall) -> str:
+    if call.function == "count_star":
+        text = "COUNT(*)"
+    else:
+        distinct = "DISTINCT " if call.distinct else ""
+        text = f"{call.function.upper()}({distinct}{', '.join(explain_expression(arg) for arg in call.args)})"
+    return text if call.filter is None else f"{text} FILTER (WHERE {explain_expression(call.filter)})"
+
+
+def _literal(value: LiteralValue, *, months: bool = False) -> str:
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return str(value).upper()
+        case int() if months:
+            return f"INTERVAL {value} months"
+        case int() | float() | Decimal():
+            return str(value)
+        case str():
+            return "'" + value.replace("'", "''") + "'"
+        case bytes():
+            return f"X'{value.hex().upper()}'"
+        case datetime.datetime():
+            return f"TIMESTAMP '{value.isoformat(sep=' ')}'"
+        case datetime.date():
+            return f"DATE '{value.isoformat()}'"
+        case datetime.time():
+            return f"TIME '{value.isoformat()}'"
+        case datetime.timedelta():
+            return f"INTERVAL {_duration(value // datetime.timedelta(milliseconds=1))}"
+
+
+def _duration(duration_ms: int) -> str:
+    """Returns a duration in the largest unit that it is a whole number of.
+
+    Example:
+        >>> _duration(90_000), _duration(3_600_000), _duration(1_500), _duration(0)
+        ('90 s', '1 h', '1500 ms', '0 ms')
+    """
+    unit_ms, unit = next((one for one in _UNITS_MS if duration_ms and duration_ms % one[0] == 0), (1, "ms"))
+    return f"{duration_ms // unit_ms} {unit}"

@@ -1,0 +1,84 @@
+"""What binding a statement leans on: the catalog, the settings, and where things stand in the text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sqlglot import exp
+
+from yeoul.errors import Span, UserError
+from yeoul.plan.nodes import Node, Schema
+from yeoul.plan.tables import TableDefinition, ViewDefinition
+from yeoul.planner.positions import Positions
+
+__all__ = ["BindContext", "Relation", "Tables", "unique_name"]
+
+
+class Tables(Protocol):
+    """What the catalog offers the planner."""
+
+    def find(self, name: str) -> TableDefinition | ViewDefinition | None:
+        """Returns the table or view of that name (case-sensitive), `<table>$late` and `<table>$dead` included."""
+
+    def names(self) -> Iterable[str]:
+        """Returns all names, for hints."""
+
+
+@dataclass(frozen=True, slots=True)
+class BindContext:
+    """What a statement is bound with.
+
+    Attributes:
+        tables: The catalog.
+        settings: What SET has set.
+        positions: Of the text that is being bound.
+        views: The views that are being unfolded, outermost first.
+        common_tables: What WITH has named.
+    """
+
+    tables: Tables
+    settings: Mapping[str, str]
+    positions: Positions
+    views: tuple[str, ...] = ()
+    common_tables: Mapping[str, Node] = field(default_factory=dict)
+
+    def error(self, message: str, node: exp.Expr | None = None, hint: str = "") -> UserError:
+        """Returns an error that points at a node."""
+        return UserError(message, hint=hint, span=self.span(node))
+
+    def span(self, node: exp.Expr | None) -> Span | None:
+        return self.positions.of(node)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What stands in FROM: rows of a node, under an alias.
+
+    Attributes:
+        node: Where the rows come from.
+        alias: The qualifier its columns have; empty if none.
+        title: How messages call it: `table 'clicks'`.
+    """
+
+    node: Node
+    alias: str
+    title: str
+
+    @property
+    def schema(self) -> Schema:
+        return self.node.schema
+
+
+def unique_name(wanted: str, taken: Iterable[str]) -> str:
+    """Returns the wanted name, or the first of wanted0, wanted1, ... that is free.
+
+    Example:
+        >>> unique_name("a", ["a", "a0"]), unique_name("b", ["a"])
+        ('a1', 'b')
+    """
+    used = set(taken)
+    if wanted not in used:
+        return wanted
+    return next(name for index in range(len(used) + 1) if (name := f"{wanted}{index}") not in used)

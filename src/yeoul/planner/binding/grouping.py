@@ -1,0 +1,342 @@
+"""Grouped queries: GROUP BY over a window, aggregates, HAVING.
+
+A grouped query becomes WindowAggregate, a Filter for HAVING and a Project for the SELECT list. Aggregates in the list
+are collected and stand as columns of the WindowAggregate; what is left must be made of the keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlglot import exp
+
+from yeoul.errors import Span, UserError, did_you_mean
+from yeoul.plan.expressions import AggregateCall, ColumnRef, Expression, Literal, columns_of
+from yeoul.plan.functions import is_aggregate, resolve_aggregate
+from yeoul.plan.nodes import (
+    Aggregation,
+    Field,
+    Filter,
+    Node,
+    Projection,
+    Schema,
+    Window,
+    WindowAggregate,
+    WindowProperty,
+)
+from yeoul.plan.types import DataType
+from yeoul.planner.binding.absorption import absorb
+from yeoul.planner.binding.casts import coerced
+from yeoul.planner.binding.context import BindContext, Relation, unique_name
+from yeoul.planner.binding.expressions import ExpressionBinder
+from yeoul.planner.binding.projections import Item, items_of, project
+from yeoul.planner.binding.windows import (
+    GROUP_WINDOWS,
+    WINDOW_COLUMNS,
+    group_window,
+    property_field,
+    window_property,
+)
+from yeoul.planner.dialects.flink.nodes import FunctionCall
+from yeoul.planner.rewriting import joined, map_children, replaced
+
+__all__ = ["bind_grouped", "is_grouped"]
+
+_WINDOW_HINT = (
+    "Group within a window: FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE))"
+    " GROUP BY window_start, window_end, ..."
+)
+
+
+def is_grouped(select: exp.Select) -> bool:
+    """Tells whether a SELECT groups: by GROUP BY, or by an aggregate in its list."""
+    clauses = [*select.expressions, select.args.get("having")]
+    calls = (call for clause in clauses if clause is not None for call in clause.find_all(FunctionCall))
+    return select.args.get("group") is not None or any(is_aggregate(call.this) for call in calls)
+
+
+@dataclass(slots=True)
+class _Groups:
+    """What a grouped query's SELECT and HAVING may refer to; filled while they are bound.
+
+    Attributes:
+        source: The rows as FROM and WHERE give them; names refer to these.
+        rows: The rows that are aggregated: the source, without a window table function.
+        window: The window over `rows`.
+        time_type: The type of its row time.
+        keys: Expression over the source, and the name it has in the aggregate's output.
+        columns: Columns of the source that are grouped window properties.
+        by_function: Whether TUMBLE_START and its like ask for the window's properties.
+        conditions: Predicates over `WINDOW_COLUMNS` that go above the aggregate.
+    """
+
+    source: Relation
+    rows: Node
+    window: Window
+    time_type: DataType
+    keys: dict[Expression, str] = field(default_factory=dict)
+    columns: Mapping[str, WindowProperty] = field(default_factory=dict)
+    by_function: bool = False
+    conditions: tuple[Expression, ...] = ()
+    aggregates: dict[AggregateCall, str] = field(default_factory=dict)
+    properties: dict[WindowProperty, str] = field(default_factory=dict)
+
+    def taken(self) -> list[str]:
+        return [*self.keys.values(), *self.aggregates.values(), *self.properties.values()]
+
+    def property_ref(self, value: WindowProperty, wanted: str, span: Span | None = None) -> ColumnRef:
+        """Returns the column that holds a property of the window, asking for it if nobody has yet."""
+        if value not in self.properties:
+            self.properties[value] = unique_name(wanted, self.taken())
+        name = self.properties[value]
+        return ColumnRef(name, property_field(name, value, self.time_type).type, span)
+
+
+def bind_grouped(context: BindContext, select: exp.Select, source: Relation) -> Node:
+    """Binds a grouped SELECT over its source (FROM and WHERE are done).
+
+    Raises:
+        UserError: There is no window to group by, or a column is neither grouped nor aggregated.
+    """
+    items = items_of(context, select, source)
+    _refuse_stars(context, items)
+    groups = _groups(context, select, source, items)
+    outputs = [(item.name, _GroupedBinder(context, groups, item.name, "SELECT").bind_over(item.node)) for item in items]
+    having = select.args.get("having")
+    kept = None if having is None else _GroupedBinder(context, groups, "", "HAVING").condition_over(having.this)
+    conditions = _above(groups)
+    node: Node = _aggregate(groups)
+    if kept is not None:
+        conditions.append(kept)
+    if conditions:
+        node = Filter(node, joined(conditions))
+    return project(node, outputs)
+
+
+def _refuse_stars(context: BindContext, items: list[Item]) -> None:
+    star = next((item for item in items if item.column is not None), None)
+    if star is not None:
+        raise context.error("'*' cannot be used with GROUP BY or aggregates", star.node, hint="Name the columns")
+
+
+def _above(groups: _Groups) -> list[Expression]:
+    """Returns the conditions on the window's columns, over the aggregate's output."""
+    found = []
+    for condition in groups.conditions:
+        names: dict[str, Expression] = {
+            name: groups.property_ref(WINDOW_COLUMNS[name], name) for name in columns_of(condition)
+        }
+        found.append(replaced(condition, names))
+    return found
+
+
+def _aggregate(groups: _Groups) -> WindowAggregate:
+    if not groups.taken():
+        groups.property_ref(WindowProperty.END, "window_end")
+    fields = [Field(name, key.type) for key, name in groups.keys.items()]
+    fields += [Field(name, call.type) for call, name in groups.aggregates.items()]
+    fields += [property_field(name, value, groups.time_type) for value, name in groups.properties.items()]
+    return WindowAggregate(
+        groups.rows,
+        groups.window,
+        tuple(Projection(name, key) for key, name in groups.keys.items()),
+        tuple(Aggregation(name, call) for call, name in groups.aggregates.items()),
+        tuple((name, value) for value, name in groups.properties.items()),
+        Schema(tuple(fields)),
+    )
+
+
+# --- GROUP BY
+
+
+def _groups(context: BindContext, select: exp.Select, source: Relation, items: list[Item]) -> _Groups:
+    group = select.args.get("group")
+    nodes: list[exp.Expr] = [] if group is None else group.expressions
+    windows = [node for node in nodes if _is_group_window(node)]
+    if len(windows) > 1:
+        raise context.error("A query has one window in GROUP BY", windows[1])
+    others = [node for node in nodes if node not in windows]
+    keys = [_key(context, node, source, items) for node in others]
+    if windows:
+        node = windows[0]
+        assert isinstance(node, FunctionCall)
+        window = group_window(context, node, source)
+        time_type = source.schema[window.time_column].type
+        groups = _Groups(source, source.node, window, time_type, by_function=True)
+    else:
+        groups = _absorbed(context, select, source, keys)
+    for key in keys:
+        if not (isinstance(key, ColumnRef) and key.name in groups.columns):
+            _add_key(groups, key)
+    return groups
+
+
+def _is_group_window(node: exp.Expr) -> bool:
+    return isinstance(node, FunctionCall) and node.this.upper() in (*GROUP_WINDOWS, "SESSION", "CUMULATE")
+
+
+def _key(context: BindContext, node: exp.Expr, source: Relation, items: list[Item]) -> Expression:
+    if isinstance(node, exp.Column) and node.this.name not in source.schema:
+        aliased = next((item for item in items if item.name == node.this.name), None)
+        if aliased is not None:
+            raise context.error(
+                f"GROUP BY cannot use {node.this.name!r}, an alias of SELECT",
+                node,
+                hint="Repeat the expression in GROUP BY, or name it in a subquery",
+            )
+    bound = ExpressionBinder(context, source, "GROUP BY").bind(node)
+    if isinstance(bound, Literal):
+        raise context.error(
+            f"GROUP BY expects columns or expressions over them, got the constant {bound.value!r}",
+            node,
+            hint="Positions in the SELECT list are not taken: name the column",
+        )
+    return bound
+
+
+def _absorbed(context: BindContext, select: exp.Select, source: Relation, keys: list[Expression]) -> _Groups:
+    absorbed = absorb(source.node)
+    at = select.args.get("group") or next(
+        (node for node in select.find_all(FunctionCall) if is_aggregate(node.this)), select
+    )
+    if absorbed is None:
+        what = "GROUP BY" if select.args.get("group") else "Aggregation"
+        raise context.error(
+            f"{what} without a window is not supported yet: its result would change with every row", at, _WINDOW_HINT
+        )
+    names = {key.name for key in keys if isinstance(key, ColumnRef)} & absorbed.properties.keys()
+    grouped = {name: absorbed.properties[name] for name in names}
+    missing = {WindowProperty.START, WindowProperty.END} - set(grouped.values())
+    if missing:
+        lacking = [name for name, value in absorbed.properties.items() if value in missing]
+        wanted = " and ".join(lacking or ["window_start", "window_end"])
+        raise context.error(
+            f"GROUP BY over a window needs window_start and window_end, it lacks {wanted}",
+            at,
+            hint=f"Add {wanted} to GROUP BY, or the groups would never close",
+        )
+    rows = absorbed.node
+    return _Groups(source, rows, absorbed.window, absorbed.time.type, columns=grouped, conditions=absorbed.conditions)
+
+
+def _add_key(groups: _Groups, key: Expression) -> None:
+    gone = [name for name in columns_of(key) if name not in groups.rows.schema]
+    if gone:
+        raise UserError(
+            f"GROUP BY cannot compute with the window's column {gone[0]!r}",
+            hint="Group by window_start and window_end as they are, and compute in SELECT",
+            span=key.span,
+        )
+    if key not in groups.keys:
+        wanted = key.name if isinstance(key, ColumnRef) else f"key${len(groups.keys)}"
+        groups.keys[key] = unique_name(wanted, groups.taken())
+
+
+# --- SELECT and HAVING
+
+
+class _GroupedBinder(ExpressionBinder):
+    """Binds expressions over groups: first over the source, aggregates aside, then keys become the output's columns."""
+
+    def __init__(self, context: BindContext, groups: _Groups, output: str, place: str) -> None:
+        super().__init__(context, groups.source, place)
+        self._groups = groups
+        self._output = output
+        self._placed: set[str] = set()
+
+    def bind_over(self, node: exp.Expr) -> Expression:
+        """Binds an expression whose columns are the aggregate's output."""
+        if not (isinstance(node, FunctionCall) and is_aggregate(node.this)):
+            self._output = ""
+        return self._over_groups(self.bind(node))
+
+    def condition_over(self, node: exp.Expr) -> Expression:
+        """Binds a condition whose columns are the aggregate's output."""
+        return self._over_groups(self.condition(node))
+
+    def _over_groups(self, expression: Expression) -> Expression:
+        groups = self._groups
+        if expression in groups.keys:
+            return ColumnRef(groups.keys[expression], expression.type, expression.span)
+        if isinstance(expression, ColumnRef):
+            if expression.name in self._placed:
+                return ColumnRef(expression.name[len(_PLACED) :], expression.type, expression.span)
+            if expression.name in groups.columns:
+                return groups.property_ref(groups.columns[expression.name], expression.name, expression.span)
+            raise self._ungrouped(expression)
+        return map_children(expression, self._over_groups)
+
+    def _ungrouped(self, column: ColumnRef) -> UserError:
+        if column.name in WINDOW_COLUMNS and column.name not in self._groups.rows.schema:
+            hint = f"Add {column.name} to GROUP BY"
+        else:
+            hint = f"Add it to GROUP BY, or aggregate it: MAX({column.name})"
+        message = f"Column {column.name!r} is neither in GROUP BY nor inside an aggregate"
+        return UserError(message, hint=hint, span=column.span)
+
+    def _place(self, column: ColumnRef) -> ColumnRef:
+        """Marks a column of the output, so that it is not taken for one of the source's."""
+        marked = _PLACED + column.name
+        self._placed.add(marked)
+        return ColumnRef(marked, column.type, column.span)
+
+    def aggregate(self, node: FunctionCall, span: Span | None) -> Expression:
+        call = self._call(node, span)
+        groups = self._groups
+        if call not in groups.aggregates:
+            wanted = self._output or f"{call.function}${len(groups.aggregates)}"
+            groups.aggregates[call] = unique_name(wanted, groups.taken())
+        return self._place(ColumnRef(groups.aggregates[call], call.type, span))
+
+    def _call(self, node: FunctionCall, span: Span | None) -> AggregateCall:
+        inner = ExpressionBinder(self.context, self.relation, f"the aggregate function {node.this.upper()}")
+        arguments = [inner.bind(one) for one in node.expressions]
+        if node.args.get("star") and node.this.upper() != "COUNT":
+            raise UserError(f"{node.this.upper()}(*) does not exist", hint="COUNT(*) counts rows", span=span)
+        if not arguments and not node.args.get("star"):
+            raise UserError(f"{node.this.upper()}() lacks its argument", hint="COUNT(*) counts rows", span=span)
+        name = "count_star" if node.args.get("star") else node.this
+        values = [one.value if isinstance(one, Literal) else None for one in arguments]
+        resolved = resolve_aggregate(name, [one.type for one in arguments], span, values)
+        args = tuple(coerced(one, type) for one, type in zip(arguments, resolved.args, strict=True))
+        condition: Any = node.args.get("filter")
+        kept = None
+        if condition is not None:
+            kept = ExpressionBinder(self.context, self.relation, "FILTER (WHERE ...)").condition(condition)
+        call = AggregateCall(resolved.function, args, resolved.type, bool(node.args.get("distinct")), kept, span)
+        self._refuse_window_columns(call)
+        return call
+
+    def _refuse_window_columns(self, call: AggregateCall) -> None:
+        for part in (*call.args, *([call.filter] if call.filter else [])):
+            gone = [name for name in columns_of(part) if name not in self._groups.rows.schema]
+            if gone:
+                raise UserError(
+                    f"An aggregate cannot take the window's column {gone[0]!r}",
+                    hint="It is the same for every row of the group: use it outside the aggregate",
+                    span=part.span,
+                )
+
+    def function(self, node: FunctionCall, span: Span | None) -> Expression:
+        asked = window_property(node.this)
+        if asked is None:
+            return super().function(node, span)
+        function, value = asked
+        if not self._groups.by_function:
+            hint = f"Use window_{value.value} with the table function" if self._groups.columns else _WINDOW_HINT
+            raise UserError(f"{node.this.upper()} belongs to GROUP BY {function}(...)", hint=hint, span=span)
+        window = group_window(self.context, node, self._groups.source)
+        if window != self._groups.window or window.kind.value != function:
+            raise UserError(
+                f"{node.this.upper()} names another window than GROUP BY: {window}, not {self._groups.window}",
+                span=span,
+            )
+        return self._place(self._groups.property_ref(value, f"window_{value.value}", span))
+
+    def _column_hint(self, name: str) -> str:
+        return did_you_mean(name, self._groups.source.schema.names)
+
+
+_PLACED = "\0"

@@ -1,0 +1,72 @@
+"""The SELECT list: stars unfolded, output columns named as Flink names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from yeoul.errors import did_you_mean
+from yeoul.plan.expressions import ColumnRef, Expression
+from yeoul.plan.nodes import Field, Node, Project, Projection, Schema
+from yeoul.planner.binding.context import BindContext, Relation, unique_name
+
+__all__ = ["Item", "items_of", "project"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One output column: its name, and the expression's tree, or the column that a star stands for."""
+
+    name: str
+    node: exp.Expr
+    column: str | None = None
+
+
+def items_of(context: BindContext, select: exp.Select, relation: Relation | None) -> list[Item]:
+    """Returns the output columns of a SELECT, names made unique (`a`, `a0`, ...).
+
+    Raises:
+        UserError: A star has no table to stand for.
+    """
+    found: list[Item] = []
+    for index, node in enumerate(select.expressions):
+        for name, tree, column in _unfolded(context, node, index, relation):
+            found.append(Item(unique_name(name, (one.name for one in found)), tree, column))
+    return found
+
+
+def _unfolded(
+    context: BindContext, node: exp.Expr, index: int, relation: Relation | None
+) -> Iterator[tuple[str, exp.Expr, str | None]]:
+    is_qualified = isinstance(node, exp.Dot) and isinstance(node.args["expression"], exp.Star)
+    if isinstance(node, exp.Star) or is_qualified:
+        if relation is None:
+            raise context.error("'*' needs a FROM", node, hint="SELECT * FROM a_table")
+        if is_qualified and not (isinstance(node.this, exp.Column) and node.this.this.name == relation.alias):
+            known = [relation.alias] if relation.alias else []
+            raise context.error("Unknown table before '.*'", node.this, did_you_mean(node.this.name, known))
+        yield from ((name, node, name) for name in relation.schema.names)
+    elif isinstance(node, exp.Alias):
+        yield node.alias, node.this, None
+    else:
+        yield _own_name(node) or f"EXPR${index}", node, None
+
+
+def _own_name(node: exp.Expr) -> str:
+    if isinstance(node, exp.Column):
+        return str(node.this.name)
+    if isinstance(node, exp.Dot) and isinstance(node.args["expression"], exp.Identifier):
+        return str(node.args["expression"].name)
+    return ""
+
+
+def project(source: Node, outputs: Sequence[tuple[str, Expression]]) -> Project:
+    """Returns the node that computes the outputs; a plain reference to the row time stays a row time."""
+    fields = tuple(Field(name, value.type, _is_rowtime(source.schema, value)) for name, value in outputs)
+    return Project(source, tuple(Projection(name, value) for name, value in outputs), Schema(fields))
+
+
+def _is_rowtime(schema: Schema, expression: Expression) -> bool:
+    return isinstance(expression, ColumnRef) and expression.name in schema and schema[expression.name].is_rowtime

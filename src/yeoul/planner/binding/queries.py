@@ -1,0 +1,290 @@
+"""Queries: SELECT, VALUES, UNION ALL, WITH, and what stands in FROM become plan nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlglot import exp
+
+from yeoul.errors import UserError, did_you_mean
+from yeoul.plan import types
+from yeoul.plan.expressions import ColumnRef, Expression, Literal
+from yeoul.plan.functions import common_type
+from yeoul.plan.nodes import Field, Filter, Limit, Node, Schema, Union, Values
+from yeoul.plan.tables import ViewDefinition
+from yeoul.plan.types import DataType
+from yeoul.planner.binding.casts import coerced
+from yeoul.planner.binding.context import BindContext, Relation
+from yeoul.planner.binding.expressions import ExpressionBinder
+from yeoul.planner.binding.grouping import bind_grouped, is_grouped
+from yeoul.planner.binding.projections import items_of, project
+from yeoul.planner.binding.scans import merged_options, scan
+from yeoul.planner.binding.windows import assign_windows, window_arguments
+from yeoul.planner.dialects.flink.dialect import read_script
+from yeoul.planner.dialects.flink.nodes import TableFunction
+from yeoul.planner.positions import Positions
+from yeoul.planner.rules.fold_constants import folded
+
+__all__ = ["bind_query", "bind_view"]
+
+_MAX_VIEW_DEPTH = 16
+_ONE_ROW = Values(((True,),), Schema((Field("row", types.BOOLEAN.not_null()),)))
+"""What SELECT without FROM reads."""
+
+
+def bind_query(context: BindContext, node: exp.Expr) -> Node:
+    """Returns the plan of a query, as written: no rule has run.
+
+    Raises:
+        UserError: A name is unknown, types do not fit, or something is not supported.
+    """
+    context = _with_common_tables(context, node)
+    found = _body(context, node)
+    limit = node.args.get("limit")
+    return found if limit is None else Limit(found, _count(context, limit))
+
+
+def _body(context: BindContext, node: exp.Expr) -> Node:
+    match node:
+        case exp.Select():
+            return _select(context, node)
+        case exp.Values():
+            return _values(context, node)
+        case exp.Union():
+            return _union(context, node)
+        case exp.Subquery():
+            return bind_query(context, node.this)
+        case _:
+            raise context.error(f"{type(node).__name__} is no query", node)
+
+
+def _with_common_tables(context: BindContext, node: exp.Expr) -> BindContext:
+    clause = node.args.get("with_")
+    for table in clause.expressions if clause is not None else []:
+        name = table.args["alias"].this.name
+        rows = bind_query(context, table.this)
+        columns = table.args["alias"].args.get("columns")
+        if columns:
+            rows = _renamed(context, rows, columns)
+        context = replace(context, common_tables={**context.common_tables, name: rows})
+    return context
+
+
+def _count(context: BindContext, limit: exp.Expr) -> int:
+    text = limit.args["expression"].name
+    if not text.isdigit() or len(text) > 18:
+        raise context.error(f"LIMIT expects a whole number, got {text!r}", limit)
+    return int(text)
+
+
+# --- SELECT
+
+
+def _select(context: BindContext, select: exp.Select) -> Node:
+    clause = select.args.get("from_")
+    if clause is None:
+        return _select_without_from(context, select)
+    relation = _relation(context, clause.this)
+    where = select.args.get("where")
+    if where is not None:
+        predicate = ExpressionBinder(context, relation, "WHERE").condition(where.this)
+        relation = replace(relation, node=Filter(relation.node, predicate))
+    if is_grouped(select):
+        return bind_grouped(context, select, relation)
+    if select.args.get("having") is not None:
+        raise context.error("HAVING needs GROUP BY", select.args["having"], hint="WHERE filters rows")
+    binder = ExpressionBinder(context, relation, "SELECT")
+    schema = relation.schema
+    outputs: list[tuple[str, Expression]] = [
+        (item.name, binder.bind(item.node) if item.column is None else ColumnRef(item.column, schema[item.column].type))
+        for item in items_of(context, select, relation)
+    ]
+    return project(relation.node, outputs)
+
+
+def _select_without_from(context: BindContext, select: exp.Select) -> Node:
+    for key in ("where", "group", "having"):
+        if select.args.get(key) is not None:
+            raise context.error(f"{key.upper()} needs a FROM", select.args[key])
+    binder = ExpressionBinder(context, None, "SELECT without FROM")
+    outputs = [(item.name, folded(binder.bind(item.node))) for item in items_of(context, select, None)]
+    return _row(outputs)
+
+
+def _row(outputs: Sequence[tuple[str, Expression]]) -> Node:
+    """Returns one row of expressions over nothing."""
+    literals = [value for _, value in outputs if isinstance(value, Literal)]
+    if len(literals) < len(outputs):
+        return project(_ONE_ROW, outputs)
+    fields = tuple(Field(name, value.type) for name, value in outputs)
+    return Values((tuple(one.value for one in literals),), Schema(fields))
+
+
+def _values(context: BindContext, node: exp.Values) -> Node:
+    binder = ExpressionBinder(context, None, "VALUES")
+    rows = [[binder.bind(one) for one in row.expressions] for row in node.expressions]
+    width = len(rows[0])
+    for row, tree in zip(rows, node.expressions, strict=True):
+        if len(row) != width:
+            raise context.error(f"Every row of VALUES needs {width} values like the first, got {len(row)}", tree)
+    names = [f"EXPR${index}" for index in range(width)]
+    meeting = [_meeting_of_values(context, [row[index] for row in rows], index) for index in range(width)]
+    cast = [[folded(coerced(value, type)) for value, type in zip(row, meeting, strict=True)] for row in rows]
+    schema = Schema(tuple(Field(name, type) for name, type in zip(names, meeting, strict=True)))
+    if all(isinstance(value, Literal) for row in cast for value in row):
+        return Values(tuple(tuple(one.value for one in row if isinstance(one, Literal)) for row in cast), schema)
+    nodes = tuple(project(_ONE_ROW, list(zip(names, row, strict=True))) for row in cast)
+    return nodes[0] if len(nodes) == 1 else Union(nodes, schema)
+
+
+def _meeting_of_values(context: BindContext, values: list[Expression], index: int) -> DataType:
+    meeting = common_type([value.type for value in values])
+    if meeting is None:
+        shown = ", ".join(dict.fromkeys(str(value.type.or_null()) for value in values))
+        odd = next(value for value in values if not value.type.same_as(values[0].type))
+        raise UserError(f"Column {index + 1} of VALUES has types that do not meet: {shown}", span=odd.span)
+    return meeting
+
+
+# --- UNION ALL
+
+
+def _union(context: BindContext, node: exp.Union) -> Node:
+    trees = _branches(node)
+    inputs = [bind_query(context, tree) for tree in trees]
+    first = inputs[0].schema
+    for rows, tree in zip(inputs, trees, strict=True):
+        if len(rows.schema.fields) != len(first.fields):
+            raise context.error(
+                f"The queries of UNION ALL need as many columns as the first, {len(first.fields)};"
+                f" this one has {len(rows.schema.fields)}",
+                tree,
+            )
+    fields = [
+        _met_field(context, [rows.schema.fields[index] for rows in inputs], trees) for index in range(len(first.fields))
+    ]
+    schema = Schema(tuple(fields))
+    return Union(tuple(_cast_to(rows, schema) for rows in inputs), schema)
+
+
+def _branches(node: exp.Expr) -> list[exp.Expr]:
+    if isinstance(node, exp.Union) and not node.args.get("limit") and not node.args.get("with_"):
+        return [*_branches(node.this), *_branches(node.args["expression"])]
+    return [node]
+
+
+def _met_field(context: BindContext, fields: list[Field], trees: list[exp.Expr]) -> Field:
+    meeting = common_type([field.type for field in fields])
+    if meeting is None:
+        shown = ", ".join(dict.fromkeys(str(field.type.or_null()) for field in fields))
+        odd = next(index for index, field in enumerate(fields) if not field.type.same_as(fields[0].type))
+        raise context.error(
+            f"Column {fields[0].name!r} of UNION ALL has types that do not meet: {shown}",
+            trees[odd],
+            hint="CAST it to one type",
+        )
+    is_rowtime = all(field.is_rowtime and field.type.same_as(meeting) for field in fields)
+    return Field(fields[0].name, meeting, is_rowtime)
+
+
+def _cast_to(rows: Node, schema: Schema) -> Node:
+    pairs = list(zip(rows.schema.fields, schema.fields, strict=True))
+    if all(have.name == want.name and have.type.same_as(want.type) for have, want in pairs):
+        return rows
+    return project(rows, [(want.name, coerced(ColumnRef(have.name, have.type), want.type)) for have, want in pairs])
+
+
+# --- FROM
+
+
+def _relation(context: BindContext, node: exp.Expr) -> Relation:
+    alias = node.args.get("alias")
+    found = _source(context, node)
+    if alias is None:
+        return found
+    rows = found.node
+    if alias.args.get("columns"):
+        rows = _renamed(context, rows, alias.args["columns"])
+    return Relation(
+        rows, alias.this.name, found.title if isinstance(node, exp.Table) else f"subquery {alias.this.name!r}"
+    )
+
+
+def _source(context: BindContext, node: exp.Expr) -> Relation:
+    match node:
+        case exp.Table():
+            return _table(context, node)
+        case exp.Subquery():
+            return Relation(bind_query(context, node.this), "", "the subquery")
+        case TableFunction():
+            arguments = window_arguments(context, node)
+            data = _data(context, arguments.data, arguments.kind.value)
+            rows = assign_windows(context, arguments, data)
+            return Relation(rows, data.alias, data.title)
+        case _:
+            raise context.error(f"{type(node).__name__} is not supported in FROM", node)
+
+
+def _data(context: BindContext, node: exp.Expr, function: str) -> Relation:
+    if isinstance(node, exp.Table | exp.Subquery):
+        return _relation(context, node)
+    raise context.error(
+        f"{function} expects TABLE and a name as its first argument",
+        node,
+        hint=f"{function}(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)",
+    )
+
+
+def _renamed(context: BindContext, rows: Node, columns: list[exp.Expr]) -> Node:
+    if len(columns) != len(rows.schema.fields):
+        raise context.error(
+            f"The alias names {len(columns)} columns, the rows have {len(rows.schema.fields)}", columns[0]
+        )
+    names = [column.name for column in columns]
+    double = next((column for index, column in enumerate(columns) if column.name in names[:index]), None)
+    if double is not None:
+        raise context.error(f"Column {double.name!r} is named twice", double)
+    return project(
+        rows, [(name, ColumnRef(field.name, field.type)) for name, field in zip(names, rows.schema.fields, strict=True)]
+    )
+
+
+def _table(context: BindContext, node: exp.Table) -> Relation:
+    name = node.name
+    if name in context.common_tables:
+        return Relation(context.common_tables[name], name, f"table {name!r}")
+    found = context.tables.find(name)
+    if found is None:
+        raise unknown_table(context, node)
+    if isinstance(found, ViewDefinition):
+        if node.args.get("hints"):
+            raise context.error(f"OPTIONS cannot be given for a view, {name!r} is one", node, "Give them to its tables")
+        return Relation(bind_view(context, found, node), name, f"view {name!r}")
+    return Relation(scan(context, found, merged_options(context, found, node)), name, f"table {name!r}")
+
+
+def unknown_table(context: BindContext, node: exp.Table) -> UserError:
+    """Returns the error for a name that neither WITH nor the catalog knows."""
+    known = [*context.tables.names(), *context.common_tables]
+    hint = did_you_mean(node.name, known) or "There are no tables yet: CREATE TABLE makes one"
+    return context.error(f"Unknown table or view {node.name!r}", node, hint)
+
+
+def bind_view(context: BindContext, view: ViewDefinition, node: exp.Expr) -> Node:
+    """Returns the plan of a view's query, bound anew.
+
+    Raises:
+        UserError: The query does not bind (any more), or the view leads back to itself.
+    """
+    if view.name in context.views or len(context.views) >= _MAX_VIEW_DEPTH:
+        chain = " -> ".join([*context.views, view.name])
+        raise context.error(f"View {view.name!r} leads back to itself, or too deep: {chain}", node)
+    inner = BindContext(context.tables, context.settings, Positions(view.query), (*context.views, view.name))
+    try:
+        tree = next(iter(read_script(view.query)))[0]
+        rows = bind_query(inner, tree)
+        names = [exp.to_identifier(name) for name in view.column_names]
+        return _renamed(inner, rows, list(names)) if names else rows
+    except UserError as error:
+        raise context.error(f"In view {view.name!r}: {error.message}", node, error.hint) from None

@@ -1,0 +1,81 @@
+"""A table in FROM: Scan of its stored columns, Project of its computed ones, AssignWatermark over its row time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sqlglot import exp
+
+from yeoul.errors import UserError
+from yeoul.plan.expressions import ColumnRef, Expression
+from yeoul.plan.nodes import AssignWatermark, Field, Node, Project, Projection, Scan, Schema
+from yeoul.plan.tables import ColumnKind, TableDefinition
+from yeoul.planner.binding.context import BindContext
+from yeoul.units import parse_duration_ms
+
+__all__ = ["IDLE_OPTION", "IDLE_SETTING", "check_table_options", "merged_options", "scan"]
+
+IDLE_OPTION = "scan.watermark.idle-timeout"
+IDLE_SETTING = "table.exec.source.idle-timeout"
+
+
+def scan(context: BindContext, table: TableDefinition, options: Mapping[str, str]) -> Node:
+    """Returns the rows of a table with all its columns, in the order declared."""
+    stored = [column for column in table.columns if column.kind is not ColumnKind.COMPUTED]
+    node: Node = Scan(table, Schema(tuple(Field(column.name, column.type) for column in stored)), options)
+    if len(stored) < len(table.columns):
+        node = _with_computed(node, table)
+    if table.watermark is None:
+        return node
+    column = table.watermark.column
+    fields = tuple(replace(one, is_rowtime=one.name == column) for one in node.schema.fields)
+    idle_ms = _idle_timeout_ms(context, options)
+    return AssignWatermark(node, column, table.watermark.expression, Schema(fields), idle_ms)
+
+
+def _with_computed(node: Node, table: TableDefinition) -> Node:
+    projections = []
+    for column in table.columns:
+        value: Expression = column.expression or ColumnRef(column.name, column.type)
+        projections.append(Projection(column.name, value))
+    schema = Schema(tuple(Field(column.name, column.type) for column in table.columns))
+    return Project(node, tuple(projections), schema)
+
+
+def _idle_timeout_ms(context: BindContext, options: Mapping[str, str]) -> int | None:
+    """The table's own option comes before the setting for all; 0 and absence mean never."""
+    text = options.get(IDLE_OPTION, context.settings.get(IDLE_SETTING, "0"))
+    return parse_duration_ms(text) or None
+
+
+def merged_options(context: BindContext, table: TableDefinition, node: exp.Table) -> Mapping[str, str]:
+    """Returns a table's options with those of the query's hint on top.
+
+    Raises:
+        UserError: The connector does not take them.
+    """
+    pairs: list[exp.Expr] = node.args.get("hints") or []
+    if not pairs:
+        return table.options
+    options = {**table.options, **{pair.this: pair.args["expression"] for pair in pairs}}
+    check_table_options(context, replace(table, options=options), pairs, node)
+    return options
+
+
+def check_table_options(context: BindContext, table: TableDefinition, pairs: list[exp.Expr], node: exp.Expr) -> None:
+    """Lets the connector check a table's options.
+
+    Raises:
+        UserError: An option is unknown, missing or does not parse; at the option's place where it has one.
+    """
+    from yeoul.connectors.registry import check_options
+
+    try:
+        check_options(table.options, table.columns)
+    except UserError as error:
+        if error.span is not None:
+            raise
+        named = [pair for pair in pairs if repr(pair.this) in error.message]
+        named += [pair for pair in pairs if repr(pair.args["expression"]) in error.message]
+        raise context.error(f"Table {table.name!r}: {error.message}", (named or [node])[0], error.hint) from None

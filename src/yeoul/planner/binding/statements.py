@@ -1,0 +1,137 @@
+"""Statements: the tree of each kind becomes the value that a session carries out, its plan after the rules."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Callable
+from typing import Any
+
+from sqlglot import exp
+
+from yeoul.errors import UserError, did_you_mean
+from yeoul.plan import statements
+from yeoul.plan.nodes import Write
+from yeoul.plan.tables import ViewDefinition
+from yeoul.planner.binding.context import BindContext
+from yeoul.planner.binding.inserts import bind_insert
+from yeoul.planner.binding.queries import bind_query, bind_view, unknown_table
+from yeoul.planner.binding.scans import IDLE_SETTING, scan
+from yeoul.planner.binding.tables import define_table
+from yeoul.planner.dialects.flink.nodes import (
+    CreateTableSyntax,
+    CreateViewSyntax,
+    DescribeSyntax,
+    DropSyntax,
+    ExplainSyntax,
+    InsertSyntax,
+    ResetSyntax,
+    SetSyntax,
+    ShowSyntax,
+)
+from yeoul.planner.rules import optimised
+from yeoul.units import parse_duration_ms
+
+__all__ = ["ZONE_SETTING", "bind_statement"]
+
+ZONE_SETTING = "table.local-time-zone"
+
+
+def bind_statement(context: BindContext, node: exp.Expr) -> statements.Statement:
+    """Binds one statement.
+
+    Raises:
+        UserError: Something in it is unknown, does not fit, or is not supported.
+    """
+    reader = _READERS.get(type(node))
+    if reader is not None:
+        return reader(context, node)
+    return statements.Select(optimised(bind_query(context, node)))
+
+
+def _create_table(context: BindContext, node: Any) -> statements.Statement:
+    return statements.CreateTable(define_table(context, node), bool(node.args.get("if_not_exists")))
+
+
+def _create_view(context: BindContext, node: Any) -> statements.Statement:
+    name: str = node.this.name
+    columns = [column.name for column in node.expressions]
+    rows = bind_query(context, node.args["expression"])
+    if columns and len(columns) != len(rows.schema.fields):
+        raise context.error(
+            f"View {name!r} names {len(columns)} columns, its query has {len(rows.schema.fields)}", node.expressions[0]
+        )
+    view = ViewDefinition(name, node.args["text"], tuple(columns), node.args.get("comment") or "")
+    return statements.CreateView(view, bool(node.args.get("if_not_exists")), bool(node.args.get("or_replace")))
+
+
+def _drop(context: BindContext, node: Any) -> statements.Statement:
+    return statements.Drop(node.args["kind"], node.this.name, bool(node.args.get("if_exists")))
+
+
+def _insert(context: BindContext, node: Any) -> statements.Statement:
+    return statements.Insert(_write(context, node))
+
+
+def _write(context: BindContext, node: InsertSyntax) -> Write:
+    plan = optimised(bind_insert(context, node))
+    assert isinstance(plan, Write)
+    return plan
+
+
+def _explain(context: BindContext, node: Any) -> statements.Statement:
+    if isinstance(node.this, InsertSyntax):
+        return statements.Explain(_write(context, node.this))
+    return statements.Explain(optimised(bind_query(context, node.this)))
+
+
+def _set(context: BindContext, node: Any) -> statements.Statement:
+    key, value = node.this or "", node.args.get("expression") or ""
+    check = _CHECKS.get(key)
+    if check is not None:
+        try:
+            check(value)
+        except UserError as error:
+            raise context.error(f"SET {key!r}: {error.message}", node, error.hint) from None
+    return statements.SetOption(key, value)
+
+
+def _check_zone(text: str) -> None:
+    try:
+        zoneinfo.ZoneInfo(text)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+        hint = did_you_mean(text, zoneinfo.available_timezones())
+        hint = hint if hint.startswith("Did") else "Names are as in 'Europe/Berlin', 'Asia/Seoul' or 'UTC'"
+        raise UserError(f"Unknown time zone {text!r}", hint=hint) from None
+
+
+_CHECKS: dict[str, Callable[[str], object]] = {ZONE_SETTING: _check_zone, IDLE_SETTING: parse_duration_ms}
+
+
+def _reset(context: BindContext, node: Any) -> statements.Statement:
+    return statements.ResetOption(node.this or "")
+
+
+def _show(context: BindContext, node: Any) -> statements.Statement:
+    return statements.ShowTables(node.this)
+
+
+def _describe(context: BindContext, node: Any) -> statements.Statement:
+    found = context.tables.find(node.this.name)
+    if found is None:
+        raise unknown_table(context, node.this)
+    if isinstance(found, ViewDefinition):
+        return statements.DescribeTable(found, optimised(bind_view(context, found, node.this)))
+    return statements.DescribeTable(found, optimised(scan(context, found, found.options)))
+
+
+_READERS: dict[type[exp.Expr], Callable[[BindContext, Any], statements.Statement]] = {
+    CreateTableSyntax: _create_table,
+    CreateViewSyntax: _create_view,
+    DropSyntax: _drop,
+    InsertSyntax: _insert,
+    ExplainSyntax: _explain,
+    SetSyntax: _set,
+    ResetSyntax: _reset,
+    ShowSyntax: _show,
+    DescribeSyntax: _describe,
+}

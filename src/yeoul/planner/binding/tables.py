@@ -1,0 +1,176 @@
+"""CREATE TABLE: the declaration's elements become a TableDefinition with every expression bound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from sqlglot import exp
+
+from yeoul.errors import did_you_mean
+from yeoul.plan.nodes import Field, Schema, Values
+from yeoul.plan.tables import Column, ColumnKind, TableDefinition, ViewDefinition, WatermarkDefinition
+from yeoul.planner.binding.casts import coerced
+from yeoul.planner.binding.context import BindContext, Relation
+from yeoul.planner.binding.expressions import ExpressionBinder
+from yeoul.planner.binding.scans import check_table_options
+from yeoul.planner.dialects.flink.nodes import (
+    ColumnElement,
+    CreateTableSyntax,
+    PrimaryKeyElement,
+    WatermarkElement,
+)
+from yeoul.planner.rules.fold_constants import folded
+
+__all__ = ["define_table"]
+
+_MAX_ROWTIME_PRECISION = 3
+
+
+def define_table(context: BindContext, syntax: CreateTableSyntax) -> TableDefinition:
+    """Returns the table that a CREATE TABLE declares, checked by its connector.
+
+    Raises:
+        UserError: A column is declared twice or unknown, a type does not fit, an option is not the connector's.
+    """
+    name: str = syntax.this.name
+    base = _base(context, syntax)
+    elements = syntax.expressions
+    columns = (*base.columns, *_columns(context, name, elements, base.columns))
+    watermark = _watermark(context, name, columns, elements) or base.watermark
+    columns, key = _with_key(context, columns, elements)
+    pairs: list[exp.Expr] = syntax.args.get("options") or []
+    options = {**base.options, **_options(context, pairs)}
+    table = TableDefinition(
+        name, columns, watermark, key or base.primary_key, options, syntax.args.get("comment") or base.comment
+    )
+    if not columns:
+        raise context.error(f"Table {name!r} needs columns", syntax.this, hint=f"CREATE TABLE {name} (a STRING, ...)")
+    check_table_options(context, table, pairs, syntax.this)
+    return table
+
+
+def _base(context: BindContext, syntax: CreateTableSyntax) -> TableDefinition:
+    """Returns the table after LIKE, or an empty one."""
+    like = syntax.args.get("like")
+    if like is None:
+        return TableDefinition("", ())
+    found = context.tables.find(like.name)
+    if found is None:
+        raise context.error(f"Unknown table {like.name!r}", like, did_you_mean(like.name, context.tables.names()))
+    if isinstance(found, ViewDefinition):
+        raise context.error(f"LIKE expects a table, {like.name!r} is a view", like)
+    return found
+
+
+def _options(context: BindContext, pairs: Sequence[exp.Expr]) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for pair in pairs:
+        if pair.this in found:
+            raise context.error(f"Option {pair.this!r} is given twice", pair)
+        found[pair.this] = pair.args["expression"]
+    return found
+
+
+# --- columns
+
+
+def _columns(
+    context: BindContext, table: str, elements: Sequence[exp.Expr], inherited: tuple[Column, ...]
+) -> tuple[Column, ...]:
+    declared = [element for element in elements if isinstance(element, ColumnElement)]
+    _refuse_doubles(context, declared, inherited)
+    stored = [_stored(element) for element in declared if element.args["kind"] != "computed"]
+    before = [column for column in inherited if column.kind is not ColumnKind.COMPUTED]
+    relation = _relation_of(table, (*before, *stored))
+    by_name = {column.name: column for column in stored}
+    return tuple(by_name.get(element.this.name) or _computed(context, relation, element) for element in declared)
+
+
+def _refuse_doubles(context: BindContext, declared: list[ColumnElement], inherited: tuple[Column, ...]) -> None:
+    names = {column.name for column in inherited}
+    for element in declared:
+        if element.this.name in names:
+            raise context.error(f"Column {element.this.name!r} is declared twice", element)
+        names.add(element.this.name)
+
+
+def _stored(element: ColumnElement) -> Column:
+    name, type = element.this.name, element.args["type"].this
+    if element.args["kind"] == "physical":
+        return Column(name, type)
+    key = element.args.get("key") or name
+    return Column(name, type, ColumnKind.METADATA, metadata_key=key, virtual=bool(element.args.get("virtual")))
+
+
+def _relation_of(table: str, columns: Sequence[Column]) -> Relation:
+    fields = tuple(Field(column.name, column.type) for column in columns)
+    return Relation(Values((), Schema(fields)), table, f"table {table!r}")
+
+
+def _computed(context: BindContext, relation: Relation, element: ColumnElement) -> Column:
+    binder = ExpressionBinder(context, relation, f"the computed column {element.this.name!r}")
+    value = folded(binder.bind(element.args["expression"]))
+    return Column(element.this.name, value.type, ColumnKind.COMPUTED, expression=value)
+
+
+# --- watermark and key
+
+
+def _watermark(
+    context: BindContext, table: str, columns: tuple[Column, ...], elements: Sequence[exp.Expr]
+) -> WatermarkDefinition | None:
+    declared = [element for element in elements if isinstance(element, WatermarkElement)]
+    if not declared:
+        return None
+    if len(declared) > 1:
+        raise context.error("A table has one WATERMARK", declared[1])
+    element = declared[0]
+    name = element.this.name
+    column = next((one for one in columns if one.name == name), None)
+    if column is None:
+        hint = did_you_mean(name, [one.name for one in columns])
+        raise context.error(f"Unknown column {name!r} after WATERMARK FOR", element.this, hint)
+    if not column.type.is_timestamp or (column.type.precision or 0) > _MAX_ROWTIME_PRECISION:
+        raise context.error(
+            f"WATERMARK FOR expects a TIMESTAMP or TIMESTAMP_LTZ of at most 3 digits,"
+            f" {name!r} is {column.type.or_null()}",
+            element.this,
+            hint=_rowtime_hint(column),
+        )
+    binder = ExpressionBinder(context, _relation_of(table, columns), "WATERMARK")
+    value = binder.bind(element.args["expression"])
+    if value.type.kind is not column.type.kind:
+        raise context.error(
+            f"The watermark of {name!r} must be {column.type.or_null()} like the column, got {value.type.or_null()}",
+            element.args["expression"],
+            hint=f"WATERMARK FOR {name} AS {name} - INTERVAL '5' SECOND",
+        )
+    return WatermarkDefinition(name, folded(coerced(value, column.type)))
+
+
+def _rowtime_hint(column: Column) -> str:
+    if column.type.is_timestamp:
+        return f"Declare {column.name} {column.type.kind.value}(3)"
+    if column.type.is_integer:
+        return f"Add a computed column: ts AS TO_TIMESTAMP_LTZ({column.name}, 3), WATERMARK FOR ts AS ..."
+    return f"Declare {column.name} TIMESTAMP(3), or compute one: ts AS TO_TIMESTAMP({column.name})"
+
+
+def _with_key(
+    context: BindContext, columns: tuple[Column, ...], elements: Sequence[exp.Expr]
+) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """Returns the columns, those of the primary key without NULL, and the key."""
+    named = [name for element in elements if isinstance(element, PrimaryKeyElement) for name in element.expressions]
+    inline = [
+        element.this for element in elements if isinstance(element, ColumnElement) and element.args.get("primary_key")
+    ]
+    known = [column.name for column in columns if column.kind is ColumnKind.PHYSICAL]
+    for name in (*named, *inline):
+        if name.name not in known:
+            raise context.error(
+                f"PRIMARY KEY expects physical columns, {name.name!r} is none", name, did_you_mean(name.name, known)
+            )
+    key = tuple(name.name for name in (*named, *inline))
+    keyed = tuple(replace(one, type=one.type.not_null()) if one.name in key else one for one in columns)
+    return keyed, key

@@ -1,0 +1,243 @@
+"""Windows: the table functions TUMBLE, HOP and CUMULATE, and the group windows TUMBLE(ts, ...) and HOP(ts, ...).
+
+Source: https://nightlies.apache.org/flink/flink-docs-stable/docs/dev/table/sql/queries/window-tvf/
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
+
+from yeoul.errors import UserError, did_you_mean
+from yeoul.plan import types
+from yeoul.plan.nodes import Field, Schema, Window, WindowAssign, WindowKind, WindowProperty
+from yeoul.plan.types import DataType
+from yeoul.planner.binding.context import BindContext, Relation
+from yeoul.planner.binding.literals import interval_value
+from yeoul.planner.dialects.flink.nodes import FunctionCall, NamedArgument, TableFunction
+
+__all__ = [
+    "GROUP_WINDOWS",
+    "WINDOW_COLUMNS",
+    "WindowArguments",
+    "assign_windows",
+    "group_window",
+    "property_field",
+    "window_arguments",
+    "window_property",
+]
+
+WINDOW_COLUMNS = {
+    "window_start": WindowProperty.START,
+    "window_end": WindowProperty.END,
+    "window_time": WindowProperty.TIME,
+}
+GROUP_WINDOWS = frozenset({"TUMBLE", "HOP"})
+_LATER = {
+    "SESSION": "Session windows come with a later version; TUMBLE, HOP and CUMULATE are here",
+}
+_DURATIONS = {
+    WindowKind.TUMBLE: ("SIZE",),
+    WindowKind.HOP: ("SLIDE", "SIZE"),
+    WindowKind.CUMULATE: ("STEP", "SIZE"),
+}
+_USAGES = {
+    WindowKind.TUMBLE: "TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)",
+    WindowKind.HOP: "HOP(TABLE t, DESCRIPTOR(ts), slide, size)",
+    WindowKind.CUMULATE: "CUMULATE(TABLE t, DESCRIPTOR(ts), step, size)",
+}
+_PROPERTIES = {"START": WindowProperty.START, "END": WindowProperty.END, "ROWTIME": WindowProperty.TIME}
+
+
+@dataclass(frozen=True, slots=True)
+class WindowArguments:
+    """A table function's arguments by name, before its data is bound."""
+
+    kind: WindowKind
+    data: exp.Expr
+    column: exp.Expr
+    durations: tuple[exp.Expr, ...]
+    offset: exp.Expr | None
+
+
+def window_arguments(context: BindContext, node: TableFunction) -> WindowArguments:
+    """Sorts the arguments of a window table function, positional or named.
+
+    Raises:
+        UserError: No such function, or not such arguments.
+    """
+    kind = _kind(context, node)
+    names = ("DATA", "TIMECOL", *_DURATIONS[kind], "OFFSET")
+    given: dict[str, exp.Expr] = {}
+    for index, argument in enumerate(node.expressions):
+        if isinstance(argument, NamedArgument):
+            name = argument.this
+            if name not in names:
+                raise context.error(f"{kind.value} has no argument {name!r}", argument, did_you_mean(name, names))
+            given[name] = argument.args["expression"]
+        elif index < len(names):
+            given[names[index]] = argument
+        else:
+            raise context.error(f"{kind.value} takes {len(names)} arguments at most", argument, _usage(kind))
+    missing = [name for name in names[:-1] if name not in given]
+    if missing:
+        raise context.error(f"{kind.value} lacks {', '.join(missing)}", node, _usage(kind))
+    column = _descriptor(context, given["TIMECOL"], kind)
+    durations = tuple(given[name] for name in _DURATIONS[kind])
+    return WindowArguments(kind, given["DATA"], column, durations, given.get("OFFSET"))
+
+
+def _kind(context: BindContext, node: TableFunction) -> WindowKind:
+    name = node.this.upper()
+    if name in _LATER:
+        raise context.error(f"{name} is not supported yet", node, _LATER[name])
+    if name not in WindowKind.__members__:
+        raise context.error(
+            f"Unknown table function {node.this!r}", node, did_you_mean(name, list(WindowKind.__members__))
+        )
+    return WindowKind[name]
+
+
+def _usage(kind: WindowKind) -> str:
+    return f"Usage: {_USAGES[kind]}, an offset may follow"
+
+
+def _descriptor(context: BindContext, node: exp.Expr, kind: WindowKind) -> exp.Expr:
+    if not isinstance(node, exp.Tuple) or not all(isinstance(one, exp.Identifier) for one in node.expressions):
+        raise context.error(f"{kind.value} expects DESCRIPTOR(column) as its second argument", node, hint=_usage(kind))
+    if len(node.expressions) != 1:
+        raise context.error(f"DESCRIPTOR of {kind.value} names one column, got {len(node.expressions)}", node)
+    column: exp.Expr = node.expressions[0]
+    return column
+
+
+def assign_windows(context: BindContext, arguments: WindowArguments, data: Relation) -> WindowAssign:
+    """Returns the node that puts each row of the data into its windows.
+
+    Raises:
+        UserError: The column is no row time, or the durations do not fit each other.
+    """
+    time = _row_time(context, data, arguments.column.name, arguments.column)
+    window = _window(context, arguments.kind, time.name, arguments.durations, arguments.offset)
+    for name in WINDOW_COLUMNS:
+        if name in data.schema:
+            raise context.error(
+                f"The rows already have a column {name!r}, which {arguments.kind.value} would add",
+                arguments.data,
+                hint="Rename it in a subquery first: SELECT window_start AS inner_start, ...",
+            )
+    plain = tuple(replace(one, is_rowtime=False) for one in data.schema.fields)
+    added = tuple(property_field(name, value, time.type) for name, value in WINDOW_COLUMNS.items())
+    return WindowAssign(data.node, window, Schema(plain + added))
+
+
+def property_field(name: str, value: WindowProperty, time_type: DataType) -> Field:
+    """Returns the column that a window property fills; `window_time` has the row time's own type."""
+    if value is WindowProperty.TIME:
+        return Field(name, replace(time_type, precision=3, nullable=False), is_rowtime=True)
+    return Field(name, types.timestamp(3).not_null())
+
+
+def _row_time(context: BindContext, data: Relation, name: str, node: exp.Expr) -> Field:
+    if name not in data.schema:
+        raise context.error(f"Unknown column {name!r} in {data.title}", node, did_you_mean(name, data.schema.names))
+    found = data.schema[name]
+    if found.is_rowtime:
+        return found
+    other = data.schema.rowtime
+    if other is not None:
+        raise context.error(
+            f"Column {name!r} of {data.title} is no row time, so it cannot be windowed",
+            node,
+            hint=f"The row time is {other.name!r}; a cast or an expression over it is none",
+        )
+    raise context.error(
+        f"Column {name!r} of {data.title} ({found.type.or_null()}) is no row time, so it cannot be windowed",
+        node,
+        hint=_watermark_hint(name, found.type),
+    )
+
+
+def _watermark_hint(name: str, type: DataType) -> str:
+    declare = f"WATERMARK FOR {name} AS {name} - INTERVAL '5' SECOND"
+    if type.is_timestamp:
+        return f"Declare it in CREATE TABLE: {declare}; and select the column as it is, without cast or expression"
+    return (
+        f"A row time is a TIMESTAMP(3) or TIMESTAMP_LTZ(3); declare one in CREATE TABLE: "
+        f"ts AS TO_TIMESTAMP_LTZ({name}, 3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND"
+    )
+
+
+def _window(
+    context: BindContext, kind: WindowKind, column: str, durations: Sequence[exp.Expr], offset: exp.Expr | None
+) -> Window:
+    lengths = [_duration_ms(context, node, kind) for node in durations]
+    size, slide = lengths[-1], lengths[0]
+    if kind is WindowKind.CUMULATE and size % slide:
+        raise context.error(
+            f"The size of CUMULATE must be a whole multiple of its step, got {size} ms and {slide} ms", durations[-1]
+        )
+    if kind is WindowKind.HOP and size % slide:
+        raise context.error(
+            f"The size of HOP must be a whole multiple of its slide, got {size} ms and {slide} ms", durations[-1]
+        )
+    offset_ms = 0 if offset is None else _duration_ms(context, offset, kind, signed=True)
+    return Window(kind, column, size, slide, offset_ms)
+
+
+def _duration_ms(context: BindContext, node: exp.Expr, kind: WindowKind, *, signed: bool = False) -> int:
+    if not isinstance(node, exp.Interval):
+        raise context.error(f"{kind.value} expects its durations as literals", node, hint="Write INTERVAL '1' MINUTE")
+    unit = node.args["unit"]
+    units = (unit.this.name, unit.args["expression"].name) if isinstance(unit, exp.IntervalSpan) else (unit.name, None)
+    try:
+        value, _ = interval_value(node.this.name, *units)
+    except UserError as error:
+        raise context.error(error.message, node, error.hint) from None
+    if not isinstance(value, datetime.timedelta):
+        raise context.error(
+            f"{kind.value} cannot have a length in months: months differ in length", node, "Use days: INTERVAL '30' DAY"
+        )
+    length_ms, rest = divmod(value, datetime.timedelta(milliseconds=1))
+    if rest or (length_ms <= 0 and not signed):
+        raise context.error(f"{kind.value} expects a positive duration of whole milliseconds, got {value}", node)
+    return length_ms
+
+
+def group_window(context: BindContext, node: FunctionCall, data: Relation) -> Window:
+    """Returns the window of `TUMBLE(ts, size)` or `HOP(ts, slide, size)` in GROUP BY.
+
+    Raises:
+        UserError: The column is no row time, or the arguments do not fit.
+    """
+    name = node.this.upper().split("_")[0]
+    if name in _LATER:
+        raise context.error(f"{name} is not supported yet", node, _LATER[name])
+    kind = WindowKind[name]
+    wanted = 1 + len(_DURATIONS[kind])
+    usage = "TUMBLE(ts, INTERVAL '1' MINUTE)" if kind is WindowKind.TUMBLE else "HOP(ts, slide, size)"
+    if len(node.expressions) not in (wanted, wanted + 1):
+        raise context.error(f"{kind.value} in GROUP BY takes {wanted} arguments", node, f"Usage: {usage}")
+    column = node.expressions[0]
+    if not isinstance(column, exp.Column | exp.Dot):
+        raise context.error(f"{kind.value} in GROUP BY expects a column first", node, f"Usage: {usage}")
+    name_of_column = column.args["expression"].name if isinstance(column, exp.Dot) else column.this.name
+    time = _row_time(context, data, name_of_column, column)
+    offset = node.expressions[wanted] if len(node.expressions) > wanted else None
+    return _window(context, kind, time.name, node.expressions[1:wanted], offset)
+
+
+def window_property(name: str) -> tuple[str, WindowProperty] | None:
+    """Returns what `TUMBLE_START` and its like ask for: the window function and the property; None for other names.
+
+    Example:
+        >>> window_property("hop_end")
+        ('HOP', <WindowProperty.END: 'end'>)
+    """
+    function, _, wanted = name.upper().partition("_")
+    if function not in GROUP_WINDOWS | _LATER.keys() or wanted not in _PROPERTIES:
+        return None
+    return function, _PROPERTIES[wanted]

@@ -1,0 +1,287 @@
+"""The grammar of queries: SELECT, VALUES, WITH, UNION ALL, and what may stand in FROM."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from yeoul.planner.dialects.flink.cursor import RESERVED
+from yeoul.planner.dialects.flink.expressions import ExpressionGrammar
+from yeoul.planner.dialects.flink.lexer import Token, TokenType
+from yeoul.planner.dialects.flink.nodes import NamedArgument, OptionPair, TableFunction
+
+__all__ = ["QueryGrammar"]
+
+_JOINS = frozenset({"JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL"})
+_JOIN_HINT = "Joins come with a later version; one table, view, subquery or window function stands in FROM today"
+_CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION")
+_SAME_SLOT = ("INTERSECT", "EXCEPT", "MINUS")
+
+
+class QueryGrammar(ExpressionGrammar):
+    """Reads queries into exp.Select, exp.Values, exp.Union and exp.Subquery."""
+
+    def subquery(self) -> exp.Expr:
+        return self.query()
+
+    def query(self) -> exp.Expr:
+        """Reads a query with its WITH, ORDER BY and LIMIT."""
+        with self.nested():
+            tables = self._with()
+            body = self._query_body()
+            self._tail(body)
+            if tables:
+                body.set("with_", exp.With(expressions=tables))
+            return body
+
+    def _with(self) -> list[exp.Expr]:
+        if not self.take_word("WITH"):
+            return []
+        if self.sees_word("RECURSIVE"):
+            self.refuse("WITH RECURSIVE")
+        tables = [self._common_table()]
+        while self.take(TokenType.COMMA):
+            tables.append(self._common_table())
+        return tables
+
+    def _common_table(self) -> exp.Expr:
+        token = self._curr
+        alias = exp.TableAlias(this=self.name("a name after WITH"), columns=self._column_names())
+        self.expect_word("AS")
+        self.expect(TokenType.L_PAREN, "'(' and a query")
+        query = self.query()
+        self.expect(TokenType.R_PAREN, "')'", hint=self.comma_hint())
+        return self.at(exp.CTE(this=query, alias=alias), token)
+
+    def _query_body(self) -> exp.Expr:
+        left = self._query_term()
+        while True:
+            token = self._curr
+            for word in _SAME_SLOT:
+                if self.sees_word(word):
+                    self.refuse(word, "UNION ALL joins rows of several queries")
+            if not self.take_word("UNION"):
+                return left
+            if not self.take_word("ALL"):
+                self.take_word("DISTINCT")
+                self.refuse("UNION without ALL", "UNION ALL keeps all rows; dropping doubles needs state for ever")
+            left = self.at(exp.Union(this=left, expression=self._query_term(), distinct=False), token)
+
+    def _query_term(self) -> exp.Expr:
+        token = self._curr
+        if self.take(TokenType.L_PAREN):
+            query = self.query()
+            self.expect(TokenType.R_PAREN, "')'", hint=self.comma_hint())
+            return self.at(exp.Subquery(this=query), token)
+        if self.take_word("SELECT"):
+            return self._select(token)
+        if self.take_word("VALUES"):
+            return self._values(token)
+        self.fail("a query: SELECT, VALUES or WITH", keywords=("SELECT", "VALUES", "WITH"))
+
+    def _tail(self, body: exp.Expr) -> None:
+        if self.sees_word("ORDER"):
+            self.refuse(
+                "ORDER BY", "A stream has no end to sort at; sort the result instead, or add it once it is bounded"
+            )
+        if self.take_word("LIMIT"):
+            count = self._curr
+            number = self.expect(TokenType.NUMBER, "a whole number after LIMIT").text
+            body.set("limit", self.at(exp.Limit(expression=exp.Literal.number(number)), count))
+        for word in ("OFFSET", "FETCH"):
+            if self.sees_word(word):
+                self.refuse(word, "LIMIT n takes the first n rows")
+
+    # --- SELECT
+
+    def _select(self, token: Token) -> exp.Expr:
+        if self.sees_word("DISTINCT"):
+            self.refuse(
+                "SELECT DISTINCT", "Group by the columns within a window: GROUP BY window_start, window_end, ..."
+            )
+        self.take_word("ALL")
+        if self.sees(TokenType.HINT):
+            self._skip_hints()
+        select = exp.Select(expressions=self._projections())
+        if self.take_word("FROM"):
+            select.set("from_", exp.From(this=self._from()))
+        elif not self.at_end and not self._ends_select():
+            hint = self.comma_hint() if not self._misspelt(_CLAUSES) else ""
+            self.fail("',' or FROM", hint=hint, keywords=_CLAUSES)
+        for key, words in (("where", ("WHERE",)), ("having", ("HAVING",))):
+            if key == "having":
+                self._group(select)
+            token_of_clause = self._curr
+            if self.take_word(*words):
+                node = exp.Where if key == "where" else exp.Having
+                select.set(key, self.at(node(this=self.expression_()), token_of_clause))
+        if self.sees_word("WINDOW"):
+            self.refuse("WINDOW", "Windowed aggregation is: GROUP BY over TUMBLE, HOP or CUMULATE")
+        if self.sees_word("QUALIFY"):
+            self.refuse("QUALIFY")
+        return self.at(select, token)
+
+    def _ends_select(self) -> bool:
+        ends = (*_CLAUSES, *_SAME_SLOT, "OFFSET", "FETCH")
+        return self.sees(TokenType.R_PAREN) or any(self.sees_word(word) for word in ends)
+
+    def _projections(self) -> list[exp.Expr]:
+        found = [self._projection()]
+        while self.take(TokenType.COMMA):
+            found.append(self._projection())
+        return found
+
+    def _projection(self) -> exp.Expr:
+        token = self._curr
+        if self.take(TokenType.STAR):
+            return self.at(exp.Star(), token)
+        if any(self.sees_word(word) for word in ("FROM", "WHERE")):
+            self.fail("an expression", hint="Is there one comma too many?" if self._prev.text == "," else "")
+        value = self.expression_()
+        if self.take_word("AS"):
+            return self.at(exp.Alias(this=value, alias=self.name("a name after AS")), token)
+        if self._sees_name():
+            return self.at(exp.Alias(this=value, alias=self.name("a name")), token)
+        return value
+
+    def _sees_name(self) -> bool:
+        """Tells whether an alias without AS comes next."""
+        if self.sees(TokenType.IDENTIFIER):
+            return True
+        return self.sees(TokenType.VAR) and self._curr.text.upper() not in RESERVED and not self._sees_tail()
+
+    def _sees_tail(self) -> bool:
+        return any(self.sees_word(word) for word in ("OFFSET", "QUALIFY"))
+
+    def _group(self, select: exp.Select) -> None:
+        token = self._curr
+        if not self.take_word("GROUP"):
+            return
+        self.expect_word("BY")
+        for word in ("GROUPING", "ROLLUP", "CUBE"):
+            if self.sees_word(word):
+                self.refuse(word, "Write one query per set of keys and join them by UNION ALL")
+        keys = [self.expression_()]
+        while self.take(TokenType.COMMA):
+            keys.append(self.expression_())
+        select.set("group", self.at(exp.Group(expressions=keys), token))
+
+    # --- FROM
+
+    def _from(self) -> exp.Expr:
+        found = self._relation()
+        if self.sees(TokenType.COMMA) or self.sees_any_word(_JOINS):
+            self.refuse("A join", _JOIN_HINT)
+        if self.sees_word("MATCH_RECOGNIZE"):
+            self.refuse("MATCH_RECOGNIZE")
+        return found
+
+    def _relation(self) -> exp.Expr:
+        token = self._curr
+        if self.sees_word("LATERAL") or self.sees_word("UNNEST"):
+            self.refuse(token.text.upper(), _JOIN_HINT)
+        if self.take(TokenType.L_PAREN):
+            query = self.query()
+            self.expect(TokenType.R_PAREN, "')'", hint=self.comma_hint())
+            return self.at(exp.Subquery(this=query, alias=self._alias()), token)
+        if self.sees_word("TABLE") and self.sees(TokenType.L_PAREN, ahead=1):
+            self._advance(2)
+            function = self._table_function()
+            self.expect(TokenType.R_PAREN, "')' after the table function", hint=self.comma_hint())
+            function.set("alias", self._alias())
+            return function
+        if self.sees(TokenType.VAR) and self.sees(TokenType.L_PAREN, ahead=1):
+            function = self._table_function()
+            function.set("alias", self._alias())
+            return function
+        table = self.table("the name of a table or view")
+        table.set("alias", self._alias())
+        return table
+
+    def table(self, what: str) -> exp.Table:
+        """Reads a table's name with its OPTIONS hint."""
+        token = self._curr
+        name = self.name(what)
+        parts = [name]
+        while self.take(TokenType.DOT):
+            parts.append(self.name("a name after '.'"))
+        table = exp.Table(this=parts[-1], db=".".join(part.name for part in parts[:-1]) or None)
+        if self.take(TokenType.HINT):
+            table.set("hints", self._options_hint())
+        return self.at(table, token)
+
+    def _options_hint(self) -> list[exp.Expr]:
+        if not self.sees_word("OPTIONS"):
+            self.fail("OPTIONS('key' = 'value', ...) in a table's hint", keywords=("OPTIONS",))
+        self._advance()
+        pairs = [self.option_pair() for _ in self.between_parens()]
+        self.expect(TokenType.HINT, "'*/' at the end of the hint")
+        return pairs
+
+    def option_pair(self) -> exp.Expr:
+        """Reads `'key' = 'value'`."""
+        token = self._curr
+        key = self.string("an option in quotes, as in 'connector' = 'kafka'")
+        self.expect(TokenType.EQ, "'=' after the option's name")
+        value = self.string(f"a string in quotes as value of {key!r}")
+        return self.at(OptionPair(this=key, expression=value), token)
+
+    def _skip_hints(self) -> None:
+        """Passes over SELECT's own hints: they advise joins and state, of which there are none."""
+        self._advance()
+        while not self.at_end and not self.take(TokenType.HINT):
+            self._advance()
+
+    def _alias(self) -> exp.Expr | None:
+        token = self._curr
+        if not self.take_word("AS") and not (self._sees_name() and not self.sees_any_word(_JOINS)):
+            return None
+        alias = exp.TableAlias(this=self.name("an alias"), columns=self._column_names())
+        return self.at(alias, token)
+
+    def _column_names(self) -> list[exp.Expr] | None:
+        if not self.sees(TokenType.L_PAREN):
+            return None
+        return [self.name("the name of a column") for _ in self.between_parens()]
+
+    def _table_function(self) -> TableFunction:
+        token = self._curr
+        name = self.name("a table function: TUMBLE, HOP or CUMULATE").name
+        arguments = [self._table_argument() for _ in self.between_parens()]
+        return self.at(TableFunction(this=name, expressions=arguments), token)
+
+    def _table_argument(self) -> exp.Expr:
+        token = self._curr
+        if self.sees(TokenType.FARROW, ahead=1):
+            name = token.text.upper()
+            self._advance(2)
+            return self.at(NamedArgument(this=name, expression=self._table_argument()), token)
+        if self.take_word("TABLE"):
+            table = self.table("the name of a table or view after TABLE")
+            if self.sees_word("PARTITION"):
+                self.refuse("PARTITION BY in a window function", "It belongs to SESSION, which comes later")
+            return table
+        if self.take_word("DESCRIPTOR"):
+            columns = [self.name("the name of the row-time column") for _ in self.between_parens()]
+            return self.at(exp.Tuple(expressions=columns), token)
+        if self.sees(TokenType.L_PAREN) and self.sees_word("SELECT", ahead=1):
+            self._advance()
+            query = self.query()
+            self.expect(TokenType.R_PAREN, "')'", hint=self.comma_hint())
+            return self.at(exp.Subquery(this=query), token)
+        return self.expression_()
+
+    # --- VALUES
+
+    def _values(self, token: Token) -> exp.Expr:
+        rows = [self._value_row()]
+        while self.take(TokenType.COMMA):
+            rows.append(self._value_row())
+        return self.at(exp.Values(expressions=rows), token)
+
+    def _value_row(self) -> exp.Expr:
+        token = self._curr
+        if self.sees_word("ROW") and self.sees(TokenType.L_PAREN, ahead=1):
+            self._advance()
+        if not self.sees(TokenType.L_PAREN):
+            return self.at(exp.Tuple(expressions=[self.expression_()]), token)
+        return self.at(exp.Tuple(expressions=[self.expression_() for _ in self.between_parens()]), token)

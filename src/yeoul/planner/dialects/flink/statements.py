@@ -1,0 +1,317 @@
+"""The grammar of statements: DDL, INSERT, EXPLAIN, SET, SHOW, DESCRIBE.
+
+Source: https://nightlies.apache.org/flink/flink-docs-stable/docs/dev/table/sql/create/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from yeoul.errors import UserError
+from yeoul.planner.dialects.flink.lexer import Token, TokenType
+from yeoul.planner.dialects.flink.nodes import (
+    ColumnElement,
+    CreateTableSyntax,
+    CreateViewSyntax,
+    DescribeSyntax,
+    DropSyntax,
+    ExplainSyntax,
+    InsertSyntax,
+    PrimaryKeyElement,
+    ResetSyntax,
+    SetSyntax,
+    ShowSyntax,
+    WatermarkElement,
+)
+from yeoul.planner.dialects.flink.queries import QueryGrammar
+
+__all__ = ["StatementGrammar"]
+
+_NOT_YET = {
+    "ALTER": "DROP and CREATE the table again",
+    "DELETE": "",
+    "UPDATE": "",
+    "USE": "There is one catalog and one database",
+    "TRUNCATE": "",
+    "ANALYZE": "",
+    "LOAD": "",
+    "UNLOAD": "",
+    "BEGIN": "Statements of a script run one after the other; STATEMENT SET comes later",
+    "COMPILE": "",
+    "EXECUTE": "Write the statement itself",
+    "CALL": "",
+    "ADD": "",
+    "REMOVE": "",
+    "MERGE": "",
+}
+
+
+class StatementGrammar(QueryGrammar):
+    """Reads one statement, to its end."""
+
+    def statement(self) -> exp.Expr:
+        """Reads the statement that the cursor stands on.
+
+        Raises:
+            UserError: It is no statement, or something follows it.
+        """
+        token = self._curr
+        found = self.at(self._statement(), token)
+        if not self.at_end:
+            self._unexpected_end()
+        return found
+
+    def _statement(self) -> exp.Expr:
+        readers = self._readers_of_statements()
+        word = self._curr.text.upper() if self.sees(TokenType.VAR) else ""
+        if word in readers:
+            self._advance()
+            return readers[word]()
+        if word in ("SELECT", "VALUES", "WITH") or self.sees(TokenType.L_PAREN):
+            return self.query()
+        if word in _NOT_YET:
+            self.refuse(word, _NOT_YET[word])
+        self.fail("a statement", keywords=[*readers, "SELECT", "WITH", "VALUES"])
+
+    def _readers_of_statements(self) -> dict[str, Callable[[], exp.Expr]]:
+        return {
+            "CREATE": self._create,
+            "DROP": self._drop,
+            "INSERT": self._insert,
+            "EXPLAIN": self._explain,
+            "SET": self._set,
+            "RESET": self._reset,
+            "SHOW": self._show,
+            "DESCRIBE": self._describe,
+            "DESC": self._describe,
+        }
+
+    def _unexpected_end(self) -> None:
+        clauses = ("WHERE", "GROUP", "HAVING", "LIMIT", "UNION", "FROM")
+        hint = "" if self._misspelt(clauses) else self._missing_semicolon()
+        self.fail("the end of the statement", hint=hint, keywords=clauses)
+
+    def _missing_semicolon(self) -> str:
+        starts = {*self._readers_of_statements(), "SELECT", "WITH"}
+        is_start = self.sees(TokenType.VAR) and self._curr.text.upper() in starts
+        return "Is a semicolon missing before it?" if is_start else self.comma_hint()
+
+    # --- CREATE
+
+    def _create(self) -> exp.Expr:
+        replace = self.take_word("OR", "REPLACE")
+        self.take_word("TEMPORARY")
+        if self.sees_word("SYSTEM") or self.sees_word("FUNCTION"):
+            self.refuse("CREATE FUNCTION")
+        for word in ("CATALOG", "DATABASE", "MODEL", "MATERIALIZED"):
+            if self.sees_word(word):
+                self.refuse(f"CREATE {word}", "There is one catalog and one database")
+        if self.sees_word("TABLE") and replace:
+            self.refuse("CREATE OR REPLACE TABLE", "DROP TABLE IF EXISTS, then CREATE TABLE")
+        if self.take_word("TABLE"):
+            return self._create_table()
+        if self.take_word("VIEW"):
+            return self._create_view(replace)
+        self.fail("TABLE or VIEW after CREATE", keywords=("TABLE", "VIEW", "TEMPORARY"))
+
+    def _if_not_exists(self) -> bool:
+        return self.take_word("IF", "NOT", "EXISTS")
+
+    def _create_table(self) -> exp.Expr:
+        if_not_exists = self._if_not_exists()
+        created = CreateTableSyntax(this=self._own_name("the name of the table"), if_not_exists=if_not_exists)
+        if self.sees(TokenType.L_PAREN):
+            if self.sees(TokenType.R_PAREN, ahead=1):
+                self._advance(2)
+            else:
+                created.set("expressions", self._table_elements())
+        if self.take_word("COMMENT"):
+            created.set("comment", self.string("a string after COMMENT"))
+        if self.sees_word("DISTRIBUTED"):
+            self.refuse("DISTRIBUTED BY", "Partitions of a topic are set when the topic is created")
+        if self.sees_word("PARTITIONED"):
+            self.refuse("PARTITIONED BY")
+        if self.take_word("WITH"):
+            created.set("options", [self.option_pair() for _ in self.between_parens()])
+        if self.take_word("LIKE"):
+            created.set("like", self.table("the name of a table after LIKE"))
+            if self.sees(TokenType.L_PAREN):
+                self.refuse("LIKE with INCLUDING or EXCLUDING", "LIKE alone takes columns, watermark and options")
+        if self.sees_word("AS"):
+            self.refuse("CREATE TABLE AS SELECT", "CREATE TABLE with columns, then INSERT INTO ... SELECT")
+        if not self.at_end:
+            self.fail(
+                "COMMENT, WITH or the end of the statement",
+                keywords=("COMMENT", "WITH", "LIKE"),
+                hint=self._with_hint(),
+            )
+        return created
+
+    def _with_hint(self) -> str:
+        return "Options stand in WITH ('connector' = '...', ...)" if self.sees(TokenType.L_PAREN) else ""
+
+    def _own_name(self, what: str) -> exp.Identifier:
+        table = self.table(what)
+        if table.args.get("hints"):
+            self.fail("a name without a hint")
+        name = table.this
+        assert isinstance(name, exp.Identifier)
+        return name
+
+    def _table_elements(self) -> list[exp.Expr]:
+        found: list[exp.Expr] = []
+        for _ in self.between_parens():
+            if self.sees(TokenType.R_PAREN):
+                self.fail("a column", hint="Is there one comma too many?")
+            found.append(self._table_element())
+        return found
+
+    def _table_element(self) -> exp.Expr:
+        token = self._curr
+        if self.take_word("WATERMARK", "FOR"):
+            column = self.name("the row-time column after WATERMARK FOR")
+            self.expect_word("AS")
+            return self.at(WatermarkElement(this=column, expression=self.expression_()), token)
+        if self.take_word("CONSTRAINT"):
+            self.name("the name of the constraint")
+            if not self.sees_word("PRIMARY"):
+                self.fail("PRIMARY KEY", keywords=("PRIMARY",))
+        if self.take_word("PRIMARY", "KEY"):
+            columns = [self.name("the name of a column") for _ in self.between_parens()]
+            self._not_enforced()
+            return self.at(PrimaryKeyElement(expressions=columns), token)
+        return self._column()
+
+    def _not_enforced(self) -> None:
+        if not self.take_word("NOT", "ENFORCED"):
+            self.fail("NOT ENFORCED", hint="A stream cannot check a key: PRIMARY KEY (...) NOT ENFORCED")
+
+    def _column(self) -> exp.Expr:
+        token = self._curr
+        column = ColumnElement(this=self.name("the name of a column"), kind="physical")
+        if self.take_word("AS"):
+            column.set("kind", "computed")
+            column.set("expression", self.expression_())
+        else:
+            column.set("type", self.type_name())
+            if self.take_word("METADATA"):
+                column.set("kind", "metadata")
+                if self.take_word("FROM"):
+                    column.set("key", self.string("the metadata's key in quotes"))
+                column.set("virtual", self.take_word("VIRTUAL"))
+            elif self.take_word("PRIMARY", "KEY"):
+                self._not_enforced()
+                column.set("primary_key", True)
+        if self.take_word("COMMENT"):
+            column.set("comment", self.string("a string after COMMENT"))
+        return self.at(column, token)
+
+    def _create_view(self, replace: bool) -> exp.Expr:
+        if_not_exists = self._if_not_exists()
+        name = self._own_name("the name of the view")
+        columns = self._column_names()
+        comment = self.string("a string after COMMENT") if self.take_word("COMMENT") else ""
+        self.expect_word("AS")
+        start = self._curr
+        query = self.query()
+        text = self.sql[start.start : self._prev.end + 1] if start else ""
+        return CreateViewSyntax(
+            this=name,
+            expressions=columns,
+            expression=query,
+            text=text,
+            comment=comment,
+            if_not_exists=if_not_exists,
+            or_replace=replace,
+        )
+
+    # --- the others
+
+    def _drop(self) -> exp.Expr:
+        self.take_word("TEMPORARY")
+        for word in ("TABLE", "VIEW"):
+            if self.take_word(word):
+                if_exists = self.take_word("IF", "EXISTS")
+                name = self._own_name(f"the name of the {word.lower()}")
+                return DropSyntax(this=name, kind=word.lower(), if_exists=if_exists)
+        self.fail("TABLE or VIEW after DROP", keywords=("TABLE", "VIEW"))
+
+    def _insert(self) -> exp.Expr:
+        if self.sees_word("OVERWRITE"):
+            self.refuse("INSERT OVERWRITE", "INSERT INTO appends")
+        self.expect_word("INTO")
+        table = self.table("the name of a table after INSERT INTO")
+        if self.sees_word("PARTITION"):
+            self.refuse("PARTITION (...) in INSERT", "Name the columns: INSERT INTO t (a, b) SELECT ...")
+        has_columns = self.sees(TokenType.L_PAREN) and not self.sees_word("SELECT", ahead=1)
+        columns = self._column_names() if has_columns else None
+        return InsertSyntax(this=table, expressions=columns, expression=self.query())
+
+    def _explain(self) -> exp.Expr:
+        if self.sees_any_word(frozenset({"ESTIMATED_COST", "CHANGELOG_MODE", "JSON_EXECUTION_PLAN", "PLAN_ADVICE"})):
+            self.refuse(f"EXPLAIN {self._curr.text.upper()}", "EXPLAIN alone shows the plan")
+        self.take_word("PLAN", "FOR")
+        token = self._curr
+        if self.take_word("INSERT"):
+            return ExplainSyntax(this=self.at(self._insert(), token))
+        return ExplainSyntax(this=self.query())
+
+    def _set(self) -> exp.Expr:
+        if self.at_end:
+            return SetSyntax(this="", expression="")
+        token = self._curr
+        key = self._setting_name()
+        self.expect(TokenType.EQ, "'=' after the setting's name")
+        quoted = self.sees(TokenType.STRING)
+        value = self.string("a value") if quoted else self._bare_value()
+        if not key:
+            raise UserError("SET needs the name of a setting", span=self.text_positions.span(token.start))
+        return SetSyntax(this=key, expression=value)
+
+    def _setting_name(self) -> str:
+        if self.sees(TokenType.STRING):
+            return self.string("a setting")
+        start = self._curr
+        while not self.at_end and not self.sees(TokenType.EQ):
+            self._advance()
+        return self.sql[start.start : self._prev.end + 1] if self._prev else ""
+
+    def _bare_value(self) -> str:
+        start = self._curr
+        if self.at_end:
+            self.fail("a value")
+        self._advance(self._tokens_size - self._index)
+        return self.sql[start.start : self._prev.end + 1]
+
+    def _reset(self) -> exp.Expr:
+        return ResetSyntax(this="" if self.at_end else self._setting_name())
+
+    def _show(self) -> exp.Expr:
+        for word in ("TABLES", "VIEWS"):
+            if self.take_word(word):
+                return ShowSyntax(this=word.lower())
+        if self.take_word("CREATE"):
+            self.refuse("SHOW CREATE", "DESCRIBE shows a table's columns")
+        self.fail("TABLES or VIEWS after SHOW", keywords=("TABLES", "VIEWS"))
+
+    def _describe(self) -> exp.Expr:
+        return DescribeSyntax(this=self.table("the name of a table or view"))
+
+
+def split(tokens: list[Token]) -> list[list[Token]]:
+    """Returns the tokens of each statement; empty statements are left out.
+
+    Example:
+        >>> from yeoul.planner.dialects.flink.lexer import tokenize
+        >>> [len(statement) for statement in split(tokenize("SELECT 1;; SELECT 'a;b';"))]
+        [2, 2]
+    """
+    found: list[list[Token]] = [[]]
+    for token in tokens:
+        if token.token_type == TokenType.SEMICOLON:
+            found.append([])
+        else:
+            found[-1].append(token)
+    return [statement for statement in found if statement]

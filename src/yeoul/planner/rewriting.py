@@ -1,0 +1,97 @@
+"""Pure tools over bound expressions and nodes that binding and the rules share: rebuild, substitute, split by AND."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from yeoul.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, children_of
+from yeoul.plan.nodes import Node, Scan, Union, Values
+from yeoul.plan.types import BOOLEAN
+
+__all__ = [
+    "conjuncts",
+    "is_repeatable",
+    "joined",
+    "map_call",
+    "map_children",
+    "replaced",
+    "with_inputs",
+]
+
+_UNREPEATABLE = frozenset(
+    {"rand", "rand_integer", "uuid", "proctime", "current_timestamp", "localtimestamp", "current_date", "localtime"}
+    | {"unix_timestamp"}
+)
+"""Functions that answer differently each time, so that a call must be neither doubled nor moved past a filter."""
+
+
+def map_children(expression: Expression, change: Callable[[Expression], Expression]) -> Expression:
+    """Returns an expression with each direct operand changed; the same object if none did."""
+    match expression:
+        case Call():
+            args = tuple(change(arg) for arg in expression.args)
+            return expression if _same(args, expression.args) else replace(expression, args=args)
+        case Cast():
+            operand = change(expression.operand)
+            return expression if operand is expression.operand else replace(expression, operand=operand)
+        case Case():
+            branches = tuple((change(condition), change(value)) for condition, value in expression.branches)
+            return replace(expression, branches=branches, otherwise=change(expression.otherwise))
+        case _:
+            return expression
+
+
+def _same(new: Sequence[Expression], old: Sequence[Expression]) -> bool:
+    return all(a is b for a, b in zip(new, old, strict=True))
+
+
+def map_call(call: AggregateCall, change: Callable[[Expression], Expression]) -> AggregateCall:
+    """Returns an aggregate call with its arguments and its filter changed."""
+    kept = None if call.filter is None else change(call.filter)
+    return replace(call, args=tuple(change(arg) for arg in call.args), filter=kept)
+
+
+def replaced(expression: Expression, columns: Mapping[str, Expression]) -> Expression:
+    """Returns an expression with columns replaced by expressions, by name; others stay."""
+    if isinstance(expression, ColumnRef):
+        return columns.get(expression.name, expression)
+    return map_children(expression, lambda part: replaced(part, columns))
+
+
+def conjuncts(predicate: Expression) -> Iterator[Expression]:
+    """Yields the parts of a predicate that AND joins, from left to right."""
+    if isinstance(predicate, Call) and predicate.function == "and":
+        for part in predicate.args:
+            yield from conjuncts(part)
+    else:
+        yield predicate
+
+
+def joined(parts: Sequence[Expression]) -> Expression:
+    """Joins predicates by AND, in a tree of logarithmic height; at least one is needed."""
+    if len(parts) == 1:
+        return parts[0]
+    left, right = joined(parts[: len(parts) // 2]), joined(parts[len(parts) // 2 :])
+    return Call("and", (left, right), BOOLEAN.or_null(left.type.nullable or right.type.nullable), left.span)
+
+
+def is_repeatable(expression: Expression) -> bool:
+    """Tells whether evaluating an expression twice, or elsewhere, gives the same."""
+    if isinstance(expression, Call) and expression.function in _UNREPEATABLE:
+        return False
+    return all(is_repeatable(part) for part in children_of(expression))
+
+
+def with_inputs(node: Node, change: Callable[[Node], Node]) -> Node:
+    """Returns a node with each input changed, its own schema kept; the same object if none did."""
+    match node:
+        case Scan() | Values():
+            return node
+        case Union():
+            inputs = tuple(change(one) for one in node.inputs)
+            same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
+            return node if same else replace(node, inputs=inputs)
+        case _:
+            below = change(node.input)
+            return node if below is node.input else replace(node, input=below)

@@ -1,0 +1,139 @@
+"""Columns that nobody reads are not computed, carried or, above all, decoded: Scan's schema shrinks to what is used.
+
+Each node is asked for the columns that are needed above it and answers with a node that has at least these, in the
+order it had them. A scan of no column keeps its narrowest: rows have to be counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+from dataclasses import replace
+
+from yeoul.plan.expressions import AggregateCall, Expression, columns_of
+from yeoul.plan.nodes import (
+    AssignWatermark,
+    Field,
+    Filter,
+    Limit,
+    Node,
+    Project,
+    Scan,
+    Schema,
+    Union,
+    Values,
+    WindowAggregate,
+    WindowAssign,
+    Write,
+)
+from yeoul.plan.types import Kind
+
+__all__ = ["prune_columns"]
+
+_WIDTHS = {Kind.BOOLEAN: 1, Kind.TINYINT: 1, Kind.SMALLINT: 2, Kind.INT: 4, Kind.DATE: 4, Kind.FLOAT: 4, Kind.BIGINT: 8}
+_WIDE = 9
+
+
+def prune_columns(node: Node) -> Node:
+    """Drops every column of a plan that neither its output nor a node in it uses."""
+    return _pruned(node, frozenset(node.schema.names))
+
+
+def _pruned(node: Node, needed: Set[str]) -> Node:
+    match node:
+        case Scan():
+            return replace(node, schema=_kept(node.schema, needed))
+        case Values():
+            return _values(node, needed)
+        case AssignWatermark():
+            wanted = needed | {node.column, *columns_of(node.expression)}
+            below = _pruned(node.input, wanted)
+            return replace(node, input=below, schema=_of_names(node.schema, below.schema.names))
+        case Project():
+            return _project(node, needed)
+        case Filter():
+            return replace(node, input=_pruned(node.input, needed | set(columns_of(node.predicate))))
+        case WindowAggregate():
+            return _aggregate(node, needed)
+        case WindowAssign():
+            own = node.schema.names[len(node.input.schema.names) :]
+            below = _pruned(node.input, (needed - set(own)) | {node.window.time_column})
+            return replace(node, input=below, schema=_of_names(node.schema, (*below.schema.names, *own)))
+        case Union():
+            return _union(node, needed)
+        case Limit():
+            return replace(node, input=_pruned(node.input, needed))
+        case Write():
+            return replace(node, input=_pruned(node.input, frozenset(node.input.schema.names)))
+
+
+def _kept(schema: Schema, needed: Set[str]) -> Schema:
+    """Returns the needed columns of a schema, or the narrowest if there are none."""
+    fields = tuple(one for one in schema.fields if one.name in needed)
+    return Schema(fields or (min(schema.fields, key=_width),))
+
+
+def _width(field: Field) -> int:
+    return _WIDTHS.get(field.type.kind, _WIDE)
+
+
+def _of_names(schema: Schema, names: Iterable[str]) -> Schema:
+    return Schema(tuple(schema[name] for name in names))
+
+
+def _values(node: Values, needed: Set[str]) -> Values:
+    schema = _kept(node.schema, needed)
+    if schema == node.schema:
+        return node
+    places = [node.schema.names.index(name) for name in schema.names]
+    return Values(tuple(tuple(row[place] for place in places) for row in node.rows), schema)
+
+
+def _project(node: Project, needed: Set[str]) -> Node:
+    schema = _kept(node.schema, needed)
+    projections = tuple(one for one in node.projections if one.name in schema)
+    below = _pruned(node.input, _used(one.expression for one in projections))
+    return Project(below, projections, schema)
+
+
+def _used(expressions: Iterable[Expression]) -> frozenset[str]:
+    return frozenset(name for expression in expressions for name in columns_of(expression))
+
+
+def _aggregate(node: WindowAggregate, needed: Set[str]) -> WindowAggregate:
+    aggregates = tuple(one for one in node.aggregates if one.name in needed)
+    properties = tuple(one for one in node.properties if one[0] in needed)
+    if not (node.keys or aggregates or properties):
+        aggregates, properties = node.aggregates, node.properties
+    names = [*(one.name for one in node.keys), *(one.name for one in aggregates), *(name for name, _ in properties)]
+    read = _used(one.expression for one in node.keys) | {
+        name for one in aggregates for name in _columns_of_call(one.call)
+    }
+    return replace(
+        node,
+        input=_pruned(node.input, read | {node.window.time_column}),
+        aggregates=aggregates,
+        properties=properties,
+        schema=_of_names(node.schema, names),
+    )
+
+
+def _columns_of_call(call: AggregateCall) -> frozenset[str]:
+    return _used((*call.args, *([call.filter] if call.filter is not None else [])))
+
+
+def _union(node: Union, needed: Set[str]) -> Union:
+    """Every input must keep the same places, so each is cut to just these."""
+    schema = _kept(node.schema, needed)
+    places = [node.schema.names.index(name) for name in schema.names]
+    inputs = tuple(_exactly(one, [one.schema.fields[place] for place in places]) for one in node.inputs)
+    return Union(inputs, schema)
+
+
+def _exactly(node: Node, fields: list[Field]) -> Node:
+    from yeoul.plan.expressions import ColumnRef
+    from yeoul.planner.binding.projections import project
+
+    below = _pruned(node, frozenset(field.name for field in fields))
+    if below.schema.names == tuple(field.name for field in fields):
+        return below
+    return project(below, [(field.name, ColumnRef(field.name, field.type)) for field in fields])

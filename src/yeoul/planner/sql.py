@@ -1,0 +1,69 @@
+"""The planner's door: `parse` splits a text into statements, `bind` turns one into a value with its plan.
+
+Importing this module loads sqlglot (a third of a second): callers import it when there is SQL to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from yeoul.errors import Span, UserError
+from yeoul.plan.statements import Statement
+from yeoul.planner.binding.context import BindContext, Tables
+from yeoul.planner.binding.statements import bind_statement
+from yeoul.planner.dialects.flink.dialect import read_script
+from yeoul.planner.positions import Positions
+
+__all__ = ["Parsed", "Tables", "bind", "parse"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """One statement that is known to be grammatical.
+
+    Attributes:
+        text: As written, without the semicolon.
+        span: Where it begins in the whole text.
+    """
+
+    text: str
+    span: Span
+    _tree: exp.Expr = field(repr=False, compare=False)
+    _positions: Positions = field(repr=False, compare=False)
+
+
+def parse(text: str) -> list[Parsed]:
+    """Splits a text into statements; empty ones are left out.
+
+    Raises:
+        UserError: Some statement is not Flink SQL: where, what was expected, what was got.
+
+    Example:
+        >>> [(one.text, str(one.span)) for one in parse("SELECT 1; SHOW TABLES;")]
+        [('SELECT 1', 'line 1, column 1'), ('SHOW TABLES', 'line 1, column 11')]
+    """
+    positions = Positions(text)
+    return [Parsed(text[start:end], positions.span(start), tree, positions) for tree, start, end in read_script(text)]
+
+
+def bind(parsed: Parsed, tables: Tables, settings: Mapping[str, str]) -> Statement:
+    """Resolves a statement against the catalog; its plan has been through the rules.
+
+    Args:
+        parsed: From `parse`.
+        tables: What names refer to.
+        settings: What SET has set; read are `table.exec.source.idle-timeout` and, for checks, `table.local-time-zone`.
+
+    Raises:
+        UserError: Something is unknown, does not fit, or is not supported: where, why, and what to do.
+    """
+    context = BindContext(tables, settings, parsed._positions)
+    try:
+        return bind_statement(context, parsed._tree)
+    except RecursionError:
+        raise UserError(
+            "The statement is nested too deep", hint="Split it over several views", span=parsed.span
+        ) from None
