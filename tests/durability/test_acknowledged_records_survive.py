@@ -1,4 +1,4 @@
-"""Random appends, rolls, flush rounds and power cuts on a disk that forgets: what was acknowledged is there afterwards."""
+"""Random appends, rolls, flush rounds and power cuts on a disk that forgets: what was acknowledged is there after."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from yeoul.log.volatile_disk import StepWorkers, VolatileDisk
 from yeoul.wire.records import Record, decode_records, encode_batch, iter_batches, read_header
 
 DATA = Path("/data")
-EXAMPLES = int(os.environ.get("YEOUL_FUZZ", "60"))
+EXAMPLES = int(os.environ.get("YEOUL_FUZZ", "150"))
 
 
 def values_of(partition: PartitionLog, max_bytes: int = 1 << 20) -> list[bytes]:

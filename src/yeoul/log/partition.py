@@ -558,9 +558,11 @@ class PartitionLog:
         facts.append(SegmentFacts(self._active.size_bytes, self._clock.now_ms()))
         count = expired_segments(facts, self.config, now_ms=self._clock.now_ms())
         count = min(count, sum(s.base_offset < self._durable_place.segment.base_offset for s in self._segments))
-        if count:
+        # Segments that lie below the start already only wait for the checkpoint that says so.
+        going = sum(later.base_offset <= self.start_offset for later in self._segments[1:])
+        if count > going:
             self.advance_start_offset(self._segments[count].base_offset)
-        return count
+        return max(0, count - going)
 
     def expire_producers(self, idle_ms: int) -> int:
         """Forgets producers that have been silent for longer than `idle_ms`."""
