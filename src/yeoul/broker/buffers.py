@@ -12,6 +12,7 @@ __all__ = ["BufferStore"]
 _SMALL_BYTES = 64 << 10
 _LARGEST_KEPT_BYTES = 4 << 20
 _KEPT_BYTES = 16 << 20
+_GROWTH = 4
 
 
 class BufferStore:
@@ -35,15 +36,15 @@ class BufferStore:
     def larger(self, held_bytes: int, wanted_bytes: int) -> bytearray:
         """Returns a buffer for a request of `wanted_bytes`, of which `held_bytes` have arrived.
 
-        Up to 4 MiB the sizes are powers of two; beyond that a buffer is twice what has arrived, so that nobody makes
+        One that was used before comes first. A new one is four times what has arrived at most, so that nobody makes
         the broker hold memory by claiming a length.
 
         Raises:
             ProtocolError: All connections together receive more than the limit.
         """
-        size_bytes = max(1 << (wanted_bytes - 1).bit_length(), 4 * _SMALL_BYTES)
-        if size_bytes > _LARGEST_KEPT_BYTES:
-            size_bytes = max(_LARGEST_KEPT_BYTES, min(wanted_bytes, 2 * held_bytes))
+        size_bytes = 1 << (wanted_bytes - 1).bit_length()
+        if not self._kept.get(size_bytes):
+            size_bytes = min(size_bytes, _GROWTH * held_bytes)
         if self._used_bytes + size_bytes > self._limit_bytes:
             message = f"More than {self._limit_bytes} bytes of large requests are being received"
             raise ProtocolError(ErrorCode.THROTTLING_QUOTA_EXCEEDED, message)
