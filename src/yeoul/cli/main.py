@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from yeoul import __version__
 from yeoul.cli.commands import broker, consume, demo, groups, produce, sql, topics, up
@@ -20,8 +21,24 @@ from yeoul.cli.errors import tell
 
 __all__ = ["app", "main", "run"]
 
+
+class _Commands(TyperGroup):
+    """The root: a command whose reader has gone (`| head`) ends without a word."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
+        try:
+            result: object = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # what is still buffered has nowhere to go; the interpreter must not try again when it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        return result
+
+
 app = typer.Typer(
     name="yeoul",
+    cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -66,12 +83,6 @@ def main(arguments: Sequence[str]) -> int:
     except YeoulError as error:
         tell(error)
         return 1
-    except BrokenPipeError:
-        # what is still buffered has nowhere to go; the interpreter must not try again when it ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        return 130
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
     return 0

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-
 from tests.unit.cli.processes import answers, listening_port, server, wait_until, yeoul
 
 

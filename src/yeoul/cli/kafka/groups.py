@@ -13,7 +13,7 @@ from enum import Enum
 from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import ConsumerGroupDescription, OffsetSpec
 
-from yeoul.cli.kafka.client import REQUEST_TIMEOUT_S, Cluster, ends_of, outcome
+from yeoul.cli.kafka.client import REQUEST_TIMEOUT_S, Cluster, ends_of, explain, outcome
 from yeoul.cli.rendering.listing import print_table
 from yeoul.errors import UserError, did_you_mean
 
@@ -164,7 +164,10 @@ def reset(cluster: Cluster, group: str, topics: Sequence[str], target: Target, *
         return
     request = ConsumerGroupTopicPartitions(group, [TopicPartition(*place, offset) for place, offset in planned.items()])
     (future,) = cluster.admin.alter_consumer_group_offsets([request], request_timeout=REQUEST_TIMEOUT_S).values()
-    outcome(future, f"Moving the offsets of group {group!r}")
+    doing = f"Moving the offsets of group {group!r}"
+    for moved in outcome(future, doing).topic_partitions or ():
+        if moved.error is not None:  # refused for this partition alone
+            raise explain(moved.error, doing)
     print(f"Moved the offsets of group {group!r} in {len(planned)} partitions.")
 
 

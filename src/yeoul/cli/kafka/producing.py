@@ -84,7 +84,12 @@ def send_lines(
     """
     Cluster(bootstrap, {key: value for key, value in properties.items() if not key.startswith("compression")})
     deliveries = _Deliveries()
-    defaults = {"linger.ms": "5", "message.timeout.ms": "30000", "queue.buffering.max.messages": "1000000"}
+    defaults = {
+        "partitioner": "murmur2_random",
+        "linger.ms": "5",
+        "message.timeout.ms": "30000",
+        "queue.buffering.max.messages": "1000000",
+    }
     producer = Producer(client_settings(bootstrap, defaults | properties) | {"on_delivery": deliveries.note})
     try:
         _send_all(producer, topic, stream, separator, deliveries)
