@@ -20,6 +20,12 @@ __all__ = ["lines_of", "send_lines", "split_line"]
 
 _CHUNK_BYTES = 1 << 18
 _FLUSH_TIMEOUT_S = 30.0
+_DEFAULTS = {
+    "partitioner": "murmur2_random",  # where Java's producers would put the key
+    "linger.ms": "5",
+    "message.timeout.ms": "30000",
+    "queue.buffering.max.messages": "1000000",
+}
 
 
 def lines_of(stream: BinaryIO) -> Iterator[list[bytes]]:
@@ -84,13 +90,7 @@ def send_lines(
     """
     Cluster(bootstrap, {key: value for key, value in properties.items() if not key.startswith("compression")})
     deliveries = _Deliveries()
-    defaults = {
-        "partitioner": "murmur2_random",
-        "linger.ms": "5",
-        "message.timeout.ms": "30000",
-        "queue.buffering.max.messages": "1000000",
-    }
-    producer = Producer(client_settings(bootstrap, defaults | properties) | {"on_delivery": deliveries.note})
+    producer = Producer(client_settings(bootstrap, _DEFAULTS | properties) | {"on_delivery": deliveries.note})
     try:
         _send_all(producer, topic, stream, separator, deliveries)
     finally:

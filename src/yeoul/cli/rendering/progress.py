@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from yeoul.units import format_count
 
 if TYPE_CHECKING:
-    from yeoul.engine.runtime.execution import Progress
+    from yeoul.engine.runtime.progress import Progress
 
 __all__ = ["RateMeter", "progress_line", "watermark_text"]
 
@@ -48,7 +48,7 @@ def progress_line(name: str, status: str, progress: Progress, meter: RateMeter, 
         f"rows in {format_count(progress.rows_in)} ({format_count(rate)}/s)",
         f"out {format_count(progress.rows_out)}",
         f"watermark {watermark_text(progress.watermark_ms)}",
-        f"lag {format_count(sum(progress.lag.values()))}",
+        f"lag {format_count(progress.lag) if progress.lag is not None else '-'}",
         f"late {format_count(progress.late)}",
         f"dead {format_count(progress.dead)}",
     ]
