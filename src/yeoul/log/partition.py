@@ -20,22 +20,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yeoul.clock import Clock
-from yeoul.log.checkpoint import Checkpoint, encode_checkpoint
+from yeoul.log.checkpoint import Checkpoint
 from yeoul.log.config import TopicConfig
 from yeoul.log.disk import Buffer, Disk, DiskFile
 from yeoul.log.errors import InvalidBatch, LogFull, LogStopped, OffsetOutOfRange
 from yeoul.log.flusher import Flusher, FlushMode, FlushWork
 from yeoul.log.index import ENTRY_BYTES
-from yeoul.log.opening import CHECKPOINT_NAME, open_partition
+from yeoul.log.opening import open_partition
+from yeoul.log.reading import (
+    ColdRead,
+    Fetched,
+    Place,
+    RecentReads,
+    TimestampOffset,
+    find_cached,
+    first_record_since,
+    offset_at,
+    read_cached,
+)
 from yeoul.log.recovery import LEADER_EPOCH
 from yeoul.log.retention import SegmentFacts, expired_segments
+from yeoul.log.rounds import CheckpointWork, IndexTail, RoundWork
 from yeoul.log.segment import Segment, index_path, segment_path
-from yeoul.wire.records import HEADER_BYTES, BatchHeader, decode_records, patch_offsets, read_header
+from yeoul.wire.records import BatchHeader, patch_offsets
 
 __all__ = ["Appended", "ColdRead", "Fetched", "PartitionLog", "TimestampOffset"]
 
+# How much a start after a crash may have to scan: bytes at gigabytes a second, batches at some 3 us each.
 _CHECKPOINT_BYTES = 64 << 20
-_REMEMBERED_READS = 64
+_CHECKPOINT_BATCHES = 50_000
 _RELATIVE_OFFSET_LIMIT = 2**31 - 1
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -55,111 +68,6 @@ class Appended:
     base_offset: int
     end_offset: int
     duplicate: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """What a read returned.
-
-    Attributes:
-        data: Whole batches; the first one holds the offset asked for. Empty when there is nothing to read yet.
-        high_watermark: As it stood when the read was made.
-        start_offset: As it stood when the read was made.
-    """
-
-    data: Buffer
-    high_watermark: int
-    start_offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class TimestampOffset:
-    """A record found by time."""
-
-    offset: int
-    timestamp_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A position in a segment where a batch begins, or the log ends."""
-
-    segment: Segment
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
-class ColdRead:
-    """A read whose bytes are not in memory: call `load` in a thread."""
-
-    partition: PartitionLog
-    segment: Segment
-    offset: int
-    limit_position: int
-    max_bytes: int
-    whole_first_batch: bool
-    high_watermark: int
-    start_offset: int
-
-    def load(self) -> Fetched:
-        """Reads from the disk, waiting for it.
-
-        Raises:
-            OSError: The disk cannot be read.
-            LogCorrupt: There is no batch where one must be.
-        """
-        position = self.segment.find_offset(self.offset, self.limit_position)
-        end = self.partition.read_end(self.segment, position, self.limit_position, self.max_bytes)
-        if end is None:
-            header = read_header(self.segment.file.read_at(HEADER_BYTES, position))
-            fits = self.whole_first_batch or header.size_bytes <= self.max_bytes
-            end = position + header.size_bytes if fits else position
-        data = self.segment.file.read_at(end - position, position)
-        return Fetched(data, self.high_watermark, self.start_offset)
-
-
-@dataclass(frozen=True, slots=True)
-class _RoundWork:
-    """What one flush round of this partition makes durable."""
-
-    files: tuple[DiskFile, ...]
-    directory: Path | None
-    end_offset: int
-    place: _Place
-
-    def run(self, disk: Disk) -> None:
-        if self.directory is not None:
-            disk.sync_directory(self.directory)
-        for file in self.files:
-            file.sync()
-
-
-@dataclass(frozen=True, slots=True)
-class _IndexTail:
-    segment: Segment
-    first_entry: int
-    entries: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _CheckpointWork:
-    """Syncs data, then index entries, then replaces the checkpoint that vouches for both."""
-
-    directory: Path
-    files: tuple[DiskFile, ...]
-    tails: tuple[_IndexTail, ...]
-    checkpoint: Checkpoint
-    place: _Place
-
-    def run(self, disk: Disk) -> None:
-        for file in self.files:
-            file.sync()
-        disk.sync_directory(self.directory)
-        for tail in self.tails:
-            index_file = disk.open(index_path(self.directory, tail.segment.base_offset), create=True)
-            index_file.write_at([tail.entries], tail.first_entry * ENTRY_BYTES)
-            index_file.sync()
-        disk.replace_file(self.directory / CHECKPOINT_NAME, encode_checkpoint(self.checkpoint))
 
 
 class PartitionLog:
@@ -193,13 +101,14 @@ class PartitionLog:
         self._active = opened.segments[-1]
         self._unsynced: dict[DiskFile, None] = {}
         self._directory_dirty = opened.created
-        self._durable_place = _Place(self._active, self._active.size_bytes)
+        self._durable_place = Place(self._active, self._active.size_bytes)
         self._acks: deque[tuple[int, AckCallback]] = deque()
         self._listeners: dict[Callable[[], None], None] = {}
-        self._recent_reads: dict[int, _Place] = {}
+        self._recent_reads = RecentReads()
         self._checkpoint_running = False
         self._checkpoint_wanted = False
         self._unchecked_bytes = 0
+        self._unchecked_batches = 0
         self._closed = False
         if opened.end_offset > opened.recovery_offset or opened.truncated_bytes:
             self._checkpoint_now()
@@ -256,7 +165,8 @@ class PartitionLog:
         self._unsynced[segment.file] = None
         self._flusher.request(self)
         self._unchecked_bytes += size_bytes
-        if self._unchecked_bytes >= _CHECKPOINT_BYTES:
+        self._unchecked_batches += len(headers)
+        if self._unchecked_bytes >= _CHECKPOINT_BYTES or self._unchecked_batches >= _CHECKPOINT_BATCHES:
             self._checkpoint_soon()
         if not self._commit:
             self._notify()
@@ -362,19 +272,19 @@ class PartitionLog:
         if self._closed or not (self._unsynced or self._directory_dirty):
             return None
         directory = self.directory if self._directory_dirty else None
-        place = _Place(self._active, self._active.size_bytes)
-        work = _RoundWork(tuple(self._unsynced), directory, self.end_offset, place)
+        place = Place(self._active, self._active.size_bytes)
+        work = RoundWork(tuple(self._unsynced), directory, self.end_offset, place)
         self._unsynced.clear()
         self._directory_dirty = False
         return work
 
     def finish_round(self, work: FlushWork) -> None:
         """For the flusher: the round's bytes are durable."""
-        assert isinstance(work, _RoundWork)
+        assert isinstance(work, RoundWork)
         if work.end_offset > self.durable_offset:
             self._advance(work.end_offset, work.place)
 
-    def _advance(self, durable_offset: int, place: _Place) -> None:
+    def _advance(self, durable_offset: int, place: Place) -> None:
         self.durable_offset = durable_offset
         self._durable_place = place
         if self._commit:
@@ -417,18 +327,31 @@ class PartitionLog:
         high_watermark = self.high_watermark
         if offset >= high_watermark or max_bytes <= 0:
             return Fetched(b"", high_watermark, self.start_offset)
-        place = self._recent_reads.get(offset)
+        place = self._recent_reads.at(offset)
         segment = place.segment if place is not None else self._segment_of(offset)
         limit = self._limit_position(segment)
         if place is not None and place.position >= limit:
-            # Read up to the end of a segment that was rolled since.
+            # The last read ended with a segment that was rolled since.
             place, segment = None, self._segment_of(offset)
             limit = self._limit_position(segment)
         if segment.index_in_memory:
-            data = self._read_cached(segment, offset, place, limit, max_bytes, whole_first_batch)
-            if data is not None:
-                return Fetched(data, high_watermark, self.start_offset)
-        return ColdRead(self, segment, offset, limit, max_bytes, whole_first_batch, high_watermark, self.start_offset)
+            position = place.position if place is not None else find_cached(segment, offset, limit)
+            if position is not None:
+                found = read_cached(segment, position, limit, max_bytes, whole_first_batch)
+                if found is not None:
+                    self._remember(segment, found[1], limit)
+                    return Fetched(found[0], high_watermark, self.start_offset)
+        return ColdRead(segment, offset, limit, max_bytes, whole_first_batch, high_watermark, self.start_offset)
+
+    def _remember(self, segment: Segment, end: int, limit: int) -> None:
+        if end < limit:
+            next_offset = offset_at(segment, end)
+        elif segment is self._active or end < segment.size_bytes:
+            next_offset = self.high_watermark
+        else:
+            next_offset = None
+        if next_offset is not None:
+            self._recent_reads.remember(next_offset, Place(segment, end))
 
     def _segment_of(self, offset: int) -> Segment:
         for segment in reversed(self._segments):
@@ -445,66 +368,6 @@ class PartitionLog:
             return durable.position
         return segment.size_bytes if segment.base_offset < durable.segment.base_offset else 0
 
-    def _find_cached(self, segment: Segment, offset: int, limit: int) -> int | None:
-        """Like `Segment.find_offset`, without waiting for the disk."""
-        if offset == segment.base_offset:
-            return 0
-        position = segment.index.at_offset(offset - segment.base_offset).position
-        interval_bytes = min(self.config.index_interval_bytes + 64 * HEADER_BYTES, limit - position)
-        window = segment.file.read_cached_at(interval_bytes, position)
-        if window is None:
-            return None
-        at = 0
-        while at + HEADER_BYTES <= len(window):
-            header = read_header(window, at)
-            if header.next_offset > offset:
-                return position + at
-            at += header.size_bytes
-        return None
-
-    def read_end(self, segment: Segment, position: int, limit: int, max_bytes: int) -> int | None:
-        """Returns where a read from `position` ends at a batch boundary, None when only the first batch can tell."""
-        if limit - position <= max_bytes:
-            return limit
-        end = segment.index.at_position(position + max_bytes).position
-        return end if end > position else None
-
-    def _read_cached(
-        self, segment: Segment, offset: int, place: _Place | None, limit: int, max_bytes: int, whole_first_batch: bool
-    ) -> Buffer | None:
-        """Reads what the page cache holds; None when it lacks something."""
-        position = place.position if place is not None else self._find_cached(segment, offset, limit)
-        if position is None:
-            return None
-        end = self.read_end(segment, position, limit, max_bytes)
-        if end is None:
-            window = segment.file.read_cached_at(HEADER_BYTES, position)
-            if window is None:
-                return None
-            first_bytes = read_header(window).size_bytes
-            if first_bytes > max_bytes and not whole_first_batch:
-                return b""
-            end = position + first_bytes
-        data = segment.file.read_cached_at(end - position, position)
-        if data is not None:
-            self._remember(segment, end, limit)
-        return data
-
-    def _remember(self, segment: Segment, end: int, limit: int) -> None:
-        """Keeps where the next read of this consumer will begin."""
-        if end == limit:
-            if segment is not self._active and end == segment.size_bytes:
-                return
-            next_offset = self.high_watermark
-        else:
-            entry = segment.index.at_position(end)
-            if entry.position != end:
-                return
-            next_offset = segment.base_offset + entry.relative_offset
-        if len(self._recent_reads) >= _REMEMBERED_READS:
-            del self._recent_reads[next(iter(self._recent_reads))]
-        self._recent_reads[next_offset] = _Place(segment, end)
-
     # -- by time ------------------------------------------------------------------------------------------------
 
     def find_timestamp(self, timestamp_ms: int) -> TimestampOffset | None:
@@ -513,20 +376,8 @@ class PartitionLog:
             limit = self._limit_position(segment)
             if limit == 0 or (segment is not self._active and segment.newest_timestamp_ms() < timestamp_ms):
                 continue
-            position = segment.find_timestamp(timestamp_ms, limit)
-            while position is not None:
-                header = read_header(segment.file.read_at(HEADER_BYTES, position))
-                batch = segment.file.read_at(header.size_bytes, position)
-                for record in decode_records(batch, verify_crc=False):
-                    if record.timestamp_ms >= timestamp_ms and record.offset >= self.start_offset:
-                        return TimestampOffset(record.offset, record.timestamp_ms)
-                position = self._next_at_or_after(segment, position + header.size_bytes, limit, timestamp_ms)
-        return None
-
-    @staticmethod
-    def _next_at_or_after(segment: Segment, position: int, limit: int, timestamp_ms: int) -> int | None:
-        for found, header in segment.walk(position, limit):
-            if header.max_timestamp_ms >= timestamp_ms:
+            found = first_record_since(segment, timestamp_ms, limit=limit, start_offset=self.start_offset)
+            if found is not None:
                 return found
         return None
 
@@ -577,14 +428,13 @@ class PartitionLog:
             self._disk.unlink(segment_path(self.directory, segment.base_offset))
             self._disk.unlink(index_path(self.directory, segment.base_offset))
         if dropped:
-            kept = {at: place for at, place in self._recent_reads.items() if place.segment not in dropped}
-            self._recent_reads = kept
+            self._recent_reads.forget(dropped)
 
     # -- checkpoints --------------------------------------------------------------------------------------------
 
-    def _checkpoint_work(self) -> _CheckpointWork:
+    def _checkpoint_work(self) -> CheckpointWork:
         tails = tuple(
-            _IndexTail(segment, segment.persisted_entries, entries)
+            IndexTail(segment, segment.persisted_entries, entries)
             for segment in self._segments
             if (entries := segment.pending_entries())
         )
@@ -598,8 +448,8 @@ class PartitionLog:
         # Files of a round that is under way have left `_unsynced`: sync whatever lies above the durable place.
         durable_base = self._durable_place.segment.base_offset
         files = tuple(segment.file for segment in self._segments if segment.base_offset >= durable_base)
-        place = _Place(self._active, self._active.size_bytes)
-        return _CheckpointWork(self.directory, files, tails, checkpoint, place)
+        place = Place(self._active, self._active.size_bytes)
+        return CheckpointWork(self.directory, files, tails, checkpoint, place)
 
     def _checkpoint_soon(self) -> None:
         self._checkpoint_wanted = True
@@ -607,10 +457,11 @@ class PartitionLog:
             return
         self._checkpoint_running, self._checkpoint_wanted = True, False
         self._unchecked_bytes = 0
+        self._unchecked_batches = 0
         work = self._checkpoint_work()
         self._flusher.submit(work, lambda failure: self._checkpoint_done(work, failure))
 
-    def _checkpoint_done(self, work: _CheckpointWork, failure: BaseException | None) -> None:
+    def _checkpoint_done(self, work: CheckpointWork, failure: BaseException | None) -> None:
         self._checkpoint_running = False
         if self._closed:
             return
@@ -621,7 +472,7 @@ class PartitionLog:
         elif not (isinstance(failure, OSError) and failure.errno in _NO_SPACE):
             self._flusher.fail(failure)
 
-    def _settle(self, work: _CheckpointWork) -> None:
+    def _settle(self, work: CheckpointWork) -> None:
         """Takes note of what a checkpoint has made durable."""
         for tail in work.tails:
             tail.segment.persisted_entries = tail.first_entry + len(tail.entries) // ENTRY_BYTES

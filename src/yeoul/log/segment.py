@@ -46,11 +46,11 @@ class Segment:
         "_disk",
         "_file",
         "_index",
-        "_index_interval_bytes",
         "_last_indexed_position",
         "base_offset",
         "directory",
         "first_timestamp_ms",
+        "index_interval_bytes",
         "max_timestamp_ms",
         "persisted_entries",
         "size_bytes",
@@ -68,7 +68,7 @@ class Segment:
         self._disk = disk
         self._file: DiskFile | None = None
         self._index: SparseIndex | None = SparseIndex() if size_bytes == 0 else None
-        self._index_interval_bytes = index_interval_bytes
+        self.index_interval_bytes = index_interval_bytes
         self._last_indexed_position = -index_interval_bytes - 1
 
     def create(self) -> DiskFile:
@@ -97,7 +97,7 @@ class Segment:
         """Takes the batch at a position into index and timestamps."""
         before = self.max_timestamp_ms
         assert before is not None, "a segment is written to only once its end is known"
-        if position - self._last_indexed_position > self._index_interval_bytes:
+        if position - self._last_indexed_position > self.index_interval_bytes:
             self.index.add(base_offset - self.base_offset, position, before)
             self._last_indexed_position = position
         if max_timestamp_ms > before:
@@ -156,14 +156,6 @@ class Segment:
                 return position
         return limit_position
 
-    def find_timestamp(self, timestamp_ms: int, limit_position: int) -> int | None:
-        """Returns the position of the first batch with a record at or after a time, None when there is none."""
-        entry = self.index.before_timestamp(timestamp_ms)
-        for position, header in self.walk(entry.position, limit_position):
-            if header.max_timestamp_ms >= timestamp_ms:
-                return position
-        return None
-
     def pending_entries(self) -> bytes:
         """Returns the index entries that the index file lacks."""
         return b"" if self._index is None else self._index.encode(self.persisted_entries)
@@ -196,9 +188,9 @@ class Segment:
 
     def _rebuild_index(self) -> SparseIndex:
         index = SparseIndex()
-        newest, last_position = NO_TIMESTAMP_MS, -self._index_interval_bytes - 1
+        newest, last_position = NO_TIMESTAMP_MS, -self.index_interval_bytes - 1
         for position, header in self.walk(0, self.size_bytes):
-            if position - last_position > self._index_interval_bytes:
+            if position - last_position > self.index_interval_bytes:
                 index.add(header.base_offset - self.base_offset, position, newest)
                 last_position = position
             newest = max(newest, header.max_timestamp_ms)

@@ -1,0 +1,65 @@
+"""What a partition asks the disk for, off the loop: flush rounds and checkpoints.
+
+Each is a value made on the loop and run in a thread; it touches files only, so that nothing is shared. The order inside
+a checkpoint is what makes it true: data first, then the index entries for it, then the file that vouches for both.
+
+Called by `partition`; run by `flusher`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from yeoul.log.checkpoint import Checkpoint, encode_checkpoint
+from yeoul.log.disk import Disk, DiskFile
+from yeoul.log.index import ENTRY_BYTES
+from yeoul.log.opening import CHECKPOINT_NAME
+from yeoul.log.reading import Place
+from yeoul.log.segment import Segment, index_path
+
+__all__ = ["CheckpointWork", "IndexTail", "RoundWork"]
+
+
+@dataclass(frozen=True, slots=True)
+class RoundWork:
+    """What one flush round of this partition makes durable."""
+
+    files: tuple[DiskFile, ...]
+    directory: Path | None
+    end_offset: int
+    place: Place
+
+    def run(self, disk: Disk) -> None:
+        if self.directory is not None:
+            disk.sync_directory(self.directory)
+        for file in self.files:
+            file.sync()
+
+
+@dataclass(frozen=True, slots=True)
+class IndexTail:
+    segment: Segment
+    first_entry: int
+    entries: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointWork:
+    """Syncs data, then index entries, then replaces the checkpoint that vouches for both."""
+
+    directory: Path
+    files: tuple[DiskFile, ...]
+    tails: tuple[IndexTail, ...]
+    checkpoint: Checkpoint
+    place: Place
+
+    def run(self, disk: Disk) -> None:
+        for file in self.files:
+            file.sync()
+        disk.sync_directory(self.directory)
+        for tail in self.tails:
+            index_file = disk.open(index_path(self.directory, tail.segment.base_offset), create=True)
+            index_file.write_at([tail.entries], tail.first_entry * ENTRY_BYTES)
+            index_file.sync()
+        disk.replace_file(self.directory / CHECKPOINT_NAME, encode_checkpoint(self.checkpoint))
