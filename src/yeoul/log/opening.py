@@ -18,14 +18,14 @@ from yeoul.log.disk import Disk, DiskFile
 from yeoul.log.errors import LogCorrupt
 from yeoul.log.index import ENTRY_BYTES
 from yeoul.log.producers import ProducerStates
-from yeoul.log.recovery import ScanEnd, Scanned, batch_candidates, is_valid_batch, read_header_or_none, scan
+from yeoul.log.recovery import ScanEnd, Scanned, is_valid_batch, read_header_or_none, scan
+from yeoul.log.scanning import find_batch, scan_file
 from yeoul.log.segment import Segment, index_path, segment_path
 from yeoul.wire.records import HEADER_BYTES
 
 __all__ = ["CHECKPOINT_NAME", "OpenedPartition", "open_partition"]
 
 CHECKPOINT_NAME = "checkpoint"
-_CHUNK_BYTES = 8 << 20
 _DOCTOR = "Run `yeoul doctor` on the data directory: it shows which records are whole and how to go on with them."
 
 
@@ -181,25 +181,13 @@ class _Opening:
 
     def _scan_segment(self, segment: Segment, position: int, next_offset: int) -> int:
         """Takes in the batches from `position` on; returns the offset after the last valid one."""
-        size_bytes = segment.file.size_bytes()
-        chunk_bytes = _CHUNK_BYTES
-        while position < size_bytes:
+        for start, seen in scan_file(segment.file, position, next_offset):
             self.scanned = True
-            data = segment.file.read_at(min(chunk_bytes, size_bytes - position), position)
-            seen = scan(data, next_offset=next_offset)
-            self._take(segment, seen, position)
-            position += seen.valid_bytes
+            self._take(segment, seen, start)
             next_offset = seen.next_offset
-            segment.size_bytes = position
-            if seen.end is ScanEnd.CUT and position + len(data) - seen.valid_bytes < size_bytes:
-                header = read_header_or_none(data, seen.valid_bytes)
-                wanted = header.size_bytes if header else HEADER_BYTES
-                if wanted <= size_bytes - position:
-                    chunk_bytes = max(_CHUNK_BYTES, wanted)
-                    continue
+            segment.size_bytes = start + seen.valid_bytes
             if seen.end is not ScanEnd.END:
-                self._mend(segment, position, next_offset, seen.reason)
-                return next_offset
+                self._mend(segment, segment.size_bytes, next_offset, seen.reason)
         return next_offset
 
     def _take(self, segment: Segment, seen: Scanned, start: int) -> None:
@@ -209,7 +197,7 @@ class _Opening:
                 self.producers.record(header, base_offset=header.base_offset, now_ms=self.now_ms)
 
     def _mend(self, segment: Segment, position: int, next_offset: int, reason: str) -> None:
-        follower = self._find_batch(segment.file, position, next_offset)
+        follower = find_batch(segment.file, position, next_offset)
         path = segment_path(self.directory, segment.base_offset)
         if follower is not None:
             raise LogCorrupt(
@@ -220,29 +208,13 @@ class _Opening:
         self.truncated_bytes += segment.file.size_bytes() - position
         segment.file.truncate(position)
 
-    def _find_batch(self, file: DiskFile, start: int, next_offset: int) -> int | None:
-        """Returns the position of a valid batch after `start`, None when there is none."""
-        size_bytes = file.size_bytes()
-        position = start
-        while position < size_bytes:
-            data = bytes(file.read_at(min(_CHUNK_BYTES, size_bytes - position), position))
-            remaining = size_bytes - position
-            for found in batch_candidates(data, next_offset=next_offset, remaining_bytes=remaining):
-                header = read_header_or_none(data, found)
-                if header and is_valid_batch(file.read_at(header.size_bytes, position + found)):
-                    return position + found
-            if position + len(data) >= size_bytes:
-                return None
-            position += len(data) - HEADER_BYTES
-        return None
-
     def _drop_or_refuse(self, base: int, next_offset: int) -> None:
         """Removes a segment that cannot follow, provided that no record in it is whole."""
         path = segment_path(self.directory, base)
         file = self._file(base)
         first = read_header_or_none(file.read_at(HEADER_BYTES, 0))
         whole = first is not None and is_valid_batch(file.read_at(first.size_bytes, 0))
-        if whole or self._find_batch(file, 0, next_offset) is not None:
+        if whole or find_batch(file, 0, next_offset) is not None:
             raise LogCorrupt(
                 f"{path} begins at offset {base}, but the segment before it ends at offset {next_offset}: records in "
                 "between are missing",
