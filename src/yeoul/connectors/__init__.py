@@ -1,1 +1,1 @@
-"""One folder per connector, behind one contract (`yeoul.engine.contract`); none knows another. `registry` finds them."""
+"""One folder per connector, behind one contract (`yeoul.engine.contract`); none knows another. `registry` has them."""

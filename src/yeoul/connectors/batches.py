@@ -1,0 +1,89 @@
+"""The `SourceBatch` that every source of ours hands over, and how dead records are laid out.
+
+Invariants: `frame` has the scan's columns in the scan's order; `recover` never fails for a row that is in the frame.
+Callers: the sources of each connector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from yeoul.engine.contract import DeadLetters
+from yeoul.formats.contract import RecordBuffer
+
+__all__ = ["DecodedBatch", "binary_of", "dead_letters", "with_places"]
+
+
+def _no_recovery(rows: pl.Series) -> pl.DataFrame:
+    raise AssertionError("This batch holds no rows to recover")
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedBatch:
+    """Rows of one split, and what is needed to get whole rows back.
+
+    Attributes:
+        frame: The scan's columns.
+        dead: Records that did not decode, if any.
+        records: How many records were read for it.
+        recovery: Given row indexes, returns every physical and metadata column, `split` and `position`.
+    """
+
+    frame: pl.DataFrame
+    records: int
+    dead: DeadLetters | None = None
+    recovery: Callable[[pl.Series], pl.DataFrame] = field(default=_no_recovery)
+
+    def recover(self, rows: pl.Series) -> pl.DataFrame:
+        """Returns the given rows with all the table's columns."""
+        return self.recovery(rows)
+
+
+def binary_of(records: RecordBuffer, indexes: NDArray[np.int64]) -> pl.Series:
+    """Returns some records' bytes as a Binary column of their own, null where the record is.
+
+    Example:
+        >>> data = np.frombuffer(b"abcd", np.uint8)
+        >>> buffer = RecordBuffer(data, np.array([0, 2, 0]), np.array([2, 2, -1]))
+        >>> binary_of(buffer, np.array([1, 2])).to_list()
+        [b'cd', None]
+    """
+    lengths = records.lengths[indexes]
+    kept = np.maximum(lengths, 0)
+    ends = np.cumsum(kept)
+    offsets = np.concatenate([np.zeros(1, np.int64), ends])
+    within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], kept)
+    data = records.data[np.repeat(records.offsets[indexes], kept) + within]
+    validity = pa.py_buffer(np.packbits(lengths >= 0, bitorder="little"))
+    buffers = [validity, pa.py_buffer(offsets), pa.py_buffer(data)]
+    return pl.Series(pa.Array.from_buffers(pa.large_binary(), len(indexes), buffers), dtype=pl.Binary)
+
+
+def dead_letters(
+    split: str, positions: NDArray[np.int64], reasons: Sequence[str], raw: pl.Series
+) -> DeadLetters | None:
+    """Returns the dead letters of one split, None when there are none."""
+    if not len(positions):
+        return None
+    return DeadLetters(
+        pl.DataFrame(
+            {
+                "split": pl.Series([split], dtype=pl.String).new_from_index(0, len(positions)),
+                "position": pl.Series(positions).cast(pl.String),
+                "reason": pl.Series(list(reasons), dtype=pl.String),
+                "raw": raw,
+            }
+        )
+    )
+
+
+def with_places(frame: pl.DataFrame, split: str, positions: Sequence[int] | Sequence[str]) -> pl.DataFrame:
+    """Adds `split` and `position` to recovered rows."""
+    places = pl.Series("position", [str(position) for position in positions], dtype=pl.String)
+    return frame.with_columns(pl.lit(split, dtype=pl.String).alias("split"), places)

@@ -1,0 +1,1 @@
+"""The source that makes rows up: random or counting, at a rate."""

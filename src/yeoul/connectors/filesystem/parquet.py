@@ -1,0 +1,144 @@
+"""Parquet files, one row group a piece.
+
+Owns reading and the check of the file's schema against the table's. Invariants: only the columns that are read are
+touched; a file that lacks one is refused, with the nearest name. The position is the next row group. Callers: `reader`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from yeoul.connectors.batches import DecodedBatch, with_places
+from yeoul.connectors.filesystem.listing import explain_failure
+from yeoul.engine.compile.dtypes import polars_dtype
+from yeoul.engine.contract import Position
+from yeoul.errors import EnvironmentFailure, UserError, did_you_mean
+from yeoul.plan.tables import Column, ColumnKind, TableDefinition
+
+__all__ = ["ParquetFile", "ParquetPiece", "ParquetTable"]
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetTable:
+    """What is read of every file: the table's columns, and which of them the scan wants."""
+
+    table: TableDefinition
+    names: tuple[str, ...]
+
+    def columns(self, names: tuple[str, ...], kind: ColumnKind) -> list[Column]:
+        """Returns the columns of one kind among `names`, in that order."""
+        by_name = {column.name: column for column in self.table.columns}
+        return [by_name[name] for name in names if by_name[name].kind is kind]
+
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.table.columns if column.kind is not ColumnKind.COMPUTED)
+
+
+class ParquetFile:
+    """A file whose footer was read.
+
+    Raises:
+        EnvironmentFailure: It cannot be read or is no Parquet file.
+        UserError: It lacks a column.
+    """
+
+    def __init__(self, path: str, table: ParquetTable, metadata: Callable[[str], object]) -> None:
+        self.path = path
+        self._table = table
+        self._metadata = metadata
+        try:
+            with pq.ParquetFile(path) as file:
+                self._footer = file.metadata
+                held = file.schema_arrow.names
+        except pa.ArrowInvalid as error:
+            raise EnvironmentFailure(
+                f"{path!r} is no Parquet file: {str(error).splitlines()[0]}", hint="Check 'path' and 'format'."
+            ) from error
+        except OSError as error:
+            raise explain_failure("read", path, error) from error
+        for column in table.columns(table.names, ColumnKind.PHYSICAL):
+            if column.name not in held:
+                raise UserError(f"{path!r} has no column {column.name!r}", hint=did_you_mean(column.name, held))
+
+    @property
+    def row_groups(self) -> int:
+        return int(self._footer.num_row_groups)
+
+    def piece(self, row_group: int) -> ParquetPiece:
+        """Returns one row group, to be read when it is decoded."""
+        return ParquetPiece(self, row_group, self.path, int(self._footer.row_group(row_group).total_byte_size))
+
+    def first_row(self, row_group: int) -> int:
+        """Returns the number of a row group's first row in the file."""
+        return sum(int(self._footer.row_group(index).num_rows) for index in range(row_group))
+
+    def read(self, row_group: int, names: tuple[str, ...]) -> pl.DataFrame:
+        """Returns some columns of a row group, with the declared types."""
+        physical = self._table.columns(names, ColumnKind.PHYSICAL)
+        held = set(self._footer.schema.to_arrow_schema().names)
+        present = [column.name for column in physical if column.name in held]
+        try:
+            with pq.ParquetFile(self.path, metadata=self._footer) as file:
+                table = file.read_row_group(row_group, columns=present)
+        except (OSError, pa.ArrowException) as error:
+            reason = str(error).splitlines()[0]
+            raise EnvironmentFailure(f"Cannot read row group {row_group} of {self.path!r}: {reason}") from error
+        height = int(self._footer.row_group(row_group).num_rows)
+        frame = pl.DataFrame(pl.from_arrow(table)) if present else pl.DataFrame(height=height)
+        return self._shape(frame, names, physical, height)
+
+    def _shape(self, frame: pl.DataFrame, names: tuple[str, ...], physical: list[Column], height: int) -> pl.DataFrame:
+        columns = [self._cast(frame, column, height) for column in physical]
+        for column in self._table.columns(names, ColumnKind.METADATA):
+            value = self._metadata(column.metadata_key or column.name)
+            series = pl.Series(column.name, [value]).cast(polars_dtype(column.type))
+            columns.append(series.new_from_index(0, height))
+        return pl.DataFrame(columns).select(names) if columns else pl.DataFrame(height=height)
+
+    def _cast(self, frame: pl.DataFrame, column: Column, height: int) -> pl.Series:
+        dtype = polars_dtype(column.type)
+        if column.name not in frame.columns:
+            return pl.Series(column.name, [None], dtype=dtype).new_from_index(0, height)
+        try:
+            return frame[column.name].cast(dtype)
+        except pl.exceptions.PolarsError as error:
+            found = frame.schema[column.name]
+            raise UserError(
+                f"{self.path!r}, column {column.name!r}: {found} values do not fit {column.type}: {error}"
+            ) from error
+
+    def decode(self, row_group: int, split: str) -> DecodedBatch:
+        """Returns the scan's columns of a row group."""
+        frame = self.read(row_group, self._table.names)
+
+        def recover(rows: pl.Series) -> pl.DataFrame:
+            chosen: NDArray[Any] = rows.to_numpy() + np.int64(self.first_row(row_group))
+            return with_places(self.read(row_group, self._table.all_names)[rows], split, chosen.tolist())
+
+        return DecodedBatch(frame, frame.height, recovery=recover)
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetPiece:
+    """One row group."""
+
+    file: ParquetFile
+    row_group: int
+    split: str
+    size_bytes: int
+
+    @property
+    def position_after(self) -> Position:
+        return self.row_group + 1
+
+    def decode(self) -> DecodedBatch:
+        return self.file.decode(self.row_group, self.split)

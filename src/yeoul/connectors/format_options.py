@@ -1,0 +1,149 @@
+"""Formats as options of a table: `format`, `key.format`, `value.format`, and what belongs to each.
+
+Owns which option names the format of which part of a record, and hands the format's own options (`json.*`,
+`key.json.*`) to `yeoul.formats.registry`. Invariants: importing this loads no format. Callers: `registry` (checks),
+`records` and the sinks (decoders, encoders).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from yeoul.connectors.options import Option, choice
+from yeoul.connectors.spec import ConnectorSpec
+from yeoul.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from yeoul.formats.contract import Decoder, Encoder, FormatColumn
+
+__all__ = [
+    "KEY",
+    "ON_MALFORMED",
+    "VALUE",
+    "check_formats",
+    "fails_on_malformed",
+    "format_of",
+    "is_format_option",
+    "known_options",
+    "make_decoder",
+    "make_encoder",
+]
+
+ON_MALFORMED: Option[str] = Option(
+    "on-malformed",
+    choice(("dead", "fail")),
+    "dead",
+    "What becomes of a record that does not decode: 'dead' keeps it in <table>$dead and goes on, 'fail' ends the job.",
+)
+
+VALUE = ""
+KEY = "key."
+
+
+def fails_on_malformed(options: Mapping[str, str]) -> bool:
+    """Tells whether a record that does not decode ends the job."""
+    return ON_MALFORMED.read(options) == "fail"
+
+
+def format_of(options: Mapping[str, str], role: str) -> str | None:
+    """Returns the format of the value (role "") or of the key (role "key."); `value.format` is another name.
+
+    Example:
+        >>> format_of({"value.format": "json", "key.format": "raw"}, ""), format_of({"key.format": "raw"}, "key.")
+        ('json', 'raw')
+    """
+    if role == KEY:
+        return options.get("key.format")
+    return options.get("format", options.get("value.format"))
+
+
+def _own_options(options: Mapping[str, str], role: str) -> dict[str, str]:
+    """Returns the options of a part's format without what stands before them: `ignore-parse-errors` and so on."""
+    name = format_of(options, role)
+    prefixes = [f"key.{name}."] if role == KEY else [f"{name}.", f"value.{name}."]
+    return {
+        option.removeprefix(prefix): value
+        for option, value in options.items()
+        for prefix in prefixes
+        if option.startswith(prefix)
+    }
+
+
+def is_format_option(spec: ConnectorSpec, name: str, options: Mapping[str, str]) -> bool:
+    """Tells whether an option is about a format: names one, or belongs to one that the table names."""
+    if name in spec.format_options:
+        return True
+    value, key = format_of(options, VALUE), format_of(options, KEY)
+    owners = [f"{value}.", f"value.{value}."] if value and spec.format_options else []
+    owners += [f"key.{key}."] if key and "key.format" in spec.format_options else []
+    return any(name.startswith(owner) for owner in owners)
+
+
+def known_options(spec: ConnectorSpec, options: Mapping[str, str]) -> list[str]:
+    """Returns the names of the options that belong to the formats which the table names."""
+    from yeoul.formats.registry import format_names, option_names
+
+    known = list(spec.format_options)
+    for role in (VALUE, KEY):
+        name = format_of(options, role)
+        if name in format_names():
+            known += [f"{role}{name}.{option}" for option in option_names(name)]
+    return known
+
+
+def check_formats(spec: ConnectorSpec, options: Mapping[str, str]) -> None:
+    """Checks the formats of a table and their options.
+
+    Raises:
+        UserError: None is named, the connector cannot carry it, or an option of it is wrong.
+    """
+    from yeoul.formats.registry import check_options, format_names
+
+    if not spec.format_options:
+        return
+    if format_of(options, VALUE) is None:
+        raise UserError(f"Connector {spec.name!r} needs the option 'format'", hint="For example 'format' = 'json'.")
+    known = format_names() if spec.formats is None else spec.formats
+    for role in (VALUE, KEY):
+        name = format_of(options, role)
+        if name is None:
+            continue
+        if name not in known:
+            raise UserError(f"Unknown format {name!r} for connector {spec.name!r}", hint=did_you_mean(name, known))
+        if name in format_names():
+            check_options(name, _own_options(options, role))
+
+
+def make_decoder(
+    options: Mapping[str, str], role: str, columns: Sequence[FormatColumn], record: Sequence[FormatColumn]
+) -> Decoder:
+    """Returns what decodes one part of a record.
+
+    Args:
+        options: The table's.
+        role: `VALUE` or `KEY`.
+        columns: The columns to read.
+        record: All columns that are in this part of the record, in their order.
+
+    Raises:
+        UserError: The format does not have a column's type.
+    """
+    from yeoul.formats import registry
+
+    name = format_of(options, role)
+    assert name is not None
+    return registry.make_decoder(name, columns, _own_options(options, role), record=record)
+
+
+def make_encoder(options: Mapping[str, str], role: str, columns: Sequence[FormatColumn]) -> Encoder:
+    """Returns what encodes one part of a record.
+
+    Raises:
+        UserError: The format does not have a column's type.
+    """
+    from yeoul.formats import registry
+
+    name = format_of(options, role)
+    assert name is not None
+    return registry.make_encoder(name, columns, _own_options(options, role))

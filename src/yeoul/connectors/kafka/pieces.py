@@ -1,0 +1,291 @@
+"""Fetched record batches, and the records inside them: where each key and value lies, nothing copied that need not be.
+
+Owns what of a fetched range counts: control batches, aborted transactions, and records outside the range are left out.
+Invariants: `scan_batches` touches headers only, so that the reading thread can go on at once; the rest (CRC,
+decompression, finding the records) is done by `locate`, on the decode pool; uncompressed batches are never copied, all
+others are decompressed into one buffer; whatever the bytes, only `PeerError` is raised.
+Callers: `reader` (scan), `source` (locate). Source: https://kafka.apache.org/documentation/#recordbatch
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from yeoul.connectors.kafka.cluster import TopicPartition
+from yeoul.errors import PeerError
+from yeoul.formats.contract import RecordBuffer
+from yeoul.kernels.records import RecordColumns, RecordFault, decode_batches, decode_section
+from yeoul.wire.compression import MAX_DECOMPRESSED_BYTES, Codec, decompress
+from yeoul.wire.errors import ProtocolError
+from yeoul.wire.records import HEADER_BYTES, LOG_APPEND_TIME, BatchHeader, check_crc, decode_records, iter_batches
+
+__all__ = ["Aborted", "FetchedRange", "Located", "Span", "headers_of", "locate", "scan_batches"]
+
+_ABORT_MARKER = 0
+_CONTROL_KEY = struct.Struct(">hh")
+_MOST_BYTES = (1 << 31) - 1
+
+
+class Span(NamedTuple):
+    """One batch: where it is in the fetched bytes, and its header."""
+
+    position: int
+    header: BatchHeader
+
+
+class Aborted(NamedTuple):
+    """A transaction that was aborted: whose, and from which offset on."""
+
+    producer_id: int
+    first_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedRange:
+    """What one answer held of one partition.
+
+    Attributes:
+        partition: Which.
+        records: The bytes of whole batches, never to be written to again.
+        spans: The batches in them.
+        start: The offset that was asked for; records before it belong to somebody else's range.
+        end: The offset to stop before; None: no end.
+        next_offset: What follows.
+        aborted: Transactions in it that were aborted.
+    """
+
+    partition: TopicPartition
+    records: memoryview
+    spans: Sequence[Span]
+    start: int
+    end: int | None
+    next_offset: int
+    aborted: tuple[Aborted, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where the records of a range are; all arrays are of one length, in the order of the offsets.
+
+    Attributes:
+        data: The buffer that holds them.
+        columns: Offsets, timestamps, and the places of keys, values and headers in `data`.
+        batches: For each record, the index of its batch among `spans`.
+        spans: The batches that were read.
+    """
+
+    data: NDArray[np.uint8]
+    columns: RecordColumns
+    batches: NDArray[np.int64]
+    spans: Sequence[Span]
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @property
+    def values(self) -> RecordBuffer:
+        return RecordBuffer(self.data, self.columns.value_starts, self.columns.value_lengths)
+
+    @property
+    def keys(self) -> RecordBuffer:
+        return RecordBuffer(self.data, self.columns.key_starts, self.columns.key_lengths)
+
+
+def scan_batches(records: memoryview, start: int) -> tuple[list[Span], int, int]:
+    """Returns (the whole batches that reach `start` or further, the offset after them, the bytes cut off at the end).
+
+    Raises:
+        ProtocolError: A header is impossible.
+    """
+    spans: list[Span] = []
+    next_offset, end = start, 0
+    for position, header in iter_batches(records):
+        end = position + header.size_bytes
+        if header.next_offset > next_offset:
+            spans.append(Span(position, header))
+            next_offset = header.next_offset
+    return spans, next_offset, len(records) - end
+
+
+def locate(fetched: FetchedRange, check_crcs: bool) -> Located:
+    """Finds the records of a range.
+
+    Raises:
+        PeerError: A batch is damaged; names topic, partition and offset.
+    """
+    spans = list(_committed(fetched, check_crcs))
+    try:
+        plain = all(span.header.codec is Codec.NONE for span in fetched.spans)
+    except ProtocolError as error:
+        raise _damaged(fetched, fetched.spans[0], error.message) from error
+    located = _in_place(fetched, spans) if plain else _unpacked(fetched, spans)
+    return _within(located, fetched.start, fetched.end)
+
+
+def _damaged(fetched: FetchedRange, span: Span, message: str) -> PeerError:
+    topic, partition = fetched.partition
+    return PeerError(
+        f"Topic {topic!r}, partition {partition}: the record batch at offset {span.header.base_offset} is damaged: "
+        f"{message}",
+        hint="The log or the way to it is damaged; start behind it with scan.startup.mode = 'specific-offsets'.",
+    )
+
+
+def _committed(fetched: FetchedRange, check_crcs: bool) -> Iterator[Span]:
+    """Yields the batches whose records count."""
+    waiting = sorted(fetched.aborted, key=lambda one: one.first_offset, reverse=True)
+    aborted: set[int] = set()
+    for span in fetched.spans:
+        header = span.header
+        while waiting and waiting[-1].first_offset <= header.last_offset:
+            aborted.add(waiting.pop().producer_id)
+        if check_crcs:
+            try:
+                check_crc(fetched.records, header, span.position)
+            except ProtocolError as error:
+                raise _damaged(fetched, span, error.message) from error
+        if header.is_control:
+            if _is_abort(fetched, span):
+                aborted.discard(header.producer_id)
+            continue
+        if not (header.is_transactional and header.producer_id in aborted):
+            yield span
+
+
+def _is_abort(fetched: FetchedRange, span: Span) -> bool:
+    try:
+        records = decode_records(fetched.records, span.position, verify_crc=False)
+        return bool(records) and _CONTROL_KEY.unpack_from(records[0].key or b"")[1] == _ABORT_MARKER
+    except (ProtocolError, struct.error) as error:
+        raise _damaged(fetched, span, f"a broken control record: {error}") from error
+
+
+def _in_place(fetched: FetchedRange, spans: Sequence[Span]) -> Located:
+    """Finds the records of uncompressed batches in one go, where they lie."""
+    data = np.frombuffer(fetched.records, np.uint8)
+    columns, table = decode_batches(data)
+    if table.fault >= 0:
+        at = next((span for span in fetched.spans if span.position == table.fault), fetched.spans[0])
+        raise _damaged(fetched, at, "its records do not fit its header")
+    counts = np.diff(table.first_rows, append=len(columns))
+    indexes = np.full(len(table), -1, np.int64)
+    indexes[np.searchsorted(table.positions, [span.position for span in spans])] = np.arange(len(spans))
+    batches = np.repeat(indexes, counts)
+    if (indexes[counts > 0] < 0).any():
+        columns, batches = _chosen(columns, batches >= 0), batches[batches >= 0]
+    return Located(data, columns, batches, spans)
+
+
+def _unpacked(fetched: FetchedRange, spans: Sequence[Span]) -> Located:
+    """Puts the records sections of all batches, decompressed, into one buffer."""
+    bodies = [_body(fetched, span) for span in spans]
+    total_bytes = sum(len(body) for body in bodies)
+    if total_bytes > _MOST_BYTES:
+        hint = "Lower 'properties.max.partition.fetch.bytes'."
+        raise PeerError(f"One answer decompresses to {total_bytes} bytes, expected at most {_MOST_BYTES}", hint=hint)
+    data = bodies[0] if len(bodies) == 1 else np.empty(total_bytes, np.uint8)
+    found: list[RecordColumns] = []
+    start = 0
+    for span, body in zip(spans, bodies, strict=True):
+        if len(bodies) > 1:
+            data[start : start + len(body)] = body
+        found.append(_moved(_section(fetched, span, body), start))
+        start += len(body)
+    columns = (
+        RecordColumns(*(np.concatenate(parts) for parts in zip(*map(_arrays, found), strict=True))) if found else _NONE
+    )
+    batches = np.repeat(np.arange(len(spans)), [len(one) for one in found])
+    return Located(data, columns, batches, spans)
+
+
+def _body(fetched: FetchedRange, span: Span) -> NDArray[np.uint8]:
+    """Returns a batch's records section, decompressed."""
+    header = span.header
+    start = span.position + HEADER_BYTES
+    section = fetched.records[start : span.position + header.size_bytes]
+    try:
+        if header.codec is Codec.NONE:
+            return np.frombuffer(section, np.uint8)
+        return np.frombuffer(decompress(header.codec, section, limit_bytes=MAX_DECOMPRESSED_BYTES), np.uint8)
+    except ProtocolError as error:
+        raise _damaged(fetched, span, error.message) from error
+
+
+def _section(fetched: FetchedRange, span: Span, body: NDArray[np.uint8]) -> RecordColumns:
+    header = span.header
+    append_time_ms = header.max_timestamp_ms if header.timestamp_type == LOG_APPEND_TIME else -1
+    try:
+        return decode_section(body, header.record_count, header.base_offset, header.base_timestamp_ms, append_time_ms)
+    except RecordFault as error:
+        raise _damaged(fetched, span, "its records do not fit its header") from error
+
+
+def _arrays(columns: RecordColumns) -> tuple[NDArray[np.int64], ...]:
+    return tuple(getattr(columns, field.name) for field in fields(columns))
+
+
+_NONE = RecordColumns(*[np.empty(0, np.int64)] * len(fields(RecordColumns)))
+
+
+def _moved(columns: RecordColumns, start: int) -> RecordColumns:
+    """Returns the columns with their places `start` bytes further on."""
+    if start == 0:
+        return columns
+    return replace(
+        columns,
+        key_starts=columns.key_starts + start,
+        value_starts=columns.value_starts + start,
+        header_starts=columns.header_starts + start,
+    )
+
+
+def _chosen(columns: RecordColumns, kept: NDArray[np.bool_]) -> RecordColumns:
+    return RecordColumns(*(array[kept] for array in _arrays(columns)))
+
+
+def _within(located: Located, start: int, end: int | None) -> Located:
+    """Leaves out the records before and behind the range that was asked for."""
+    offsets = located.columns.offsets
+    if not len(offsets) or (offsets[0] >= start and (end is None or offsets[-1] < end)):
+        return located
+    kept = offsets >= start
+    if end is not None:
+        kept &= offsets < end
+    return replace(located, columns=_chosen(located.columns, kept), batches=located.batches[kept])
+
+
+def headers_of(located: Located, rows: NDArray[np.int64]) -> pl.Series:
+    """Returns the headers of some records as MAP<STRING, BYTES>; those that have any are read one by one."""
+    starts, counts = located.columns.header_starts, located.columns.header_counts
+    held = [_read_headers(located.data, int(starts[row]), int(counts[row])) if counts[row] else [] for row in rows]
+    return pl.Series(held, dtype=pl.List(pl.Struct({"key": pl.String(), "value": pl.Binary()})))
+
+
+def _read_headers(data: NDArray[np.uint8], at: int, count: int) -> list[dict[str, str | bytes | None]]:
+    """Reads headers whose lengths the kernel has proved."""
+    found: list[dict[str, str | bytes | None]] = []
+    for _ in range(count):
+        name, at = _read_bytes(data, at)
+        value, at = _read_bytes(data, at)
+        found.append({"key": (name or b"").decode("utf-8", "replace"), "value": value})
+    return found
+
+
+def _read_bytes(data: NDArray[np.uint8], at: int) -> tuple[bytes | None, int]:
+    length = shift = 0
+    while True:
+        byte = int(data[at])
+        at += 1
+        length |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            break
+        shift += 7
+    length = (length >> 1) ^ -(length & 1)
+    return (None, at) if length < 0 else (data[at : at + length].tobytes(), at + length)

@@ -1,0 +1,1 @@
+"""The sink that shows rows as Flink's `print` connector does."""

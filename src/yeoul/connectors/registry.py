@@ -1,0 +1,160 @@
+"""Every connector by name: checking a table's options, opening it to read or to write.
+
+Owns the list of connectors and the checks they share. Invariants: importing this module loads no connector and nothing
+heavy; an option that passes `check_options` parses when the table is opened. Callers: the planner (`check_options` when
+a table is declared), jobs (`open_source`, `open_sink`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from yeoul.connectors.blackhole.spec import BLACKHOLE
+from yeoul.connectors.datagen.spec import DATAGEN
+from yeoul.connectors.filesystem.spec import FILESYSTEM
+from yeoul.connectors.format_options import check_formats, is_format_option, known_options
+from yeoul.connectors.frame.spec import FRAME
+from yeoul.connectors.kafka.spec import KAFKA
+from yeoul.connectors.options import Option, choice, parse_duration_ms, text, whole
+from yeoul.connectors.print.spec import PRINT
+from yeoul.connectors.side_stream.spec import SIDE_STREAM
+from yeoul.connectors.spec import ConnectorContext, ConnectorSpec
+from yeoul.errors import UserError, did_you_mean
+from yeoul.plan.tables import Column, ColumnKind
+
+if TYPE_CHECKING:
+    from yeoul.engine.contract import Sink, Source
+    from yeoul.plan.nodes import Scan, Write
+
+__all__ = [
+    "CONNECTORS",
+    "ConnectorContext",
+    "ConnectorSpec",
+    "check_options",
+    "connector_of",
+    "open_sink",
+    "open_source",
+    "option_names",
+]
+
+CONNECTORS: Mapping[str, ConnectorSpec] = {
+    spec.name: spec for spec in (FILESYSTEM, KAFKA, DATAGEN, PRINT, BLACKHOLE, FRAME, SIDE_STREAM)
+}
+
+SHARED_OPTIONS: tuple[Option[Any], ...] = (
+    Option("connector", text, "", "Which connector serves the table.", required=True),
+    Option("scan.parallelism", whole(1), None, "Accepted for Flink's sake: sources run on one reading thread."),
+    Option("sink.parallelism", whole(1), None, "Accepted for Flink's sake: a sink runs on one thread."),
+    Option("scan.watermark.idle-timeout", parse_duration_ms, None, "After how long an idle split stops counting."),
+    Option(
+        "scan.watermark.emit.strategy",
+        choice(("on-periodic", "on-event")),
+        "on-periodic",
+        "Accepted for Flink's sake: lateness is judged per row, so results do not depend on it.",
+    ),
+)
+"""Options that every connector takes; `scan.watermark.*` is read by the planner."""
+
+
+def connector_of(options: Mapping[str, str]) -> ConnectorSpec:
+    """Returns the connector that `options` name.
+
+    Raises:
+        UserError: None is named, or there is none of that name.
+    """
+    name = options.get("connector")
+    if name is None:
+        shown = ", ".join(sorted(CONNECTORS))
+        raise UserError("A table needs the option 'connector'", hint=f"Known: {shown}")
+    if name not in CONNECTORS:
+        raise UserError(f"Unknown connector {name!r}", hint=did_you_mean(name, CONNECTORS))
+    return CONNECTORS[name]
+
+
+def option_names(spec: ConnectorSpec) -> tuple[str, ...]:
+    """Returns the names of every option of a connector, shared ones included, the formats' own left out."""
+    return tuple(option.name for option in (*SHARED_OPTIONS, *spec.options)) + tuple(spec.format_options)
+
+
+def check_options(options: Mapping[str, str], columns: Sequence[Column]) -> None:
+    """Checks a table's WITH clause against its connector and its columns.
+
+    Args:
+        options: As declared, dynamic ones on top.
+        columns: All declared columns.
+
+    Raises:
+        UserError: An option or a metadata key is unknown, missing, or does not parse; with the nearest known name.
+    """
+    spec = connector_of(options)
+    for name, given in options.items():
+        _check_option(spec, name, given, options)
+    _check_required(spec, options)
+    check_formats(spec, options)
+    _check_metadata(spec, columns)
+    spec.check(options, columns)
+
+
+def open_source(scan: Scan, context: ConnectorContext) -> Source:
+    """Returns the table of a scan as something to read.
+
+    Raises:
+        UserError: Its options are wrong, or its connector only writes.
+    """
+    spec = connector_of(scan.options)
+    if spec.make_source is None:
+        raise UserError(
+            f"Table {scan.table.name!r} cannot be read: connector {spec.name!r} only writes",
+            hint=f"Connectors that can be read: {_names(one for one in CONNECTORS.values() if one.make_source)}",
+        )
+    check_options(scan.options, scan.table.columns)
+    return spec.make_source(scan, context)
+
+
+def open_sink(write: Write, context: ConnectorContext) -> Sink:
+    """Returns the table of a write as something to write to.
+
+    Raises:
+        UserError: Its options are wrong, or its connector only reads.
+    """
+    spec = connector_of(write.options)
+    if spec.make_sink is None:
+        raise UserError(
+            f"Table {write.table.name!r} cannot be written: connector {spec.name!r} only reads",
+            hint=f"Connectors that can be written: {_names(one for one in CONNECTORS.values() if one.make_sink)}",
+        )
+    check_options(write.options, write.table.columns)
+    return spec.make_sink(write, context)
+
+
+def _names(specs: Iterable[ConnectorSpec]) -> str:
+    return ", ".join(sorted(spec.name for spec in specs))
+
+
+def _check_option(spec: ConnectorSpec, name: str, given: str, options: Mapping[str, str]) -> None:
+    for option in (*spec.options, *SHARED_OPTIONS):
+        if option.matches(name):
+            option.read_text(name, given)
+            return
+    if not is_format_option(spec, name, options):
+        known = [*option_names(spec), *known_options(spec, options)]
+        raise UserError(f"Unknown option {name!r} for connector {spec.name!r}", hint=did_you_mean(name, known))
+
+
+def _check_required(spec: ConnectorSpec, options: Mapping[str, str]) -> None:
+    for option in spec.options:
+        if option.required and option.name not in options:
+            raise UserError(
+                f"Connector {spec.name!r} needs the option {option.name!r}",
+                hint=f"Add {option.name!r} = '...' to WITH: {option.doc}",
+            )
+
+
+def _check_metadata(spec: ConnectorSpec, columns: Sequence[Column]) -> None:
+    for column in columns:
+        key = column.metadata_key or column.name
+        if column.kind is not ColumnKind.METADATA or key in spec.metadata:
+            continue
+        hint = did_you_mean(key, spec.metadata) or "It has none."
+        raise UserError(f"Unknown metadata {key!r} of connector {spec.name!r}, column {column.name!r}", hint=hint)

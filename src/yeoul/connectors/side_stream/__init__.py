@@ -1,0 +1,1 @@
+"""The source over what a job set aside: late rows and dead records."""

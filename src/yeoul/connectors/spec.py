@@ -1,0 +1,91 @@
+"""What a connector says about itself: its options, its metadata, and how to open it.
+
+Owns `ConnectorSpec` and `ConnectorContext`. Invariants: a spec is a value that costs nothing to import; the functions
+in it load the connector itself when they are called. Callers: each connector's `spec` module makes one, `registry`
+reads it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TextIO
+
+from yeoul.clock import SYSTEM_CLOCK, Clock
+from yeoul.connectors.options import Option
+from yeoul.plan.nodes import Scan, Write
+from yeoul.plan.tables import Column
+from yeoul.plan.types import DataType
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from yeoul.engine.contract import Sink, Source
+
+__all__ = ["ConnectorContext", "ConnectorSpec", "Metadata", "accept_any"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorContext:
+    """What a connector may use of the world around it.
+
+    Attributes:
+        clock: Wall time and elapsed time.
+        frames: For the connector `frame`: tables given as frames, by name.
+        output: Where `print` writes.
+        error_output: Where `print` writes under `standard-error`, and where warnings go.
+        local_time_zone: An IANA name; what `table.local-time-zone` says.
+        stopping: Set when the job is to end; waits inside `open` watch it.
+    """
+
+    clock: Clock = SYSTEM_CLOCK
+    frames: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    output: TextIO = field(default_factory=lambda: sys.stdout)
+    error_output: TextIO = field(default_factory=lambda: sys.stderr)
+    local_time_zone: str = "UTC"
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def warn(self, message: str) -> None:
+        """Says something that the user must not miss."""
+        print(f"warning: {message}", file=self.error_output, flush=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """A metadata key of a connector: its natural type, and whether a sink takes it too."""
+
+    type: DataType
+    writable: bool = False
+
+
+def accept_any(options: Mapping[str, str], columns: Sequence[Column]) -> None:
+    """The check of a connector that has no rules across options."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorSpec:
+    """One connector.
+
+    Attributes:
+        name: As in `'connector' = '...'`.
+        options: All it knows, except `connector`, the formats' own and `scan.watermark.*`.
+        doc: One sentence for people.
+        make_source: Opens it for reading; None: it cannot be read.
+        make_sink: Opens it for writing; None: it cannot be written.
+        formats: The formats it can carry; None: any; empty: it has no format.
+        format_options: Which options name a format (`format`, `key.format`, ...), and the prefix of that format's own.
+        metadata: Its metadata keys.
+        check: Rules across options and columns; raises UserError.
+    """
+
+    name: str
+    options: tuple[Option[Any], ...]
+    doc: str
+    make_source: Callable[[Scan, ConnectorContext], Source] | None = None
+    make_sink: Callable[[Write, ConnectorContext], Sink] | None = None
+    formats: tuple[str, ...] | None = ()
+    format_options: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, Metadata] = field(default_factory=dict)
+    check: Callable[[Mapping[str, str], Sequence[Column]], None] = accept_any
