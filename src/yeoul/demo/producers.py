@@ -16,7 +16,7 @@ from confluent_kafka import Producer
 from yeoul.clock import SYSTEM_CLOCK, Clock
 from yeoul.demo.clickstream import Clickstream, traffic_factor
 from yeoul.demo.host_metrics import Sampler
-from yeoul.demo.topics import CLICKS, HOST
+from yeoul.demo.topics import CLICKS, HOST, create_topics
 
 __all__ = ["produce_until"]
 
@@ -75,6 +75,7 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    create_topics(options.bootstrap)
     produce_until(stop, options.bootstrap, options.rate, options.seed)
 
 

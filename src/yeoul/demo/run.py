@@ -1,7 +1,7 @@
 """Starts the demo's processes, keeps them running, and shows where to look.
 
-The broker comes first; producers, jobs and page are then started one right after the other, each saying at once that
-it is on its way, so that their start-up overlaps. All of them are tied to this process's life. What was written stays
+The broker comes first; producers, jobs and page are then started one right after the other, so that their start-up
+overlaps. All of them are tied to this process's life. What was written stays
 in the data directory, and the next start goes on from there.
 """
 
@@ -102,18 +102,17 @@ def _start_terminal(stop: threading.Event, bootstrap: str, console: Console) -> 
 
 def _producers(options: DemoOptions) -> ChildSpec:
     def command(addresses: Mapping[str, str], ready_file: Path) -> Sequence[str]:
-        call = ["yeoul.demo.producers", "--bootstrap", addresses["kafka"], "--ready-file", str(ready_file)]
+        call = ["yeoul.demo.producers", "--bootstrap", addresses["kafka"]]
         return [*call, "--rate", str(options.rate), "--seed", str(options.seed)]
 
-    return ChildSpec("producers", "producers", command)
+    return ChildSpec("producers", "", command)
 
 
 def _jobs(options: DemoOptions) -> ChildSpec:
     def command(addresses: Mapping[str, str], ready_file: Path) -> Sequence[str]:
-        call = ["yeoul.demo.jobs", "--bootstrap", addresses["kafka"], "--ready-file", str(ready_file)]
-        return [*call, "--state-dir", str(options.data_dir / "jobs")]
+        return ["yeoul.demo.jobs", "--bootstrap", addresses["kafka"], "--state-dir", str(options.data_dir / "jobs")]
 
-    return ChildSpec("jobs", "jobs", command)
+    return ChildSpec("jobs", "", command)
 
 
 def _web(options: DemoOptions) -> ChildSpec:

@@ -82,7 +82,9 @@ GROUP BY window_start, window_end, page
 HAVING window_start >= {since} AND COUNT(*) > 100""",
     "slow-requests": """
 INSERT INTO slow_requests
-SELECT user_id, action, page, latency_ms, produced_at FROM clicks WHERE latency_ms > 250""",
+SELECT user_id, action, page, latency_ms, produced_at
+FROM clicks
+WHERE latency_ms > 250 AND produced_at >= TO_TIMESTAMP_LTZ({since_ms}, 3)""",
     "host": """
 INSERT INTO host_by_window
 SELECT window_end, host, AVG(cpu_percent), AVG(memory_percent), AVG(disk_read_mb_s + disk_write_mb_s),
@@ -106,4 +108,4 @@ def insert(job: str, since_ms: int) -> str:
         "HAVING window_start >= TIMESTAMP '1970-01-01 00:00:00.000'"
     """
     moment = datetime.fromtimestamp(since_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-    return JOBS[job].strip().format(since=f"TIMESTAMP '{moment}'")
+    return JOBS[job].strip().format(since=f"TIMESTAMP '{moment}'", since_ms=since_ms)

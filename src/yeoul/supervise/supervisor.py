@@ -36,6 +36,7 @@ from yeoul.supervise.ready import read_address
 __all__ = ["ChildSpec", "Supervisor"]
 
 _READY_CHECK_S = 0.02
+_SERVES_NOTHING = "(serves nothing)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ class ChildSpec:
 
     Attributes:
         name: For people.
-        key: Its address's name in ready files: `kafka`, `http`.
+        key: Its address's name in ready files: `kafka`, `http`; empty for a child that serves nothing, which is
+            ready as soon as it was started.
         command: Module and arguments, given the addresses known so far (its own too, once it was ready: a restart
             keeps its port) and where to write its ready file.
     """
@@ -97,7 +99,7 @@ class Supervisor:
                 yield state.exited(name, code, self._now_s())
         if state.is_starting:
             for spec in self.specs:
-                address = read_address(_ready_file(directory, spec), spec.key)
+                address = read_address(_ready_file(directory, spec), spec.key) if spec.key else _SERVES_NOTHING
                 if address and spec.name in self._processes:
                     yield state.ready(spec.name, address, self._now_s())
         yield state.tick(self._now_s())
@@ -141,7 +143,8 @@ class Supervisor:
             process.wait()
 
     def _by_key(self, addresses: Mapping[str, str]) -> dict[str, str]:
-        return {self._spec(name).key: address for name, address in addresses.items()}
+        specs = {self._spec(name): address for name, address in addresses.items()}
+        return {spec.key: address for spec, address in specs.items() if spec.key}
 
     def _spec(self, name: str) -> ChildSpec:
         return next(spec for spec in self.specs if spec.name == name)
@@ -157,7 +160,7 @@ class Supervisor:
 
 
 def _ready_file(directory: Path, spec: ChildSpec) -> Path:
-    return directory / f"{spec.key}.ready"
+    return directory / f"{spec.name}.ready"
 
 
 def _sleep(wake: socket.socket, pause_s: float | None) -> None:
