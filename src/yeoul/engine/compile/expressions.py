@@ -18,15 +18,31 @@ from yeoul.engine.compile.arithmetic import ARITHMETIC
 from yeoul.engine.compile.casts import lower_cast
 from yeoul.engine.compile.comparison import COMPARISON
 from yeoul.engine.compile.dtypes import literal, polars_dtype
+from yeoul.engine.compile.encodings import ENCODINGS
+from yeoul.engine.compile.json_paths import JSON_PATHS
 from yeoul.engine.compile.lowering import EvaluationContext, Lowering, Site
+from yeoul.engine.compile.numbers import NUMBERS
 from yeoul.engine.compile.rendering import render
+from yeoul.engine.compile.structures import STRUCTURES
+from yeoul.engine.compile.temporal import TEMPORAL
+from yeoul.engine.compile.text import TEXT
 from yeoul.errors import UserError
 from yeoul.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal, children_of, columns_of
 from yeoul.plan.types import Kind
 
 __all__ = ["EvaluationContext", "compile_expression", "compile_projections", "lowered_functions"]
 
-_LOWERINGS: Mapping[str, Lowering] = {**ARITHMETIC, **COMPARISON}
+_LOWERINGS: Mapping[str, Lowering] = {
+    **ARITHMETIC,
+    **COMPARISON,
+    **NUMBERS,
+    **TEXT,
+    **ENCODINGS,
+    **TEMPORAL,
+    **STRUCTURES,
+    **JSON_PATHS,
+}
+_FALLIBLE = frozenset({*ARITHMETIC, "abs", "element", "rand_integer"})
 _DEFERRING = frozenset({"and", "or", "if", "coalesce", "ifnull"})
 
 
@@ -72,7 +88,7 @@ def compile_projections(
 
 
 def _can_fail(expression: Expression) -> bool:
-    if isinstance(expression, Cast) or (isinstance(expression, Call) and expression.function in ARITHMETIC):
+    if isinstance(expression, Cast) or (isinstance(expression, Call) and expression.function in _FALLIBLE):
         return True
     return any(_can_fail(child) for child in children_of(expression))
 

@@ -1,0 +1,136 @@
+"""Bytes, Base64, hexadecimal digits, digests, URLs and character sets."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from urllib.parse import parse_qs, quote_plus, unquote_plus, urlsplit
+
+import polars as pl
+
+from yeoul.engine.compile.distinct_values import per_value
+from yeoul.engine.compile.lowering import Lowering, Site
+from yeoul.engine.compile.text import literal_text
+from yeoul.errors import UserError
+from yeoul.plan.types import Kind
+
+__all__ = ["ENCODINGS"]
+
+_CHARSETS = {
+    "UTF-8": "utf-8", "US-ASCII": "ascii", "ISO-8859-1": "latin-1",
+    "UTF-16": "utf-16", "UTF-16BE": "utf-16-be", "UTF-16LE": "utf-16-le",
+}  # fmt: skip
+
+
+def _as_bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+def _digest(algorithm: str) -> Lowering:
+    def hexadecimal(value: object) -> str:
+        return hashlib.new(algorithm, _as_bytes(value), usedforsecurity=False).hexdigest()
+
+    return lambda site: per_value(site.args[0], hexadecimal, pl.String())
+
+
+def _sha2(site: Site) -> pl.Expr:
+    bits = site.constant(1)
+    if bits not in (224, 256, 384, 512):
+        raise UserError(f"The bits of {site.text} must be 224, 256, 384 or 512, as a literal", span=site.call.span)
+    return _digest(f"sha{bits}")(site)
+
+
+def _to_base64(site: Site) -> pl.Expr:
+    operand = site.args[0]
+    return operand.bin.encode("base64") if site.types[0].kind is Kind.BYTES else operand.str.encode("base64")
+
+
+def _charset(site: Site) -> str:
+    name = literal_text(site, 1, "The character set").upper()
+    if name not in _CHARSETS:
+        raise UserError(
+            f"Unknown character set {name!r} in {site.text}", hint=f"Known: {', '.join(_CHARSETS)}", span=site.call.span
+        )
+    return _CHARSETS[name]
+
+
+def _encode(site: Site) -> pl.Expr:
+    charset = _charset(site)
+    if charset == "utf-8":
+        return site.args[0].cast(pl.Binary)
+    return per_value(site.args[0], lambda value: str(value).encode(charset, "replace"), pl.Binary())
+
+
+def _decode(site: Site) -> pl.Expr:
+    charset = _charset(site)
+    return per_value(site.args[0], lambda value: _as_bytes(value).decode(charset, "replace"), pl.String())
+
+
+def _url_decode(value: object) -> str | None:
+    try:
+        return unquote_plus(str(value), errors="strict")
+    except UnicodeDecodeError:
+        return None
+
+
+def _url_part(value: object, part: str, key: str | None) -> str | None:
+    try:
+        url = urlsplit(str(value))
+    except ValueError:
+        return None
+    if part == "QUERY":
+        found = parse_qs(url.query, keep_blank_values=True).get(key) if key is not None else [url.query]
+        return found[0] if found and (key is not None or url.query) else None
+    user, at, _ = url.netloc.rpartition("@")
+    parts = {
+        "PROTOCOL": url.scheme,
+        "HOST": url.hostname or "",
+        "PATH": url.path,
+        "REF": url.fragment,
+        "AUTHORITY": url.netloc,
+        "FILE": url.path + (f"?{url.query}" if url.query else ""),
+        "USERINFO": user if at else "",
+    }
+    return parts[part] or ("" if part in ("PATH", "FILE") else None)
+
+
+def _parse_url(site: Site) -> pl.Expr:
+    part = literal_text(site, 1, "The part")
+    key = literal_text(site, 2, "The key") if len(site.args) > 2 else None
+    known = ("HOST", "PATH", "QUERY", "REF", "PROTOCOL", "AUTHORITY", "FILE", "USERINFO")
+    if part not in known:
+        raise UserError(f"Unknown part {part!r} in {site.text}", hint=f"Known: {', '.join(known)}", span=site.call.span)
+    return per_value(site.args[0], lambda value: _url_part(value, part, key), pl.String())
+
+
+def _digits(form: str) -> Callable[[object], str]:
+    """Digits of an integer; of a negative one those of its 64-bit two's complement, as Java writes it."""
+    return lambda value: format(int(str(value)) & ((1 << 64) - 1), form)
+
+
+def _hex(site: Site) -> pl.Expr:
+    if site.types[0].kind is Kind.STRING:
+        return site.args[0].str.encode("hex").str.to_uppercase()
+    return per_value(site.args[0], _digits("X"), pl.String())
+
+
+def _unhex(site: Site) -> pl.Expr:
+    text = site.args[0]
+    even = pl.when(text.str.len_bytes() % 2 == 1).then(pl.concat_str(pl.lit("0"), text)).otherwise(text)
+    return even.str.decode("hex", strict=False)
+
+
+ENCODINGS: Mapping[str, Lowering] = {
+    **{name: _digest(name) for name in ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")},
+    "sha2": _sha2,
+    "to_base64": _to_base64,
+    "from_base64": lambda site: site.args[0].str.decode("base64", strict=False).cast(pl.String, strict=False),
+    "encode": _encode,
+    "decode": _decode,
+    "url_encode": lambda site: per_value(site.args[0], lambda value: quote_plus(str(value), safe="*-._"), pl.String()),
+    "url_decode": lambda site: per_value(site.args[0], _url_decode, pl.String()),
+    "parse_url": _parse_url,
+    "bin": lambda site: per_value(site.args[0], _digits("b"), pl.String()),
+    "hex": _hex,
+    "unhex": _unhex,
+}

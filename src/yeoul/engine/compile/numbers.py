@@ -1,0 +1,185 @@
+"""Functions of numbers: rounding, powers, trigonometry, chance."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import polars as pl
+
+from yeoul.engine.compile.casts import rounded_decimal
+from yeoul.engine.compile.faults import EvaluationError, checked
+from yeoul.engine.compile.lowering import Lowering, Site
+from yeoul.plan.types import Kind
+
+__all__ = ["NUMBERS"]
+
+
+def _float(function: Callable[[pl.Expr], pl.Expr]) -> Lowering:
+    return lambda site: function(site.args[0])
+
+
+def _whole(*, up: bool) -> Lowering:
+    def lower(site: Site) -> pl.Expr:
+        operand = site.args[0]
+        if site.types[0].is_integer:
+            return operand
+        return (operand.ceil() if up else operand.floor()).cast(site.dtype)
+
+    return lower
+
+
+def _abs(site: Site) -> pl.Expr:
+    if not site.types[0].is_integer:
+        return site.args[0].abs()
+    text, type, dtype = site.text, site.call.type, site.dtype
+    bits = {pl.Int8(): 7, pl.Int16(): 15, pl.Int32(): 31, pl.Int64(): 63}[dtype]  # type: ignore[index]
+
+    def compute(column: pl.Series) -> pl.Series:
+        if column.min() == -(1 << bits):
+            raise EvaluationError(f"Overflow in {text}: {1 << bits} does not fit {type.or_null()}")
+        return column.abs()
+
+    return checked(site.args, compute, dtype)
+
+
+def _rounded(*, nearest: bool) -> Lowering:
+    """ROUND and TRUNCATE; halves go away from zero."""
+
+    def lower(site: Site) -> pl.Expr:
+        digits = site.constant(1) if len(site.args) > 1 else 0
+        operand = site.args[0]
+        if digits is None:
+            return pl.lit(None, dtype=site.dtype)
+        if isinstance(digits, int):
+            if site.types[0].is_integer and digits >= 0:
+                return operand
+            if site.types[0].kind is Kind.DECIMAL:
+                return _rounded_decimal(site, digits, nearest=nearest)
+            if digits >= 0 and site.types[0].is_float:
+                return operand.round(digits, mode="half_away_from_zero") if nearest else operand.truncate(digits)
+            return _scaled(operand, pl.lit(10.0**-digits), nearest=nearest, down=True).cast(site.dtype)
+        power = pl.lit(10.0).pow(site.args[1].cast(pl.Float64))
+        return _scaled(operand.cast(pl.Float64), power, nearest=nearest, down=False).cast(site.dtype)
+
+    return lower
+
+
+def _scaled(operand: pl.Expr, power: pl.Expr, *, nearest: bool, down: bool) -> pl.Expr:
+    moved = operand / power if down else operand * power
+    kept = moved.round(0, mode="half_away_from_zero") if nearest else moved.truncate(0)
+    return kept * power if down else kept / power
+
+
+def _rounded_decimal(site: Site, digits: int, *, nearest: bool) -> pl.Expr:
+    dtype = site.dtype
+    assert isinstance(dtype, pl.Decimal)
+    scale = site.types[0].scale or 0
+
+    def compute(column: pl.Series) -> pl.Series:
+        if digits >= scale:
+            return column.cast(dtype)
+        if digits < 0:
+            whole = column.cast(pl.Decimal(38, scale))
+            return _in_units(whole, 10**-digits, nearest=nearest).cast(dtype)
+        return rounded_decimal(column, dtype) if nearest else column.truncate(digits).cast(dtype)
+
+    return checked([site.args[0]], compute, dtype)
+
+
+def _in_units(column: pl.Series, unit: int, *, nearest: bool) -> pl.Series:
+    """Whole multiples of `unit`: the nearest, halves away from zero, or the next towards zero."""
+    whole = pl.col("a").truncate(0).cast(pl.Int128)
+    step = pl.lit(unit, dtype=pl.Int128)
+    half = pl.lit(unit // 2, dtype=pl.Int128) * whole.sign() if nearest else pl.lit(0, dtype=pl.Int128)
+    return column.to_frame("a").select((whole + half).truncdiv(step) * step).to_series()
+
+
+def _logarithm(site: Site) -> pl.Expr:
+    if len(site.args) == 1:
+        return site.args[0].log()
+    return site.args[1].log() / site.args[0].log()
+
+
+def _rows() -> pl.Expr:
+    return pl.int_range(pl.len())
+
+
+def _rand(site: Site) -> pl.Expr:
+    seed = site.constant(0) if site.args else None
+    fixed = seed if isinstance(seed, int) else None
+
+    def compute(rows: pl.Series) -> pl.Series:
+        return pl.Series("rand", np.random.default_rng(fixed).random(len(rows)))
+
+    return checked([_rows()], compute, pl.Float64())
+
+
+def _rand_integer(site: Site) -> pl.Expr:
+    seed = site.constant(0) if len(site.args) > 1 else None
+    fixed = abs(seed) if isinstance(seed, int) else None
+    bound = site.args[-1]
+    text = site.text
+
+    def compute(rows: pl.Series, bounds: pl.Series) -> pl.Series:
+        least = bounds.min()
+        if isinstance(least, int) and least <= 0:
+            raise EvaluationError(f"The bound of {text} must be above 0, got {least}")
+        high = bounds.to_numpy() if len(bounds) == len(rows) else int(bounds[0])
+        return pl.Series("rand", np.random.default_rng(fixed).integers(0, high, len(rows)), dtype=pl.Int32)
+
+    return checked([_rows(), bound], compute, pl.Int32())
+
+
+def _uuid(site: Site) -> pl.Expr:
+    def compute(rows: pl.Series) -> pl.Series:
+        words = np.frombuffer(bytearray(os.urandom(16 * len(rows))), np.uint8).reshape(-1, 16)
+        words[:, 6] = (words[:, 6] & 0x0F) | 0x40
+        words[:, 8] = (words[:, 8] & 0x3F) | 0x80
+        text = words.tobytes().hex()
+        return _dashed(pl.Series("u", [text[at : at + 32] for at in range(0, len(text), 32)], dtype=pl.String))
+
+    return checked([_rows()], compute, pl.String())
+
+
+def _dashed(digits: pl.Series) -> pl.Series:
+    cuts = ((0, 8), (8, 4), (12, 4), (16, 4), (20, 12))
+    parts = [pl.col("u").str.slice(start, length) for start, length in cuts]
+    return digits.to_frame().select(pl.concat_str(parts, separator="-").alias("u")).to_series()
+
+
+NUMBERS: Mapping[str, Lowering] = {
+    "abs": _abs,
+    "sign": lambda site: site.args[0].sign().cast(site.dtype),
+    "ceil": _whole(up=True),
+    "floor": _whole(up=False),
+    "round": _rounded(nearest=True),
+    "truncate": _rounded(nearest=False),
+    "power": lambda site: site.args[0].pow(site.args[1]),
+    "sqrt": _float(lambda x: x.sqrt()),
+    "exp": _float(lambda x: x.exp()),
+    "ln": _float(lambda x: x.log()),
+    "log10": _float(lambda x: x.log10()),
+    "log2": _float(lambda x: x.log(2.0)),
+    "log": _logarithm,
+    "sin": _float(lambda x: x.sin()),
+    "cos": _float(lambda x: x.cos()),
+    "tan": _float(lambda x: x.tan()),
+    "cot": _float(lambda x: x.cot()),
+    "asin": _float(lambda x: x.arcsin()),
+    "acos": _float(lambda x: x.arccos()),
+    "atan": _float(lambda x: x.arctan()),
+    "atan2": lambda site: pl.arctan2(site.args[0], site.args[1]),
+    "sinh": _float(lambda x: x.sinh()),
+    "cosh": _float(lambda x: x.cosh()),
+    "tanh": _float(lambda x: x.tanh()),
+    "degrees": _float(lambda x: x.degrees()),
+    "radians": _float(lambda x: x.radians()),
+    "pi": lambda site: pl.lit(math.pi),
+    "e": lambda site: pl.lit(math.e),
+    "rand": _rand,
+    "rand_integer": _rand_integer,
+    "uuid": _uuid,
+}

@@ -1,0 +1,68 @@
+"""Java's letters for dates and times ('yyyy-MM-dd HH:mm:ss.SSS') as chrono's."""
+
+from __future__ import annotations
+
+import itertools
+
+from yeoul.errors import Span, UserError
+
+__all__ = ["chrono_pattern"]
+
+_LETTERS = {
+    "yyyy": "%Y", "uuuu": "%Y", "y": "%Y", "u": "%Y", "yy": "%y", "uu": "%y",
+    "MM": "%m", "M": "%-m", "LL": "%m", "L": "%-m", "MMM": "%b", "LLL": "%b", "MMMM": "%B", "LLLL": "%B",
+    "dd": "%d", "d": "%-d", "DDD": "%j", "D": "%-j",
+    "HH": "%H", "H": "%-H", "hh": "%I", "h": "%-I", "mm": "%M", "m": "%-M", "ss": "%S", "s": "%-S",
+    "SSS": "%3f", "SSSSSS": "%6f", "SSSSSSSSS": "%9f", "a": "%p",
+    "E": "%a", "EE": "%a", "EEE": "%a", "EEEE": "%A",
+}  # fmt: skip
+
+
+def chrono_pattern(java: str, span: Span | None = None) -> str:
+    """Returns the pattern in chrono's letters.
+
+    Raises:
+        UserError: A letter that has no counterpart; the message names it.
+
+    Example:
+        >>> chrono_pattern("yyyy-MM-dd'T'HH:mm:ss.SSS")
+        '%Y-%m-%dT%H:%M:%S%.3f'
+    """
+    parts: list[str] = []
+    for (kind, character), group in itertools.groupby(_tokens(java)):
+        word = character * len(list(group))
+        if kind == "text":
+            parts.extend(word.replace("%", "%%"))
+            continue
+        if word not in _LETTERS:
+            raise UserError(
+                f"{word!r} in the format {java!r} is not supported",
+                hint="Known: " + " ".join(sorted(_LETTERS)),
+                span=span,
+            )
+        directive = _LETTERS[word]
+        if directive.endswith("f") and parts and parts[-1] == ".":
+            parts[-1] = "%." + directive[1:]  # the point belongs to chrono's fraction
+        else:
+            parts.append(directive)
+    return "".join(parts)
+
+
+def _tokens(java: str) -> list[tuple[str, str]]:
+    """Splits into ('letter', c) and ('text', c); what stands between quotes is text, two quotes are one."""
+    tokens: list[tuple[str, str]] = []
+    quoted, index = False, 0
+    while index < len(java):
+        character = java[index]
+        if character == "'":
+            if java[index : index + 2] == "''":
+                tokens.append(("text", "'"))
+                index += 1
+            else:
+                quoted = not quoted
+        elif character.isascii() and character.isalpha() and not quoted:
+            tokens.append(("letter", character))
+        else:
+            tokens.append(("text", character))
+        index += 1
+    return tokens

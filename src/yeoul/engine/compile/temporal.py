@@ -1,0 +1,377 @@
+"""Functions of dates, times and intervals.
+
+A TIMESTAMP_LTZ is read in the session's zone: it becomes a wall-clock reading first, and an instant again afterwards.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from yeoul.engine.compile.faults import checked
+from yeoul.engine.compile.lowering import Lowering, Site
+from yeoul.engine.compile.patterns import chrono_pattern
+from yeoul.engine.compile.readings import text_to_date, text_to_timestamp, to_instant, to_zone
+from yeoul.engine.compile.text import literal_text
+from yeoul.errors import UserError, did_you_mean
+from yeoul.plan.types import DataType, Kind, timestamp, timestamp_ltz
+
+__all__ = ["TEMPORAL"]
+
+_SECOND_FORMAT = "%Y-%m-%d %H:%M:%S"
+_UNIT_MS = {
+    "MILLISECOND": 1,
+    "SECOND": 1_000,
+    "MINUTE": 60_000,
+    "HOUR": 3_600_000,
+    "DAY": 86_400_000,
+    "WEEK": 7 * 86_400_000,
+}
+_UNIT_MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12, "DECADE": 120, "CENTURY": 1_200, "MILLENNIUM": 12_000}
+_TRUNCATION = {
+    "MILLISECOND": "1ms", "SECOND": "1s", "MINUTE": "1m", "HOUR": "1h", "DAY": "1d",
+    "MONTH": "1mo", "QUARTER": "1q", "YEAR": "1y",
+}  # fmt: skip
+
+
+def _unit(site: Site, index: int, known: Mapping[str, object]) -> str:
+    name = literal_text(site, index, "The unit").upper().removeprefix("SQL_TSI_")
+    if name not in known:
+        raise UserError(f"Unknown unit {name!r} in {site.text}", hint=did_you_mean(name, known), span=site.call.span)
+    return name
+
+
+def _wall(operand: pl.Expr, type: DataType, site: Site) -> pl.Expr:
+    return to_zone(operand, site.context.time_zone) if type.kind is Kind.TIMESTAMP_LTZ else operand
+
+
+# ---- parts ------------------------------------------------------------
+
+
+def _of_interval(unit: str) -> Callable[[pl.Expr], pl.Expr] | None:
+    """A field of a day-time interval; each but the greatest wraps round."""
+    sizes: dict[str, tuple[int, int | None]] = {
+        "DAY": (86_400_000, None),
+        "HOUR": (3_600_000, 24),
+        "MINUTE": (60_000, 60),
+        "SECOND": (1_000, 60),
+        "MILLISECOND": (1, 1_000),
+    }
+    if unit not in sizes:
+        return None
+    size, wrap = sizes[unit]
+
+    def part(interval: pl.Expr) -> pl.Expr:
+        whole = interval.dt.total_milliseconds().truncdiv(size)
+        return whole if wrap is None else whole - whole.truncdiv(wrap) * wrap
+
+    return part
+
+
+_PARTS: Mapping[str, Callable[[pl.Expr], pl.Expr]] = {
+    "YEAR": lambda t: t.dt.year(),
+    "QUARTER": lambda t: t.dt.quarter(),
+    "MONTH": lambda t: t.dt.month(),
+    "WEEK": lambda t: t.dt.week(),
+    "DAY": lambda t: t.dt.day(),
+    "DOY": lambda t: t.dt.ordinal_day(),
+    "DOW": lambda t: t.dt.weekday() % 7 + 1,
+    "ISODOW": lambda t: t.dt.weekday(),
+    "ISOYEAR": lambda t: t.dt.iso_year(),
+    "DECADE": lambda t: t.dt.year().floordiv(10),
+    "CENTURY": lambda t: t.dt.century(),
+    "MILLENNIUM": lambda t: t.dt.millennium(),
+    "HOUR": lambda t: t.dt.hour(),
+    "MINUTE": lambda t: t.dt.minute(),
+    "SECOND": lambda t: t.dt.second(),
+    "MILLISECOND": lambda t: t.dt.millisecond(),
+    "MICROSECOND": lambda t: t.dt.microsecond(),
+    "NANOSECOND": lambda t: t.dt.nanosecond(),
+    "EPOCH": lambda t: t.cast(pl.Datetime("ms")).dt.epoch("s"),
+}
+_CLOCK = frozenset({"HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND", "NANOSECOND"})
+
+
+def _part(site: Site, unit: str, operand: pl.Expr, type: DataType) -> pl.Expr:
+    part: Callable[[pl.Expr], pl.Expr] | None = _PARTS[unit]
+    if type.kind is Kind.INTERVAL_DAY_TIME:
+        part = _of_interval(unit)
+    elif type.kind is Kind.INTERVAL_YEAR_MONTH:
+        months: dict[str, Callable[[pl.Expr], pl.Expr]] = {
+            "YEAR": lambda each: each.truncdiv(12),
+            "MONTH": lambda each: each - each.truncdiv(12) * 12,
+        }
+        part = months.get(unit)
+    elif type.kind is Kind.TIME and unit not in _CLOCK:
+        part = None
+    elif type.kind is Kind.DATE and unit in _CLOCK:
+        return pl.when(operand.is_not_null()).then(pl.lit(0, dtype=pl.Int64))
+    if part is None:
+        raise UserError(f"{type.or_null()} has no {unit}, in {site.text}", span=site.call.span)
+    source = operand if unit == "EPOCH" and type.kind is Kind.TIMESTAMP_LTZ else _wall(operand, type, site)
+    if unit == "EPOCH":
+        return source.dt.replace_time_zone(None).dt.epoch("s") if type.is_timestamp else part(source)
+    return part(source).cast(pl.Int64)
+
+
+def _extract(site: Site) -> pl.Expr:
+    return _part(site, _unit(site, 0, _PARTS), site.args[1], site.types[1])
+
+
+def _named_part(unit: str) -> Lowering:
+    return lambda site: _part(site, unit, site.args[0], site.types[0])
+
+
+# ---- rounding -----------------------------------------------------------
+
+
+def _floor(operand: pl.Expr, unit: str) -> pl.Expr:
+    """The start of the unit; weeks start on Sunday, as FLOOR(t TO WEEK) does in Flink."""
+    if unit == "WEEK":
+        return operand.dt.offset_by("1d").dt.truncate("1w").dt.offset_by("-1d")
+    return operand.dt.truncate(_TRUNCATION[unit])
+
+
+def _rounded(*, up: bool) -> Lowering:
+    def lower(site: Site) -> pl.Expr:
+        unit = _unit(site, 1, {**_TRUNCATION, "WEEK": "1w"})
+        operand, type = site.args[0], site.types[0]
+        if type.kind is Kind.TIME:
+            return _rounded_time(site, unit, up=up)
+        if type.kind is Kind.DATE and unit in ("HOUR", "MINUTE", "SECOND", "MILLISECOND"):
+            return operand
+        wall = _wall(operand, type, site)
+        floor = _floor(wall, unit)
+        result = floor
+        if up:
+            step = "1w" if unit == "WEEK" else _TRUNCATION[unit]
+            result = pl.when(floor == wall).then(wall).otherwise(floor.dt.offset_by(step))
+        return to_instant(result, site.context.time_zone) if type.kind is Kind.TIMESTAMP_LTZ else result
+
+    return lower
+
+
+def _rounded_time(site: Site, unit: str, *, up: bool) -> pl.Expr:
+    if unit not in _UNIT_MS or unit in ("DAY", "WEEK"):
+        raise UserError(f"{site.types[0].or_null()} has no {unit}, in {site.text}", span=site.call.span)
+    size = _UNIT_MS[unit] * 1_000_000
+    ticks = site.args[0].cast(pl.Int64) + (size - 1 if up else 0)
+    return (ticks.floordiv(size) * size % 86_400_000_000_000).cast(pl.Time)
+
+
+# ---- distances ------------------------------------------------------------
+
+
+def _timestampadd(site: Site) -> pl.Expr:
+    unit = _unit(site, 0, {**_UNIT_MS, **_UNIT_MONTHS})
+    amount, operand, type = site.args[1].cast(pl.Int64), site.args[2], site.types[2]
+    if unit in _UNIT_MONTHS:
+        wall = _wall(operand, type, site)
+        moved = wall.dt.offset_by(pl.format("{}mo", amount * _UNIT_MONTHS[unit]))
+        return to_instant(moved, site.context.time_zone) if type.kind is Kind.TIMESTAMP_LTZ else moved
+    if type.kind is Kind.DATE:
+        if unit not in ("DAY", "WEEK"):
+            raise UserError(
+                f"A DATE moves by whole days only, in {site.text}",
+                hint="Cast it to TIMESTAMP(3) first.",
+                span=site.call.span,
+            )
+        return (operand.cast(pl.Int32) + (amount * (_UNIT_MS[unit] // 86_400_000)).cast(pl.Int32)).cast(pl.Date)
+    dtype = site.dtype
+    assert isinstance(dtype, pl.Datetime)
+    return operand + (amount * _UNIT_MS[unit]).cast(pl.Duration("ms")).cast(pl.Duration(dtype.time_unit))
+
+
+def _timestampdiff(site: Site) -> pl.Expr:
+    """Whole units from the first to the second, cut towards zero."""
+    unit = _unit(site, 0, {**_UNIT_MS, **_UNIT_MONTHS})
+    start, end = (
+        _wall(operand, type, site).cast(pl.Datetime("us"))
+        for operand, type in zip(site.args[1:], site.types[1:], strict=True)
+    )
+    if unit in _UNIT_MS:
+        if Kind.TIMESTAMP_LTZ in (site.types[1].kind, site.types[2].kind) and site.types[1].kind is site.types[2].kind:
+            start, end = site.args[1].cast(pl.Datetime("us", "UTC")), site.args[2].cast(pl.Datetime("us", "UTC"))
+        return (end - start).dt.total_microseconds().truncdiv(_UNIT_MS[unit] * 1_000).cast(pl.Int32)
+    months = (end.dt.year() - start.dt.year()) * 12 + end.dt.month().cast(pl.Int32) - start.dt.month().cast(pl.Int32)
+    into = [each.cast(pl.Int64) - each.dt.truncate("1mo").cast(pl.Int64) for each in (start, end)]
+    short = pl.when((months > 0) & (into[1] < into[0])).then(-1).when((months < 0) & (into[1] > into[0])).then(1)
+    return (months + short.otherwise(0)).truncdiv(_UNIT_MONTHS[unit]).cast(pl.Int32)
+
+
+def _overlaps(site: Site) -> pl.Expr:
+    a, b, c, d = site.args
+    b, d = (
+        start + end if type.is_interval else end for start, end, type in ((a, b, site.types[1]), (c, d, site.types[3]))
+    )
+    return (pl.max_horizontal(a, b) >= pl.min_horizontal(c, d)) & (pl.max_horizontal(c, d) >= pl.min_horizontal(a, b))
+
+
+# ---- text -------------------------------------------------------------------
+
+
+def _format(site: Site, index: int, *, parsing: bool) -> str | None:
+    """The format argument in chrono's letters, None if it is left out."""
+    if len(site.args) <= index:
+        return None
+    chrono = chrono_pattern(literal_text(site, index, "The format"), site.call.span)
+    if parsing:
+        chrono = chrono.replace("%-", "%")
+    return chrono
+
+
+def _parsed(column: pl.Series, chrono: str, *, date: bool) -> pl.Series:
+    """Reads a column by a pattern; parts that the pattern lacks are those of 1970-01-01 00:00:00."""
+    padded, missing = column, ""
+    for letters, value, directive in (
+        (("%Y", "%y"), "1970", "%Y"),
+        (("%m", "%b", "%B", "%j"), "01", "%m"),
+        (("%d", "%j"), "01", "%d"),
+    ):
+        if not any(each in chrono for each in letters):
+            padded, missing = padded + f" {value}", f"{missing} {directive}"
+    clock = any(each in chrono for each in ("%H", "%I"))
+    if clock and "%M" not in chrono:
+        padded, missing = padded + " 00", missing + " %M"
+    if date and not clock:
+        return padded.str.to_date(chrono + missing, strict=False)
+    read = padded.str.to_datetime(chrono + missing, time_unit="ms", strict=False)
+    return read.dt.date() if date else read
+
+
+def _to_date(site: Site) -> pl.Expr:
+    chrono = _format(site, 1, parsing=True)
+    read = text_to_date if chrono is None else (lambda column: _parsed(column, chrono, date=True))
+    return checked([site.args[0]], read, pl.Date())
+
+
+def _to_timestamp(site: Site) -> pl.Expr:
+    chrono = _format(site, 1, parsing=True)
+
+    def read(column: pl.Series) -> pl.Series:
+        if chrono is None:
+            return text_to_timestamp(column, timestamp(3), "UTC")
+        return _parsed(column, chrono, date=False)
+
+    return checked([site.args[0]], read, pl.Datetime("ms"))
+
+
+def _to_timestamp_ltz(site: Site) -> pl.Expr:
+    if site.types[0].kind is Kind.STRING:
+        chrono = _format(site, 1, parsing=True)
+        zone = literal_text(site, 2, "The zone") if len(site.args) > 2 else "UTC"
+        _check_zone(zone, site)
+        if chrono is None:
+            return checked(
+                [site.args[0]],
+                lambda column: text_to_timestamp(column, timestamp_ltz(3), zone),
+                pl.Datetime("ms", "UTC"),
+            )
+        wall = checked([site.args[0]], lambda column: _parsed(column, chrono, date=False), pl.Datetime("ms"))
+        return to_instant(wall, zone)
+    precision = site.constant(1) if len(site.args) > 1 else 3
+    if precision not in (0, 3):
+        raise UserError(
+            f"The second argument of {site.text} must be 0 (seconds) or 3 (milliseconds)", span=site.call.span
+        )
+    number = site.args[0]
+    if not site.types[0].is_integer:
+        number = number.cast(pl.Float64)
+    ticks = (
+        number.cast(pl.Int64)
+        if precision == 3
+        else (number.cast(pl.Int64) if site.types[0].is_integer else number) * 1_000
+    )
+    return ticks.cast(pl.Int64).cast(pl.Datetime("ms")).dt.replace_time_zone("UTC")
+
+
+def _check_zone(zone: str, site: Site) -> None:
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        raise UserError(
+            f"Unknown time zone {zone!r} in {site.text}",
+            hint="Write an IANA name, such as 'Asia/Seoul' or 'UTC'.",
+            span=site.call.span,
+        ) from None
+
+
+def _date_format(site: Site) -> pl.Expr:
+    chrono = _format(site, 1, parsing=False)
+    assert chrono is not None
+    return _wall(site.args[0], site.types[0], site).dt.strftime(chrono)
+
+
+def _from_unixtime(site: Site) -> pl.Expr:
+    chrono = _format(site, 1, parsing=False) or _SECOND_FORMAT
+    instant = (site.args[0].cast(pl.Int64) * 1_000).cast(pl.Datetime("ms")).dt.replace_time_zone("UTC")
+    return to_zone(instant, site.context.time_zone).dt.strftime(chrono)
+
+
+def _unix_timestamp(site: Site) -> pl.Expr:
+    if not site.args:
+        return _now(site, lambda clock: clock.astimezone(datetime.UTC), pl.Datetime("ms", "UTC")).dt.epoch("s")
+    chrono = _format(site, 1, parsing=True) or _SECOND_FORMAT
+    wall = checked([site.args[0]], lambda column: _parsed(column, chrono, date=False), pl.Datetime("ms"))
+    return to_instant(wall, site.context.time_zone).dt.epoch("s")
+
+
+def _convert_tz(site: Site) -> pl.Expr:
+    source, target = literal_text(site, 1, "The zone"), literal_text(site, 2, "The zone")
+    _check_zone(source, site)
+    _check_zone(target, site)
+    wall = checked([site.args[0]], lambda column: _parsed(column, _SECOND_FORMAT, date=False), pl.Datetime("ms"))
+    return to_zone(to_instant(wall, source), target).dt.strftime(_SECOND_FORMAT)
+
+
+# ---- now --------------------------------------------------------------------
+
+
+def _now(site: Site, value: Callable[[datetime.datetime], object], dtype: pl.DataType) -> pl.Expr:
+    """One reading of the clock for each batch, in the session's zone."""
+    clock, zone = site.context.clock, ZoneInfo(site.context.time_zone)
+
+    def read(_: pl.Series) -> pl.Series:
+        moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(milliseconds=clock.now_ms())
+        return pl.Series("now", [value(moment.astimezone(zone))], dtype=dtype)
+
+    return checked([pl.lit(0)], read, dtype)
+
+
+def _current_instant(site: Site) -> pl.Expr:
+    return _now(site, lambda moment: moment.astimezone(datetime.UTC), pl.Datetime("ms", "UTC"))
+
+
+TEMPORAL: Mapping[str, Lowering] = {
+    "extract": _extract,
+    "year": _named_part("YEAR"),
+    "quarter": _named_part("QUARTER"),
+    "month": _named_part("MONTH"),
+    "week": _named_part("WEEK"),
+    "dayofyear": _named_part("DOY"),
+    "dayofmonth": _named_part("DAY"),
+    "dayofweek": _named_part("DOW"),
+    "hour": _named_part("HOUR"),
+    "minute": _named_part("MINUTE"),
+    "second": _named_part("SECOND"),
+    "floor_to": _rounded(up=False),
+    "ceil_to": _rounded(up=True),
+    "timestampadd": _timestampadd,
+    "timestampdiff": _timestampdiff,
+    "overlaps": _overlaps,
+    "to_date": _to_date,
+    "to_timestamp": _to_timestamp,
+    "to_timestamp_ltz": _to_timestamp_ltz,
+    "date_format": _date_format,
+    "from_unixtime": _from_unixtime,
+    "unix_timestamp": _unix_timestamp,
+    "convert_tz": _convert_tz,
+    "current_timestamp": _current_instant,
+    "proctime": _current_instant,
+    "localtimestamp": lambda site: _now(site, lambda moment: moment.replace(tzinfo=None), pl.Datetime("ms")),
+    "current_date": lambda site: _now(site, lambda moment: moment.date(), pl.Date()),
+    "localtime": lambda site: _now(site, lambda moment: moment.time().replace(microsecond=0), pl.Time()),
+}
