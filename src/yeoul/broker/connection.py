@@ -237,6 +237,12 @@ class Connection(asyncio.BufferedProtocol):
         if parts:
             transport.writelines(parts)
 
+    def stop_reading(self) -> None:
+        """Takes no more requests; the answers to those it took still go out."""
+        if self._transport is not None and self._reading:
+            self._reading = False
+            self._transport.pause_reading()
+
     def close(self) -> None:
         """Sends what is answered and ends the connection."""
         if self._transport is not None:

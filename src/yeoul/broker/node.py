@@ -16,8 +16,10 @@ from yeoul.broker.config import BrokerConfig
 from yeoul.broker.group_driver import OFFSETS_TOPIC, GroupDriver
 from yeoul.clock import Clock
 from yeoul.log.directory import Log, Topic
-from yeoul.log.errors import InvalidTopic, LogStopped
+from yeoul.log.errors import LogStopped
 from yeoul.log.partition import PartitionLog
+from yeoul.log.topics import MAX_PARTITIONS
+from yeoul.wire.errors import ErrorCode, ProtocolError
 
 __all__ = ["INTERNAL_TOPICS", "NODE_ID", "Node"]
 
@@ -37,6 +39,7 @@ class Node:
         groups: The group coordinator.
         clock: The time.
         loop: Where all of this runs.
+        unacknowledged: Produce requests whose bytes are not durable yet.
         host: The address that clients are told.
         port: The port that clients are told; known once the server listens.
     """
@@ -49,6 +52,7 @@ class Node:
         self.groups = groups
         self.clock = clock
         self.loop = loop
+        self.unacknowledged = 0
         self.host = config.host
         self.port = config.port
 
@@ -70,6 +74,7 @@ class Node:
         """Makes a topic within the broker's limit on partitions.
 
         Raises:
+            ProtocolError: There would be more partitions than there may be.
             InvalidTopic, TopicExists, UserError: As `Log.create_topic`.
         """
         self.check_partition_room(partition_count)
@@ -78,11 +83,12 @@ class Node:
         return topic
 
     def check_partition_room(self, partition_count: int) -> None:
-        """Raises InvalidTopic when that many more partitions are beyond the broker's limit."""
+        """Raises ProtocolError (`INVALID_PARTITIONS`) when that many more partitions are beyond a limit."""
         limit = self.config.limits.partitions
         held = sum(len(topic.partitions) for topic in self.log.topics.values())
-        if held + partition_count > limit:
-            raise InvalidTopic(f"Expected at most {limit} partitions over all topics, got {held} + {partition_count}")
+        if not 1 <= partition_count <= MAX_PARTITIONS or held + partition_count > limit:
+            message = f"Expected at most {MAX_PARTITIONS} partitions a topic and {limit} in all, {held} exist"
+            raise ProtocolError(ErrorCode.INVALID_PARTITIONS, f"{message}, got {partition_count}")
 
     def delete_topic(self, topic: Topic) -> None:
         """Deletes a topic; whoever waits for an acknowledgement from it is told that it failed."""

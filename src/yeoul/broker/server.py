@@ -30,6 +30,8 @@ __all__ = ["Server"]
 _log = logging.getLogger("yeoul.broker")
 _UPKEEP_S = 60.0
 _BACKLOG = 1_024
+_CLOSE_TIMEOUT_S = 2.0
+_CLOSE_STEP_S = 0.001
 
 
 class Server:
@@ -91,16 +93,28 @@ class Server:
         self._schedule_upkeep()
 
     async def close(self) -> None:
-        """Ends in order: no new requests, answers sent as far as they are ready, everything durable."""
+        """Ends in order: no new requests, what was appended acknowledged, everything durable."""
         if self._upkeep is not None:
             self._upkeep.cancel()
         if self._listener is not None:
             self._listener.close()
         for connection in tuple(self._connections):
+            connection.stop_reading()
+        await self._wait_until(lambda: not self.node.unacknowledged)
+        for connection in tuple(self._connections):
             connection.close()
-        await asyncio.sleep(0)
+        await self._wait_until(lambda: not self._connections)
         self._groups.close()
         self._log.close()
+
+    async def _wait_until(self, condition: Callable[[], bool]) -> None:
+        """Waits for what should take milliseconds; a peer or a disk that takes longer is not waited for.
+
+        Polling, so that the hot paths have no event to set.
+        """
+        deadline_s = self.loop.time() + _CLOSE_TIMEOUT_S
+        while not condition() and self.loop.time() < deadline_s:  # noqa: ASYNC110
+            await asyncio.sleep(_CLOSE_STEP_S)
 
     def opened(self, connection: Connection) -> None:
         """For a connection that was just accepted."""

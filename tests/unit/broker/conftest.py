@@ -50,6 +50,8 @@ class FakeTransport(asyncio.Transport):
         self.reading = True
 
     def close(self) -> None:
+        if not self.ended and self.protocol is not None:
+            self.protocol._server.loop.call_soon(self.protocol.connection_lost, None)
         self.ended = True
 
 
@@ -100,7 +102,8 @@ class Bench:
         self.feed(connection, frames.encode_request(api, version, 1, "bench", message))
         self.until(lambda: bool(responses(transport)) or transport.ended)
         [frame] = responses(transport)
-        connection.connection_lost(None)
+        transport.close()
+        self.until(lambda: connection._transport is None)
         return frames.read_response(api, version, frame)[1]
 
     def close(self) -> None:

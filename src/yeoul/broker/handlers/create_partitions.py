@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.node import NODE_ID, Node
+from yeoul.broker.refusals import error_code_of
 from yeoul.errors import YeoulError
-from yeoul.log.errors import InvalidTopic, TopicUnknown
 from yeoul.wire.errors import ErrorCode, ProtocolError
 from yeoul.wire.messages.create_partitions import (
     CREATE_PARTITIONS,
@@ -26,24 +26,17 @@ def _grow(node: Node, wanted: CreatePartitionsTopic, validate_only: bool) -> Cre
     try:
         held = len(node.log.topic(wanted.name).partitions)
         if wanted.count <= held:
-            raise InvalidTopic(f"Topic {wanted.name!r} has {held} partitions, expected a larger number")
+            message = f"Topic {wanted.name!r} has {held} partitions, expected a larger number, got {wanted.count}"
+            raise ProtocolError(ErrorCode.INVALID_PARTITIONS, message)
         if any(each.broker_ids != [NODE_ID] for each in wanted.assignments or []):
             message = f"Expected every partition to be assigned to broker {NODE_ID} alone"
             raise ProtocolError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, message)
         node.check_partition_room(wanted.count - held)
         if not validate_only:
             node.log.add_partitions(wanted.name, wanted.count)
-    except TopicUnknown as error:
-        return _refusal(wanted.name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, error)
-    except ProtocolError as error:
-        return _refusal(wanted.name, error.code, error)
     except YeoulError as error:
-        return _refusal(wanted.name, ErrorCode.INVALID_PARTITIONS, error)
-    return CreatePartitionsTopicResult(name=wanted.name)
-
-
-def _refusal(name: str, code: ErrorCode, error: YeoulError) -> CreatePartitionsTopicResult:
-    return CreatePartitionsTopicResult(name=name, error_code=code, error_message=str(error))
+        return CreatePartitionsTopicResult(name=wanted.name, error_code=error_code_of(error), error_message=str(error))
+    return CreatePartitionsTopicResult(name=wanted.name, error_message=None)
 
 
 HANDLER = MessageHandler(CREATE_PARTITIONS, 0, 3, _answer)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.node import INTERNAL_TOPICS, NODE_ID, Node
-from yeoul.errors import UserError, YeoulError
+from yeoul.broker.refusals import error_code_of
+from yeoul.errors import YeoulError
 from yeoul.log.config import TOPIC_DEFAULTS, TopicConfig
 from yeoul.log.errors import TopicExists
-from yeoul.log.topics import check_partition_count, check_topic_name
+from yeoul.log.topics import check_topic_name
 from yeoul.wire.errors import ErrorCode, ProtocolError
 from yeoul.wire.messages.create_topics import (
     CREATE_TOPICS,
@@ -46,7 +47,7 @@ def _create(node: Node, wanted: CreatableTopic, repeated: bool, validate_only: b
         else:
             topic_id = node.create_topic(wanted.name, partition_count, entries).topic_id.bytes
     except YeoulError as error:
-        return CreatableTopicResult(name=wanted.name, error_code=_code(error), error_message=str(error))
+        return CreatableTopicResult(name=wanted.name, error_code=error_code_of(error), error_message=str(error))
     return CreatableTopicResult(
         name=wanted.name,
         topic_id=topic_id,
@@ -59,7 +60,6 @@ def _create(node: Node, wanted: CreatableTopic, repeated: bool, validate_only: b
 
 def _validate(node: Node, name: str, partition_count: int, entries: dict[str, str]) -> None:
     check_topic_name(name)
-    check_partition_count(partition_count)
     node.check_partition_room(partition_count)
     if name in node.log.topics:
         raise TopicExists(f"Topic {name!r} exists already")
@@ -85,15 +85,6 @@ def _partition_count(node: Node, wanted: CreatableTopic) -> int:
         message = f"Expected partitions 0 to {len(numbers) - 1}, each assigned to broker {NODE_ID} alone"
         raise ProtocolError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, message)
     return len(numbers)
-
-
-def _code(error: YeoulError) -> ErrorCode:
-    if isinstance(error, ProtocolError):
-        return error.code
-    code: ErrorCode | None = getattr(error, "error_code", None)
-    if code is not None:
-        return code
-    return ErrorCode.INVALID_CONFIG if isinstance(error, UserError) else ErrorCode.UNKNOWN_SERVER_ERROR
 
 
 def _shown_configs(wanted: CreatableTopic, entries: dict[str, str]) -> list[CreatableTopicConfigs]:

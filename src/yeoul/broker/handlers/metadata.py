@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.node import INTERNAL_TOPICS, NODE_ID, Node
+from yeoul.broker.refusals import error_code_of
 from yeoul.errors import YeoulError
 from yeoul.log.directory import Topic
 from yeoul.log.recovery import LEADER_EPOCH
@@ -61,8 +62,7 @@ def _find(node: Node, wanted: MetadataRequestTopic, may_create: bool) -> Metadat
     try:
         return _describe(node.create_topic(name, node.config.num_partitions))
     except YeoulError as error:
-        code = getattr(error, "error_code", ErrorCode.INVALID_TOPIC_EXCEPTION)
-        return MetadataResponseTopic(error_code=code, name=name)
+        return MetadataResponseTopic(error_code=error_code_of(error), name=name)
 
 
 def _describe(topic: Topic) -> MetadataResponseTopic:

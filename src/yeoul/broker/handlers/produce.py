@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from yeoul.broker.call import Call, RawHandler
 from yeoul.broker.node import INTERNAL_TOPICS, Node
+from yeoul.broker.refusals import error_code_of
 from yeoul.errors import YeoulError
 from yeoul.log.errors import LogStopped
 from yeoul.log.partition import PartitionLog
@@ -28,12 +29,14 @@ _OLDEST_SERVED = 3
 class _Acknowledgement:
     """Collects the results of one request and answers when the last one is durable."""
 
-    __slots__ = ("call", "missing", "results")
+    __slots__ = ("call", "missing", "node", "results")
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, node: Node, call: Call) -> None:
+        self.node = node
         self.call = call
         self.results: list[ProduceResult] = []
         self.missing = 1
+        node.unacknowledged += 1
 
     def add(self, result: ProduceResult, partition: PartitionLog | None, end_offset: int) -> None:
         """Takes one partition's result; a partition that was appended to is waited for."""
@@ -54,6 +57,7 @@ class _Acknowledgement:
         self.missing -= 1
         if self.missing:
             return
+        self.node.unacknowledged -= 1
         call = self.call
         body = encode_response(self.results, call.version)
         flexible = PRODUCE.is_flexible(call.version)
@@ -67,7 +71,7 @@ def _serve(node: Node, call: Call, frame: memoryview, position: int) -> None:
     if request.acks == 0:
         _append_unacknowledged(node, call, request.data)
         return
-    acknowledgement = _Acknowledgement(call)
+    acknowledgement = _Acknowledgement(node, call)
     for data in request.data:
         if request.acks not in (-1, 1):
             refusal = ProduceResult(data.topic, data.partition, ErrorCode.INVALID_REQUIRED_ACKS)
@@ -105,8 +109,7 @@ def _append(node: Node, data: ProduceData) -> tuple[ProduceResult, PartitionLog 
 
 
 def _refusal(topic: str, number: int, error: YeoulError) -> ProduceResult:
-    code = error.code if isinstance(error, ProtocolError) else getattr(error, "error_code", None)
-    return ProduceResult(topic, number, code or ErrorCode.UNKNOWN_SERVER_ERROR, error_message=error.message)
+    return ProduceResult(topic, number, error_code_of(error), error_message=error.message)
 
 
 def _checked_headers(node: Node, partition: PartitionLog, topic: str, records: memoryview | None) -> list[BatchHeader]:
