@@ -1,0 +1,127 @@
+"""What SET and RESET know: the session's options, typed and checked when they are set.
+
+The names are Flink's. An option that changes nothing here is taken and said to be without effect, so that ported
+scripts run; an unknown one is refused with the nearest known name, so that a typo is never silent.
+
+Source: https://nightlies.apache.org/flink/flink-docs-stable/docs/dev/table/config/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from yeoul.engine.runtime.settings import Settings
+from yeoul.errors import UserError, did_you_mean
+from yeoul.units import parse_duration_ms
+
+__all__ = ["OPTIONS", "SessionOption", "check_option", "engine_settings", "is_sync", "local_time_zone"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOption:
+    """One option.
+
+    Attributes:
+        check: Raises UserError if the text is no value of it.
+        doc: One sentence for people.
+        has_effect: Whether it changes anything here.
+    """
+
+    check: Callable[[str], object]
+    doc: str
+    has_effect: bool = True
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise UserError(f"Expected 'true' or 'false', got {text!r}")
+    return text.lower() == "true"
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 1024:
+        raise UserError(f"Expected a whole number from 1 to 1024, got {text!r}")
+    return int(text)
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UserError(f"Expected a time zone such as 'UTC' or 'Asia/Seoul', got {text!r}") from None
+    return text
+
+
+def _runtime_mode(text: str) -> str:
+    if text.lower() != "streaming":
+        raise UserError(
+            f"Expected 'streaming', got {text!r}",
+            hint="A query over bounded tables ends by itself; there is no batch mode.",
+        )
+    return text
+
+
+def _any(text: str) -> str:
+    return text
+
+
+OPTIONS: Mapping[str, SessionOption] = {
+    "table.local-time-zone": SessionOption(_zone, "The zone in which TIMESTAMP_LTZ values are shown and read."),
+    "table.exec.source.idle-timeout": SessionOption(
+        parse_duration_ms, "After how long at its end a split stops holding the watermark; '0 ms': never."
+    ),
+    "table.dml-sync": SessionOption(_flag, "Whether INSERT is waited for; by default it is if its input is bounded."),
+    "parallelism.default": SessionOption(_count, "How many threads decode a job's input."),
+    "pipeline.name": SessionOption(_any, "The name of the jobs that follow."),
+    "execution.runtime-mode": SessionOption(_runtime_mode, "Always 'streaming'."),
+    "table.exec.state.ttl": SessionOption(parse_duration_ms, "Windows drop their state by themselves.", False),
+    "table.exec.mini-batch.enabled": SessionOption(_flag, "Batches form by themselves.", False),
+    "table.exec.mini-batch.allow-latency": SessionOption(parse_duration_ms, "Batches form by themselves.", False),
+    "table.exec.mini-batch.size": SessionOption(_any, "Batches form by themselves.", False),
+    "table.optimizer.agg-phase-strategy": SessionOption(_any, "Aggregation always has two phases.", False),
+    "sql-client.execution.result-mode": SessionOption(_any, "Rows are shown as --format says.", False),
+    "sql-client.verbose": SessionOption(_flag, "Errors are always told whole.", False),
+}
+
+
+def check_option(key: str, value: str) -> SessionOption:
+    """Returns the option that SET names, its value checked.
+
+    Raises:
+        UserError: The key is unknown or the value does not parse.
+
+    Example:
+        >>> check_option("table.local-time-zon", "UTC")
+        Traceback (most recent call last):
+        ...
+        yeoul.errors.UserError: Unknown option 'table.local-time-zon' in SET. Did you mean 'table.local-time-zone'?
+    """
+    option = OPTIONS.get(key)
+    if option is None:
+        raise UserError(f"Unknown option {key!r} in SET", hint=did_you_mean(key, OPTIONS))
+    try:
+        option.check(value)
+    except UserError as error:
+        raise UserError(f"Option {key!r}: {error.message}", hint=error.hint) from None
+    return option
+
+
+def local_time_zone(settings: Mapping[str, str]) -> str:
+    """Returns the zone of the session, UTC unless set."""
+    return settings.get("table.local-time-zone", "UTC")
+
+
+def engine_settings(settings: Mapping[str, str]) -> Settings:
+    """Returns how the engine is to run a job of the session."""
+    threads = settings.get("parallelism.default")
+    chosen = Settings() if threads is None else Settings(parallelism=_count(threads))
+    idle_timeout_ms = parse_duration_ms(settings.get("table.exec.source.idle-timeout", "0")) or None
+    return replace(chosen, idle_timeout_ms=idle_timeout_ms, local_time_zone=local_time_zone(settings))
+
+
+def is_sync(settings: Mapping[str, str], *, is_bounded: bool) -> bool:
+    """Tells whether an INSERT is waited for before the next statement."""
+    given = settings.get("table.dml-sync")
+    return is_bounded if given is None else _flag(given)

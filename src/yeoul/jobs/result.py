@@ -1,0 +1,225 @@
+"""A statement's rows, on their way to the caller.
+
+A `Result` starts its job at the first read and stops it when it is closed, collected by Python, or read to the end.
+Batches are read as they come; `.pl()`, `.arrow()` and `.rows()` read all of them and keep what they read, so they can
+be called again. Invariant: the rows come in the order in which the job gave them, and an error of the job is raised
+once the rows before it are read.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol
+
+import polars as pl
+
+from yeoul.engine.compile.dtypes import polars_dtype
+from yeoul.errors import UserError
+from yeoul.jobs.job import Job, JobStatus
+from yeoul.plan.nodes import Schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from yeoul.engine.runtime.progress import Progress
+    from yeoul.jobs.buffer import BatchBuffer
+
+__all__ = ["Listing", "Result", "Rows", "Select"]
+
+
+class Rows(Protocol):
+    """Where a Result's batches come from: a running SELECT, or a listing that is complete."""
+
+    schema: Schema
+    is_bounded: bool
+
+    def take(self, timeout_s: float | None) -> pl.DataFrame | None:
+        """Returns the next batch, None at the end; TimeoutError when none came in time."""
+        ...
+
+    def close(self) -> None:
+        """Stops what runs; idempotent."""
+        ...
+
+    @property
+    def job(self) -> Job | None: ...
+
+
+class Listing:
+    """Rows that are known already: what SHOW, DESCRIBE, EXPLAIN and the like answer."""
+
+    is_bounded = True
+    job = None
+
+    def __init__(self, frame: pl.DataFrame, schema: Schema) -> None:
+        self.schema = schema
+        self._frame: pl.DataFrame | None = frame
+
+    def take(self, timeout_s: float | None) -> pl.DataFrame | None:
+        frame, self._frame = self._frame, None
+        return frame
+
+    def close(self) -> None:
+        self._frame = None
+
+
+class Select:
+    """The rows of a job, through its buffer; the job starts at the first read."""
+
+    def __init__(self, job: Job, buffer: BatchBuffer, schema: Schema) -> None:
+        self.schema = schema
+        self.is_bounded = job.is_bounded
+        self._job = job
+        self._buffer = buffer
+        self._closed = False
+
+    @property
+    def job(self) -> Job:
+        return self._job
+
+    def take(self, timeout_s: float | None) -> pl.DataFrame | None:
+        self._job.start()
+        batch = self._buffer.take(timeout_s)
+        if batch is None and self._job.status is JobStatus.CANCELED and not self._closed:
+            raise UserError("The query was cancelled before its last row", hint="Its session was closed, or its job.")
+        return batch
+
+    def close(self) -> None:
+        self._closed = True
+        self._buffer.close()
+        self._job.cancel()
+
+
+class Result:
+    """The rows of a query.
+
+    Example:
+        >>> import yeoul
+        >>> with yeoul.sql("SELECT 1 AS a, 'x' AS b") as result:
+        ...     result.rows()
+        [(1, 'x')]
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._collected: pl.DataFrame | None = None
+        self._was_iterated = False
+        self._closers: list[Callable[[], None]] = [rows.close]
+        self._finalizer = weakref.finalize(self, _close_all, self._closers)
+
+    @property
+    def schema(self) -> Schema:
+        """The columns: names and SQL types, in order."""
+        return self._rows.schema
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the rows come to an end by themselves."""
+        return self._rows.is_bounded
+
+    @property
+    def job(self) -> Job | None:
+        """The job that makes the rows; None when they were known at once."""
+        return self._rows.job
+
+    def progress(self) -> Progress | None:
+        """Returns how far the job is: rows in and out, watermark, lag, late, dead; None where there is no job."""
+        job = self.job
+        return job.progress() if job is not None else None
+
+    def next_batch(self, timeout_s: float | None = None) -> pl.DataFrame | None:
+        """Returns the next rows, waiting for them; None after the last.
+
+        Raises:
+            TimeoutError: None came within `timeout_s`.
+            YeoulError: The job failed.
+        """
+        if not self._finalizer.alive:
+            return None
+        self._was_iterated = True
+        try:
+            batch = self._rows.take(timeout_s)
+        except TimeoutError:
+            raise
+        except BaseException:
+            self.close()
+            raise
+        if batch is None:
+            self.close()
+        return batch
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        """Yields batches as they come; what is read this way is not kept."""
+        if self._collected is not None:
+            yield self._collected
+            return
+        while (batch := self.next_batch()) is not None:
+            yield batch
+
+    def pl(self) -> pl.DataFrame:
+        """Returns all rows as one Polars frame.
+
+        Raises:
+            UserError: The rows never end, or some were read by iteration already.
+            YeoulError: The job failed.
+        """
+        if self._collected is None:
+            self._refuse_to_collect()
+            empty = pl.DataFrame(schema={field.name: polars_dtype(field.type) for field in self.schema.fields})
+            batches = list(self)
+            self._collected = pl.concat(batches) if batches else empty
+        return self._collected
+
+    def arrow(self) -> pa.Table:
+        """Returns all rows as one Arrow table; errors as in `pl`."""
+        return self.pl().to_arrow()
+
+    def rows(self) -> list[tuple[object, ...]]:
+        """Returns all rows as tuples of Python values; errors as in `pl`."""
+        return self.pl().rows()
+
+    def close(self) -> None:
+        """Stops the job, if it still runs, and waits until it has; idempotent."""
+        self._finalizer()
+
+    def also_close(self, closer: Callable[[], None]) -> None:
+        """Has `closer` called after the job has been stopped: the session that belongs to this result alone."""
+        self._closers.append(closer)
+
+    def __enter__(self) -> Result:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        columns = ", ".join(f"{field.name} {field.type}" for field in self.schema.fields)
+        job = self.job
+        return f"<Result {job.status.value if job is not None else 'FINISHED'} [{columns}]>"
+
+    def _refuse_to_collect(self) -> None:
+        if self.job is not None and self.job.failure is not None:
+            raise self.job.failure
+        if self._was_iterated:
+            raise UserError(
+                "Some rows of this result were read by iteration, so they cannot be collected any more",
+                hint="Run the query again, or collect the batches that you iterate over.",
+            )
+        if not self._finalizer.alive:
+            raise UserError("This result is closed", hint="Run the query again.")
+        if not self.is_bounded:
+            raise UserError(
+                "This query never ends: its input is unbounded, so its rows cannot be collected",
+                hint="Iterate over the result, add LIMIT, or bound the input ('scan.bounded.mode' = 'latest-offset').",
+            )
+
+
+def _close_all(closers: list[Callable[[], None]]) -> None:
+    with ExitStack() as stack:
+        for closer in reversed(closers):
+            stack.callback(closer)

@@ -1,0 +1,297 @@
+"""A session: statements carried out one by one against one catalog, one set of options, one place for side streams.
+
+A later statement sees what an earlier one made. DDL acts at once; a SELECT gives a `Result` whose job starts when its
+rows are read; an INSERT gives a started `Job`. Invariants: late and dead rows of every job of a session land under its
+state directory, where `<table>$late` and `<table>$dead` find them; when the session closes nothing of it runs any
+more, and a temporary state directory is gone.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+import polars as pl
+
+from yeoul.catalog.memory import Catalog
+from yeoul.connectors.frame.tables import as_frame, define_table
+from yeoul.connectors.registry import ConnectorContext
+from yeoul.engine.runtime.side_streams import SideStreams
+from yeoul.errors import UserError, did_you_mean
+from yeoul.jobs import options
+from yeoul.jobs.buffer import BatchBuffer
+from yeoul.jobs.describe import describe_columns
+from yeoul.jobs.job import Job
+from yeoul.jobs.launch import launch
+from yeoul.jobs.result import Listing, Result, Select
+from yeoul.plan import statements
+from yeoul.plan.explain import explain
+from yeoul.plan.nodes import Field, Node, Schema
+from yeoul.plan.tables import TableDefinition
+from yeoul.plan.types import BIGINT, STRING
+from yeoul.planner.sql import bind, parse
+
+__all__ = ["ArrowStream", "Done", "Explained", "Frame", "Outcome", "Session"]
+
+
+class ArrowStream(Protocol):
+    """Anything tabular that exports the Arrow C stream: Polars, pandas, PyArrow, DuckDB relations, ...
+
+    Source: https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html
+    """
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+Frame = ArrowStream | pl.LazyFrame | Mapping[str, Sequence[object]] | Sequence[Mapping[str, object]]
+"""What can be given as a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A statement that gives no rows was carried out."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The plan of EXPLAIN, as text."""
+
+    text: str
+
+
+Outcome = Done | Explained | Result | Job
+
+
+class Session:
+    """Where tables, options and jobs live together.
+
+    Args:
+        tables: Frames to be had as tables.
+        state_directory: Where late and dead rows are kept; a temporary directory that the session removes, if None.
+
+    Example:
+        >>> with Session({"n": {"a": [1, 2, 3]}}) as session:
+        ...     session.sql("CREATE VIEW odd AS SELECT a FROM n WHERE a % 2 = 1").close()
+        ...     session.sql("SELECT a * 10 AS b FROM odd").rows()
+        [(10,), (30,)]
+    """
+
+    def __init__(self, tables: Mapping[str, Frame] | None = None, *, state_directory: Path | None = None) -> None:
+        directory = state_directory or Path(tempfile.mkdtemp(prefix="yeoul-"))
+        directory.mkdir(parents=True, exist_ok=True)
+        self.catalog = Catalog(directory / "side-streams")
+        self.settings: dict[str, str] = {}
+        self._side_streams = SideStreams(directory / "side-streams")
+        self._frames: dict[str, pl.DataFrame] = {}
+        self._jobs: weakref.WeakSet[Job] = weakref.WeakSet()
+        self._closed = False
+        self._cleanup = weakref.finalize(
+            self, _close, self._jobs, self._side_streams, directory if state_directory is None else None
+        )
+        for name, frame in (tables or {}).items():
+            self.register(name, frame)
+
+    @property
+    def local_time_zone(self) -> str:
+        """The zone in which instants are shown, an IANA name."""
+        return options.local_time_zone(self.settings)
+
+    def register(self, name: str, frame: Frame) -> None:
+        """Makes a frame a table, in the place of whatever had its name.
+
+        Raises:
+            UserError: It is no frame, or a column's type has no name in SQL.
+        """
+        converted = as_frame(name, frame)
+        self.catalog.replace_table(define_table(name, converted))
+        self._frames[name] = converted
+
+    def execute(self, text: str) -> Iterator[Outcome]:
+        """Carries out the statements of a text, one for each step of the iterator.
+
+        Before it goes on from an INSERT it waits for it, if its input is bounded or `table.dml-sync` says so; other
+        INSERTs run until they are cancelled or the session closes.
+
+        Raises:
+            YeoulError: A statement is wrong or failed; those before it have been carried out.
+        """
+        for parsed in parse(text):
+            self._refuse_if_closed()
+            outcome = self._carry_out(bind(parsed, self.catalog, self.settings))
+            yield outcome
+            if isinstance(outcome, Job) and self.waits_for(outcome):
+                outcome.wait()
+
+    def sql(self, text: str, tables: Mapping[str, Frame] | None = None, /, **frames: Frame) -> Result:
+        """Carries out a text and returns the rows of its last SELECT, else what its last statement has to say.
+
+        Args:
+            text: One or more statements, separated by semicolons. SELECTs before the last one are not run.
+            tables: Frames to be had as tables; they stay in the session.
+            frames: The same, by keyword.
+
+        Raises:
+            YeoulError: A statement is wrong or failed.
+        """
+        for name, frame in {**(tables or {}), **frames}.items():
+            self.register(name, frame)
+        query: Result | None = None
+        last: Outcome = Done("OK")
+        for last in self.execute(text):
+            if isinstance(last, Result) and last.job is not None:
+                query = last
+        return query if query is not None else _as_result(last)
+
+    def waits_for(self, job: Job) -> bool:
+        """Tells whether statements after an INSERT wait for its end."""
+        return options.is_sync(self.settings, is_bounded=job.is_bounded)
+
+    def close(self) -> None:
+        """Cancels what runs and lets go of the state directory, if it is a temporary one; idempotent."""
+        self._closed = True
+        self._cleanup()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise UserError("This session is closed", hint="Make a new one.")
+
+    def _carry_out(self, statement: statements.Statement) -> Outcome:
+        match statement:
+            case statements.Select():
+                return self._select(statement)
+            case statements.Insert():
+                return self._insert(statement)
+            case statements.Explain(plan):
+                return Explained(explain(plan))
+            case statements.DescribeTable():
+                return listing(describe_columns(statement))
+            case statements.ShowTables(what):
+                return self._show(what)
+            case statements.SetOption() | statements.ResetOption():
+                return self._configure(statement)
+            case _:
+                return Done(self._define(statement))
+
+    def _select(self, statement: statements.Select) -> Result:
+        buffer = BatchBuffer()
+        job = self._job(statement.plan, "SELECT", buffer)
+        return Result(Select(job, buffer, statement.plan.schema))
+
+    def _insert(self, statement: statements.Insert) -> Job:
+        job = self._job(statement.plan, self.settings.get("pipeline.name", statement.plan.table.name), None)
+        job.start()
+        return job
+
+    def _job(self, plan: Node, name: str, buffer: BatchBuffer | None) -> Job:
+        context = ConnectorContext(frames=self._frames, local_time_zone=self.local_time_zone)
+        settings = options.engine_settings(self.settings)
+        launched = launch(plan, context, settings, self._side_streams, buffer)
+        on_end = buffer.finish if buffer is not None else None
+        job = Job(launched, name, is_bounded=launched.is_bounded, on_end=on_end)
+        self._jobs.add(job)
+        return job
+
+    def _show(self, what: str) -> Result:
+        names = self.catalog.views() if what == "views" else self.catalog.tables()
+        return listing({f"{what.removesuffix('s')} name": names})
+
+    def _configure(self, statement: statements.SetOption | statements.ResetOption) -> Outcome:
+        match statement:
+            case statements.SetOption("", ""):
+                return listing({"key": list(self.settings), "value": list(self.settings.values())})
+            case statements.SetOption(key, value):
+                option = options.check_option(key, value)
+                self.settings[key] = value
+                return Done("OK" if option.has_effect else f"OK, without effect: {option.doc}")
+            case statements.ResetOption(""):
+                self.settings.clear()
+            case statements.ResetOption(key):
+                if key not in options.OPTIONS:
+                    raise UserError(f"Unknown option {key!r} in RESET", hint=did_you_mean(key, options.OPTIONS))
+                self.settings.pop(key, None)
+        return Done("OK")
+
+    def _define(self, statement: statements.CreateTable | statements.CreateView | statements.Drop) -> str:
+        match statement:
+            case statements.CreateTable(definition, if_not_exists):
+                if self._declares_frame(definition):
+                    self.catalog.replace_table(definition)
+                    return f"Table {definition.name} created"
+                new = self.catalog.create_table(definition, if_not_exists=if_not_exists)
+                return f"Table {definition.name} {'created' if new else 'stands already'}"
+            case statements.CreateView(view, if_not_exists, or_replace):
+                new = self.catalog.create_view(view, if_not_exists=if_not_exists, or_replace=or_replace)
+                return f"View {view.name} {'created' if new else 'stands already'}"
+            case statements.Drop(what, name, if_exists):
+                gone = self.catalog.drop(what, name, if_exists=if_exists)
+                return f"{what.capitalize()} {name} {'dropped' if gone else 'was not there'}"
+
+    def _declares_frame(self, definition: TableDefinition) -> bool:
+        """Whether this is the user's own declaration (a watermark, other types) of a frame that was handed in."""
+        return definition.name in self._frames and definition.options.get("connector") == "frame"
+
+
+class _Written:
+    """What an INSERT has to say: how many rows it wrote, once it has ended."""
+
+    schema = Schema((Field("rows", BIGINT.not_null()),))
+
+    def __init__(self, job: Job) -> None:
+        self.is_bounded = job.is_bounded
+        self.job = job
+        self._told = False
+
+    def take(self, timeout_s: float | None) -> pl.DataFrame | None:
+        if self._told:
+            return None
+        if not self.job.wait(timeout_s):
+            raise TimeoutError(f"The job did not end within {timeout_s} s")
+        self._told = True
+        return pl.DataFrame({"rows": [self.job.progress().rows_out]}, schema={"rows": pl.Int64})
+
+    def close(self) -> None:
+        self.job.cancel()
+
+
+def listing(columns: Mapping[str, Sequence[str | None]]) -> Result:
+    """Returns text columns that are known already as a result."""
+    frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+    return Result(Listing(frame, Schema(tuple(Field(name, STRING) for name in columns))))
+
+
+def _as_result(outcome: Outcome) -> Result:
+    match outcome:
+        case Result():
+            return outcome
+        case Job():
+            return Result(_Written(outcome))
+        case Explained(text):
+            return listing({"result": text.splitlines()})
+        case Done(message):
+            return listing({"result": [message]})
+
+
+def _close(jobs: weakref.WeakSet[Job], side_streams: SideStreams, temporary: Path | None) -> None:
+    try:
+        for job in list(jobs):
+            job.cancel()
+    finally:
+        side_streams.flush()
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
