@@ -7,15 +7,18 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from yeoul.engine.compile.aggregates import CompiledAggregate, compile_aggregate
 from yeoul.engine.contract import DeadLetters
 from yeoul.engine.operators.assign_watermark import AssignWatermark
 from yeoul.engine.operators.time_axis import TimeAxis
 from yeoul.engine.operators.union import Union
 from yeoul.engine.operators.watermarks import WatermarkMerge
-from yeoul.engine.operators.window_aggregate import Accumulator, WindowAggregate
+from yeoul.engine.operators.window_aggregate import WindowAggregate
 from yeoul.engine.operators.windows import WindowLayout
 from yeoul.engine.runtime.pipeline import Effects, Lane, Pipeline, Stage
+from yeoul.plan.expressions import AggregateCall, Call, ColumnRef, Literal
 from yeoul.plan.nodes import WindowKind, WindowProperty
+from yeoul.plan.types import BIGINT, BOOLEAN, DOUBLE, STRING
 
 SCHEMA = {"id": pl.Int64, "ts": pl.Int64, "k": pl.String, "n": pl.Int64, "p": pl.Float64}
 DELAY_MS = 3_000
@@ -42,28 +45,23 @@ def batch(rows: Sequence[tuple[object, ...]], zone: bool) -> MemoryBatch:
     return MemoryBatch(frame.with_columns(pl.col("ts").cast(dtype)))
 
 
-def accumulators() -> list[Accumulator]:
-    c, n, s, m, x = pl.col("c"), pl.col("n$n"), pl.col("s$s"), pl.col("m$m"), pl.col("x$x")
-    p_sum, p_count = pl.col("a$s"), pl.col("a$c")
-    return [
-        Accumulator([pl.len().cast(pl.Int64).alias("c")], [c.sum()], c),
-        Accumulator([pl.col("n").count().cast(pl.Int64).alias("n$n")], [n.sum()], n.alias("cn")),
-        Accumulator(
-            [pl.col("n").sum().alias("s$s"), pl.col("n").count().alias("s$c")],
-            [s.sum(), pl.col("s$c").sum()],
-            pl.when(pl.col("s$c") > 0).then(s).alias("sum"),
-        ),
-        Accumulator(
-            [pl.col("p").sum().alias("a$s"), pl.col("p").count().alias("a$c")],
-            [p_sum.sum(), p_count.sum()],
-            pl.when(p_count > 0).then(p_sum / p_count).alias("avg"),
-        ),
-        Accumulator([pl.col("p").min().alias("m$m")], [m.min()], m.alias("min")),
-        Accumulator([pl.col("k").max().alias("x$x")], [x.max()], x.alias("max")),
-    ]
+def aggregates() -> list[CompiledAggregate]:
+    amount, price = ColumnRef("n", BIGINT), ColumnRef("p", DOUBLE)
+    calls = {
+        "c": AggregateCall("count_star", (), BIGINT.not_null()),
+        "cn": AggregateCall("count", (amount,), BIGINT.not_null()),
+        "sum": AggregateCall("sum", (amount,), BIGINT),
+        "avg": AggregateCall("avg", (price,), DOUBLE),
+        "min": AggregateCall("min", (price,), DOUBLE),
+        "max": AggregateCall("max", (ColumnRef("k", STRING),), STRING),
+        "distinct": AggregateCall("count", (amount,), BIGINT.not_null(), distinct=True),
+        "approx": AggregateCall("approx_count_distinct", (amount,), BIGINT.not_null()),
+        "some": AggregateCall("sum", (amount,), BIGINT, filter=Call("greater", (amount, Literal(0, BIGINT)), BOOLEAN)),
+    }
+    return [compile_aggregate(call, name) for name, call in calls.items()]
 
 
-OUTPUT = ["ws", "we", "key", "c", "cn", "sum", "avg", "min", "max", "wt"]
+OUTPUT = ["ws", "we", "key", "c", "cn", "sum", "avg", "min", "max", "distinct", "approx", "some", "wt"]
 
 
 def window_aggregate(kind: str, size: int, slide: int, offset: int, zone: str | None) -> WindowAggregate:
@@ -72,7 +70,7 @@ def window_aggregate(kind: str, size: int, slide: int, offset: int, zone: str | 
         TimeAxis(zone),
         "ts",
         [("key", pl.col("k"))],
-        accumulators(),
+        aggregates(),
         [("ws", WindowProperty.START), ("we", WindowProperty.END), ("wt", WindowProperty.TIME)],
         OUTPUT,
     )

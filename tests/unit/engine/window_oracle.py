@@ -95,5 +95,6 @@ def aggregates(pairs: list[tuple[int, int, str | None, int | None, float | None]
     with duckdb.connect() as connection:
         connection.register("rows", rows.to_arrow())
         return connection.execute(
-            "SELECT ws, we, k, count(*), count(n), sum(n)::BIGINT, avg(p), min(p), max(k) FROM rows GROUP BY ws, we, k"
+            "SELECT ws, we, k, count(*), count(n), sum(n)::BIGINT, avg(p), min(p), max(k), count(DISTINCT n), "
+            "count(DISTINCT n), sum(n) FILTER (WHERE n > 0)::BIGINT FROM rows GROUP BY ws, we, k"
         ).fetchall()

@@ -51,7 +51,7 @@ class AssignWatermark:
     """
 
     def __init__(self, column: str, expression: pl.Expr, judges: bool) -> None:
-        self._column = column
+        self.column = column
         self._expression = expression.alias(WATERMARK)
         self._judges = judges
         self.splits = WatermarkMerge()
@@ -63,14 +63,14 @@ class AssignWatermark:
             batch: The rows, in the order of arrival.
             full: Whether to add the columns even if no row can be late within the batch.
         """
-        if batch[self._column].null_count():
+        if batch[self.column].null_count():
             return self._measure_without_dead(batch)
         if not batch.height:
             return Measured(batch, None, None, None)
         watermarks = epoch_ms(batch.select(self._expression).to_series())
         if len(watermarks) != batch.height:
             watermarks = watermarks.new_from_index(0, batch.height)
-        times = batch[self._column].dt.cast_time_unit("ms").to_physical()
+        times = batch[self.column].dt.cast_time_unit("ms").to_physical()
         highest, earliest, latest = watermarks.max(), times.min(), times.max()
         assert isinstance(earliest, int)
         assert isinstance(latest, int)
@@ -95,7 +95,7 @@ class AssignWatermark:
 
     def _measure_without_dead(self, batch: pl.DataFrame) -> Measured:
         numbered = batch.with_columns(_row_numbers(batch.height))
-        is_dead = batch[self._column].is_null()
+        is_dead = batch[self.column].is_null()
         alive = self.measure(numbered.filter(~is_dead).drop(ROW), full=True)
         frame = alive.frame
         if self._judges and frame.height:

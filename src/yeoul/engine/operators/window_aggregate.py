@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from yeoul.engine.compile.aggregates import CompiledAggregate
 from yeoul.engine.contract import ROW, WATERMARK
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, LateRows, Output, State
 from yeoul.engine.operators.time_axis import TimeAxis
@@ -26,7 +27,7 @@ from yeoul.engine.state.panes import PANE, PaneStore
 from yeoul.errors import UserError
 from yeoul.plan.nodes import WindowKind, WindowProperty
 
-__all__ = ["Accumulator", "PreparedPanes", "WindowAggregate"]
+__all__ = ["PreparedPanes", "WindowAggregate"]
 
 _END = "$end"
 _PASSED = "$passed"
@@ -34,21 +35,6 @@ _FIRST = "$first_end"
 _LAST = "$last_end"
 _FIRE_ROWS = 1 << 20
 """How many pane rows are spread over windows at a time when many windows fire at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accumulator:
-    """One aggregate in two phases.
-
-    Attributes:
-        partial: From a batch's rows to partial columns, in a group_by.
-        merge: From partial columns to the same partial columns, in a group_by.
-        final: From partial columns to the output column, named as the output.
-    """
-
-    partial: Sequence[pl.Expr]
-    merge: Sequence[pl.Expr]
-    final: pl.Expr
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +70,7 @@ class WindowAggregate:
         axis: TimeAxis,
         time_column: str,
         keys: Sequence[tuple[str, pl.Expr]],
-        aggregates: Sequence[Accumulator],
+        aggregates: Sequence[CompiledAggregate],
         properties: Sequence[tuple[str, WindowProperty]],
         output: Sequence[str],
     ) -> None:

@@ -3,7 +3,7 @@
 A `Lane` is the way from one scan to the first operator that remembers anything. Its `prepare` is stateless and runs on
 the decode pool, several batches at once: computed columns, the batch's own running watermark, filters, and the first
 phase of a windowed aggregate. `Pipeline` then takes prepared batches one at a time, on one thread: it knows the splits'
-watermarks, judges what could be late, feeds the `Stage`s upwards, and says in `Effects` what came out. The same calls in
+watermarks, judges what could be late, feeds the `Stage`s upwards, and says in `Effects` what came out. Equal calls in
 the same order always give the same effects; cutting the batches differently does not change them either.
 """
 

@@ -1,0 +1,43 @@
+"""Consecutive small batches of one split as one: what came while the operators were busy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+import polars as pl
+
+from yeoul.engine.contract import DeadLetters, SourceBatch
+
+__all__ = ["JoinedBatch", "joined"]
+
+
+def joined(batches: Sequence[SourceBatch]) -> SourceBatch:
+    """Returns the batches as one, in their order."""
+    return batches[0] if len(batches) == 1 else JoinedBatch(batches)
+
+
+class JoinedBatch:
+    """Several `SourceBatch`es, one after the other."""
+
+    def __init__(self, batches: Sequence[SourceBatch]) -> None:
+        self._batches = batches
+        self._ends = list(accumulate(batch.frame.height for batch in batches))
+        self.frame = pl.concat([batch.frame for batch in batches])
+        self.records = sum(batch.records for batch in batches)
+
+    @property
+    def dead(self) -> DeadLetters | None:
+        frames = [batch.dead.frame for batch in self._batches if batch.dead is not None]
+        return DeadLetters(pl.concat(frames)) if frames else None
+
+    def recover(self, rows: pl.Series) -> pl.DataFrame:
+        """Recovers each batch's own rows; `rows` may come in any order."""
+        parts, order, start = [], [], 0
+        for batch, end in zip(self._batches, self._ends, strict=True):
+            here = rows.is_between(start, end, closed="left")
+            if here.any():
+                parts.append(batch.recover((rows.filter(here).cast(pl.Int64) - start).cast(pl.UInt32)))
+                order.append(here.arg_true())
+            start = end
+        return pl.concat(parts)[pl.concat(order).arg_sort()]

@@ -1,0 +1,219 @@
+"""From a plan to lanes and stages: which operators, in which order, compiled once.
+
+Projections and filters stay on a lane's stateless stretch as long as they can, so that the decode pool does them;
+above the first operator that remembers something they become stages of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from yeoul.engine.compile.aggregates import compile_aggregate
+from yeoul.engine.compile.dtypes import polars_dtype
+from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
+from yeoul.engine.operators.assign_watermark import AssignWatermark as WatermarkOperator
+from yeoul.engine.operators.contract import Operator, Stateless
+from yeoul.engine.operators.filter import Filter as FilterOperator
+from yeoul.engine.operators.limit import Limit as LimitOperator
+from yeoul.engine.operators.project import Project as ProjectOperator
+from yeoul.engine.operators.relabel import Relabel
+from yeoul.engine.operators.time_axis import TimeAxis
+from yeoul.engine.operators.union import Union as UnionOperator
+from yeoul.engine.operators.values import Values as ValuesOperator
+from yeoul.engine.operators.watermarks import WatermarkMerge
+from yeoul.engine.operators.window_aggregate import WindowAggregate as WindowOperator
+from yeoul.engine.operators.window_assign import WindowAssign as AssignOperator
+from yeoul.engine.operators.windows import WindowLayout
+from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
+from yeoul.engine.runtime.settings import Settings
+from yeoul.errors import UserError
+from yeoul.plan.nodes import (
+    AssignWatermark,
+    Filter,
+    Limit,
+    Node,
+    Project,
+    Scan,
+    Schema,
+    Union,
+    Values,
+    Window,
+    WindowAggregate,
+    WindowAssign,
+    Write,
+)
+from yeoul.plan.tables import Column, ColumnKind, TableDefinition
+from yeoul.plan.types import Kind
+
+__all__ = ["Built", "build", "writable_columns"]
+
+Target = tuple[Stage, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A plan, ready to be fed.
+
+    Attributes:
+        pipeline: Its operators.
+        scans: What to read, one per lane, in the pipeline's order.
+        write: Where the result goes; None if to the caller.
+    """
+
+    pipeline: Pipeline
+    scans: tuple[Scan, ...]
+    write: Write | None
+
+
+def build(plan: Node, settings: Settings) -> Built:
+    """Compiles a plan.
+
+    Raises:
+        UserError: The plan has something that cannot be computed here.
+    """
+    builder = _Builder(settings)
+    builder.add(plan, None, [])
+    pipeline = Pipeline(builder.lanes, builder.stages[::-1], builder.values)
+    return Built(pipeline, tuple(builder.scans), plan if isinstance(plan, Write) else None)
+
+
+def writable_columns(table: TableDefinition) -> tuple[Column, ...]:
+    """Returns the columns that INSERT INTO fills: physical ones and metadata that is not virtual."""
+    return tuple(
+        column
+        for column in table.columns
+        if column.kind is ColumnKind.PHYSICAL or (column.kind is ColumnKind.METADATA and not column.virtual)
+    )
+
+
+class _Builder:
+    """Walks a plan from the top; `above` holds the stateless operators between a node and its target."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._context = EvaluationContext(settings.clock, settings.local_time_zone)
+        self.lanes: list[Lane] = []
+        self.scans: list[Scan] = []
+        self.stages: list[Stage] = []
+        self.values: list[tuple[ValuesOperator, Target]] = []
+
+    def add(self, node: Node, target: Target, above: list[Stateless]) -> None:
+        match node:
+            case Project() | Filter() | WindowAssign() | Write():
+                self.add(node.input, target, [self._stateless(node), *above])
+            case AssignWatermark():
+                self._add_timed_lane(node, target, above)
+            case Scan():
+                self._add_lane(node, Lane([], None, above, target))
+            case Values():
+                self.values.append((ValuesOperator(_literal_rows(node)), self._staged(above, target)))
+            case WindowAggregate():
+                stage = self._stage(str(node.window), self._window_aggregate(node), self._staged(above, target))
+                self._add_below(stage, [node.input])
+            case Limit():
+                stage = self._stage(f"LIMIT {node.count}", LimitOperator(node.count), self._staged(above, target))
+                self._add_below(stage, [node.input])
+            case Union():
+                stage = self._stage("UNION ALL", UnionOperator(_dtypes(node.schema)), self._staged(above, target))
+                stage.ports = WatermarkMerge()
+                for port in range(len(node.inputs)):
+                    stage.ports.add(str(port))
+                self._add_below(stage, node.inputs)
+
+    def _add_below(self, stage: Stage, inputs: Sequence[Node]) -> None:
+        first = len(self.lanes)
+        for port, node in enumerate(inputs):
+            self.add(node, (stage, port), [])
+        stage.lanes = list(range(first, len(self.lanes)))
+
+    def _stage(self, name: str, operator: Operator, parent: Target) -> Stage:
+        taken = {stage.name for stage in self.stages}
+        number, unique = 1, name
+        while unique in taken:
+            number += 1
+            unique = f"{name} #{number}"
+        self.stages.append(Stage(unique, operator, parent))
+        return self.stages[-1]
+
+    def _staged(self, above: list[Stateless], target: Target) -> Target:
+        for operator in reversed(above):
+            target = (self._stage(type(operator).__name__, operator, target), 0)
+        return target
+
+    def _add_lane(self, scan: Scan, lane: Lane) -> None:
+        self.scans.append(scan)
+        self.lanes.append(lane)
+
+    def _add_timed_lane(self, node: AssignWatermark, target: Target, above: list[Stateless]) -> None:
+        below: list[Stateless] = []
+        under: Node = node.input
+        while isinstance(under, Project | Filter):
+            below.insert(0, self._stateless(under))
+            under = under.input
+        if not isinstance(under, Scan):
+            raise UserError(
+                f"Expected the watermark for {node.column!r} straight above a table, got {type(under).__name__}"
+            )
+        judges = _judges(target)
+        assign = WatermarkOperator(node.column, compile_expression(node.expression, self._context), judges)
+        timeout_ms = node.idle_timeout_ms if node.idle_timeout_ms is not None else self._settings.idle_timeout_ms
+        self._add_lane(under, Lane(below, assign, above, target, judges, timeout_ms or None))
+
+    def _stateless(self, node: Project | Filter | WindowAssign | Write) -> Stateless:
+        match node:
+            case Project():
+                return ProjectOperator(
+                    [(one.name, compile_expression(one.expression, self._context)) for one in node.projections]
+                )
+            case Filter():
+                return FilterOperator(compile_expression(node.predicate, self._context))
+            case WindowAssign():
+                start, end, time = node.schema.names[-3:]
+                axis = self._axis(node.input.schema, node.window)
+                layout = WindowLayout.of(node.window)
+                return AssignOperator(layout, axis, node.window.time_column, (start, end, time))
+            case Write():
+                columns = writable_columns(node.table)
+                return Relabel([(column.name, polars_dtype(column.type)) for column in columns])
+
+    def _window_aggregate(self, node: WindowAggregate) -> WindowOperator:
+        return WindowOperator(
+            WindowLayout.of(node.window),
+            self._axis(node.input.schema, node.window),
+            node.window.time_column,
+            [(key.name, compile_expression(key.expression, self._context)) for key in node.keys],
+            [compile_aggregate(one.call, one.name, self._context) for one in node.aggregates],
+            node.properties,
+            node.schema.names,
+        )
+
+    def _axis(self, schema: Schema, window: Window) -> TimeAxis:
+        is_local = schema[window.time_column].type.kind is Kind.TIMESTAMP_LTZ
+        return TimeAxis(self._settings.local_time_zone if is_local else None)
+
+
+def _judges(target: Target) -> bool:
+    while target is not None:
+        stage, _ = target
+        if isinstance(stage.operator, WindowOperator):
+            return True
+        target = stage.parent
+    return False
+
+
+def _dtypes(schema: Schema) -> list[tuple[str, pl.DataType]]:
+    return [(one.name, polars_dtype(one.type)) for one in schema.fields]
+
+
+def _literal_rows(node: Values) -> pl.DataFrame:
+    if not node.schema.fields:
+        return pl.DataFrame(height=len(node.rows))
+    return pl.DataFrame(
+        {
+            one.name: pl.Series([row[index] for row in node.rows], dtype=polars_dtype(one.type))
+            for index, one in enumerate(node.schema.fields)
+        }
+    )

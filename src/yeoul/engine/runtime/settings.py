@@ -1,0 +1,41 @@
+"""How a job is run: what the session's options say, and the bounds of what it may hold."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from yeoul.clock import SYSTEM_CLOCK, Clock
+
+__all__ = ["Settings"]
+
+
+def _processors() -> int:
+    return os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a job is run.
+
+    Attributes:
+        parallelism: Threads of the decode pool.
+        queue_bytes: How much may wait between the sources and the operators, in bytes of what was read.
+        piece_bytes: How much to ask of a source at once.
+        run_bytes: Up to how many bytes consecutive pieces of a split are joined into one batch.
+        idle_timeout_ms: For tables that do not say (`table.exec.source.idle-timeout`); None or 0: never idle.
+        local_time_zone: `table.local-time-zone`, an IANA name.
+        clock: For idleness, CURRENT_TIMESTAMP and progress.
+        flush_interval_ms: At the latest after how long what was written is flushed, while the job goes on.
+        poll_timeout_ms: How long a source may wait for its first byte before it is asked again.
+    """
+
+    parallelism: int = field(default_factory=_processors)
+    queue_bytes: int = 64 << 20
+    piece_bytes: int = 4 << 20
+    run_bytes: int = 1 << 20
+    idle_timeout_ms: int | None = None
+    local_time_zone: str = "UTC"
+    clock: Clock = SYSTEM_CLOCK
+    flush_interval_ms: int = 1_000
+    poll_timeout_ms: int = 500
