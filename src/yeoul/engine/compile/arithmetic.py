@@ -13,12 +13,13 @@ from itertools import product
 
 import polars as pl
 
+from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.faults import EvaluationError, checked, first_true
 from yeoul.engine.compile.lowering import Lowering, Site
 from yeoul.plan.functions.coercion import as_decimal
 from yeoul.plan.types import DataType, Kind
 
-__all__ = ["ARITHMETIC"]
+__all__ = ["ARITHMETIC", "shifted_months", "shifted_time"]
 
 _BITS = {Kind.TINYINT: 7, Kind.SMALLINT: 15, Kind.INT: 31, Kind.BIGINT: 63}
 _SIGNS = {"add": "+", "subtract": "-", "multiply": "*"}
@@ -96,7 +97,7 @@ def _temporal(site: Site, a: DataType, b: DataType, operation: Callable[..., obj
         interval = interval.neg() if kind is Kind.INTERVAL_YEAR_MONTH else -interval
     if kind is Kind.INTERVAL_YEAR_MONTH:
         return shifted_months(point, interval, type, site.context.time_zone)
-    return shifted_time(point, interval, type, site)
+    return shifted_time(point, interval, type, site.text)
 
 
 def shifted_months(point: pl.Expr, months: pl.Expr, type: DataType, zone: str) -> pl.Expr:
@@ -107,15 +108,15 @@ def shifted_months(point: pl.Expr, months: pl.Expr, type: DataType, zone: str) -
     return point.dt.offset_by(offset)
 
 
-def shifted_time(point: pl.Expr, interval: pl.Expr, type: DataType, site: Site) -> pl.Expr:
+def shifted_time(point: pl.Expr, interval: pl.Expr, type: DataType, text: str) -> pl.Expr:
     """Moves a point by a duration; Polars would fall back to the coarser unit, so the units are made equal first."""
     if type.kind is Kind.TIME:
         day_ns = 86_400_000_000_000
         moved = point.cast(pl.Int64) + interval.dt.total_nanoseconds()
         return (((moved % day_ns) + day_ns) % day_ns).cast(pl.Time)
     if type.kind is Kind.DATE:
-        return checked([point, interval], _whole_days(site.text), pl.Date())
-    dtype = site.dtype
+        return checked([point, interval], _whole_days(text), pl.Date())
+    dtype = polars_dtype(type)
     assert isinstance(dtype, pl.Datetime)
     return point + interval.cast(pl.Duration(dtype.time_unit))
 

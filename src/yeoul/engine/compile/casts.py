@@ -255,7 +255,7 @@ def _attempt(source: DataType, target: DataType, zone: str) -> Attempt:
     """A function that casts a column, NULL where a value cannot be."""
     dtype = polars_dtype(target)
     if source.kind is Kind.BYTES and target.kind is Kind.STRING:
-        return lambda column: column.cast(pl.String, strict=False)
+        return _bytes_to_text
     if source.kind is Kind.STRING:
         return _from_text(target, zone)
     if source.kind is Kind.DECIMAL and target.is_integer:
@@ -285,7 +285,7 @@ def _from_text(target: DataType, zone: str) -> Attempt:
         case Kind.DATE:
             return text_to_date
         case Kind.TIME:
-            return text_to_time
+            return lambda column: _text_to_time(column, target.precision or 0)
         case Kind.TIMESTAMP | Kind.TIMESTAMP_LTZ:
             return lambda column: text_to_timestamp(column, target, zone)
         case Kind.DECIMAL:
@@ -298,6 +298,26 @@ def _from_text(target: DataType, zone: str) -> Attempt:
 
 def _stripped(column: pl.Series) -> pl.Series:
     return column.str.strip_chars(" \t\r\n")
+
+
+def _bytes_to_text(column: pl.Series) -> pl.Series:
+    """Reads UTF-8; Polars refuses a whole column with one bad value, so then the good ones are read apart."""
+    try:
+        return column.cast(pl.String)
+    except pl.exceptions.ComputeError:
+        return pl.Series(column.name, [_utf8(value) for value in column], dtype=pl.String)
+
+
+def _utf8(value: bytes | None) -> str | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _text_to_time(column: pl.Series, digits: int) -> pl.Series:
+    read = text_to_time(column).cast(pl.Int64)
+    return read.to_frame("a").select(_cut(pl.col("a"), digits, 9).cast(pl.Time)).to_series()
 
 
 def _text_to_integer(column: pl.Series, dtype: pl.DataType) -> pl.Series:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from yeoul.engine.compile.arithmetic import shifted_months, shifted_time
 from yeoul.engine.compile.faults import checked
 from yeoul.engine.compile.lowering import Lowering, Site
 from yeoul.engine.compile.patterns import chrono_pattern
@@ -202,11 +203,17 @@ def _timestampdiff(site: Site) -> pl.Expr:
     return (months + short.otherwise(0)).truncdiv(_UNIT_MONTHS[unit]).cast(pl.Int32)
 
 
+def _end(site: Site, start: pl.Expr, end: pl.Expr, index: int) -> pl.Expr:
+    """The end of a stretch given as (start, end) or as (start, interval)."""
+    point, kind = site.types[index], site.types[index + 1].kind
+    if kind is Kind.INTERVAL_YEAR_MONTH:
+        return shifted_months(start, end, point, site.context.time_zone)
+    return shifted_time(start, end, point, site.text) if kind is Kind.INTERVAL_DAY_TIME else end
+
+
 def _overlaps(site: Site) -> pl.Expr:
-    a, b, c, d = site.args
-    b, d = (
-        start + end if type.is_interval else end for start, end, type in ((a, b, site.types[1]), (c, d, site.types[3]))
-    )
+    a, c = site.args[0], site.args[2]
+    b, d = (_end(site, start, end, index) for start, end, index in ((a, site.args[1], 0), (c, site.args[3], 2)))
     return (pl.max_horizontal(a, b) >= pl.min_horizontal(c, d)) & (pl.max_horizontal(c, d) >= pl.min_horizontal(a, b))
 
 

@@ -84,6 +84,8 @@ def _like_regex(like: str, escape: str | None) -> str:
 def _like(site: Site) -> pl.Expr:
     given, escape = site.constant(1), site.constant(2)
     letter = escape if isinstance(escape, str) else None
+    if len(site.args) > 2 and letter is None:
+        literal_text(site, 2, "The escape character")
     if isinstance(given, Missing):
         return _dynamic_like(site, letter)
     if not isinstance(given, str):
