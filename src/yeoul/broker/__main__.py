@@ -1,22 +1,23 @@
 """`python -m yeoul.broker`: one broker in this process, told by arguments, ready when its first line is printed.
 
-The line is `yeoul broker ready at HOST:PORT`. Errors go to stderr as `error: ...` and `hint: ...`, exit code 1.
+The line is `yeoul broker ready at HOST:PORT`. Errors go to stderr as `error: ...` and `hint: ...`, exit code 1; to a
+parent that asks for it (`--report-failure`, see `child`) they go to stdout as one line.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
 from pathlib import Path
 
+from yeoul.broker.child import FAILED_PREFIX, READY_PREFIX
 from yeoul.broker.config import BrokerConfig
 from yeoul.broker.process import run_broker
 from yeoul.errors import YeoulError
 
-__all__ = ["READY_PREFIX", "main"]
-
-READY_PREFIX = "yeoul broker ready at "
+__all__ = ["main"]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,9 +36,12 @@ def main(arguments: list[str] | None = None) -> int:
         )
         run_broker(config, lambda address: _announce(address, given.ready_file))
     except YeoulError as error:
-        print(f"error: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"hint: {error.hint}", file=sys.stderr)
+        if given.report_failure:
+            print(FAILED_PREFIX + json.dumps([error.message, error.hint]), flush=True)
+        else:
+            print(f"error: {error.message}", file=sys.stderr)
+            if error.hint:
+                print(f"hint: {error.hint}", file=sys.stderr)
         return 1
     return 0
 
@@ -61,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ready-file", type=Path, help="where to write HOST:PORT once clients can connect")
     parser.add_argument("--insecure", action="store_true", help="allow an address that other machines can reach")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="warning")
+    parser.add_argument("--report-failure", action="store_true", help=argparse.SUPPRESS)
     return parser
 
 

@@ -9,6 +9,7 @@ Owns the child and, when none is given, a temporary data directory. Invariant: l
 from __future__ import annotations
 
 import contextlib
+import json
 import selectors
 import shutil
 import subprocess
@@ -22,9 +23,11 @@ from typing import Self
 from yeoul.broker.config import BrokerConfig, FlushMode
 from yeoul.errors import EnvironmentFailure
 
-__all__ = ["Broker"]
+__all__ = ["FAILED_PREFIX", "READY_PREFIX", "Broker"]
 
-_READY_PREFIX = "yeoul broker ready at "
+READY_PREFIX = "yeoul broker ready at "
+FAILED_PREFIX = "yeoul broker failed: "
+
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 20.0
 
@@ -44,7 +47,7 @@ class Broker:
 
     Raises:
         UserError: The settings are not allowed.
-        EnvironmentFailure: It did not start; the message says what it printed.
+        EnvironmentFailure: It did not start; the message is the child's own.
     """
 
     def __init__(
@@ -93,10 +96,10 @@ class Broker:
         command = [sys.executable, "-m", "yeoul.broker", *self._arguments()]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=None, text=True)
         line = self._first_line()
-        if not line.startswith(_READY_PREFIX):
+        if not line.startswith(READY_PREFIX):
             self.kill()
-            raise EnvironmentFailure(f"The broker did not start; its output was {line!r}, see stderr for the reason")
-        host, _, port = line.removeprefix(_READY_PREFIX).strip().rpartition(":")
+            raise _failure(line)
+        host, _, port = line.removeprefix(READY_PREFIX).strip().rpartition(":")
         self.host, self.port = host, int(port)
 
     def stop(self) -> None:
@@ -149,6 +152,7 @@ class Broker:
             f"--flush={config.flush}",
             f"--num-partitions={config.num_partitions}",
             f"--log-level={self._log_level}",
+            "--report-failure",
         ]
         if not config.auto_create_topics:
             arguments.append("--no-auto-create-topics")
@@ -166,3 +170,13 @@ class Broker:
             if not selector.select(max(0.0, deadline_s - time.monotonic())):
                 return ""
         return self._process.stdout.readline()
+
+
+def _failure(line: str) -> EnvironmentFailure:
+    """Returns what a child said instead of being ready."""
+    if line.startswith(FAILED_PREFIX):
+        message, hint = json.loads(line.removeprefix(FAILED_PREFIX))
+        return EnvironmentFailure(message, hint=hint)
+    return EnvironmentFailure(
+        f"The broker did not start within {_START_TIMEOUT_S:.0f} s; its output was {line!r}", hint="See stderr"
+    )

@@ -49,6 +49,7 @@ class Connection(asyncio.BufferedProtocol):
         self._reading = True
         self._writable = True
         self._held_bytes = 0
+        self._idle_rounds = 0
         self._send_scheduled = False
         self._pumping = False
         self._transport: asyncio.Transport | None = None
@@ -79,6 +80,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, size_bytes: int) -> None:
         self._filled += size_bytes
+        self._idle_rounds = 0
         self._pump()
 
     def pause_writing(self) -> None:
@@ -236,6 +238,12 @@ class Connection(asyncio.BufferedProtocol):
         self._held_bytes = sum(len(part) for call in calls for part in call.parts or ()) if calls else 0
         if parts:
             transport.writelines(parts)
+
+    def close_if_idle(self, rounds: int) -> None:
+        """Called now and then: ends the connection when nothing came or was asked for in `rounds` calls."""
+        self._idle_rounds = 0 if self._calls else self._idle_rounds + 1
+        if self._idle_rounds >= rounds:
+            self.close()
 
     def stop_reading(self) -> None:
         """Takes no more requests; the answers to those it took still go out."""

@@ -1,8 +1,9 @@
 """The broker as a whole: opens the log, listens, and ends in order.
 
 Owns the listening socket, the open connections and the upkeep timers. Invariants: a connection beyond the limit is
-closed at once; when the disk can no longer make bytes durable the broker stops, with everything acknowledged safe;
-`close` leaves nothing to recover. Caller: `process`.
+closed at once, and one that is idle for ten minutes (Kafka's `connections.max.idle.ms`) at the next upkeep; when the
+disk can no longer make bytes durable the broker stops, with everything acknowledged safe; `close` leaves nothing to
+recover. Caller: `process`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ __all__ = ["Server"]
 
 _log = logging.getLogger("yeoul.broker")
 _UPKEEP_S = 60.0
+_IDLE_ROUNDS = 10
 _BACKLOG = 1_024
 _CLOSE_TIMEOUT_S = 2.0
 _CLOSE_STEP_S = 0.001
@@ -132,6 +134,8 @@ class Server:
         self._upkeep = self.loop.call_later(_UPKEEP_S, self._run_upkeep)
 
     def _run_upkeep(self) -> None:
+        for connection in tuple(self._connections):
+            connection.close_if_idle(_IDLE_ROUNDS)
         self._log.apply_retention()
         self._log.expire_producers()
         self._schedule_upkeep()

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from yeoul.broker import Broker, BrokerConfig
-from yeoul.errors import UserError
+from yeoul.errors import EnvironmentFailure, UserError
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -59,6 +59,8 @@ def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_two_brokers_never_share_a_data_directory(tmp_path: Path) -> None:
     with Broker(tmp_path):
         result = run(f"--data-dir={tmp_path}")
+        with pytest.raises(EnvironmentFailure, match="Another broker runs on"):
+            Broker(tmp_path)
     assert result.returncode == 1
     assert result.stderr.startswith(f"error: Another broker runs on {tmp_path}\nhint: ")
 

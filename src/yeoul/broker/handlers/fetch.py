@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 from yeoul.broker.call import Call, RawHandler
 from yeoul.broker.node import Node
-from yeoul.log.errors import LogCorrupt, OffsetOutOfRange
+from yeoul.broker.refusals import error_code_of
+from yeoul.errors import YeoulError
+from yeoul.log.errors import LogCorrupt
 from yeoul.log.partition import ColdRead, Fetched, PartitionLog
 from yeoul.log.recovery import LEADER_EPOCH
 from yeoul.wire.errors import ErrorCode
@@ -81,6 +83,7 @@ class _Fetch:
         for wanted in self.wanted:
             found = self._read_partition(wanted, min(wanted.max_bytes, budget - size_bytes), not size_bytes)
             if isinstance(found, ColdRead):
+                # How much it will be shows in the thread; until then it counts as the answer's first data.
                 cold.append((len(results), found))
                 size_bytes += 1
                 found = FetchResult(wanted.topic, wanted.topic_id, wanted.number)
@@ -99,8 +102,8 @@ class _Fetch:
             return _refusal(wanted, ErrorCode.FENCED_LEADER_EPOCH if fenced else ErrorCode.UNKNOWN_LEADER_EPOCH)
         try:
             fetched = partition.read(wanted.offset, max(0, max_bytes), whole_first_batch=first)
-        except OffsetOutOfRange:
-            return _refusal(wanted, ErrorCode.OFFSET_OUT_OF_RANGE)
+        except YeoulError as error:
+            return _refusal(wanted, error_code_of(error))
         return fetched if isinstance(fetched, ColdRead) else _result(wanted, fetched)
 
     def _read_cold(self, results: list[FetchResult], cold: list[tuple[int, ColdRead]]) -> None:

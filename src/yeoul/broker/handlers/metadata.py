@@ -30,12 +30,17 @@ __all__ = ["CLUSTER_OPERATIONS", "HANDLER", "TOPIC_OPERATIONS"]
 CLUSTER_OPERATIONS = sum(1 << operation for operation in (5, 7, 8, 9, 10, 11, 12))
 TOPIC_OPERATIONS = sum(1 << operation for operation in (3, 4, 5, 6, 7, 8, 10, 11))
 
+_NULL_NAMES_FROM = 12
+
 
 def _answer(node: Node, request: MetadataRequest, call: Call) -> MetadataResponse:
     if request.topics is None or (call.version == 0 and not request.topics):
         topics = [_describe(topic) for topic in node.log.topics.values()]
     else:
         topics = [_find(node, wanted, request.allow_auto_topic_creation) for wanted in request.topics]
+        if call.version < _NULL_NAMES_FROM:
+            for topic in topics:
+                topic.name = topic.name or ""
     response = MetadataResponse(
         brokers=[MetadataResponseBroker(node_id=NODE_ID, host=node.host, port=node.port)],
         cluster_id=node.cluster_id,
