@@ -70,7 +70,7 @@ class BrokerConfig:
     flush_interval_ms: int = 1_000
     num_partitions: int = 1
     auto_create_topics: bool = True
-    group_initial_rebalance_delay_ms: int = 10
+    group_initial_rebalance_delay_ms: int = 100
     insecure: bool = False
     limits: Limits = Limits()
 

@@ -50,13 +50,15 @@ class GroupConfig:
         min_session_timeout_ms: `group.min.session.timeout.ms`.
         max_session_timeout_ms: `group.max.session.timeout.ms`.
         initial_rebalance_delay_ms: `group.initial.rebalance.delay.ms`: how long an empty group waits for more members
-            after the first one. Kafka's 3 s spare a cluster some rebalances; here they would only be a wait.
+            after the first one. Kafka's 3 s would only be a wait here; but none at all makes the first leader assign
+            before its metadata has come, and the rebalance that follows at once trips kafka-python 3 when it polls with
+            short time-outs (it drops the assignment of a leader whose poll ended during the join).
         max_offset_metadata_bytes: `offset.metadata.max.bytes`.
     """
 
     min_session_timeout_ms: int = 6_000
     max_session_timeout_ms: int = 1_800_000
-    initial_rebalance_delay_ms: int = 10
+    initial_rebalance_delay_ms: int = 100
     max_offset_metadata_bytes: int = 4_096
 
 
