@@ -33,7 +33,7 @@ from yeoul.plan.nodes import (
 from yeoul.plan.tables import ColumnKind, TableDefinition
 from yeoul.plan.types import Kind
 
-__all__ = ["explain", "explain_expression"]
+__all__ = ["explain", "explain_duration", "explain_expression", "explain_window"]
 
 _INFIX = {
     "add": "+",
@@ -111,7 +111,7 @@ def _describe(node: Node) -> list[str]:
         case WindowAggregate():
             return _aggregate(node)
         case WindowAssign():
-            return [f"WindowAssign({_window(node.window)})", f"columns: {_columns(node.schema)}"]
+            return [f"WindowAssign({explain_window(node.window)})", f"columns: {_columns(node.schema)}"]
         case Union():
             return [f"UnionAll({len(node.inputs)} inputs; the watermark is the least of theirs)"]
         case Limit():
@@ -145,7 +145,7 @@ def _rows(node: Values) -> str:
 
 
 def _watermark(node: AssignWatermark) -> list[str]:
-    idle = "never idle" if node.idle_timeout_ms is None else f"idle after {_duration(node.idle_timeout_ms)}"
+    idle = "never idle" if node.idle_timeout_ms is None else f"idle after {explain_duration(node.idle_timeout_ms)}"
     return [f"AssignWatermark({node.column}, watermark {explain_expression(node.expression)}, per split, {idle})"]
 
 
@@ -160,7 +160,7 @@ def _projection(one: Projection) -> str:
 
 
 def _aggregate(node: WindowAggregate) -> list[str]:
-    lines = [f"WindowAggregate({_window(node.window)})"]
+    lines = [f"WindowAggregate({explain_window(node.window)})"]
     lines.append(f"keys: {', '.join(_projection(one) for one in node.keys) or 'none, one row a window'}")
     if node.aggregates:
         lines.append("aggregates: " + ", ".join(f"{one.name} = {_aggregate_call(one.call)}" for one in node.aggregates))
@@ -170,14 +170,15 @@ def _aggregate(node: WindowAggregate) -> list[str]:
     return lines
 
 
-def _window(window: Window) -> str:
-    parts = [window.time_column, f"size {_duration(window.size_ms)}"]
+def explain_window(window: Window) -> str:
+    """Returns a window as text: its kind, its row time, its durations."""
+    parts = [window.time_column, f"size {explain_duration(window.size_ms)}"]
     if window.kind is WindowKind.HOP:
-        parts.append(f"slide {_duration(window.slide_ms)}")
+        parts.append(f"slide {explain_duration(window.slide_ms)}")
     if window.kind is WindowKind.CUMULATE:
-        parts.append(f"step {_duration(window.slide_ms)}")
+        parts.append(f"step {explain_duration(window.slide_ms)}")
     if window.offset_ms:
-        parts.append(f"offset {_duration(window.offset_ms)}")
+        parts.append(f"offset {explain_duration(window.offset_ms)}")
     return f"{window.kind.value}: {', '.join(parts)}"
 
 
@@ -305,14 +306,14 @@ def _literal(value: LiteralValue, *, months: bool = False) -> str:
         case datetime.time():
             return f"TIME '{value.isoformat()}'"
         case datetime.timedelta():
-            return f"INTERVAL {_duration(value // datetime.timedelta(milliseconds=1))}"
+            return f"INTERVAL {explain_duration(value // datetime.timedelta(milliseconds=1))}"
 
 
-def _duration(duration_ms: int) -> str:
+def explain_duration(duration_ms: int) -> str:
     """Returns a duration in the largest unit that it is a whole number of.
 
     Example:
-        >>> _duration(90_000), _duration(3_600_000), _duration(1_500), _duration(0)
+        >>> explain_duration(90_000), explain_duration(3_600_000), explain_duration(1_500), explain_duration(0)
         ('90 s', '1 h', '1500 ms', '0 ms')
     """
     unit_ms, unit = next((one for one in _UNITS_MS if duration_ms and duration_ms % one[0] == 0), (1, "ms"))

@@ -8,8 +8,10 @@ from dataclasses import replace
 from yeoul.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, children_of
 from yeoul.plan.nodes import Node, Scan, Union, Values
 from yeoul.plan.types import BOOLEAN
+from yeoul.planner.casts import can_widen
 
 __all__ = [
+    "cannot_fail",
     "conjuncts",
     "is_repeatable",
     "joined",
@@ -81,6 +83,55 @@ def is_repeatable(expression: Expression) -> bool:
     if isinstance(expression, Call) and expression.function in _UNREPEATABLE:
         return False
     return all(is_repeatable(part) for part in children_of(expression))
+
+
+_INFALLIBLE = frozenset(
+    [
+        "equals",
+        "not_equals",
+        "less",
+        "less_or_equal",
+        "greater",
+        "greater_or_equal",
+        "and",
+        "or",
+        "not",
+        "is_null",
+        "is_not_null",
+        "is_true",
+        "is_false",
+        "is_not_true",
+        "is_not_false",
+        "is_unknown",
+        "is_not_unknown",
+        "in",
+        "not_in",
+        "between",
+        "not_between",
+        "like",
+        "not_like",
+        "is_distinct_from",
+        "is_not_distinct_from",
+        "concat",
+        "upper",
+        "lower",
+        "trim",
+        "char_length",
+        "coalesce",
+    ]
+)
+
+
+def cannot_fail(expression: Expression) -> bool:
+    """Tells whether an expression has a value for every row; a division or a narrowing cast may have none."""
+    match expression:
+        case Call():
+            known = expression.function in _INFALLIBLE
+        case Cast():
+            known = expression.null_on_error or can_widen(expression.operand.type, expression.type)
+        case _:
+            known = True
+    return known and all(cannot_fail(part) for part in children_of(expression))
 
 
 def with_inputs(node: Node, change: Callable[[Node], Node]) -> Node:

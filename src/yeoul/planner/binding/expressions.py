@@ -16,9 +16,9 @@ from yeoul.plan import types
 from yeoul.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal, LiteralValue
 from yeoul.plan.functions import AGGREGATES, SCALARS, can_cast, common_type, is_aggregate, resolve_scalar
 from yeoul.plan.types import DataType, Kind
-from yeoul.planner.binding.casts import coerced
 from yeoul.planner.binding.context import BindContext, Relation
 from yeoul.planner.binding.literals import interval_value, number_value, typed_value
+from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.nodes import FunctionCall, TypedLiteral
 
 __all__ = ["ExpressionBinder", "call"]
@@ -40,6 +40,24 @@ _BINARY: dict[type[exp.Expr], str] = {
     exp.Or: "or",
     exp.NullSafeEQ: "is_not_distinct_from",
     exp.NullSafeNEQ: "is_distinct_from",
+}
+_SIGNS = {
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "divide": "/",
+    "modulo": "%",
+    "concat": "||",
+    "equals": "=",
+    "not_equals": "<>",
+    "less": "<",
+    "less_or_equal": "<=",
+    "greater": ">",
+    "greater_or_equal": ">=",
+    "and": "AND",
+    "or": "OR",
+    "is_not_distinct_from": "IS NOT DISTINCT FROM",
+    "is_distinct_from": "IS DISTINCT FROM",
 }
 _NEGATED = {
     "in": "not_in",
@@ -69,6 +87,22 @@ def call(name: str, args: Sequence[Expression], span: Span | None) -> Expression
     return Call(resolved.function, cast, resolved.type, span)
 
 
+def _operation(operator: str, args: tuple[Expression, Expression], span: Span | None) -> Expression:
+    """Returns a binary operator applied; errors name its sign."""
+    try:
+        return call(operator, args, span)
+    except UserError as error:
+        left, right = (str(arg.type.or_null()) for arg in args)
+        hint = error.hint or _operand_hint(operator)
+        raise UserError(f"{_SIGNS[operator]} does not take {left} and {right}", hint=hint, span=span) from None
+
+
+def _operand_hint(operator: str) -> str:
+    if operator in ("and", "or"):
+        return "Both sides are conditions: x = 1, x <> '', x IS NOT NULL"
+    return "CAST(x AS type) converts one side"
+
+
 class ExpressionBinder:
     """Binds expressions over one relation.
 
@@ -92,7 +126,7 @@ class ExpressionBinder:
         span = self.context.span(node)
         operator = _BINARY.get(type(node))
         if operator is not None:
-            return call(operator, (self.bind(node.this), self.bind(node.args["expression"])), span)
+            return _operation(operator, (self.bind(node.this), self.bind(node.args["expression"])), span)
         reader = _READERS.get(type(node))
         if reader is None:
             raise UserError(f"{type(node).__name__} is not supported in an expression", span=span)

@@ -13,6 +13,7 @@ from typing import Any
 from sqlglot import exp
 
 from yeoul.errors import Span, UserError, did_you_mean
+from yeoul.plan.explain import explain_window
 from yeoul.plan.expressions import AggregateCall, ColumnRef, Expression, Literal, columns_of
 from yeoul.plan.functions import is_aggregate, resolve_aggregate
 from yeoul.plan.nodes import (
@@ -28,7 +29,6 @@ from yeoul.plan.nodes import (
 )
 from yeoul.plan.types import DataType
 from yeoul.planner.binding.absorption import absorb
-from yeoul.planner.binding.casts import coerced
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder
 from yeoul.planner.binding.projections import Item, items_of, project
@@ -39,6 +39,7 @@ from yeoul.planner.binding.windows import (
     property_field,
     window_property,
 )
+from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.nodes import FunctionCall
 from yeoul.planner.rewriting import joined, map_children, replaced
 
@@ -330,7 +331,8 @@ class _GroupedBinder(ExpressionBinder):
         window = group_window(self.context, node, self._groups.source)
         if window != self._groups.window or window.kind.value != function:
             raise UserError(
-                f"{node.this.upper()} names another window than GROUP BY: {window}, not {self._groups.window}",
+                f"{node.this.upper()} names another window than GROUP BY:"
+                f" {explain_window(window)}; not {explain_window(self._groups.window)}",
                 span=span,
             )
         return self._place(self._groups.property_ref(value, f"window_{value.value}", span))

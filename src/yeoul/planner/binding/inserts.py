@@ -9,11 +9,11 @@ from yeoul.plan.expressions import ColumnRef, Expression, Literal
 from yeoul.plan.nodes import Field, Node, Write
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition, ViewDefinition
 from yeoul.plan.types import Kind
-from yeoul.planner.binding.casts import can_widen, coerced
 from yeoul.planner.binding.context import BindContext
 from yeoul.planner.binding.projections import project
 from yeoul.planner.binding.queries import bind_query, unknown_table
 from yeoul.planner.binding.scans import merged_options
+from yeoul.planner.casts import can_widen, coerced
 from yeoul.planner.dialects.flink.nodes import InsertSyntax
 
 __all__ = ["bind_insert"]
@@ -109,12 +109,14 @@ def _value(
             f"Column {column.name!r} of table {syntax.this.name!r} is {column.type.or_null()},"
             f" the query gives {field.type.or_null()}",
             place,
-            hint=f"CAST({_spelt(field.name)} AS {column.type.or_null()})",
+            hint=f"CAST({_spelt(place)} AS {column.type.or_null()})",
         )
     if field.type.kind is Kind.NULL and not column.type.nullable:
         raise context.error(f"Column {column.name!r} is NOT NULL, the query gives NULL", place)
     return coerced(ColumnRef(field.name, field.type), column.type)
 
 
-def _spelt(name: str) -> str:
-    return name if name.replace("$", "_").isidentifier() and not name.startswith("EXPR$") else "..."
+def _spelt(node: exp.Expr) -> str:
+    """Returns a column's name for a hint, dots for what is longer."""
+    inner = node.this if isinstance(node, exp.Alias) else node
+    return str(inner.this.name) if isinstance(inner, exp.Column) else "..."

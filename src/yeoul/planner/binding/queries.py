@@ -14,15 +14,15 @@ from yeoul.plan.functions import common_type
 from yeoul.plan.nodes import Field, Filter, Limit, Node, Schema, Union, Values
 from yeoul.plan.tables import ViewDefinition
 from yeoul.plan.types import DataType
-from yeoul.planner.binding.casts import coerced
 from yeoul.planner.binding.context import BindContext, Relation
 from yeoul.planner.binding.expressions import ExpressionBinder
 from yeoul.planner.binding.grouping import bind_grouped, is_grouped
 from yeoul.planner.binding.projections import items_of, project
 from yeoul.planner.binding.scans import merged_options, scan
 from yeoul.planner.binding.windows import assign_windows, window_arguments
+from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.dialect import read_script
-from yeoul.planner.dialects.flink.nodes import TableFunction
+from yeoul.planner.dialects.flink.nodes import TableFunction, UnionAll
 from yeoul.planner.positions import Positions
 from yeoul.planner.rules.fold_constants import folded
 
@@ -51,7 +51,7 @@ def _body(context: BindContext, node: exp.Expr) -> Node:
             return _select(context, node)
         case exp.Values():
             return _values(context, node)
-        case exp.Union():
+        case UnionAll():
             return _union(context, node)
         case exp.Subquery():
             return bind_query(context, node.this)
@@ -150,8 +150,8 @@ def _meeting_of_values(context: BindContext, values: list[Expression], index: in
 # --- UNION ALL
 
 
-def _union(context: BindContext, node: exp.Union) -> Node:
-    trees = _branches(node)
+def _union(context: BindContext, node: UnionAll) -> Node:
+    trees: list[exp.Expr] = node.expressions
     inputs = [bind_query(context, tree) for tree in trees]
     first = inputs[0].schema
     for rows, tree in zip(inputs, trees, strict=True):
@@ -166,12 +166,6 @@ def _union(context: BindContext, node: exp.Union) -> Node:
     ]
     schema = Schema(tuple(fields))
     return Union(tuple(_cast_to(rows, schema) for rows in inputs), schema)
-
-
-def _branches(node: exp.Expr) -> list[exp.Expr]:
-    if isinstance(node, exp.Union) and not node.args.get("limit") and not node.args.get("with_"):
-        return [*_branches(node.this), *_branches(node.args["expression"])]
-    return [node]
 
 
 def _met_field(context: BindContext, fields: list[Field], trees: list[exp.Expr]) -> Field:
@@ -287,4 +281,7 @@ def bind_view(context: BindContext, view: ViewDefinition, node: exp.Expr) -> Nod
         names = [exp.to_identifier(name) for name in view.column_names]
         return _renamed(inner, rows, list(names)) if names else rows
     except UserError as error:
-        raise context.error(f"In view {view.name!r}: {error.message}", node, error.hint) from None
+        message = error.message
+        if error.span is not None:
+            message = f"{message.removesuffix(f' ({error.span})')} at {error.span} of its query"
+        raise context.error(f"In view {view.name!r}: {message}", node, error.hint) from None

@@ -10,10 +10,10 @@ from sqlglot import exp
 from yeoul.errors import did_you_mean
 from yeoul.plan.nodes import Field, Schema, Values
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition, ViewDefinition, WatermarkDefinition
-from yeoul.planner.binding.casts import coerced
 from yeoul.planner.binding.context import BindContext, Relation
 from yeoul.planner.binding.expressions import ExpressionBinder
 from yeoul.planner.binding.scans import check_table_options
+from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.nodes import (
     ColumnElement,
     CreateTableSyntax,

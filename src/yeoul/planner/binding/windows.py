@@ -13,7 +13,9 @@ from sqlglot import exp
 
 from yeoul.errors import UserError, did_you_mean
 from yeoul.plan import types
-from yeoul.plan.nodes import Field, Schema, Window, WindowAssign, WindowKind, WindowProperty
+from yeoul.plan.explain import explain_duration
+from yeoul.plan.expressions import Call
+from yeoul.plan.nodes import Field, Node, Project, Schema, Window, WindowAssign, WindowKind, WindowProperty, walk
 from yeoul.plan.types import DataType
 from yeoul.planner.binding.context import BindContext, Relation
 from yeoul.planner.binding.literals import interval_value
@@ -157,7 +159,18 @@ def _row_time(context: BindContext, data: Relation, name: str, node: exp.Expr) -
     raise context.error(
         f"Column {name!r} of {data.title} ({found.type.or_null()}) is no row time, so it cannot be windowed",
         node,
-        hint=_watermark_hint(name, found.type),
+        hint=_PROCTIME_HINT if _is_proctime(data.node, name) else _watermark_hint(name, found.type),
+    )
+
+
+_PROCTIME_HINT = "Windows over processing time come with a later version: give the table a row time by WATERMARK FOR"
+
+
+def _is_proctime(node: Node, name: str) -> bool:
+    projections = (one for below in walk(node) if isinstance(below, Project) for one in below.projections)
+    return any(
+        one.name == name and isinstance(one.expression, Call) and one.expression.function == "proctime"
+        for one in projections
     )
 
 
@@ -176,13 +189,11 @@ def _window(
 ) -> Window:
     lengths = [_duration_ms(context, node, kind) for node in durations]
     size, slide = lengths[-1], lengths[0]
-    if kind is WindowKind.CUMULATE and size % slide:
+    if size % slide:
         raise context.error(
-            f"The size of CUMULATE must be a whole multiple of its step, got {size} ms and {slide} ms", durations[-1]
-        )
-    if kind is WindowKind.HOP and size % slide:
-        raise context.error(
-            f"The size of HOP must be a whole multiple of its slide, got {size} ms and {slide} ms", durations[-1]
+            f"The size of {kind.value} must be a whole multiple of its {_DURATIONS[kind][0].lower()},"
+            f" got {explain_duration(size)} and {explain_duration(slide)}",
+            durations[-1],
         )
     offset_ms = 0 if offset is None else _duration_ms(context, offset, kind, signed=True)
     return Window(kind, column, size, slide, offset_ms)

@@ -9,6 +9,7 @@ from yeoul.plan.nodes import Node
 from yeoul.planner.rules.fold_constants import fold_constants
 from yeoul.planner.rules.merge_filters import merge_filters
 from yeoul.planner.rules.merge_projects import merge_projects
+from yeoul.planner.rules.narrow_comparisons import narrow_comparisons
 from yeoul.planner.rules.prune_columns import prune_columns
 from yeoul.planner.rules.push_down_filters import push_down_filters
 from yeoul.planner.rules.remove_projects import remove_projects
@@ -21,6 +22,7 @@ RULES = (
     push_down_filters,
     merge_filters,
     fold_constants,
+    narrow_comparisons,
     prune_columns,
     merge_projects,
     remove_projects,

@@ -1,7 +1,8 @@
 """Filters move towards the sources, so that less is computed and kept.
 
 A filter passes below a projection, a union, a window table function and, by its keys, an aggregate. It never passes
-below AssignWatermark: the watermark follows all rows, kept or not. Nor below Limit, which counts the rows it gets.
+below AssignWatermark: the watermark follows all rows, kept or not. Nor below Limit, which counts the rows it gets. And
+a condition that can fail (a division, a cast) never overtakes another: that one may be there to protect it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import replace
 
 from yeoul.plan.expressions import ColumnRef, Expression, Literal, columns_of
 from yeoul.plan.nodes import Filter, Node, Project, Union, WindowAggregate, WindowAssign
-from yeoul.planner.rewriting import conjuncts, is_repeatable, joined, replaced, with_inputs
+from yeoul.planner.rewriting import cannot_fail, conjuncts, is_repeatable, joined, replaced, with_inputs
 
 __all__ = ["push_down_filters"]
 
@@ -25,8 +26,11 @@ def push_down_filters(node: Node) -> Node:
 
 def _pushed(node: Node, parts: Sequence[Expression]) -> Node:
     """Returns the rows of a node for which all parts hold."""
-    movable = [part for part in parts if _passes(node, part)]
-    staying = [part for part in parts if not _passes(node, part)]
+    movable: list[Expression] = []
+    staying: list[Expression] = []
+    for part in parts:
+        overtakes = bool(staying) and not cannot_fail(part)
+        (movable if _passes(node, part) and not overtakes else staying).append(part)
     if movable:
         node = _below(node, movable)
     if not staying:
@@ -42,7 +46,7 @@ def _passes(node: Node, part: Expression) -> bool:
     used = set(columns_of(part))
     match node:
         case Filter():
-            return _passes(node.input, part)
+            return cannot_fail(part) and _passes(node.input, part)
         case Project():
             by_name = {one.name: one.expression for one in node.projections}
             return all(isinstance(by_name[name], ColumnRef | Literal) for name in used)

@@ -18,7 +18,7 @@ from yeoul.errors import Span, UserError
 from yeoul.planner.dialects.flink.lexer import Token, TokenType
 from yeoul.planner.positions import Positions
 
-__all__ = ["MAX_DEPTH", "MAX_HEIGHT", "RESERVED", "TokenCursor"]
+__all__ = ["MAX_DEPTH", "MAX_HEIGHT", "RESERVED", "STATEMENTS", "TokenCursor"]
 
 MAX_DEPTH = 80
 """How deep parentheses, calls and subqueries may nest."""
@@ -86,6 +86,22 @@ RESERVED = frozenset(
         "WITH",
     ]
 )
+
+STATEMENTS = (
+    "SELECT",
+    "INSERT",
+    "CREATE",
+    "DROP",
+    "EXPLAIN",
+    "SET",
+    "RESET",
+    "SHOW",
+    "DESCRIBE",
+    "DESC",
+    "WITH",
+    "VALUES",
+)
+"""The words that statements begin with."""
 
 _N = TypeVar("_N", bound=exp.Expr)
 

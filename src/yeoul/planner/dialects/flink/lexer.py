@@ -28,7 +28,7 @@ _LEXEME = re.compile(
   | (?P<string>'(?:[^']|'')*')
   | (?P<quoted>`(?:[^`]|``)*`)
   | (?P<word>[^\W\d][\w$]*)
-  | (?P<operator><>|!=|<=|>=|=>|\|\||[()\[\],.;+\-*/%=<>])
+  | (?P<operator>==|<>|!=|<=|>=|=>|\|\||[()\[\],.;+\-*/%=<>])
     """,
     re.VERBOSE,
 )
@@ -120,6 +120,8 @@ class _Lexer:
                 self._binary(match[0][2:-1], offset, end)
             case "quoted":
                 self._quoted_name(match[0][1:-1].replace("``", "`"), offset, end)
+            case "operator" if match[0] == "==":
+                raise UserError("Unexpected '=='", hint="Equality is one =", span=self.positions.span(offset))
             case "operator":
                 self._add(_OPERATORS[match[0]], match[0], offset, end)
         return end

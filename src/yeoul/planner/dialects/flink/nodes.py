@@ -24,6 +24,7 @@ __all__ = [
     "TableFunction",
     "TypeName",
     "TypedLiteral",
+    "UnionAll",
     "WatermarkElement",
 ]
 
@@ -56,6 +57,12 @@ class TableFunction(exp.Expression):
     """A function in FROM: TUMBLE(TABLE t, DESCRIPTOR(ts), ...)."""
 
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "expressions": False, "alias": False}
+
+
+class UnionAll(exp.Expression):
+    """Queries joined by UNION ALL, all of them side by side."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"expressions": True, "limit": False, "with_": False}
 
 
 class NamedArgument(exp.Expression):

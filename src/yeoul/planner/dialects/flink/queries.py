@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from yeoul.planner.dialects.flink.cursor import RESERVED
+from yeoul.planner.dialects.flink.cursor import RESERVED, STATEMENTS
 from yeoul.planner.dialects.flink.expressions import ExpressionGrammar
 from yeoul.planner.dialects.flink.lexer import Token, TokenType
-from yeoul.planner.dialects.flink.nodes import NamedArgument, OptionPair, TableFunction
+from yeoul.planner.dialects.flink.nodes import NamedArgument, OptionPair, TableFunction, UnionAll
 
 __all__ = ["QueryGrammar"]
 
@@ -18,7 +18,7 @@ _SAME_SLOT = ("INTERSECT", "EXCEPT", "MINUS")
 
 
 class QueryGrammar(ExpressionGrammar):
-    """Reads queries into exp.Select, exp.Values, exp.Union and exp.Subquery."""
+    """Reads queries into exp.Select, exp.Values, UnionAll and exp.Subquery."""
 
     def subquery(self) -> exp.Expr:
         return self.query()
@@ -53,18 +53,18 @@ class QueryGrammar(ExpressionGrammar):
         return self.at(exp.CTE(this=query, alias=alias), token)
 
     def _query_body(self) -> exp.Expr:
-        left = self._query_term()
+        token = self._curr
+        terms = [self._query_term()]
         while True:
-            token = self._curr
             for word in _SAME_SLOT:
                 if self.sees_word(word):
                     self.refuse(word, "UNION ALL joins rows of several queries")
             if not self.take_word("UNION"):
-                return left
+                return terms[0] if len(terms) == 1 else self.at(UnionAll(expressions=terms), token)
             if not self.take_word("ALL"):
                 self.take_word("DISTINCT")
                 self.refuse("UNION without ALL", "UNION ALL keeps all rows; dropping doubles needs state for ever")
-            left = self.at(exp.Union(this=left, expression=self._query_term(), distinct=False), token)
+            terms.append(self._query_term())
 
     def _query_term(self) -> exp.Expr:
         token = self._curr
@@ -105,7 +105,7 @@ class QueryGrammar(ExpressionGrammar):
         if self.take_word("FROM"):
             select.set("from_", exp.From(this=self._from()))
         elif not self.at_end and not self._ends_select():
-            hint = self.comma_hint() if not self._misspelt(_CLAUSES) else ""
+            hint = "" if self._misspelt(_CLAUSES) else self._between_hint()
             self.fail("',' or FROM", hint=hint, keywords=_CLAUSES)
         for key, words in (("where", ("WHERE",)), ("having", ("HAVING",))):
             if key == "having":
@@ -119,6 +119,11 @@ class QueryGrammar(ExpressionGrammar):
         if self.sees_word("QUALIFY"):
             self.refuse("QUALIFY")
         return self.at(select, token)
+
+    def _between_hint(self) -> str:
+        if any(self.sees_word(word) for word in STATEMENTS):
+            return "Is a semicolon missing before it?"
+        return self.comma_hint()
 
     def _ends_select(self) -> bool:
         ends = (*_CLAUSES, *_SAME_SLOT, "OFFSET", "FETCH")
@@ -171,8 +176,6 @@ class QueryGrammar(ExpressionGrammar):
         found = self._relation()
         if self.sees(TokenType.COMMA) or self.sees_any_word(_JOINS):
             self.refuse("A join", _JOIN_HINT)
-        if self.sees_word("MATCH_RECOGNIZE"):
-            self.refuse("MATCH_RECOGNIZE")
         return found
 
     def _relation(self) -> exp.Expr:
@@ -232,6 +235,8 @@ class QueryGrammar(ExpressionGrammar):
             self._advance()
 
     def _alias(self) -> exp.Expr | None:
+        if self.sees_word("MATCH_RECOGNIZE"):
+            self.refuse("MATCH_RECOGNIZE")
         token = self._curr
         if not self.take_word("AS") and not (self._sees_name() and not self.sees_any_word(_JOINS)):
             return None

@@ -1,0 +1,57 @@
+-- The tables that the golden plans and errors of SQL are written against.
+
+CREATE TABLE clicks (
+  user_id STRING,
+  action STRING,
+  page STRING,
+  amount DECIMAL(10, 2),
+  latency INT,
+  tags ARRAY<STRING>,
+  device ROW<os STRING, version INT>,
+  ts TIMESTAMP(3),
+  `offset` BIGINT METADATA VIRTUAL,
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH (
+  'connector' = 'kafka',
+  'topic' = 'clicks',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'format' = 'json'
+);
+
+CREATE TABLE events (
+  id BIGINT,
+  kind STRING,
+  millis BIGINT,
+  ts AS TO_TIMESTAMP_LTZ(millis, 3),
+  WATERMARK FOR ts AS ts - INTERVAL '1' MINUTE
+) WITH (
+  'connector' = 'filesystem',
+  'path' = 'events.ndjson',
+  'format' = 'json',
+  'scan.watermark.idle-timeout' = '10 s'
+);
+
+CREATE TABLE plain (
+  id BIGINT,
+  name STRING,
+  at_time TIMESTAMP(3)
+) WITH (
+  'connector' = 'filesystem',
+  'path' = 'plain.ndjson',
+  'format' = 'json'
+);
+
+CREATE TABLE results (
+  window_start TIMESTAMP(3),
+  action STRING,
+  n BIGINT NOT NULL,
+  mean DOUBLE
+) WITH ('connector' = 'print');
+
+CREATE VIEW buys AS
+SELECT user_id, amount, ts FROM clicks WHERE action = 'buy';
+
+CREATE VIEW per_minute AS
+SELECT action, window_time AS minute, COUNT(*) AS n
+FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+GROUP BY window_start, window_end, window_time, action;
