@@ -345,3 +345,25 @@ def test_rendering_is_close_to_sql() -> None:
 def test_intervals_are_not_numbers() -> None:
     with pytest.raises(UserError, match="a \\+ b does not take"):
         resolve_scalar("add", [INTERVAL_DAY_TIME, INT])
+
+
+def test_thirty_conditions_in_a_row_cost_thirty_conditions() -> None:
+    parts = [call("greater", call("add", A, step), 0) for step in range(30)]
+    chain = parts[0]
+    for each in parts[1:]:
+        chain = call("and", chain, each)
+    cases = Case(tuple((each, literal(index)) for index, each in enumerate(parts)), call("divide", 1, B), INT)
+    frame = pl.DataFrame({"a": [1, -100], "b": [0, 1]})
+    assert evaluate(chain, frame) == [True, False]
+    assert evaluate(cases, frame) == [0, 1]
+    assert len(str(compile_expression(chain))) < 100_000
+
+
+def test_constants_are_computed_once_at_compile_time() -> None:
+    compiled = compile_expression(call("less", ColumnRef("t", timestamp(3)), "2024-01-31 00:00:00"))
+    assert "python_udf" not in str(compiled)
+    failing = call("greater", A, call("divide", 1, 0))
+    compile_expression(failing)
+    with pytest.raises(EvaluationError, match="Division by zero in 1 / 0"):
+        evaluate(failing, NUMBERS)
+    assert evaluate(Case(((literal(False), failing),), literal(True), BOOLEAN), NUMBERS) == [True] * 4

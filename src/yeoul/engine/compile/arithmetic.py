@@ -45,6 +45,7 @@ def _within(a: pl.Series, b: pl.Series, operation: Callable[[int, int], int], lo
 def _exact_integers(site: Site, operation: Callable[..., object]) -> pl.Expr:
     low, high = _limits(site.call.type)
     dtype, text, type, sign = site.dtype, site.text, site.call.type, _SIGNS[site.call.function]
+    strict = site.strict
 
     def compute(a: pl.Series, b: pl.Series) -> pl.Series:
         if _within(a, b, operation, low, high):  # type: ignore[arg-type]
@@ -54,7 +55,7 @@ def _exact_integers(site: Site, operation: Callable[..., object]) -> pl.Expr:
         wide = operation(a.cast(pl.Int128), b.cast(pl.Int128))
         assert isinstance(wide, pl.Series)
         narrow = wide.cast(dtype, strict=False)
-        if narrow.null_count() > wide.null_count():
+        if strict and narrow.null_count() > wide.null_count():
             at = first_true(narrow.is_null() & wide.is_not_null())
             x, y = a[at if len(a) > 1 else 0], b[at if len(b) > 1 else 0]
             raise EvaluationError(
@@ -97,7 +98,7 @@ def _temporal(site: Site, a: DataType, b: DataType, operation: Callable[..., obj
         interval = interval.neg() if kind is Kind.INTERVAL_YEAR_MONTH else -interval
     if kind is Kind.INTERVAL_YEAR_MONTH:
         return shifted_months(point, interval, type, site.context.time_zone)
-    return shifted_time(point, interval, type, site.text)
+    return shifted_time(point, interval, type, site.text, strict=site.strict)
 
 
 def shifted_months(point: pl.Expr, months: pl.Expr, type: DataType, zone: str) -> pl.Expr:
@@ -108,23 +109,23 @@ def shifted_months(point: pl.Expr, months: pl.Expr, type: DataType, zone: str) -
     return point.dt.offset_by(offset)
 
 
-def shifted_time(point: pl.Expr, interval: pl.Expr, type: DataType, text: str) -> pl.Expr:
+def shifted_time(point: pl.Expr, interval: pl.Expr, type: DataType, text: str, *, strict: bool = True) -> pl.Expr:
     """Moves a point by a duration; Polars would fall back to the coarser unit, so the units are made equal first."""
     if type.kind is Kind.TIME:
         day_ns = 86_400_000_000_000
         moved = point.cast(pl.Int64) + interval.dt.total_nanoseconds()
         return (((moved % day_ns) + day_ns) % day_ns).cast(pl.Time)
     if type.kind is Kind.DATE:
-        return checked([point, interval], _whole_days(text), pl.Date())
+        return checked([point, interval], _whole_days(text, strict=strict), pl.Date())
     dtype = polars_dtype(type)
     assert isinstance(dtype, pl.Datetime)
     return point + interval.cast(pl.Duration(dtype.time_unit))
 
 
-def _whole_days(text: str) -> Operation:
+def _whole_days(text: str, *, strict: bool) -> Operation:
     def compute(day: pl.Series, interval: pl.Series) -> pl.Series:
         days = interval.dt.total_milliseconds()
-        if ((days % 86_400_000) != 0).any():
+        if strict and ((days % 86_400_000) != 0).any():
             raise EvaluationError(
                 f"A DATE moves by whole days only, in {text}", hint="Cast the DATE to TIMESTAMP(3) first."
             )
@@ -140,7 +141,7 @@ def _negate(site: Site) -> pl.Expr:
     text = site.text
 
     def compute(a: pl.Series) -> pl.Series:
-        if a.min() == low:
+        if site.strict and a.min() == low:
             raise EvaluationError(f"Overflow in {text}: -({low}) does not fit {site.call.type.or_null()}")
         return -a
 
@@ -157,8 +158,12 @@ def _operand(column: pl.Series) -> pl.Expr:
 
 def _zero_divisor(a: pl.Series, b: pl.Series, text: str) -> None:
     """Fails if a row divides a value by zero; NULL / 0 is NULL."""
-    if b.null_count() == len(b) or not (b == 0).any():
-        return
+    least, most = b.min(), b.max()
+    if isinstance(least, int | decimal.Decimal) and isinstance(most, int | decimal.Decimal) and least <= 0 <= most:
+        _refuse_zero(a, b, text)
+
+
+def _refuse_zero(a: pl.Series, b: pl.Series, text: str) -> None:
     hit = (b == 0) & a.is_not_null()
     if hit.any():
         row = first_true(hit.fill_null(False))
@@ -193,12 +198,13 @@ def _remainder(site: Site) -> pl.Expr:
 
 
 def _integer_division(site: Site, formula: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> pl.Expr:
-    text, dtype = site.text, site.dtype
+    text, dtype, strict = site.text, site.dtype, site.strict
     low = _limits(site.types[0])[0] if site.types[0].is_integer else 0
 
     def compute(a: pl.Series, b: pl.Series) -> pl.Series:
-        _zero_divisor(a, b, text)
-        if a.min() == low and b.min() == -1 and ((a == low) & (b == -1)).any():
+        if strict:
+            _zero_divisor(a, b, text)
+        if strict and a.min() == low and b.min() == -1 and ((a == low) & (b == -1)).any():
             raise EvaluationError(f"Overflow in {text}: {low} divided by -1 does not fit {site.types[0].or_null()}")
         return pl.select(formula(_operand(a), _operand(b)).cast(dtype)).to_series()
 
@@ -216,18 +222,18 @@ def _decimals(site: Site, operation: Callable[..., object]) -> pl.Expr:
     whole = max(p1 - s1, p2 - s2)
     working = s1 + s2 if operation is operator.mul else max(scale, s1, s2)
     fits = whole + working <= 38 and working == scale and operation is not operator.truediv
-    dtype = site.dtype
+    dtype, strict = site.dtype, site.strict
     divides = operation in (operator.truediv, operator.mod)
 
     def compute(a: pl.Series, b: pl.Series) -> pl.Series:
-        if divides:
+        if divides and strict:
             _zero_divisor(a, b, text)
         if fits:
             try:
                 return _in_columns(a, b, operation, working, dtype)
             except pl.exceptions.PolarsError:
                 pass
-        return _by_value(a, b, operation, target, text).cast(dtype)
+        return _by_value(a, b, operation, target, text, strict=strict).cast(dtype)
 
     return checked(site.args, compute, dtype)
 
@@ -257,7 +263,9 @@ _BY_VALUE: Mapping[Callable[..., object], Callable[[decimal.Decimal, decimal.Dec
 }
 
 
-def _by_value(a: pl.Series, b: pl.Series, operation: Callable[..., object], target: DataType, text: str) -> pl.Series:
+def _by_value(
+    a: pl.Series, b: pl.Series, operation: Callable[..., object], target: DataType, text: str, *, strict: bool
+) -> pl.Series:
     """Each different pair of values once: exact, rounded half up to the type's scale."""
     pairs = pl.select(_operand(a).alias("a"), _operand(b).alias("b"))
     unit = decimal.Decimal(1).scaleb(-(target.scale or 0))
@@ -265,10 +273,13 @@ def _by_value(a: pl.Series, b: pl.Series, operation: Callable[..., object], targ
     compute = _BY_VALUE[operation]
     known: dict[tuple[object, object], decimal.Decimal | None] = {}
     for x, y in pairs.unique().iter_rows():
-        if x is None or y is None:
+        if x is None or y is None or (y == 0 and operation in (operator.truediv, operator.mod)):
             known[x, y] = None
             continue
         value = compute(decimal.Decimal(x), decimal.Decimal(y)).quantize(unit, context=_EXACT)
+        if abs(value) >= limit and not strict:
+            known[x, y] = None
+            continue
         if abs(value) >= limit:
             raise EvaluationError(
                 f"Overflow in {text}: the result for {x} and {y} does not fit {target.or_null()}",

@@ -17,7 +17,7 @@ from yeoul.engine.compile.readings import text_to_date, text_to_time, text_to_ti
 from yeoul.plan.functions.coercion import as_decimal
 from yeoul.plan.types import DataType, Kind
 
-__all__ = ["lower_cast"]
+__all__ = ["cast_can_fail", "lower_cast"]
 
 Attempt = Callable[[pl.Series], pl.Series]
 _WIDTH = {Kind.TINYINT: 1, Kind.SMALLINT: 2, Kind.INT: 4, Kind.BIGINT: 8}
@@ -49,6 +49,11 @@ def lower_cast(
         return result
 
     return checked([operand], compute, dtype)
+
+
+def cast_can_fail(source: DataType, target: DataType) -> bool:
+    """Tells whether some value of one type has no counterpart in the other."""
+    return source.kind is not Kind.NULL and _sure(pl.col("x"), source, target, "UTC") is None
 
 
 def _shown(value: object) -> str:

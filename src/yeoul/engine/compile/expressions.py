@@ -3,7 +3,8 @@
 The result is for eager use: `frame.select`, `frame.with_columns`, `frame.filter`, `group_by(...).agg`. What can fail at
 run time raises `EvaluationError` out of that call. SQL evaluates only the branch that is taken: where a part that can
 fail stands behind a condition (CASE, IF, COALESCE, AND, OR), its first argument is NULL wherever the condition keeps it
-from counting, so `CASE WHEN x <> 0 THEN 1 / x END` never fails.
+from counting, so `CASE WHEN x <> 0 THEN 1 / x END` never fails. The conditions are compiled once more for that, in a
+lenient way in which nothing fails. What needs no column is computed when the job is compiled.
 
 A projection made of constants alone is one row long in Polars; `compile_projections` stretches it to the frame.
 """
@@ -11,16 +12,18 @@ A projection made of constants alone is one row long in Polars; `compile_project
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from yeoul.engine.compile.arithmetic import ARITHMETIC
-from yeoul.engine.compile.casts import lower_cast
+from yeoul.engine.compile.casts import cast_can_fail, lower_cast
 from yeoul.engine.compile.comparison import COMPARISON
 from yeoul.engine.compile.dtypes import literal, polars_dtype
 from yeoul.engine.compile.encodings import ENCODINGS
+from yeoul.engine.compile.faults import EvaluationError
 from yeoul.engine.compile.json_paths import JSON_PATHS
-from yeoul.engine.compile.lowering import EvaluationContext, Lowering, Site
+from yeoul.engine.compile.lowering import EvaluationContext, Lowering, Site, constant_of
 from yeoul.engine.compile.numbers import NUMBERS
 from yeoul.engine.compile.rendering import render
 from yeoul.engine.compile.structures import STRUCTURES
@@ -70,7 +73,7 @@ def compile_expression(expression: Expression, context: EvaluationContext | None
         >>> pl.DataFrame({"x": [1, None]}).select(compile_expression(doubled).alias("y")).to_series().to_list()
         [2, None]
     """
-    return _lower(expression, context or EvaluationContext(), None)
+    return _lower(expression, _Scope(context or EvaluationContext()))
 
 
 def compile_projections(
@@ -87,94 +90,158 @@ def compile_projections(
     return lowered
 
 
+_CHANGING = frozenset(
+    {"rand", "rand_integer", "uuid", "current_timestamp", "proctime", "localtimestamp", "current_date", "localtime"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """Under what conditions a part of an expression counts.
+
+    Attributes:
+        guard: The rows in which it counts; None is all.
+        strict: Whether what cannot be computed fails; a guard itself is lenient, so that it can be evaluated freely
+            wherever it is needed.
+    """
+
+    context: EvaluationContext
+    guard: pl.Expr | None = None
+    strict: bool = True
+
+    def within(self, guard: pl.Expr) -> _Scope:
+        return replace(self, guard=guard if self.guard is None else self.guard & guard)
+
+    def counted(self, operand: pl.Expr) -> pl.Expr:
+        """The operand, NULL in the rows that do not count."""
+        return operand if self.guard is None else pl.when(self.guard).then(operand)
+
+    @property
+    def lenient(self) -> _Scope:
+        return _Scope(self.context, None, False)
+
+
 def _can_fail(expression: Expression) -> bool:
-    if isinstance(expression, Cast) or (isinstance(expression, Call) and expression.function in _FALLIBLE):
-        return True
-    return any(_can_fail(child) for child in children_of(expression))
+    """Tells whether evaluating it can raise."""
+    match expression:
+        case Literal() | ColumnRef():
+            return False
+        case Cast(operand=Literal()):
+            return _constant(expression, EvaluationContext()) is None
+        case Cast(null_on_error=lenient, operand=operand, type=type):
+            return (not lenient and cast_can_fail(operand.type, type)) or _can_fail(operand)
+        case Call(function=function, type=type) if function in _FALLIBLE and not type.is_float:
+            if function not in ("divide", "modulo") or not type.is_integer:
+                return True
+            divisor = constant_of(expression.args[1])
+            return not isinstance(divisor, int) or divisor in (0, -1) or _can_fail(expression.args[0])
+        case _:
+            return any(_can_fail(child) for child in children_of(expression))
 
 
-def _lower(expression: Expression, context: EvaluationContext, guard: pl.Expr | None) -> pl.Expr:
-    """Lowers an expression of which only the rows where `guard` is true will count; None is all rows."""
+def _changes(expression: Expression) -> bool:
+    """Tells whether its value is another in each batch or row, whatever the columns."""
+    own = isinstance(expression, Call) and expression.function in _CHANGING
+    return own or any(_changes(child) for child in children_of(expression))
+
+
+def _constant(expression: Expression, context: EvaluationContext) -> pl.Expr | None:
+    """The value of an expression without columns, computed now; None if it has some, or fails, or is not flat."""
+    if any(True for _ in columns_of(expression)) or _changes(expression):
+        return None
+    dtype = polars_dtype(expression.type)
+    if dtype.is_nested() or dtype == pl.Null or (isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns"):
+        return None
+    try:
+        value = pl.select(_lowered(expression, _Scope(context))).to_series()
+    except EvaluationError:
+        return None  # it fails when, and only if, it is evaluated
+    return pl.lit(value[0], dtype=dtype)
+
+
+def _lower(expression: Expression, scope: _Scope) -> pl.Expr:
+    constant = None if isinstance(expression, Literal | ColumnRef) else _constant(expression, scope.context)
+    return _lowered(expression, scope) if constant is None else constant
+
+
+def _lowered(expression: Expression, scope: _Scope) -> pl.Expr:
     match expression:
         case Literal():
             return literal(expression)
         case ColumnRef(name=name):
             return pl.col(name)
         case Cast():
-            return _cast(expression, context, guard)
+            return _cast(expression, scope)
         case Case():
-            return _case(expression, context, guard)
+            return _case(expression, scope)
         case Call():
-            return _call(expression, context, guard)
+            return _call(expression, scope)
 
 
-def _guarded(operand: pl.Expr, guard: pl.Expr | None) -> pl.Expr:
-    return operand if guard is None else pl.when(guard).then(operand)
-
-
-def _cast(cast: Cast, context: EvaluationContext, guard: pl.Expr | None) -> pl.Expr:
+def _cast(cast: Cast, scope: _Scope) -> pl.Expr:
+    operand = _lower(cast.operand, scope)
     return lower_cast(
-        _guarded(_lower(cast.operand, context, guard), guard),
+        scope.counted(operand) if cast_can_fail(cast.operand.type, cast.type) else operand,
         cast.operand.type,
         cast.type,
-        null_on_error=cast.null_on_error,
+        null_on_error=cast.null_on_error or not scope.strict,
         text=render(cast),
-        zone=context.time_zone,
+        zone=scope.context.time_zone,
     )
 
 
-def _both(a: pl.Expr | None, b: pl.Expr) -> pl.Expr:
-    return b if a is None else a & b
-
-
-def _case(case: Case, context: EvaluationContext, guard: pl.Expr | None) -> pl.Expr:
-    dtype = polars_dtype(case.type)
-    guarded = any(_can_fail(each) for each in children_of(case))
-    remaining = guard
+def _case(case: Case, scope: _Scope) -> pl.Expr:
+    guarded = scope.strict and any(_can_fail(each) for each in children_of(case))
     arms: list[tuple[pl.Expr, pl.Expr]] = []
+    remaining = scope
     for condition, value in case.branches:
-        test = _lower(condition, context, remaining)
-        taken = _both(remaining, test.fill_null(False)) if guarded else None
-        arms.append((test, _typed(value, dtype, context, taken)))
-        remaining = _both(remaining, test.fill_null(False).not_()) if guarded else None
-    result = _typed(case.otherwise, dtype, context, remaining)
+        test = _lower(condition, remaining)
+        if guarded:
+            true = _lower(condition, scope.lenient).fill_null(False)
+            arms.append((test, _typed(value, case, remaining.within(true))))
+            remaining = remaining.within(true.not_())
+        else:
+            arms.append((test, _typed(value, case, scope)))
+    result = _typed(case.otherwise, case, remaining)
     for test, then in reversed(arms):
         result = pl.when(test).then(then).otherwise(result)
     return result
 
 
-def _typed(value: Expression, dtype: pl.DataType, context: EvaluationContext, guard: pl.Expr | None) -> pl.Expr:
-    lowered = _lower(value, context, guard)
-    return lowered.cast(dtype) if value.type.kind is Kind.NULL else lowered
+def _typed(value: Expression, case: Case, scope: _Scope) -> pl.Expr:
+    lowered = _lower(value, scope)
+    return lowered.cast(polars_dtype(case.type)) if value.type.kind is Kind.NULL else lowered
 
 
-def _call(call: Call, context: EvaluationContext, guard: pl.Expr | None) -> pl.Expr:
+def _call(call: Call, scope: _Scope) -> pl.Expr:
     lowering = _LOWERINGS.get(call.function)
     if lowering is None:
         raise UserError(f"{render(call)} cannot be computed: {call.function!r} has no implementation", span=call.span)
-    if call.function in _DEFERRING and any(_can_fail(each) for each in call.args[1:]):
-        args = _deferred(call, context, guard)
+    if scope.strict and call.function in _DEFERRING and any(_can_fail(each) for each in call.args[1:]):
+        args = _deferred(call, scope)
     else:
-        args = tuple(_lower(each, context, guard) for each in call.args)
-        if guard is not None and args and _can_fail(call):
-            args = (_guarded(args[0], guard), *args[1:])
-    return lowering(Site(call, args, context))
+        args = tuple(_lower(each, scope) for each in call.args)
+        if args and call.function in _FALLIBLE and _can_fail(call):
+            args = (scope.counted(args[0]), *args[1:])
+    return lowering(Site(call, args, scope.context, scope.strict))
 
 
-def _deferred(call: Call, context: EvaluationContext, guard: pl.Expr | None) -> tuple[pl.Expr, ...]:
+def _deferred(call: Call, scope: _Scope) -> tuple[pl.Expr, ...]:
     """The arguments of a function that stops at the first that decides it."""
     args: list[pl.Expr] = []
+    outer = scope
     for index, each in enumerate(call.args):
-        args.append(_lower(each, context, guard))
+        args.append(_lower(each, scope))
+        decided = _lower(each, outer.lenient)
         if call.function == "and":
-            guard = _both(guard, args[-1].fill_null(True))
+            scope = scope.within(decided.fill_null(True))
         elif call.function == "or":
-            guard = _both(guard, args[-1].fill_null(False).not_())
+            scope = scope.within(decided.fill_null(False).not_())
         elif call.function in ("coalesce", "ifnull"):
-            guard = _both(guard, args[-1].is_null())
+            scope = scope.within(decided.is_null())
         elif index == 0:
-            outer, taken = guard, args[0].fill_null(False)
-            guard = _both(outer, taken)
+            condition = decided.fill_null(False)
+            scope = outer.within(condition)
         else:
-            guard = _both(outer, taken.not_())
+            scope = outer.within(condition.not_())
     return tuple(args)

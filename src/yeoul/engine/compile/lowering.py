@@ -58,6 +58,8 @@ class Site:
     call: Call
     args: tuple[pl.Expr, ...]
     context: EvaluationContext
+    strict: bool = True
+    """Whether a value that cannot be computed fails the job; if not, it is NULL."""
 
     @property
     def types(self) -> tuple[DataType, ...]:

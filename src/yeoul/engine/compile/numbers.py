@@ -38,7 +38,7 @@ def _abs(site: Site) -> pl.Expr:
     bits = {pl.Int8(): 7, pl.Int16(): 15, pl.Int32(): 31, pl.Int64(): 63}[dtype]  # type: ignore[index]
 
     def compute(column: pl.Series) -> pl.Series:
-        if column.min() == -(1 << bits):
+        if site.strict and column.min() == -(1 << bits):
             raise EvaluationError(f"Overflow in {text}: {1 << bits} does not fit {type.or_null()}")
         return column.abs()
 
@@ -125,7 +125,7 @@ def _rand_integer(site: Site) -> pl.Expr:
 
     def compute(rows: pl.Series, bounds: pl.Series) -> pl.Series:
         least = bounds.min()
-        if isinstance(least, int) and least <= 0:
+        if isinstance(least, int) and least <= 0:  # never lenient: there is no row to blame
             raise EvaluationError(f"The bound of {text} must be above 0, got {least}")
         high = bounds.to_numpy() if len(bounds) == len(rows) else int(bounds[0])
         return pl.Series("rand", np.random.default_rng(fixed).integers(0, high, len(rows)), dtype=pl.Int32)

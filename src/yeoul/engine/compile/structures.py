@@ -61,7 +61,7 @@ def _element(site: Site) -> pl.Expr:
     def compute(arrays: pl.Series) -> pl.Series:
         sizes = arrays.list.len()
         many = (sizes > 1).fill_null(False)
-        if many.any():
+        if site.strict and many.any():
             at = first_true(many)
             raise EvaluationError(f"{text} needs an array of one element, got one of {sizes[at]}")
         return arrays.list.get(0, null_on_oob=True)
