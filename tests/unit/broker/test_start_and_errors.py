@@ -10,9 +10,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from yeoul.broker import Broker, BrokerConfig
+from yeoul.broker.process import run_broker
+from yeoul.broker.server import Server
 from yeoul.errors import EnvironmentFailure, UserError
+from yeoul.log.errors import LogStopped
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -107,8 +111,6 @@ def test_it_starts_at_once_and_is_small_when_idle(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("flush", ["commit", "interval", "os"])
 def test_every_flush_mode_keeps_records_over_an_orderly_restart(tmp_path: Path, flush: str) -> None:
-    from confluent_kafka import Consumer, Producer, TopicPartition
-
     with Broker(tmp_path, flush=flush) as broker:  # type: ignore[arg-type]
         producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
         producer.produce("t", b"kept")
@@ -120,3 +122,17 @@ def test_every_flush_mode_keeps_records_over_an_orderly_restart(tmp_path: Path, 
         consumer.close()
     assert message is not None
     assert message.value() == b"kept"
+
+
+def test_a_disk_that_fails_ends_the_broker_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(Server):
+        async def listen(self) -> None:
+            await super().listen()
+            self.loop.call_soon(self._log._flusher.fail, OSError(5, "Input/output error"))
+
+    monkeypatch.setattr("yeoul.broker.process.Server", Failing)
+    addresses: list[tuple[str, int]] = []
+    with pytest.raises(LogStopped, match="Input/output error"):
+        run_broker(BrokerConfig(tmp_path), addresses.append)
+    assert len(addresses) == 1
+    assert not (tmp_path / "clean-shutdown").exists()

@@ -1,8 +1,8 @@
 """InitProducerId 0-5: a producer id for an idempotent producer.
 
 Deviations: a transactional id is refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED, which clients treat as final:
-there is no transaction coordinator yet. A producer that asks for a new epoch gets a new id instead, as Kafka answers
-a producer that it no longer knows.
+there is no transaction coordinator yet. (Without a transactional id every request gets a new producer id, also one
+that names the id it had: so does Kafka.)
 """
 
 from __future__ import annotations
