@@ -23,7 +23,16 @@ from yeoul.clock import SYSTEM_CLOCK, Clock
 from yeoul.errors import did_you_mean
 from yeoul.log.config import TopicConfig
 from yeoul.log.disk import Disk, DiskLock, RealDisk
-from yeoul.log.errors import DirectoryLocked, InvalidTopic, LogCorrupt, LogStopped, TopicExists, TopicUnknown
+from yeoul.log.errors import (
+    NO_SPACE,
+    DirectoryLocked,
+    InvalidTopic,
+    LogCorrupt,
+    LogStopped,
+    TopicExists,
+    TopicUnknown,
+    refused,
+)
 from yeoul.log.flusher import Flusher, FlushMode
 from yeoul.log.partition import PartitionLog
 from yeoul.log.topics import TOPIC_FILE, TopicRecord, check_partition_count, check_topic_name
@@ -80,6 +89,7 @@ class Log:
 
     Raises:
         DirectoryLocked: Another broker runs on the directory.
+        LogFull, DiskRefused: The directory cannot be made, read or written to.
         LogCorrupt: Recovery refused.
     """
 
@@ -106,8 +116,11 @@ class Log:
         self._next_producer_id = 0
         self._producer_id_limit = 0
         self._topics_dir = data_dir / "topics"
-        self._disk.make_directory(self._topics_dir)
-        self._lock = self._take_lock()
+        try:
+            self._disk.make_directory(self._topics_dir)
+            self._lock = self._take_lock()
+        except OSError as error:
+            raise refused(f"use {data_dir} as the data directory", error) from error
         try:
             self.cluster_id = self._load_meta()
             self.was_clean = self._disk.read_file(data_dir / "clean-shutdown") is not None
@@ -124,6 +137,9 @@ class Log:
             self._load_producer_ids()
             self._disk.unlink(data_dir / "clean-shutdown")
             self._disk.sync_directory(data_dir)
+        except OSError as error:
+            self._lock.release()
+            raise refused(f"open the log in {data_dir}", error) from error
         except BaseException:
             self._lock.release()
             raise
@@ -159,6 +175,7 @@ class Log:
             InvalidTopic: Kafka would not allow the name or the number of partitions either.
             TopicExists: There is one of that name.
             yeoul.errors.UserError: A configuration entry is unknown or out of range.
+            LogFull, DiskRefused: The disk would not take it.
         """
         check_topic_name(name)
         check_partition_count(partition_count)
@@ -167,12 +184,15 @@ class Log:
         record = TopicRecord(uuid.uuid4(), partition_count, dict(entries or {}))
         TopicConfig.from_entries(record.entries)
         making = self._topics_dir / f"{_TEMPORARY}creating-{record.topic_id}"
-        for number in range(partition_count):
-            self._disk.make_directory(making / str(number))
-        self._disk.replace_file(making / TOPIC_FILE, record.encode())
-        self._disk.rename(making, self._topics_dir / name)
-        self._disk.sync_directory(self._topics_dir)
-        return self._open_topic(name, record)
+        try:
+            for number in range(partition_count):
+                self._disk.make_directory(making / str(number))
+            self._disk.replace_file(making / TOPIC_FILE, record.encode())
+            self._disk.rename(making, self._topics_dir / name)
+            self._disk.sync_directory(self._topics_dir)
+            return self._open_topic(name, record)
+        except OSError as error:
+            raise refused(f"make topic {name!r}", error) from error
 
     def delete_topic(self, name: str) -> None:
         """Removes a topic with its records; when the call returns it will not come back after a crash.
@@ -243,11 +263,16 @@ class Log:
     def close(self) -> None:
         """Makes everything durable and ends in order; the next start has nothing to scan. Blocks."""
         self._flusher.close()
-        for partition in self._partitions.values():
-            partition.close()
-        if self._flusher.failure is None:
-            self._disk.replace_file(self.data_dir / "clean-shutdown", b"")
-        self._lock.release()
+        try:
+            complete = [partition.close() for partition in self._partitions.values()]
+            if all(complete) and self._flusher.failure is None:
+                self._disk.replace_file(self.data_dir / "clean-shutdown", b"")
+        except OSError as error:
+            # Without the mark the next start looks closer; nothing else depends on it.
+            if error.errno not in NO_SPACE:
+                raise
+        finally:
+            self._lock.release()
 
     # -- inside -------------------------------------------------------------------------------------------------
 

@@ -5,13 +5,16 @@ Each class carries the Kafka error code that a client is answered with, so that 
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 from yeoul.errors import EnvironmentFailure, PeerError, UserError
 from yeoul.wire.errors import ErrorCode
 
 __all__ = [
+    "NO_SPACE",
     "DirectoryLocked",
+    "DiskRefused",
     "DuplicateSequence",
     "InvalidBatch",
     "InvalidProducerEpoch",
@@ -23,7 +26,12 @@ __all__ = [
     "OutOfOrderSequence",
     "TopicExists",
     "TopicUnknown",
+    "refused",
 ]
+
+
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the operating system says when a file cannot grow."""
 
 
 class OffsetOutOfRange(PeerError):
@@ -80,6 +88,12 @@ class LogFull(EnvironmentFailure):
     error_code: ClassVar[ErrorCode] = ErrorCode.KAFKA_STORAGE_ERROR
 
 
+class DiskRefused(EnvironmentFailure):
+    """The file system refused an operation, for another reason than space; nothing was changed."""
+
+    error_code: ClassVar[ErrorCode] = ErrorCode.KAFKA_STORAGE_ERROR
+
+
 class LogStopped(EnvironmentFailure):
     """The disk failed to make bytes durable, so nothing more may be acknowledged until a restart."""
 
@@ -90,6 +104,25 @@ class LogCorrupt(EnvironmentFailure):
     """Bytes that were durable once are missing or damaged; starting would hide it."""
 
     error_code: ClassVar[ErrorCode] = ErrorCode.CORRUPT_MESSAGE
+
+
+def refused(what: str, error: OSError) -> LogFull | DiskRefused:
+    """Returns what to raise when the file system refused to do `what`, which reads on from "could not".
+
+    Example:
+        >>> refused("make topic 't'", OSError(28, "No space left on device")).message
+        "Could not make topic 't': No space left on device"
+    """
+    message = f"Could not {what}: {error.strerror or error}"
+    if error.errno in NO_SPACE:
+        hint = "Free some space, or shorten retention.ms or retention.bytes; what is acknowledged is whole."
+        return LogFull(message, hint=hint)
+    hints = {
+        errno.EACCES: "Give the user that runs the broker the right to write there, or choose another --data-dir.",
+        errno.EROFS: "Choose another --data-dir: that file system is read-only.",
+        errno.EMFILE: "Allow the broker more open files (ulimit -n): it holds one for each partition.",
+    }
+    return DiskRefused(message, hint=hints.get(error.errno or 0, ""))
 
 
 class DirectoryLocked(EnvironmentFailure):

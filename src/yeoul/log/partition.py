@@ -13,17 +13,17 @@ wait for the disk and may run in any thread. Called by the broker's handlers and
 
 from __future__ import annotations
 
-import errno
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from yeoul.clock import Clock
+from yeoul.errors import YeoulError
 from yeoul.log.checkpoint import Checkpoint
 from yeoul.log.config import TopicConfig
 from yeoul.log.disk import Buffer, Disk, DiskFile
-from yeoul.log.errors import InvalidBatch, LogFull, LogStopped, OffsetOutOfRange
+from yeoul.log.errors import NO_SPACE, InvalidBatch, LogStopped, OffsetOutOfRange, refused
 from yeoul.log.flusher import Flusher, FlushMode, FlushWork
 from yeoul.log.index import ENTRY_BYTES
 from yeoul.log.opening import open_partition
@@ -50,7 +50,6 @@ __all__ = ["Appended", "ColdRead", "Fetched", "PartitionLog", "TimestampOffset"]
 _CHECKPOINT_BYTES = 64 << 20
 _CHECKPOINT_BATCHES = 50_000
 _RELATIVE_OFFSET_LIMIT = 2**31 - 1
-_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 AckCallback = Callable[[LogStopped | None], None]
 
@@ -144,7 +143,7 @@ class PartitionLog:
 
         Raises:
             InvalidBatch, OutOfOrderSequence, DuplicateSequence, InvalidProducerEpoch: As `ProducerStates.check`.
-            LogFull: There is no space; nothing was kept.
+            LogFull, DiskRefused: There is no space, or no new segment could be made; nothing was kept.
             LogStopped: The disk failed earlier, or now.
         """
         if self._flusher.failure is not None:
@@ -194,7 +193,7 @@ class PartitionLog:
         try:
             segment.create()
         except OSError as error:
-            raise self._write_error(error) from error
+            raise refused(f"begin a segment in {self.directory}", error) from error
         self._segments.append(segment)
         self._active = segment
         self._directory_dirty = True
@@ -227,12 +226,10 @@ class PartitionLog:
                 self._flusher.fail(worse)
             raise self._write_error(error) from error
 
-    def _write_error(self, error: OSError) -> LogFull | LogStopped:
-        if error.errno in _NO_SPACE:
-            return LogFull(
-                f"No space for an append to {self.directory}: {error.strerror}",
-                hint="Free some space, or shorten retention.ms or retention.bytes; what is acknowledged is whole.",
-            )
+    def _write_error(self, error: OSError) -> YeoulError:
+        """Returns what to raise; a device that fails to write is as fatal as one that fails to sync."""
+        if error.errno in NO_SPACE:
+            return refused(f"append to {self.directory}", error)
         self._flusher.fail(error)
         assert self._flusher.failure is not None
         return self._flusher.failure
@@ -469,7 +466,7 @@ class PartitionLog:
             self._settle(work)
             if self._checkpoint_wanted:
                 self._checkpoint_soon()
-        elif not (isinstance(failure, OSError) and failure.errno in _NO_SPACE):
+        elif not (isinstance(failure, OSError) and failure.errno in NO_SPACE):
             self._flusher.fail(failure)
 
     def _settle(self, work: CheckpointWork) -> None:
@@ -483,20 +480,33 @@ class PartitionLog:
         if work.checkpoint.recovery_offset > self.durable_offset:
             self._advance(work.checkpoint.recovery_offset, work.place)
 
-    def _checkpoint_now(self) -> None:
+    def _checkpoint_now(self) -> bool:
+        """Returns False when there was no space for it: the next start scans what it would have spared."""
         work = self._checkpoint_work()
-        work.run(self._disk)
+        try:
+            work.run(self._disk)
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                raise
+            return False
         self._directory_dirty = False
         self._settle(work)
+        return True
 
     # -- ending -------------------------------------------------------------------------------------------------
 
-    def close(self) -> None:
-        """Makes everything durable, writes the last checkpoint and stops. Blocks; call it after the flusher's end."""
-        if not self._closed:
-            if self._flusher.failure is None:
-                self._checkpoint_now()
+    def close(self) -> bool:
+        """Makes everything durable and writes the last checkpoint. Blocks; call it after the flusher's end.
+
+        Returns:
+            Whether the next start has nothing to scan.
+        """
+        if self._closed or self._flusher.failure is not None:
             self._closed = True
+            return False
+        complete = self._checkpoint_now()
+        self._closed = True
+        return complete
 
     def abandon(self) -> None:
         """Stops without another write: the topic is being deleted."""

@@ -113,7 +113,7 @@ def test_a_full_disk_refuses_the_append_and_keeps_everything_before_it(bench: Be
     bench.append(b"kept")
     bench.settle()
     bench.disk.space_left_bytes = 100
-    with pytest.raises(LogFull, match=r"No space for an append to /data/topics/t/0: No space left on device\. Free"):
+    with pytest.raises(LogFull, match=r"Could not append to /data/topics/t/0: No space left on device\. Free"):
         bench.append(b"x" * 200)
     assert partition.end_offset == 1
     bench.disk.space_left_bytes = 10_000
@@ -129,7 +129,7 @@ def test_a_full_disk_at_a_roll_leaves_the_old_segment_in_use(bench: Bench) -> No
     bench.append(b"x" * 900)
     bench.settle()
     bench.disk.space_left_bytes = 0
-    with pytest.raises(LogFull):
+    with pytest.raises(LogFull, match="Could not begin a segment in /data/topics/t/0: No space left on device"):
         bench.append(b"y" * 900)
     assert partition.segment_count == 1
     bench.disk.space_left_bytes = 5_000
@@ -196,3 +196,25 @@ def test_a_segment_rolls_by_size_and_by_record_time(bench: Bench) -> None:
     assert partition.segment_count == 3
     bench.settle()
     assert len(bench.values()) == 4
+
+
+def test_a_full_disk_at_the_end_leaves_a_log_that_opens_with_everything(bench: Bench) -> None:
+    bench.topic()
+    bench.append(b"kept")
+    bench.settle()
+    bench.disk.space_left_bytes = 0
+    bench.restart(orderly=True)
+    assert not bench.log.was_clean
+    assert bench.values() == [b"kept"]
+
+
+def test_a_topic_that_the_disk_will_not_take_does_not_exist(bench: Bench) -> None:
+    bench.disk.space_left_bytes = 10
+    with pytest.raises(LogFull, match="Could not make topic 't': No space left on device"):
+        bench.topic()
+    bench.disk.space_left_bytes = None
+    assert set(bench.log.topics) == set()
+    bench.topic()
+    bench.append(b"v")
+    bench.settle()
+    assert bench.values() == [b"v"]

@@ -8,7 +8,7 @@ import pytest
 from yeoul.errors import UserError
 from yeoul.log.directory import Log
 from yeoul.log.disk import RealDisk
-from yeoul.log.errors import DirectoryLocked, InvalidTopic, TopicExists, TopicUnknown
+from yeoul.log.errors import DirectoryLocked, DiskRefused, InvalidTopic, TopicExists, TopicUnknown
 from yeoul.log.volatile_disk import StepWorkers
 
 if TYPE_CHECKING:
@@ -28,6 +28,12 @@ def test_a_second_broker_on_the_directory_is_refused(tmp_path: Path) -> None:
         real_log(tmp_path / "data")
     log.close()
     real_log(tmp_path / "data").close()
+
+
+def test_a_data_directory_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DiskRefused, match=r"Could not use .*/file/data as the data directory: Not a directory"):
+        real_log(tmp_path / "file" / "data")
 
 
 def test_a_failed_start_gives_the_lock_back(tmp_path: Path) -> None:
