@@ -5,14 +5,16 @@ where a batch happened to begin. The work is cut in two. `measure` looks at a ba
 maximum of the watermark expression before each row. `settle` sees batches in the order of arrival and knows the rest:
 the merged watermark before the batch and the other splits' minimum; `Bounds.clamp` joins both into `$watermark`.
 
-Most batches need no column: if no watermark of the batch reaches the batch's earliest row time, none of its rows can
-be late by another row of it, and `$watermark` and `$row` are left out (see `Operator.process`).
+Most batches need no column: if no watermark of the batch closes a window of one of its rows, none of its rows can be
+late by another row of it, and `$watermark` and `$row` are left out (see `Operator.process`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from yeoul.engine.contract import ROW, WATERMARK
@@ -20,7 +22,10 @@ from yeoul.engine.operators.contract import START_OF_TIME, State
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.operators.watermarks import Bounds, WatermarkMerge
 
-__all__ = ["AssignWatermark", "Measured"]
+__all__ = ["AssignWatermark", "MayClose", "Measured"]
+
+
+MayClose = Callable[[int, int, int], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +61,14 @@ class AssignWatermark:
         self._judges = judges
         self.splits = WatermarkMerge()
 
-    def measure(self, batch: pl.DataFrame, full: bool = False) -> Measured:
+    def measure(self, batch: pl.DataFrame, full: bool = False, may_close: MayClose | None = None) -> Measured:
         """Measures a batch; pure, callable from any thread.
 
         Args:
             batch: The rows, in the order of arrival.
             full: Whether to add the columns even if no row can be late within the batch.
+            may_close: Given a watermark and the earliest and latest row time, all in ms, whether that watermark may
+                close a window of such rows; by default, whether it reaches the earliest row time.
         """
         if batch[self.column].null_count():
             return self._measure_without_dead(batch)
@@ -70,14 +77,16 @@ class AssignWatermark:
         watermarks = epoch_ms(batch.select(self._expression).to_series())
         if len(watermarks) != batch.height:
             watermarks = watermarks.new_from_index(0, batch.height)
-        times = batch[self.column].dt.cast_time_unit("ms").to_physical()
+        times = epoch_ms(batch[self.column])
         highest, earliest, latest = watermarks.max(), times.min(), times.max()
         assert isinstance(earliest, int)
         assert isinstance(latest, int)
         assert isinstance(highest, int | None)
-        if self._judges and (full or (highest is not None and highest >= earliest)):
-            before = watermarks.fill_null(START_OF_TIME).cum_max().shift(1, fill_value=START_OF_TIME)
-            batch = batch.with_columns(before.alias(WATERMARK)).with_columns(_row_numbers(batch.height))
+        may_be_late = full or (highest is not None and highest >= earliest)
+        if may_be_late and not full and may_close is not None and highest is not None:
+            may_be_late = may_close(highest, earliest, latest)
+        if self._judges and may_be_late:
+            batch = batch.with_columns(_before_each(watermarks), _row_numbers(batch.height))
         return Measured(batch, None, highest, latest)
 
     def settle(self, split: str, watermark_ms: int | None) -> Bounds:
@@ -101,6 +110,15 @@ class AssignWatermark:
         if self._judges and frame.height:
             frame = frame.with_columns(numbered.filter(~is_dead)[ROW])
         return Measured(frame, numbered.filter(is_dead)[ROW], alive.watermark_ms, alive.latest_ms)
+
+
+def _before_each(watermarks: pl.Series) -> pl.Series:
+    """Returns the running maximum before each row."""
+    known = watermarks.fill_null(START_OF_TIME) if watermarks.null_count() else watermarks
+    before = np.empty(len(known), np.int64)
+    before[0] = START_OF_TIME
+    np.maximum.accumulate(known.to_numpy()[:-1], out=before[1:])
+    return pl.Series(WATERMARK, before)
 
 
 def _row_numbers(height: int) -> pl.Series:

@@ -98,6 +98,10 @@ class TimeAxis:
                 low = middle + 1
         return low
 
+    def shift_between(self, earliest_ms: int, latest_ms: int) -> int | None:
+        """Returns the zone's offset in ms, if it is the same at all instants between two, else None."""
+        return 0 if self._zone is None else self._constant_shift(earliest_ms, latest_ms)
+
     def row_times(self, readings: pl.Series) -> pl.Series:
         """Returns `instant` of every reading of an Int64 column, as row times again."""
         if self._zone is None:

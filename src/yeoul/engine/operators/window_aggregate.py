@@ -39,16 +39,18 @@ _FIRE_ROWS = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class PreparedPanes:
-    """A batch aggregated by pane and key.
+    """A batch aggregated by pane and key, but for the rows that another row of the batch may make late.
 
     Attributes:
         partial: `$pane`, the keys, the partial columns.
-        first_end: The end of the first window that any of its rows belongs to: while the watermark has not passed
-            it, no row is late.
+        first_end: The end of the first window that any aggregated row belongs to: while the watermark has not passed
+            it, none of them is late.
+        doubtful: The rows left out, to be judged one by one; None if there are none.
     """
 
     partial: pl.DataFrame
     first_end: int
+    doubtful: pl.DataFrame | None = None
 
 
 class WindowAggregate:
@@ -74,7 +76,7 @@ class WindowAggregate:
         properties: Sequence[tuple[str, WindowProperty]],
         output: Sequence[str],
     ) -> None:
-        self._layout, self._axis, self._time = layout, axis, time_column
+        self._layout, self._axis, self.time_column = layout, axis, time_column
         self._inner_keys = [f"$key{index}" for index in range(len(keys))]
         self._keys = [expression.alias(inner) for inner, (_, expression) in zip(self._inner_keys, keys, strict=True)]
         self._outer_keys = [pl.col(inner).alias(name) for inner, (name, _) in zip(self._inner_keys, keys, strict=True)]
@@ -87,26 +89,40 @@ class WindowAggregate:
         self._next_end = END_OF_TIME
 
     def prepare(self, batch: pl.DataFrame) -> PreparedPanes | None:
-        """Aggregates a batch, if no row can be late by another of the batch; pure, callable from any thread."""
-        if not batch.height:
+        """Aggregates a batch, None if nothing of it can be; pure, callable from any thread."""
+        if not batch.height or self._layout.has_gaps:
             return None
-        layout, readings = self._layout, self._readings(batch)
+        layout, readings, doubtful = self._layout, self._readings(batch), None
+        if WATERMARK in batch.columns:
+            first_ends = _each(readings, lambda time: layout.first_end(layout.pane_of(time)))
+            is_doubtful = self._axis.passed_each(batch[WATERMARK]) >= first_ends - 1
+            if is_doubtful.any():
+                doubtful, batch = batch.filter(is_doubtful), batch.filter(~is_doubtful)
+                readings = readings.filter(~is_doubtful)
         low, high = readings.min(), readings.max()
-        assert isinstance(low, int)
-        assert isinstance(high, int)
-        first, last = layout.pane_of(low), layout.pane_of(high)
-        if layout.has_gaps or (WATERMARK in batch.columns and self._may_be_late(readings, batch[WATERMARK])):
+        if not isinstance(low, int) or not isinstance(high, int):
             return None
+        first, last = layout.pane_of(low), layout.pane_of(high)
         if first == last and self._keys:
             grouped = batch.group_by(self._keys, maintain_order=True).agg(self._partial)
             partial = grouped.select(pl.lit(first, dtype=pl.Int64).alias(PANE), pl.all())
         else:
             panes = _each(readings, layout.pane_of).alias(PANE)
             partial = batch.with_columns(panes).group_by(PANE, *self._keys, maintain_order=True).agg(self._partial)
-        return PreparedPanes(compacted(partial), layout.first_end(first))
+        return PreparedPanes(compacted(partial), layout.first_end(first), doubtful)
+
+    def may_close(self, watermark_ms: int, earliest_ms: int, latest_ms: int) -> bool:
+        """Tells whether a watermark may close a window of rows between two row times; pure. Never wrongly False."""
+        shift = self._axis.shift_between(earliest_ms, latest_ms)
+        if shift is None:
+            return True
+        return self._axis.passed(watermark_ms) >= self._layout.first_end(self._layout.pane_of(earliest_ms + shift)) - 1
 
     def process_prepared(self, prepared: PreparedPanes) -> bool:
-        """Takes what `prepare` gave, unless some of its rows may be late: then False, and `process` has to judge."""
+        """Takes the aggregated rows, unless some may be late after all: then False, and the batch has to be judged.
+
+        If True, the doubtful rows are to be handed to `process` next.
+        """
         if prepared.first_end <= self._closed:
             return False
         self._add(prepared.partial)
@@ -115,11 +131,10 @@ class WindowAggregate:
     def process(self, port: int, batch: pl.DataFrame) -> Output:
         if not batch.height:
             return EMPTY
-        if WATERMARK not in batch.columns:
-            prepared = self.prepare(batch)
-            if prepared is not None and self.process_prepared(prepared):
-                return EMPTY
-        return self._judge(batch)
+        prepared = self.prepare(batch)
+        if prepared is None or not self.process_prepared(prepared):
+            return self._judge(batch)
+        return EMPTY if prepared.doubtful is None else self._judge(prepared.doubtful)
 
     def advance(self, watermark_ms: int) -> Output:
         self._watermark_ms = watermark_ms
@@ -141,14 +156,10 @@ class WindowAggregate:
             self._add(state["panes"])
 
     def _readings(self, batch: pl.DataFrame) -> pl.Series:
-        times = batch[self._time]
+        times = batch[self.time_column]
         if times.null_count():
-            raise UserError(f"Row time {self._time!r} is NULL in {times.null_count()} rows that reached a window")
+            raise UserError(f"Row time {self.time_column!r} is NULL in {times.null_count()} rows that reached a window")
         return self._axis.readings(times)
-
-    def _may_be_late(self, readings: pl.Series, watermarks: pl.Series) -> bool:
-        first_ends = _each(readings, lambda time: self._layout.first_end(self._layout.pane_of(time)))
-        return bool((first_ends - 1 <= self._axis.passed_each(watermarks)).any())
 
     def _merge_panes(self, frame: pl.DataFrame) -> pl.DataFrame:
         return frame.group_by(PANE, *self._inner_keys, maintain_order=True).agg(self._merge)

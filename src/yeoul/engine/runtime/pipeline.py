@@ -68,8 +68,7 @@ class Prepared:
     Attributes:
         source: The batch as decoded, to recover late rows from.
         frame: Its rows now.
-        panes: Its rows aggregated by pane and key, if the lane leads into a windowed aggregate and no row can be late
-            by another row of the batch.
+        panes: Its rows aggregated by pane and key, as far as they can be, if the lane leads into a windowed aggregate.
         is_full: Whether `$watermark` and `$row` are there.
         dead: Rows whose row time is NULL, as indexes into `source.frame`.
         watermark_ms: The batch's greatest watermark.
@@ -117,7 +116,9 @@ class Lane:
         if self.assign is None:
             return Prepared(source, _through(self.after, frame))
         window = self.window
-        measured = self.assign.measure(frame, full=full or (self.judges and window is None))
+        straight = window is not None and window.time_column == self.assign.column
+        may_close = window.may_close if window is not None and straight else None
+        measured = self.assign.measure(frame, full or (self.judges and window is None), may_close)
         frame = _through(self.after, measured.frame)
         panes = window.prepare(frame) if window is not None and not full else None
         is_full = WATERMARK in frame.columns
@@ -181,9 +182,10 @@ class Pipeline:
             self._push(one.target, prepared.frame, effects)
             return effects
         bounds = one.assign.settle(split, prepared.watermark_ms)
-        window = one.window
-        if window is not None and prepared.panes is not None and window.process_prepared(prepared.panes):
-            pass
+        window, panes = one.window, prepared.panes
+        if window is not None and panes is not None and window.process_prepared(panes):
+            if panes.doubtful is not None:
+                self._push(one.target, bounds.clamp(panes.doubtful), effects)
         elif prepared.frame.height:
             whole = prepared if prepared.is_full or window is None else one.prepare(prepared.source, full=True)
             self._push(one.target, bounds.clamp(whole.frame) if whole.is_full else whole.frame, effects)
