@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from yeoul.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, children_of
-from yeoul.plan.nodes import Node, Scan, Union, Values
+from yeoul.plan.nodes import Field, Node, Project, Projection, Scan, Schema, Union, Values
 from yeoul.plan.types import BOOLEAN
 from yeoul.planner.casts import can_widen
 
@@ -17,6 +17,7 @@ __all__ = [
     "joined",
     "map_call",
     "map_children",
+    "project",
     "replaced",
     "with_inputs",
 ]
@@ -146,3 +147,13 @@ def with_inputs(node: Node, change: Callable[[Node], Node]) -> Node:
         case _:
             below = change(node.input)
             return node if below is node.input else replace(node, input=below)
+
+
+def project(source: Node, outputs: Sequence[tuple[str, Expression]]) -> Project:
+    """Returns the node that computes the outputs; a plain reference to the row time stays a row time."""
+    fields = tuple(Field(name, value.type, _is_rowtime(source.schema, value)) for name, value in outputs)
+    return Project(source, tuple(Projection(name, value) for name, value in outputs), Schema(fields))
+
+
+def _is_rowtime(schema: Schema, expression: Expression) -> bool:
+    return isinstance(expression, ColumnRef) and expression.name in schema and schema[expression.name].is_rowtime

@@ -31,7 +31,7 @@ from yeoul.plan.types import DataType
 from yeoul.planner.binding.absorption import absorb
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder
-from yeoul.planner.binding.projections import Item, items_of, project
+from yeoul.planner.binding.projections import Item, items_of
 from yeoul.planner.binding.windows import (
     GROUP_WINDOWS,
     WINDOW_COLUMNS,
@@ -41,7 +41,7 @@ from yeoul.planner.binding.windows import (
 )
 from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.nodes import FunctionCall
-from yeoul.planner.rewriting import joined, map_children, replaced
+from yeoul.planner.rewriting import joined, map_children, project, replaced
 
 __all__ = ["bind_grouped", "is_grouped"]
 
@@ -338,7 +338,15 @@ class _GroupedBinder(ExpressionBinder):
         return self._place(self._groups.property_ref(value, f"window_{value.value}", span))
 
     def _column_hint(self, name: str) -> str:
+        if name in WINDOW_COLUMNS and self._groups.by_function:
+            return f"With GROUP BY {self._groups.window.kind.value}(...), ask {_asking(self._groups.window, name)}"
         return did_you_mean(name, self._groups.source.schema.names)
+
+
+def _asking(window: Window, column: str) -> str:
+    """Returns the call that gives what a window column would."""
+    wanted = {WindowProperty.START: "START", WindowProperty.END: "END", WindowProperty.TIME: "ROWTIME"}
+    return f"{window.kind.value}_{wanted[WINDOW_COLUMNS[column]]}(...) with the same arguments"
 
 
 _PLACED = "\0"

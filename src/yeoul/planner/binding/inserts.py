@@ -10,11 +10,11 @@ from yeoul.plan.nodes import Field, Node, Write
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition, ViewDefinition
 from yeoul.plan.types import Kind
 from yeoul.planner.binding.context import BindContext
-from yeoul.planner.binding.projections import project
 from yeoul.planner.binding.queries import bind_query, unknown_table
 from yeoul.planner.binding.scans import merged_options
 from yeoul.planner.casts import can_widen, coerced
 from yeoul.planner.dialects.flink.nodes import InsertSyntax
+from yeoul.planner.rewriting import project
 
 __all__ = ["bind_insert"]
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlglot import exp
 
 from yeoul.errors import did_you_mean
-from yeoul.plan.expressions import ColumnRef, Expression
-from yeoul.plan.nodes import Field, Node, Project, Projection, Schema
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
 
-__all__ = ["Item", "items_of", "project"]
+__all__ = ["Item", "items_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +58,3 @@ def _own_name(node: exp.Expr) -> str:
     if isinstance(node, exp.Dot) and isinstance(node.args["expression"], exp.Identifier):
         return str(node.args["expression"].name)
     return ""
-
-
-def project(source: Node, outputs: Sequence[tuple[str, Expression]]) -> Project:
-    """Returns the node that computes the outputs; a plain reference to the row time stays a row time."""
-    fields = tuple(Field(name, value.type, _is_rowtime(source.schema, value)) for name, value in outputs)
-    return Project(source, tuple(Projection(name, value) for name, value in outputs), Schema(fields))
-
-
-def _is_rowtime(schema: Schema, expression: Expression) -> bool:
-    return isinstance(expression, ColumnRef) and expression.name in schema and schema[expression.name].is_rowtime

@@ -17,13 +17,14 @@ from yeoul.plan.types import DataType
 from yeoul.planner.binding.context import BindContext, Relation
 from yeoul.planner.binding.expressions import ExpressionBinder
 from yeoul.planner.binding.grouping import bind_grouped, is_grouped
-from yeoul.planner.binding.projections import items_of, project
+from yeoul.planner.binding.projections import items_of
 from yeoul.planner.binding.scans import merged_options, scan
 from yeoul.planner.binding.windows import assign_windows, window_arguments
 from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.dialect import read_script
 from yeoul.planner.dialects.flink.nodes import TableFunction, UnionAll
 from yeoul.planner.positions import Positions
+from yeoul.planner.rewriting import project
 from yeoul.planner.rules.fold_constants import folded
 
 __all__ = ["bind_query", "bind_view"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
 from sqlglot import exp
@@ -84,7 +84,10 @@ def _columns(
     before = [column for column in inherited if column.kind is not ColumnKind.COMPUTED]
     relation = _relation_of(table, (*before, *stored))
     by_name = {column.name: column for column in stored}
-    return tuple(by_name.get(element.this.name) or _computed(context, relation, element) for element in declared)
+    computed = {element.this.name for element in declared if element.args["kind"] == "computed"}
+    return tuple(
+        by_name.get(element.this.name) or _computed(context, relation, element, computed) for element in declared
+    )
 
 
 def _refuse_doubles(context: BindContext, declared: list[ColumnElement], inherited: tuple[Column, ...]) -> None:
@@ -108,7 +111,14 @@ def _relation_of(table: str, columns: Sequence[Column]) -> Relation:
     return Relation(Values((), Schema(fields)), table, f"table {table!r}")
 
 
-def _computed(context: BindContext, relation: Relation, element: ColumnElement) -> Column:
+def _computed(context: BindContext, relation: Relation, element: ColumnElement, computed: Set[str]) -> Column:
+    for part in element.args["expression"].find_all(exp.Column):
+        if part.this.name in computed and part.this.name not in relation.schema:
+            raise context.error(
+                f"The computed column {element.this.name!r} cannot refer to {part.this.name!r}, which is computed too",
+                part,
+                hint="Computed columns refer to stored ones; repeat the expression",
+            )
     binder = ExpressionBinder(context, relation, f"the computed column {element.this.name!r}")
     value = folded(binder.bind(element.args["expression"]))
     return Column(element.this.name, value.type, ColumnKind.COMPUTED, expression=value)

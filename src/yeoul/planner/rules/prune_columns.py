@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from dataclasses import replace
 
-from yeoul.plan.expressions import AggregateCall, Expression, columns_of
+from yeoul.plan.expressions import AggregateCall, ColumnRef, Expression, columns_of
 from yeoul.plan.nodes import (
     AssignWatermark,
     Field,
@@ -26,6 +26,7 @@ from yeoul.plan.nodes import (
     Write,
 )
 from yeoul.plan.types import Kind
+from yeoul.planner.rewriting import project
 
 __all__ = ["prune_columns"]
 
@@ -130,9 +131,6 @@ def _union(node: Union, needed: Set[str]) -> Union:
 
 
 def _exactly(node: Node, fields: list[Field]) -> Node:
-    from yeoul.plan.expressions import ColumnRef
-    from yeoul.planner.binding.projections import project
-
     below = _pruned(node, frozenset(field.name for field in fields))
     if below.schema.names == tuple(field.name for field in fields):
         return below
