@@ -74,6 +74,14 @@ def test_nonsense_closes_its_own_connection_only(broker: Broker, opening: bytes)
     assert is_serving(broker)
 
 
+def test_what_came_before_the_nonsense_is_answered(broker: Broker) -> None:
+    with client(broker) as peer:
+        good = bytes(frames.encode_request(API_VERSIONS, 3, 9, "c", ApiVersionsRequest()))
+        peer.send(good + struct.pack(">ihhi", 8, 9_999, 0, 1) + good)
+        assert peer.read_frame()[:4] == struct.pack(">i", 9)
+        assert peer.is_closed()
+
+
 def test_a_version_of_api_versions_from_the_future_is_answered_in_the_oldest_form(broker: Broker) -> None:
     with client(broker) as peer:
         peer.send(struct.pack(">ihhih", 10, 18, 99, 77, -1))

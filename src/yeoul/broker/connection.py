@@ -47,6 +47,7 @@ class Connection(asyncio.BufferedProtocol):
         self._consumed = 0
         self._calls: deque[Call] = deque()
         self._reading = True
+        self._ended = False
         self._writable = True
         self._held_bytes = 0
         self._idle_rounds = 0
@@ -65,6 +66,7 @@ class Connection(asyncio.BufferedProtocol):
         self._server.opened(self)
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._ended = True
         self._transport = None
         self._use_buffer(self._small)
         for call in self._calls:
@@ -94,12 +96,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def _pump(self) -> None:
         """Serves the whole requests that are in the buffer, as long as the peer keeps up with the answers."""
-        if self._pumping or self._transport is None:
+        if self._pumping or self._ended or self._transport is None:
             return
         self._pumping = True
         try:
             wanted_bytes = self._serve_whole_frames()
-            if self._transport is not None:
+            if not self._ended:
                 self._make_room(wanted_bytes)
         except ProtocolError as error:
             _log.warning("Closed the connection from %s: %s", self.peer_host, error)
@@ -133,7 +135,7 @@ class Connection(asyncio.BufferedProtocol):
                 return frames.LENGTH_BYTES + frame_bytes
             self._consumed = end
             self._dispatch(view[start:end])
-            if self._transport is None:
+            if self._ended:
                 return 0
         return frames.LENGTH_BYTES
 
@@ -229,7 +231,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _flush_answers(self) -> None:
         transport, calls = self._transport, self._calls
-        if transport is None or not calls or calls[0].parts is None:
+        if transport is None or not calls or calls[0].parts is None or transport.is_closing():
             return
         parts: list[Buffer] = []
         while calls and (answer := calls[0].parts) is not None:
@@ -247,11 +249,14 @@ class Connection(asyncio.BufferedProtocol):
 
     def stop_reading(self) -> None:
         """Takes no more requests; the answers to those it took still go out."""
+        self._ended = True
         if self._transport is not None and self._reading:
             self._reading = False
             self._transport.pause_reading()
 
     def close(self) -> None:
         """Sends what is answered and ends the connection."""
+        self._ended = True
+        self._flush_answers()
         if self._transport is not None:
             self._transport.close()

@@ -43,6 +43,9 @@ class FakeTransport(asyncio.Transport):
         if len(self.written) > self.accepts_bytes and self.protocol is not None:
             self.protocol.pause_writing()
 
+    def is_closing(self) -> bool:
+        return self.ended
+
     def pause_reading(self) -> None:
         self.reading = False
 

@@ -157,3 +157,22 @@ def test_an_impossible_length_closes_the_connection(bench: Bench) -> None:
     connection, transport = bench.connect()
     bench.feed(connection, struct.pack(">i", -7))
     assert transport.ended
+
+
+def test_nothing_is_served_after_a_broken_request(bench: Bench) -> None:
+    connection, transport = bench.connect()
+    broken = struct.pack(">ihhih", 10, 9_999, 0, 2, -1)
+    bench.feed(connection, versions_request(1) + broken + versions_request(3))
+    assert transport.ended
+    assert correlation_ids(transport) == [1]
+
+
+def test_a_broker_that_ends_takes_no_more_requests_but_answers_those_it_took(bench: Bench) -> None:
+    make_topic(bench)
+    connection, transport = bench.connect()
+    bench.feed(connection, produce_request(1))
+    connection.stop_reading()
+    assert bench.feed(connection, versions_request(2))
+    bench.until(lambda: bool(responses(transport)))
+    assert correlation_ids(transport) == [1]
+    assert not transport.reading
