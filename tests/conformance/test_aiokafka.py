@@ -94,3 +94,19 @@ def test_a_group_splits_its_partitions_and_goes_on_from_its_commits(broker: Brok
             assert (await asyncio.wait_for(third.getone(), 20)).value == b"after"
 
     asyncio.run(go())
+
+
+def test_clients_that_stay_connected_go_on_after_a_restart(own_broker: Broker) -> None:
+    async def go() -> None:
+        consumer = AIOKafkaConsumer(bootstrap_servers=own_broker.bootstrap_servers, auto_offset_reset="earliest")
+        producer = AIOKafkaProducer(bootstrap_servers=own_broker.bootstrap_servers, enable_idempotence=True)
+        async with producer:
+            await producer.send_and_wait("aio-on", b"before", partition=0)
+            consumer.assign([TopicPartition("aio-on", 0)])
+            async with consumer:
+                assert (await asyncio.wait_for(consumer.getone(), 15)).value == b"before"
+                await asyncio.to_thread(own_broker.restart)
+                await asyncio.wait_for(producer.send_and_wait("aio-on", b"after", partition=0), 30)
+                assert (await asyncio.wait_for(consumer.getone(), 30)).value == b"after"
+
+    asyncio.run(go())
