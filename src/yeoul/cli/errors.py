@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 __all__ = ["describe", "tell"]
 
+_MOST_SHOWN = 50
+"""Characters of a line of SQL on either side of the place."""
+
 
 def describe(error: YeoulError, source: str | None = None) -> str:
     r"""Returns an error as lines: `error:`, the place in `source` if it has one, `hint:`.
@@ -39,9 +42,14 @@ def _excerpt(source: str, line: int, column: int) -> list[str]:
     texts = source.splitlines()
     if not 0 < line <= len(texts):
         return []
+    before, behind = texts[line - 1][: column - 1], texts[line - 1][column - 1 :]
+    if len(before) > _MOST_SHOWN:
+        before = "..." + before[-_MOST_SHOWN:]
+    if len(behind) > _MOST_SHOWN:
+        behind = behind[:_MOST_SHOWN] + "..."
     # tabs keep their width, so that the mark stands below the character
-    margin = "".join("\t" if character == "\t" else " " for character in texts[line - 1][: column - 1])
-    return [f"  {line} | {texts[line - 1]}", f"  {' ' * len(str(line))} | {margin}^"]
+    margin = "".join("\t" if character == "\t" else " " for character in before)
+    return [f"  {line} | {before}{behind}", f"  {' ' * len(str(line))} | {margin}^"]
 
 
 def tell(error: YeoulError, source: str | None = None, stream: TextIO | None = None) -> None:

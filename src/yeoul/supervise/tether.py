@@ -1,7 +1,8 @@
 """`python -m yeoul.supervise.tether MODULE [ARGUMENT...]`: runs a module that ends when its parent does.
 
 The parent holds the other end of our standard input. When the parent is gone, however it died, that pipe ends, and we
-get the same SIGTERM that an orderly stop sends: a killed supervisor leaves no broker behind.
+get the same SIGTERM that an orderly stop sends: a killed supervisor leaves no broker behind. A `YeoulError` of the
+module is told as the command line tells it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import runpy
 import signal
 import sys
 import threading
+
+from yeoul.errors import YeoulError
 
 __all__ = ["tie_to_parent"]
 
@@ -36,7 +39,11 @@ def _main() -> None:
     os.close(nothing)
     tie_to_parent(own)
     sys.argv = sys.argv[1:]
-    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    except YeoulError as error:
+        print(f"error: {error.message}", *([f"hint: {error.hint}"] if error.hint else []), sep="\n", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ import subprocess
 import uuid
 
 import pytest
-from tests.unit.cli.processes import Finished, command, environment, wait_until, yeoul
+from tests.unit.cli.processes import Finished, command, environment, wait_until
+from tests.unit.cli.processes import yeoul_here as yeoul
 
 from yeoul.cli.kafka.groups import parse_datetime_ms, parse_topics, within
 from yeoul.cli.kafka.producing import lines_of, split_line

@@ -82,3 +82,8 @@ def test_the_mark_stands_below_the_place_behind_tabs() -> None:
 
 def test_a_place_outside_of_the_text_is_told_in_words_alone() -> None:
     assert describe(UserError("Bad", span=Span(9, 1)), "one line") == "error: Bad (line 9, column 1)"
+
+
+def test_a_long_line_is_shown_around_the_place() -> None:
+    text = describe(UserError("Bad", span=Span(1, 101)), "a" * 100 + "X" + "b" * 100)
+    assert text.splitlines()[1:] == ["  1 | ..." + "a" * 50 + "X" + "b" * 49 + "...", "    | " + " " * 53 + "^"]

@@ -1,0 +1,216 @@
+"""`yeoul sql` as a process: files and topics to answers, INSERTs and their progress, side tables, early ends."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.unit.cli.processes import command, environment, wait_until, yeoul
+
+EVENTS = [
+    ("ann", "view", 10, "2024-01-01 10:00:01"),
+    ("bob", "buy", 20, "2024-01-01 10:00:30"),
+    ("cat", "view", 30, "2024-01-01 10:00:40"),
+    ("ann", "view", 40, "2024-01-01 10:01:10"),
+    ("dan", "view", 50, "2024-01-01 10:05:00"),
+    ("late", "view", 60, "2024-01-01 10:00:05"),
+]
+COLUMNS = "`user` STRING, action STRING, ms BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND"
+WINDOWS = """
+SELECT window_start, action, COUNT(*) AS n, AVG(ms) AS avg_ms
+FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
+GROUP BY window_start, window_end, action;
+"""
+ANSWER = {
+    ("2024-01-01 10:00:00", "view", 2, 20),
+    ("2024-01-01 10:00:00", "buy", 1, 20),
+    ("2024-01-01 10:01:00", "view", 1, 40),
+    ("2024-01-01 10:05:00", "view", 1, 50),
+}
+
+
+def lines() -> str:
+    names = ("user", "action", "ms", "ts")
+    rows = [json.dumps(dict(zip(names, event, strict=True))) for event in EVENTS]
+    return "\n".join([*rows[:3], "{not json", *rows[3:], ""])
+
+
+@pytest.fixture
+def on_file(tmp_path: Path) -> str:
+    path = tmp_path / "events.ndjson"
+    path.write_text(lines())
+    return f"CREATE TABLE events ({COLUMNS}) WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'json');"
+
+
+def on_topic(name: str, topic: str, bootstrap: str, columns: str = COLUMNS, more: str = "") -> str:
+    return (
+        f"CREATE TABLE {name} ({columns}) WITH ('connector' = 'kafka', 'topic' = '{topic}', 'format' = 'json', "
+        f"'properties.bootstrap.servers' = '{bootstrap}', 'scan.startup.mode' = 'earliest-offset'{more});"
+    )
+
+
+BOUNDED = ", 'scan.bounded.mode' = 'latest-offset'"
+
+
+def test_a_file_gives_its_windows_as_json(on_file: str) -> None:
+    done = yeoul("sql", "-e", on_file + WINDOWS, "--format", "json")
+    assert done.code == 0, done.err
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert {tuple(row.values()) for row in rows} == ANSWER
+    assert len(rows) == len(ANSWER)
+
+
+def test_a_file_gives_its_windows_as_csv_from_a_file_of_statements(on_file: str, tmp_path: Path) -> None:
+    (tmp_path / "query.sql").write_text(on_file + WINDOWS)
+    done = yeoul("sql", "-f", str(tmp_path / "query.sql"), "--format", "csv")
+    assert done.code == 0, done.err
+    header, *rows = csv.reader(io.StringIO(done.out))
+    assert header == ["window_start", "action", "n", "avg_ms"]
+    assert {(start, action, int(n), int(ms)) for start, action, n, ms in rows} == ANSWER
+
+
+def test_a_file_gives_its_windows_as_a_table_from_standard_input(on_file: str) -> None:
+    done = yeoul("sql", stdin=on_file + WINDOWS)
+    assert done.code == 0, done.err
+    rule, header, *rest = done.out.splitlines()
+    assert set(rule) == {"+", "-"}
+    assert header == "| window_start            | action | n | avg_ms |"
+    assert "| 2024-01-01 10:00:00.000 | view   | 2 |     20 |" in rest
+    assert rest[-1] == "4 rows in set"
+    assert "Table events created" in done.err
+
+
+def test_late_and_dead_rows_can_be_asked_for_in_the_same_session(on_file: str) -> None:
+    asked = "SELECT `user`, ms, late_window_end FROM events$late; SELECT reason, text FROM events$dead;"
+    done = yeoul("sql", "-e", on_file + WINDOWS, "-e", asked, "--format", "json")
+    assert done.code == 0, done.err
+    late, dead = (json.loads(line) for line in done.out.splitlines()[-2:])
+    assert late == {"user": "late", "ms": 60, "late_window_end": "2024-01-01 10:01:00"}
+    assert dead["text"] == "{not json"
+    assert dead["reason"]
+
+
+def test_a_topic_gives_the_same_answer_as_the_file(bootstrap: str) -> None:
+    assert yeoul("topics", "create", "clicks", "-b", bootstrap).code == 0
+    assert yeoul("produce", "clicks", "-b", bootstrap, stdin=lines()).code == 0
+    text = on_topic("events", "clicks", bootstrap, more=BOUNDED) + WINDOWS
+    done = yeoul("sql", "-e", text, "-e", "SELECT text FROM events$dead", "--format", "json")
+    assert done.code == 0, done.err
+    *rows, dead = (json.loads(line) for line in done.out.splitlines())
+    assert {tuple(row.values()) for row in rows} == ANSWER
+    assert dead == {"text": "{not json"}
+
+
+def test_an_insert_into_a_topic_is_read_back(bootstrap: str, on_file: str) -> None:
+    target = on_topic("hits", "hits", bootstrap, "`user` STRING, ms BIGINT", BOUNDED)
+    text = on_file + target + "INSERT INTO hits SELECT `user`, ms FROM events WHERE ms > 15;"
+    done = yeoul("sql", "-e", text)
+    assert done.code == 0, done.err
+    last = done.err.splitlines()[-1]
+    assert last.startswith("INSERT INTO hits: finished | rows in 6 (")
+    assert "| out 5 | watermark 2024-01-01 10:04:55.000 | lag 0 | late 0 | dead 1" in last
+    back = yeoul("sql", "-e", target + "SELECT `user`, ms FROM hits", "--format", "json")
+    assert sorted(json.loads(line)["ms"] for line in back.out.splitlines()) == [20, 30, 40, 50, 60]
+    consumed = yeoul("consume", "hits", "--from-beginning", "--until-end", "-b", bootstrap)
+    assert sorted(consumed.out.splitlines()) == sorted(back.out.splitlines())
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        command(["sql", *arguments]), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+FOREVER = "CREATE TABLE ticks (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '1000');"
+
+
+def test_endless_rows_come_as_they_are_made_and_ctrl_c_ends_them() -> None:
+    with running("-e", FOREVER + "SELECT n FROM ticks") as process:
+        assert process.stdout is not None
+        first = [process.stdout.readline() for _ in range(10)]
+        assert first[1].startswith(b"| ")
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert rest.rstrip().endswith(b"rows in set")
+        assert b"Traceback" not in errors
+
+
+def test_an_endless_insert_tells_its_progress_until_ctrl_c(bootstrap: str) -> None:
+    text = FOREVER + on_topic("out_", "ticks", bootstrap, "n BIGINT") + "INSERT INTO out_ SELECT n FROM ticks"
+    with running("-e", text) as process:
+        wait_until(lambda: "ticks" in yeoul("topics", "list", "-b", bootstrap).out, "rows in the topic")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert errors.decode().splitlines()[-1].startswith("INSERT INTO out_: canceled | rows in ")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    with running("-e", FOREVER + "SELECT n FROM ticks", "--format", "csv") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"n\n"
+        process.stdout.close()
+        assert process.wait(30) == 0
+        assert b"Error" not in process.stderr.read()
+
+
+def test_an_error_ends_the_run_and_shows_where(on_file: str) -> None:
+    done = yeoul("sql", "-e", on_file + "\nSELECT usr\nFROM events;\nSELECT 1")
+    assert done.code == 1
+    assert done.out == ""
+    assert done.err.endswith(
+        "error: Unknown column 'usr' in table 'events' (line 2, column 8)\n"
+        "  2 | SELECT usr\n"
+        "    |        ^\n"
+        "hint: Did you mean 'user'?\n"
+    )
+
+
+def test_a_failing_job_is_an_error_with_its_reason(tmp_path: Path) -> None:
+    done = yeoul("sql", "-e", "SELECT CAST(s AS INT) AS n FROM (VALUES ('1'), ('x')) AS t(s)")
+    assert done.code == 1
+    assert "error: " in done.err
+    assert "'x'" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_the_prompt_runs_statements_and_keeps_its_history(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command(["sql"]),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        env=environment(XDG_STATE_HOME=str(tmp_path)),
+    )
+    os.close(theirs)
+    with process:
+        os.write(ours, b"SELECT 40 + 2\nAS answer;\nSELECT nope;\nexit\n")
+        shown = b""
+        with contextlib.suppress(OSError):  # how a terminal ends
+            while data := os.read(ours, 4096):
+                shown += data
+        assert process.wait(60) == 0
+        assert process.stderr is not None
+        assert b"error: " in process.stderr.read()
+    os.close(ours)
+    assert b"|     42 |" in shown
+    assert "AS answer;" in (tmp_path / "yeoul" / "sql_history").read_text()
