@@ -141,7 +141,10 @@ def _check(options: Mapping[str, str], columns: Sequence[Column]) -> None:
 def _check_topics(options: Mapping[str, str]) -> None:
     if (TOPIC.name in options) == (TOPIC_PATTERN.name in options):
         got = "both" if TOPIC.name in options else "neither"
-        raise UserError(f"Connector 'kafka' needs either 'topic' or 'topic-pattern', got {got}")
+        raise UserError(
+            f"Connector 'kafka' needs either 'topic' or 'topic-pattern', got {got}",
+            hint="Say 'topic' = 'name' in WITH, or several as 'a;b'.",
+        )
 
 
 def _check_key(options: Mapping[str, str], names: Sequence[str]) -> None:
