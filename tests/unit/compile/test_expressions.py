@@ -352,7 +352,9 @@ def test_thirty_conditions_in_a_row_cost_thirty_conditions() -> None:
     chain = parts[0]
     for each in parts[1:]:
         chain = call("and", chain, each)
-    cases = Case(tuple((each, literal(index)) for index, each in enumerate(parts)), call("divide", 1, B), INT)
+    cases = Case(
+        tuple((each, literal(index)) for index, each in enumerate(parts)), cast(call("divide", 1, B), INT), INT
+    )
     frame = pl.DataFrame({"a": [1, -100], "b": [0, 1]})
     assert evaluate(chain, frame) == [True, False]
     assert evaluate(cases, frame) == [0, 1]

@@ -149,7 +149,7 @@ TEMPORAL: tuple[Function, ...] = (
         "temporal",
         "UNIX_TIMESTAMP([s[, format]])",
         "Epoch seconds, of now or of a string in the session's zone.",
-        takes(TEXT, TEXT, returns=BIGINT, optional=2),
+        lambda args: takes(TEXT, TEXT, returns=BIGINT, optional=2, nullable=bool(args))(args),
     ),
     Function(
         "convert_tz",

@@ -1,0 +1,88 @@
+"""The page docs/functions.md, written out of the table: `python -m yeoul.plan.functions.page > docs/functions.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from yeoul.plan.functions import AGGREGATES, SCALARS
+from yeoul.plan.functions.refused import REFUSED
+from yeoul.plan.functions.signatures import Function
+
+__all__ = ["page"]
+
+_FAMILIES = {
+    "comparison": "Comparison",
+    "logic": "Logic",
+    "arithmetic": "Numbers",
+    "string": "Strings and bytes",
+    "hash": "Digests",
+    "temporal": "Dates and times",
+    "conditional": "Conditions",
+    "collection": "Arrays, maps, rows",
+    "json": "JSON",
+    "type": "Types",
+}
+
+_HEAD = """# Functions
+
+What Flink SQL's built-in functions are here. A function that is not on this page does not exist, and a statement that
+calls it is refused when it is submitted. This page is written out of the table that the planner uses
+(`python -m yeoul.plan.functions.page > docs/functions.md`), and a test holds the two together.
+
+## Where yeoul differs from Flink
+
+- **Overflow fails the job** with the expression and the first offending value. Flink wraps integers silently, gives
+  NULL for a decimal that does not fit, and cuts a number in `CAST(300 AS TINYINT)`. `TRY_CAST` gives NULL in both.
+- `SUM` of INT is INT, of BIGINT is BIGINT, and `AVG` and `STDDEV` of integers are integers, as in Flink; a sum that
+  does not fit fails the job.
+- **NaN** equals itself and is greater than every number, as in PostgreSQL. In Java it equals nothing.
+- `TIMESTAMP` compared with `TIMESTAMP_LTZ` is read in the session's zone.
+- **Regular expressions** are Rust's: no look-around and no back-references. `REGEXP_REPLACE`, `SIMILAR TO` and
+  `REGEXP_EXTRACT_ALL` with a group need a literal pattern. A pattern that is not valid is refused at once.
+- **Formats of dates** know the letters y u M L d D H h m s S a E; others are refused. Formats, units, zones and JSON
+  paths must be literals.
+- `UNIX_TIMESTAMP(s)` of a string that is no time is NULL, not the least BIGINT. `IS_ALPHA` and its like take strings
+  only.
+- `CURRENT_TIMESTAMP`, `NOW()` and `PROCTIME()` are read once a batch, not once a row. `RAND(seed)` starts anew in each
+  batch.
+- `JSON_VALUE` and `JSON_QUERY` give NULL on an error or where nothing is found; `RETURNING`, `ON EMPTY`, `ON ERROR` and
+  wrappers are not supported: cast the result.
+- A map keeps a key that comes twice; the first is found.
+- `APPROX_COUNT_DISTINCT` has a standard error of 1.6 % (HyperLogLog, 4096 registers).
+- CASE, IF, COALESCE, AND and OR evaluate, row by row, only what they need: `x <> 0 AND 1 / x > 2` does not fail.
+
+Digests, URLs, character sets other than UTF-8, BIN and HEX of integers have no columnar implementation below and run in
+Python, once per different value of a batch. So do decimal division and products of more than 38 digits, once per
+different pair of values. Everything else is vectorised.
+"""
+
+
+def page() -> str:
+    """Returns the text of docs/functions.md."""
+    parts = [_HEAD]
+    for family, title in _FAMILIES.items():
+        parts.append(_chapter(title, (each for each in SCALARS if each.family == family)))
+    parts.append(_chapter("Aggregates", AGGREGATES))
+    parts.append(
+        "CASE, CAST and TRY_CAST are part of the language. Every aggregate takes `FILTER (WHERE ...)`; DISTINCT works\n"
+        "with COUNT, SUM, AVG, MIN, MAX, LISTAGG, ARRAY_AGG and the spreads.\n"
+    )
+    refused = "\n".join(f"| `{name}` | {reason} |" for name, reason in sorted(REFUSED.items()))
+    parts.append(f"## Of Flink, but not here\n\n| function | instead |\n| --- | --- |\n{refused}\n")
+    return "\n".join(parts)
+
+
+def _chapter(title: str, functions: Iterable[Function]) -> str:
+    rows = "\n".join(_row(each) for each in functions)
+    return f"## {title}\n\n| written | what it gives |\n| --- | --- |\n{rows}\n"
+
+
+def _row(function: Function) -> str:
+    others = [name for name in function.names[1:] if name != "||"]
+    also = f" Also {', '.join(f'`{name}`' for name in others)}." if others and "NOW()" not in function.usage else ""
+    usage = function.usage.replace("|", "\\|")
+    return f"| `{usage}` | {function.summary}{also} |"
+
+
+if __name__ == "__main__":
+    print(page(), end="")
