@@ -69,6 +69,7 @@ _NEGATED = {
     "is_false": "is_not_false",
 }
 _SQL_NAMES = {name for function in SCALARS for name in function.names} | {"FLOOR_TO", "CEIL_TO"}
+_WINDOWS = frozenset({"TUMBLE", "HOP", "SESSION", "CUMULATE"})
 _CALLABLE = sorted(
     {name for function in (*SCALARS, *AGGREGATES) for name in function.names if name.isidentifier()}
     | {"TUMBLE_START", "TUMBLE_END", "TUMBLE_ROWTIME", "HOP_START", "HOP_END", "HOP_ROWTIME"}
@@ -335,8 +336,13 @@ class ExpressionBinder:
         return call(name, [self.bind(one) for one in node.expressions], span)
 
     def _unknown_function(self, name: str, span: Span | None) -> UserError:
+        window = name.upper().partition("_")[0]
+        if window in _WINDOWS:
+            asks = f"{window}_START and its like belong" if "_" in name else f"{window} belongs"
+            hint = f"GROUP BY {window}(ts, ...), or FROM TABLE({window}(TABLE t, DESCRIPTOR(ts), ...))"
+            return UserError(f"{asks} to a query that groups by a window", hint=hint, span=span)
         try:
-            resolve_scalar(f"{name}", (), span)
+            resolve_scalar(name, (), span)
         except UserError as error:
             if "not supported" in error.message:
                 return error

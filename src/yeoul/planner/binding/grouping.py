@@ -6,9 +6,9 @@ are collected and stand as columns of the WindowAggregate; what is left must be 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from sqlglot import exp
 
@@ -32,6 +32,7 @@ from yeoul.planner.binding.absorption import absorb
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder
 from yeoul.planner.binding.projections import Item, items_of
+from yeoul.planner.binding.regrouping import regroup
 from yeoul.planner.binding.windows import (
     GROUP_WINDOWS,
     WINDOW_COLUMNS,
@@ -202,6 +203,9 @@ def _absorbed(context: BindContext, select: exp.Select, source: Relation, keys: 
     at = select.args.get("group") or next(
         (node for node in select.find_all(FunctionCall) if is_aggregate(node.this)), select
     )
+    regrouped = _regrouped(source, keys) if absorbed is None else None
+    if regrouped is not None:
+        return regrouped
     if absorbed is None:
         what = "GROUP BY" if select.args.get("group") else "Aggregation"
         raise context.error(
@@ -220,6 +224,22 @@ def _absorbed(context: BindContext, select: exp.Select, source: Relation, keys: 
         )
     rows = absorbed.node
     return _Groups(source, rows, absorbed.window, absorbed.time.type, columns=grouped, conditions=absorbed.conditions)
+
+
+def _regrouped(source: Relation, keys: list[Expression]) -> _Groups | None:
+    """Returns the groups of rows that are a window aggregate's and grouped by its window; None if they are not."""
+    found = regroup(source.node)
+    if found is None:
+        return None
+    grouped = {key.name: found.properties[key.name] for key in keys if _is_one_of(key, found.properties)}
+    if not {WindowProperty.START, WindowProperty.END} <= set(grouped.values()):
+        return None
+    time = {name: value for name, value in grouped.items() if value is WindowProperty.TIME}
+    return _Groups(source, found.node, found.window, found.time.type, columns=time)
+
+
+def _is_one_of(key: Expression, names: Container[str]) -> TypeGuard[ColumnRef]:
+    return isinstance(key, ColumnRef) and key.name in names
 
 
 def _add_key(groups: _Groups, key: Expression) -> None:
