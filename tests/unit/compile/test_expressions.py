@@ -369,3 +369,13 @@ def test_constants_are_computed_once_at_compile_time() -> None:
     with pytest.raises(EvaluationError, match="Division by zero in 1 / 0"):
         evaluate(failing, NUMBERS)
     assert evaluate(Case(((literal(False), failing),), literal(True), BOOLEAN), NUMBERS) == [True] * 4
+
+
+def test_an_error_out_of_polars_keeps_its_place_and_its_hint() -> None:
+    bound = call("divide", A, B)
+    placed = Call(bound.function, bound.args, bound.type, Span(4, 2))
+    with pytest.raises(EvaluationError) as caught:
+        NUMBERS.select((compile_expression(placed) + 1).alias("deeper"))
+    assert caught.value.message == "Division by zero in a / b: -7 divided by 0 (line 4, column 2)"
+    assert caught.value.hint == "NULLIF(divisor, 0) turns a zero into NULL."
+    assert str(caught.value) == f"{caught.value.message}. {caught.value.hint}"

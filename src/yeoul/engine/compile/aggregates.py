@@ -202,7 +202,7 @@ def _total(value: pl.Expr, type: DataType) -> pl.Expr:
 
 def _fitted(total: pl.Expr, job: _Job) -> pl.Expr:
     """The sum in the result's type, or an error where it does not fit."""
-    type, dtype, text = job.call.type, job.dtype, render_aggregate(job.call)
+    type, dtype, text, span = job.call.type, job.dtype, render_aggregate(job.call), job.call.span
     if not type.is_integer:
         return total.cast(dtype)
 
@@ -213,6 +213,7 @@ def _fitted(total: pl.Expr, job: _Job) -> pl.Expr:
             raise EvaluationError(
                 f"Overflow in {text}: {column[at]} does not fit {type.or_null()}",
                 hint="Sum a wider type: SUM(CAST(x AS BIGINT)) or SUM(CAST(x AS DECIMAL(38, 0))).",
+                span=span,
             )
         return result
 

@@ -45,7 +45,7 @@ def _within(a: pl.Series, b: pl.Series, operation: Callable[[int, int], int], lo
 def _exact_integers(site: Site, operation: Callable[..., object]) -> pl.Expr:
     low, high = _limits(site.call.type)
     dtype, text, type, sign = site.dtype, site.text, site.call.type, _SIGNS[site.call.function]
-    strict = site.strict
+    strict, span = site.strict, site.call.span
 
     def compute(a: pl.Series, b: pl.Series) -> pl.Series:
         if _within(a, b, operation, low, high):  # type: ignore[arg-type]
@@ -61,6 +61,7 @@ def _exact_integers(site: Site, operation: Callable[..., object]) -> pl.Expr:
             raise EvaluationError(
                 f"Overflow in {text}: {x} {sign} {y} does not fit {type.or_null()}",
                 hint="Cast an operand to a wider type, such as BIGINT or DECIMAL(38, 0).",
+                span=span,
             )
         return narrow
 
@@ -156,20 +157,21 @@ def _operand(column: pl.Series) -> pl.Expr:
     return pl.lit(column).first() if len(column) == 1 else pl.lit(column)
 
 
-def _zero_divisor(a: pl.Series, b: pl.Series, text: str) -> None:
+def _zero_divisor(a: pl.Series, b: pl.Series, site: Site) -> None:
     """Fails if a row divides a value by zero; NULL / 0 is NULL."""
     least, most = b.min(), b.max()
     if isinstance(least, int | decimal.Decimal) and isinstance(most, int | decimal.Decimal) and least <= 0 <= most:
-        _refuse_zero(a, b, text)
+        _refuse_zero(a, b, site)
 
 
-def _refuse_zero(a: pl.Series, b: pl.Series, text: str) -> None:
+def _refuse_zero(a: pl.Series, b: pl.Series, site: Site) -> None:
     hit = (b == 0) & a.is_not_null()
     if hit.any():
         row = first_true(hit.fill_null(False))
         raise EvaluationError(
-            f"Division by zero in {text}: {a[row if len(a) > 1 else 0]} divided by 0",
+            f"Division by zero in {site.text}: {a[row if len(a) > 1 else 0]} divided by 0",
             hint="NULLIF(divisor, 0) turns a zero into NULL.",
+            span=site.call.span,
         )
 
 
@@ -203,7 +205,7 @@ def _integer_division(site: Site, formula: Callable[[pl.Expr, pl.Expr], pl.Expr]
 
     def compute(a: pl.Series, b: pl.Series) -> pl.Series:
         if strict:
-            _zero_divisor(a, b, text)
+            _zero_divisor(a, b, site)
         if strict and a.min() == low and b.min() == -1 and ((a == low) & (b == -1)).any():
             raise EvaluationError(f"Overflow in {text}: {low} divided by -1 does not fit {site.types[0].or_null()}")
         return pl.select(formula(_operand(a), _operand(b)).cast(dtype)).to_series()
@@ -227,7 +229,7 @@ def _decimals(site: Site, operation: Callable[..., object]) -> pl.Expr:
 
     def compute(a: pl.Series, b: pl.Series) -> pl.Series:
         if divides and strict:
-            _zero_divisor(a, b, text)
+            _zero_divisor(a, b, site)
         if fits:
             try:
                 return _in_columns(a, b, operation, working, dtype)

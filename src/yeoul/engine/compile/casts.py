@@ -14,6 +14,7 @@ import polars as pl
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.faults import EvaluationError, checked, first_true
 from yeoul.engine.compile.readings import text_to_date, text_to_time, text_to_timestamp, to_instant, to_zone
+from yeoul.errors import Span
 from yeoul.plan.functions.coercion import as_decimal
 from yeoul.plan.types import DataType, Kind
 
@@ -26,7 +27,14 @@ _FALSE = ["f", "false", "n", "no", "0"]
 
 
 def lower_cast(
-    operand: pl.Expr, source: DataType, target: DataType, *, null_on_error: bool, text: str, zone: str
+    operand: pl.Expr,
+    source: DataType,
+    target: DataType,
+    *,
+    null_on_error: bool,
+    text: str,
+    zone: str,
+    span: Span | None = None,
 ) -> pl.Expr:
     """Returns the operand cast; `text` names the cast in errors."""
     if source.kind is Kind.NULL:
@@ -45,6 +53,7 @@ def lower_cast(
             raise EvaluationError(
                 f"{text} failed: {_shown(column[at])} is not a value of {written}",
                 hint="TRY_CAST gives NULL where a value cannot be cast.",
+                span=span,
             )
         return result
 

@@ -187,6 +187,7 @@ def _cast(cast: Cast, scope: _Scope) -> pl.Expr:
         null_on_error=cast.null_on_error or not scope.strict,
         text=render(cast),
         zone=scope.context.time_zone,
+        span=cast.span,
     )
 
 

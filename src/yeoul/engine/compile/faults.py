@@ -23,12 +23,14 @@ class EvaluationError(UserError):
     """An expression met a value that it cannot be computed for."""
 
     def __init__(self, message: str, *, hint: str = "", span: Span | None = None) -> None:
-        text = message.partition(_TRAILER)[0]
+        text, trailer, _ = message.partition(_TRAILER)
+        self._rebuilt = bool(trailer)
         text, _, written_hint = text.partition(_HINT)
         super().__init__(text, hint=hint or written_hint, span=span)
 
     def __str__(self) -> str:
-        return f"{self.message}{_HINT}{self.hint}" if self.hint else self.message
+        """The text that Polars carries over, with the hint marked; once it has done so, as any other error's."""
+        return f"{self.message}{_HINT}{self.hint}" if self.hint and not self._rebuilt else super().__str__()
 
 
 def checked(
