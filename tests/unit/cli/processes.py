@@ -29,16 +29,6 @@ __all__ = [
     "yeoul",
     "yeoul_here",
 ]
-    "Finished",
-    "answers",
-    "command",
-    "environment",
-    "listening_port",
-    "server",
-    "wait_until",
-    "yeoul",
-    "yeoul_here",
-]
 
 
 @dataclass(frozen=True, slots=True)
