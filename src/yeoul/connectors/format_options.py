@@ -28,6 +28,7 @@ __all__ = [
     "known_options",
     "make_decoder",
     "make_encoder",
+    "other_format",
 ]
 
 ON_MALFORMED: Option[str] = Option(
@@ -90,6 +91,16 @@ def known_options(spec: ConnectorSpec, options: Mapping[str, str]) -> list[str]:
         if name in format_names():
             known += [f"{role}{name}.{option}" for option in option_names(name)]
     return known
+
+
+def other_format(name: str, options: Mapping[str, str]) -> str:
+    """Returns the hint for an option that belongs to a format which the table does not have; empty if it does not."""
+    from yeoul.formats.registry import format_names
+
+    owner = name.removeprefix("value.").removeprefix("key.").partition(".")[0]
+    if owner not in format_names():
+        return ""
+    return f"It belongs to the format {owner!r}; the table's is {format_of(options, VALUE)!r}."
 
 
 def check_formats(spec: ConnectorSpec, options: Mapping[str, str]) -> None:

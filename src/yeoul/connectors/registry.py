@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from yeoul.connectors.blackhole.spec import BLACKHOLE
 from yeoul.connectors.datagen.spec import DATAGEN
 from yeoul.connectors.filesystem.spec import FILESYSTEM
-from yeoul.connectors.format_options import check_formats, is_format_option, known_options
+from yeoul.connectors.format_options import check_formats, is_format_option, known_options, other_format
 from yeoul.connectors.frame.spec import FRAME
 from yeoul.connectors.kafka.spec import KAFKA
 from yeoul.connectors.options import Option, choice, parse_duration_ms, text, whole
@@ -139,7 +139,8 @@ def _check_option(spec: ConnectorSpec, name: str, given: str, options: Mapping[s
             return
     if not is_format_option(spec, name, options):
         known = [*option_names(spec), *known_options(spec, options)]
-        raise UserError(f"Unknown option {name!r} for connector {spec.name!r}", hint=did_you_mean(name, known))
+        hint = other_format(name, options) or did_you_mean(name, known)
+        raise UserError(f"Unknown option {name!r} for connector {spec.name!r}", hint=hint)
 
 
 def _check_required(spec: ConnectorSpec, options: Mapping[str, str]) -> None:

@@ -1,9 +1,10 @@
 """Rows into files: part files in a directory, or one file.
 
-Owns when a file is opened, rolled and published. Invariants: a published file is complete and never changed again,
-except that a single file is replaced, as a whole, by one that holds its rows and the new ones; `flush` returns when
-everything written has its name and is on disk. A path that ends like a file of the format (`.json`, `.csv`, ...) and is
-no directory is a single file; any other is a directory. Callers: the engine's runtime.
+Owns when a file is opened, rolled and published. Invariants: a part file appears complete, by a rename, and is never
+changed again; a single Parquet file is replaced as a whole; a single file of lines appears by a rename at the first
+flush and then grows by whole lines; `flush` returns when everything written has its name and is on disk. A path that
+ends like a file of the format (`.json`, `.csv`, ...) and is no directory is a single file; any other is a directory.
+Callers: the engine's runtime.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
 import polars as pl
@@ -22,7 +23,7 @@ from yeoul.clock import Clock
 from yeoul.connectors.filesystem.listing import explain_failure, local_path
 from yeoul.connectors.filesystem.publishing import Pending, make_directory
 from yeoul.connectors.filesystem.spec import PATH, ROLL_BYTES, ROLL_INTERVAL
-from yeoul.connectors.format_options import make_encoder
+from yeoul.connectors.format_options import VALUE, make_encoder
 from yeoul.connectors.spec import ConnectorContext
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.contract import Sink
@@ -31,7 +32,7 @@ from yeoul.formats.contract import Encoder, FormatColumn, RecordBuffer
 from yeoul.plan.nodes import Write
 from yeoul.plan.tables import ColumnKind
 
-__all__ = ["DirectorySink", "SingleFileSink", "joined_lines", "open_filesystem_sink"]
+__all__ = ["AppendedFileSink", "DirectorySink", "SingleFileSink", "joined_lines", "open_filesystem_sink"]
 
 _FILE_ENDINGS = {
     "json": (".json", ".ndjson", ".jsonl"),
@@ -184,7 +185,7 @@ class DirectorySink:
 
 
 class SingleFileSink:
-    """One file, replaced as a whole at each flush.
+    """One file, replaced as a whole at each flush, by one that has its rows and the new ones.
 
     Args:
         path: The file; rows that are in it are kept.
@@ -233,6 +234,58 @@ class SingleFileSink:
         return self._current
 
 
+class AppendedFileSink:
+    """One file of lines: whole at its first flush, then it grows by whole lines.
+
+    Args:
+        path: The file; lines that are in it are kept.
+        encoder: Makes the lines.
+    """
+
+    def __init__(self, path: str, encoder: Encoder) -> None:
+        make_directory(os.path.dirname(path) or ".")
+        self._path = path
+        self._encoder = encoder
+        self._pending: Pending | None = None
+        self._file: BinaryIO | None = None
+
+    def write(self, frame: pl.DataFrame) -> None:
+        """Appends rows."""
+        if frame.height:
+            _writing(self._path, lambda: self._append(joined_lines(self._encoder.encode(frame))))
+
+    def flush(self) -> None:
+        """Gives the file its name the first time; from then on, makes what was appended durable."""
+        if self._file is None:
+            (self._pending or self._begin()).publish()
+            self._pending = None
+            self._file = open(self._path, "ab", buffering=0)  # noqa: SIM115  (it outlives this call)
+            return
+        file = self._file
+        _writing(self._path, lambda: os.fsync(file.fileno()))
+
+    def close(self) -> None:
+        """Removes a file that was never flushed."""
+        if self._pending is not None:
+            self._pending.discard()
+            self._pending = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _append(self, lines: bytes) -> None:
+        file = self._file or (self._pending or self._begin()).file
+        rest = memoryview(lines)
+        while len(rest):
+            rest = rest[file.write(rest) :]
+
+    def _begin(self) -> Pending:
+        self._pending = pending = Pending(self._path)
+        if os.path.exists(self._path):
+            _writing(self._path, lambda: _copy_text(self._path, pending))
+        return pending
+
+
 def _writing(path: str, act: Callable[[], None]) -> None:
     try:
         act()
@@ -240,7 +293,7 @@ def _writing(path: str, act: Callable[[], None]) -> None:
         raise explain_failure("write", path, error) from error
 
 
-def _copy_text(path: str, pending: Pending, writer: PartWriter) -> None:
+def _copy_text(path: str, pending: Pending) -> None:
     with open(path, "rb") as existing:
         shutil.copyfileobj(existing, pending.file, 1 << 20)
         size_bytes = existing.tell()
@@ -284,6 +337,7 @@ def open_filesystem_sink(write: Write, context: ConnectorContext) -> Sink:
             f"Table {write.table.name!r}: metadata column {metadata[0]!r} cannot be written", hint="Declare it VIRTUAL."
         )
     columns = [column for column in write.table.columns if column.kind is ColumnKind.PHYSICAL]
+    is_file = path.endswith(_FILE_ENDINGS[format_name]) and not os.path.isdir(path)
     open_writer: OpenWriter
     if format_name == "parquet":
         schema = {column.name: polars_dtype(column.type) for column in columns}
@@ -293,13 +347,15 @@ def open_filesystem_sink(write: Write, context: ConnectorContext) -> Sink:
 
     else:
         fields = [FormatColumn(one.name, polars_dtype(one.type), one.type.nullable) for one in columns]
-        encoder = make_encoder(write.options, "", fields)
+        encoder = make_encoder(write.options, VALUE, fields)
+        if is_file:
+            return AppendedFileSink(path, encoder)
 
         def open_writer(pending: Pending) -> PartWriter:
             return TextWriter(pending, encoder)
 
-    if path.endswith(_FILE_ENDINGS[format_name]) and not os.path.isdir(path):
-        return SingleFileSink(path, open_writer, _copy_parquet if format_name == "parquet" else _copy_text)
+    if is_file:
+        return SingleFileSink(path, open_writer, _copy_parquet)
     return DirectorySink(
         path,
         _FILE_ENDINGS[format_name][0],

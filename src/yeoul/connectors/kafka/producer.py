@@ -88,6 +88,7 @@ class _Queue:
 class _Link:
     connection: Connection
     under_way: deque[list[_Batch]] = field(default_factory=deque)
+    heard_at_s: float = 0.0
 
 
 class BatchProducer:
@@ -241,6 +242,8 @@ class BatchProducer:
                 link = self._links.get(address)
                 if link is None:
                     link = self._links[address] = _Link(self._cluster.connect(address))
+                if not link.under_way:
+                    link.heard_at_s = self._now_s()
                 link.under_way.append(batches)
                 link.connection.send(PRODUCE, self._request(batches), _PRODUCE_BY_NAME)
             except ConnectionLost as error:
@@ -310,6 +313,7 @@ class BatchProducer:
         except ConnectionLost as error:
             self._lose(address, error)
             return
+        link.heard_at_s = self._now_s()
         batches = {batch.partition: batch for batch in link.under_way[0]}
         for topic in response.responses:
             for one in topic.partition_responses:
@@ -373,6 +377,9 @@ class BatchProducer:
 
     def _check_deadlines(self) -> None:
         now_s = self._now_s()
+        for address, link in list(self._links.items()):
+            if link.under_way and now_s - link.heard_at_s > self._settings.request_timeout_ms / 1_000:
+                self._lose(address, ConnectionLost(f"Broker {address} does not answer"))
         with self._changed:
             oldest = [queue.waiting[0] for queue in self._queues.values() if queue.waiting]
         for batch in oldest:

@@ -94,6 +94,7 @@ class _Link:
 
     connection: Connection
     asked: frozenset[str] = frozenset()
+    asked_at_s: float = 0.0
 
 
 class KafkaReader:
@@ -207,6 +208,7 @@ class KafkaReader:
                     link = self._links[address] = _Link(self._cluster.connect(address))
                 link.connection.send(FETCH, self._request(states, max_bytes), _FETCH_BY_NAME)
                 link.asked = frozenset(state.partition.split for state in states)
+                link.asked_at_s = self._now_s()
             except ConnectionLost as error:
                 self._lose(address, error)
 
@@ -248,6 +250,15 @@ class KafkaReader:
             if descriptor in by_descriptor:
                 self._take_in(by_descriptor[descriptor])
                 self._ask(wanted, max_bytes)
+        self._lose_silent()
+
+    def _lose_silent(self) -> None:
+        """Gives up connections whose broker owes an answer for too long."""
+        settings = self._cluster.settings
+        patience_s = (settings.request_timeout_ms + settings.fetch_max_wait_ms) / 1_000
+        for address, link in list(self._links.items()):
+            if link.asked and self._now_s() - link.asked_at_s > patience_s:
+                self._lose(address, ConnectionLost(f"Broker {address} does not answer"))
 
     def _take_in(self, address: Address) -> None:
         link = self._links[address]
