@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -130,7 +131,7 @@ def close(ours: object, theirs: object) -> bool:
     return ours == theirs
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=int(os.environ.get("YEOUL_FUZZ", "60")), deadline=None)
 @given(
     rows=st.lists(ROW, min_size=1, max_size=40),
     cuts=st.lists(st.integers(0, 100), max_size=5),
@@ -296,3 +297,42 @@ def test_dates_have_extremes() -> None:
     frame = pl.DataFrame({"k": [1, 1], "x": pl.Series(["2024-02-01", "2024-01-01"]).str.to_date()})
     _, compiled = aggregate("min", ColumnRef("x", DATE))
     assert str(run([frame], compiled)["o"][0]) == "2024-01-01"
+
+
+@settings(max_examples=int(os.environ.get("YEOUL_FUZZ", "60")), deadline=None)
+@given(
+    values=st.lists(st.none() | st.decimals(-99_999, 99_999, places=3), min_size=1, max_size=12),
+    cuts=st.lists(st.integers(0, 12), max_size=3),
+    scale=st.sampled_from([3, 6, 9]),
+)
+def test_means_of_decimals_are_exact_to_the_last_digit(
+    values: list[Decimal | None], cuts: list[int], scale: int
+) -> None:
+    type = decimal(20, scale)
+    frame = pl.DataFrame({"k": [1] * len(values), "x": pl.Series(values, dtype=pl.Decimal(20, scale))})
+    call, compiled = aggregate("avg", ColumnRef("x", type))
+    known = [each for each in values if each is not None]
+    unit = Decimal(1).scaleb(-(call.type.scale or 0))
+    expected = (sum(known, Decimal(0)) / len(known)).quantize(unit, rounding="ROUND_HALF_UP") if known else None
+    assert run(cut(frame, cuts), compiled)["o"].to_list() == [expected]
+
+
+@pytest.mark.parametrize(("count", "total"), [(2, "0.000001"), (4, "0.000002"), (8, "-0.000012"), (64, "0.000032")])
+def test_ties_of_decimal_means_go_away_from_zero(count: int, total: str) -> None:
+    values = [Decimal(total), *[Decimal("0.000000")] * (count - 1)]
+    expected = (Decimal(total) / count).quantize(Decimal("0.000001"), rounding="ROUND_HALF_UP")
+    assert one(values, decimal(10, 6), "avg") == expected
+
+
+@settings(max_examples=int(os.environ.get("YEOUL_FUZZ", "40")), deadline=None)
+@given(rows=st.lists(ROW, min_size=1, max_size=30), cuts=st.lists(st.integers(0, 30), max_size=4))
+def test_cutting_into_batches_changes_nothing(rows: list[dict[str, object]], cuts: list[int]) -> None:
+    frame = pl.DataFrame(rows, schema=SCHEMA)
+    for name, argument in (
+        ("approx_count_distinct", "s"), ("approx_count_distinct", "f"), ("listagg", "s"), ("array_agg", "i"),
+        ("first_value", "s"), ("last_value", "d"), ("avg", "d"), ("avg", "i"), ("sum", "i"), ("max", "t"),
+    ):  # fmt: skip
+        for distinct in (False, True):
+            _, compiled = aggregate(name, column(argument), distinct=distinct)
+            whole = run([frame], compiled)
+            assert run(cut(frame, cuts), compiled).equals(whole), (name, argument, distinct)
