@@ -33,6 +33,8 @@ _END = "$end"
 _PASSED = "$passed"
 _FIRST = "$first_end"
 _LAST = "$last_end"
+_SMALL = 64
+"""Up to how many rows a batch's buffers may be kept alive by what is aggregated from it, until panes are merged."""
 _FIRE_ROWS = 1 << 20
 """How many pane rows are spread over windows at a time when many windows fire at once."""
 
@@ -79,11 +81,11 @@ class WindowAggregate:
         self._layout, self._axis, self.time_column = layout, axis, time_column
         self._inner_keys = [f"$key{index}" for index in range(len(keys))]
         self._keys = [expression.alias(inner) for inner, (_, expression) in zip(self._inner_keys, keys, strict=True)]
-        self._outer_keys = [pl.col(inner).alias(name) for inner, (name, _) in zip(self._inner_keys, keys, strict=True)]
+        outer_keys = {name: pl.col(inner).alias(name) for inner, (name, _) in zip(self._inner_keys, keys, strict=True)}
         self._partial = [expression for one in aggregates for expression in one.partial]
         self._merge = [expression for one in aggregates for expression in one.merge]
-        self._final = [one.final for one in aggregates]
-        self._properties, self._output = properties, list(output)
+        self._columns = {**outer_keys, **{one.name: one.final for one in aggregates}}
+        self._properties, self._output = dict(properties), list(output)
         self._panes = PaneStore(self._merge_panes)
         self._closed = self._watermark_ms = START_OF_TIME
         self._next_end = END_OF_TIME
@@ -105,11 +107,14 @@ class WindowAggregate:
         first, last = layout.pane_of(low), layout.pane_of(high)
         if first == last and self._keys:
             grouped = batch.group_by(self._keys, maintain_order=True).agg(self._partial)
-            partial = grouped.select(pl.lit(first, dtype=pl.Int64).alias(PANE), pl.all())
+            pane = pl.Series(PANE, [first], dtype=pl.Int64).new_from_index(0, grouped.height)
+            partial = grouped.insert_column(0, pane)
         else:
             panes = _each(readings, layout.pane_of).alias(PANE)
             partial = batch.with_columns(panes).group_by(PANE, *self._keys, maintain_order=True).agg(self._partial)
-        return PreparedPanes(compacted(partial), layout.first_end(first), doubtful)
+        if batch.height > _SMALL:
+            partial = compacted(partial)
+        return PreparedPanes(partial, layout.first_end(first), doubtful)
 
     def may_close(self, watermark_ms: int, earliest_ms: int, latest_ms: int) -> bool:
         """Tells whether a watermark may close a window of rows between two row times; pure. Never wrongly False."""
@@ -293,17 +298,19 @@ class WindowAggregate:
             self._panes.replace(panes, folded.select(pl.lit(cycle, dtype=pl.Int64).alias(PANE), pl.all()), cycle)
 
     def _finish(self, merged: pl.DataFrame) -> pl.DataFrame:
-        return merged.select(*self._outer_keys, *self._final, *self._window_columns(merged[_END])).select(self._output)
+        return merged.select(
+            self._columns[name] if name in self._columns else self._window_column(name, merged[_END])
+            for name in self._output
+        )
 
-    def _window_columns(self, ends: pl.Series) -> Iterator[pl.Series]:
-        for name, which in self._properties:
-            match which:
-                case WindowProperty.START:
-                    yield _each(ends, self._layout.start_of).cast(pl.Datetime("ms")).alias(name)
-                case WindowProperty.END:
-                    yield ends.cast(pl.Datetime("ms")).alias(name)
-                case WindowProperty.TIME:
-                    yield self._axis.row_times(ends - 1).alias(name)
+    def _window_column(self, name: str, ends: pl.Series) -> pl.Series:
+        match self._properties[name]:
+            case WindowProperty.START:
+                return _each(ends, self._layout.start_of).cast(pl.Datetime("ms")).alias(name)
+            case WindowProperty.END:
+                return ends.cast(pl.Datetime("ms")).alias(name)
+            case WindowProperty.TIME:
+                return self._axis.row_times(ends - 1).alias(name)
 
     def _forget(self, closed: int) -> None:
         starts = self._panes.starts()

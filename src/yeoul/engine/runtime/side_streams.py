@@ -3,13 +3,14 @@
 Each stream is a folder of segments, Arrow IPC streams that any Arrow reader opens, written batch by batch so that
 another reader sees at once what is there. Segments are numbered and carry the time of their beginning in their name.
 A stream is bounded by size and by age: the oldest segments are removed, and how many rows went with them is counted in
-the file `evicted`. One process writes a stream; any number may read it. Called by the thread of `Execution.run`, and
-read by the connector `side-stream`.
+the file `evicted`. One `SideStreams` writes a directory, for any number of jobs at once; any process may read it. Called
+by the threads of `Execution.run`, and read by the connector `side-stream`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,6 +97,7 @@ class SideStreams:
         self._limits = limits or SideLimits()
         self._clock = clock
         self._streams: dict[tuple[str, str], _Stream] = {}
+        self._writing = threading.Lock()
 
     def append(self, table: str, kind: str, frame: pl.DataFrame) -> None:
         """Sets rows aside; they can be read when this returns.
@@ -112,17 +114,18 @@ class SideStreams:
             return
         if kind == DEAD and "text" not in frame.columns:
             frame = frame.with_columns(pl.Series("text", _as_text(frame["raw"]), dtype=pl.String))
-        stream = self._stream(table, kind)
         rows = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-        try:
-            self._write(stream, rows)
-            self._evict(stream)
-        except OSError as error:
-            raise EnvironmentFailure(
-                f"Cannot keep {kind} rows of {table!r} in {str(stream.folder)!r}: {error}",
-                hint="Check the space on disk and who may write there.",
-            ) from error
-        stream.rows += frame.height
+        with self._writing:
+            stream = self._stream(table, kind)
+            try:
+                self._write(stream, rows)
+                self._evict(stream)
+            except OSError as error:
+                raise EnvironmentFailure(
+                    f"Cannot keep {kind} rows of {table!r} in {str(stream.folder)!r}: {error}",
+                    hint="Check the space on disk and who may write there.",
+                ) from error
+            stream.rows += frame.height
 
     def read(self, table: str, kind: str) -> pl.DataFrame:
         """Returns what a stream holds, oldest first; a frame without columns if there is nothing."""
@@ -136,8 +139,9 @@ class SideStreams:
 
     def flush(self) -> None:
         """Ends the segments being written; the next row begins a new one."""
-        for stream in self._streams.values():
-            stream.close()
+        with self._writing:
+            for stream in self._streams.values():
+                stream.close()
 
     def _stream(self, table: str, kind: str) -> _Stream:
         key = (table, kind)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from yeoul.engine.state.compact import compacted
+
 __all__ = ["PANE", "PaneStore"]
 
 PANE = "$pane"
@@ -85,7 +87,7 @@ class PaneStore:
         if not self._pending:
             return
         pending = self._pending
-        merged = pending[0] if len(pending) == 1 else self._merge(pl.concat(pending))
+        merged = pending[0] if len(pending) == 1 else compacted(self._merge(pl.concat(pending)))
         self._pending, self._pending_rows = [], 0
         low, high = merged[PANE].min(), merged[PANE].max()
         parts = [merged] if low == high else merged.partition_by(PANE, maintain_order=True)
@@ -99,5 +101,5 @@ class PaneStore:
         if len(one.frames) == 1:
             one.merged_rows = one.rows
         elif one.rows > 2 * one.merged_rows:
-            merged = self._merge(pl.concat(one.frames))
+            merged = compacted(self._merge(pl.concat(one.frames)))
             one.frames, one.rows, one.merged_rows = [merged], merged.height, merged.height
