@@ -3,8 +3,8 @@
 Each stream is a folder of segments, Arrow IPC streams that any Arrow reader opens, written batch by batch so that
 another reader sees at once what is there. Segments are numbered and carry the time of their beginning in their name.
 A stream is bounded by size and by age: the oldest segments are removed, and how many rows went with them is counted in
-the file `evicted`. One `SideStreams` writes a directory, for any number of jobs at once; any process may read it. Called
-by the threads of `Execution.run`, and read by the connector `side-stream`.
+the file `evicted`. One `SideStreams` writes a directory, for any number of jobs at once; any process may read it.
+Called by the threads of `Execution.run`, and read by the connector `side-stream`.
 """
 
 from __future__ import annotations
