@@ -366,3 +366,17 @@ def test_a_closed_session_says_so() -> None:
 def test_an_unreadable_file_is_an_error_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(yeoul.YeoulError, match="nowhere"):
         yeoul.sql(f"CREATE TABLE t (a INT) WITH ({files(tmp_path / 'nowhere')}); SELECT * FROM t").rows()
+
+
+def test_jobs_of_one_session_set_rows_aside_at_the_same_time(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(20):
+        (tmp_path / "in" / f"{number}.ndjson").write_text("{broken\n" * 50)
+    with Session() as session:
+        session.sql(f"CREATE TABLE t (a INT) WITH ({files(tmp_path / 'in')})")
+        session.sql("CREATE TABLE o (a INT) WITH ('connector' = 'blackhole'); SET 'table.dml-sync' = 'false'")
+        jobs = [job for job in session.execute("INSERT INTO o SELECT a FROM t;" * 4) if isinstance(job, Job)]
+        assert all(job.wait(60) for job in jobs)
+        assert len(jobs) == 4
+        assert sum(job.progress().dead for job in jobs) == 4_000
+        assert len(session.sql("SELECT reason FROM t$dead").rows()) == 4_000

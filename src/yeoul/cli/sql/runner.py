@@ -104,6 +104,7 @@ class Runner:
             watch([job])
         else:
             self._background.append(job)
+            print(f"INSERT INTO {job.name} runs on beside what follows", file=sys.stderr)
 
     def _copy(self, result: Result) -> None:
         writer = WRITERS[self._form](
