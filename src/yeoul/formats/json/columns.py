@@ -1,0 +1,201 @@
+"""From the kernel's plain arrays to Polars columns, without a copy where the layouts agree.
+
+Views and numbers are handed over as Arrow buffers; null marks become validity bitmaps. Values that the kernel left for
+Python (numbers of very many digits, arrays and maps) are settled here, row by row: they are rare or slow anyway.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal, localcontext
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from yeoul.formats.contract import FormatColumn
+from yeoul.formats.json.fields import instance
+from yeoul.formats.json.nested import NotThatType, to_value
+from yeoul.kernels.json import state
+from yeoul.kernels.json.codes import BAD_TEXT, OUT_OF_RANGE, WRONG_TYPE
+from yeoul.kernels.json.reader import JsonColumns
+from yeoul.kernels.json.schema import JsonField
+
+__all__ = ["Assembly"]
+
+_NARROW: Final = {8: (np.int8, pa.int8()), 16: (np.int16, pa.int16()), 32: (np.int32, pa.int32())}
+_UNITS: Final = {3: "ms", 6: "us", 9: "ns"}
+
+
+@dataclass(slots=True)
+class Assembly:
+    """Builds the columns of one decoded buffer.
+
+    Attributes:
+        read: What the kernel gave.
+        data: The buffer that views point into.
+        style: How timestamps inside arrays and maps are spelled.
+        faults: (row, code, leaf) for rows that turned out to be bad only here.
+    """
+
+    read: JsonColumns
+    data: NDArray[np.uint8]
+    style: int
+    null_bad_fields: bool
+    faults: list[tuple[int, int, int]] = field(default_factory=list)
+    _next: int = 0
+
+    def frame(self, columns: tuple[FormatColumn, ...], fields: tuple[JsonField, ...]) -> pl.DataFrame:
+        """Returns one Polars column for each field."""
+        if not fields:
+            return pl.DataFrame(height=self.read.rows)
+        arrays = [self._column(spec, column.dtype) for spec, column in zip(fields, columns, strict=True)]
+        names = [column.name for column in columns]
+        late = {index: series for index, series in enumerate(arrays) if isinstance(series, pl.Series)}
+        plain = [(name, array) for name, array in zip(names, arrays, strict=True) if isinstance(array, pa.Array)]
+        if not late:
+            return _import(plain)
+        imported = iter(_import(plain).get_columns() if plain else [])
+        return pl.DataFrame([late[i].alias(name) if i in late else next(imported) for i, name in enumerate(names)])
+
+    def _column(self, spec: JsonField, dtype: pl.DataType) -> pa.Array | pl.Series:
+        leaf = self._next
+        self._next += 1
+        if spec.kind == state.ROW:
+            return self._row(spec, dtype, leaf)
+        if spec.kind == state.JSON_TEXT:
+            return self._nested(dtype, leaf)
+        self._settle(spec, dtype, leaf)
+        return _array(spec, dtype, self.read.values[leaf], self._validity(leaf), self.read.rows, self._buffers())
+
+    def _buffers(self) -> list[pa.Buffer]:
+        return [pa.py_buffer(self.data), pa.py_buffer(self.read.side)]
+
+    def _validity(self, leaf: int) -> pa.Buffer | None:
+        marks = self.read.marks
+        if marks is None or not marks[leaf].any():
+            return None
+        return pa.py_buffer(np.packbits(marks[leaf] == state.PRESENT, bitorder="little"))
+
+    def _row(self, spec: JsonField, dtype: pl.DataType, leaf: int) -> pl.Series:
+        assert isinstance(dtype, pl.Struct)
+        inner = []
+        for part, part_type in zip(spec.fields, dtype.fields, strict=True):
+            column = self._column(part, instance(part_type.dtype))
+            series = column if isinstance(column, pl.Series) else _import([(part.name, column)]).to_series()
+            inner.append(series.alias(part.name))
+        series = pl.DataFrame(inner).to_struct("row") if inner else pl.Series([{}] * self.read.rows, dtype=dtype)
+        marks = self.read.marks
+        if marks is not None and marks[leaf].any():
+            present = pl.Series(marks[leaf] == state.PRESENT)
+            series = pl.select(pl.when(present).then(series)).to_series()
+        return series
+
+    def _settle(self, spec: JsonField, dtype: pl.DataType, leaf: int) -> None:
+        """Replaces the values of a leaf that wait for Python."""
+        marks, slots = self.read.marks, self.read.values[leaf]
+        for row, text in self.read.waiting_texts(leaf, self.data):
+            assert marks is not None
+            marks[leaf, row] = state.PRESENT
+            if spec.kind == state.DOUBLE:
+                slots.view(np.float64)[row] = float(text)
+            elif spec.kind == state.DECIMAL:
+                unscaled = _unscaled(text, spec.low, spec.high)
+                marks[leaf, row] = state.NULL if unscaled is None else state.PRESENT
+                slots[row] = _halves(unscaled or 0)
+            else:
+                whole = int(Decimal(text))
+                slots[row] = whole if spec.low <= whole <= spec.high else 0
+                if not spec.low <= whole <= spec.high:
+                    self._fault(leaf, row, OUT_OF_RANGE)
+
+    def _fault(self, leaf: int, row: int, code: int) -> None:
+        assert self.read.marks is not None
+        self.read.marks[leaf, row] = state.NULL
+        if not self.null_bad_fields:
+            self.faults.append((row, code, leaf))
+
+    def _nested(self, dtype: pl.DataType, leaf: int) -> pl.Series:
+        """Turns the JSON text of arrays and maps into lists."""
+        views, validity = self.read.values[leaf], self._validity(leaf)
+        texts = pl.from_arrow(_array(_TEXT, pl.String(), views, validity, self.read.rows, self._buffers()))
+        assert isinstance(texts, pl.Series)
+        values = list(self._nested_values(texts, dtype, leaf))
+        return pl.Series(values, dtype=dtype, strict=True)
+
+    def _nested_values(self, texts: pl.Series, dtype: pl.DataType, leaf: int) -> Iterator[Any]:
+        for row, text in enumerate(texts):
+            if text is None:
+                yield None
+                continue
+            try:
+                yield to_value(json.loads(text, parse_float=Decimal, parse_int=Decimal), dtype, self.style)
+            except NotThatType as error:
+                yield None
+                if not self.null_bad_fields:
+                    self.faults.append((row, BAD_TEXT if error.is_text else WRONG_TYPE, leaf))
+
+
+_TEXT: Final = JsonField("", state.STRING)
+
+
+def _import(columns: list[tuple[str, pa.Array]]) -> pl.DataFrame:
+    names, arrays = zip(*columns, strict=True)
+    frame = pl.from_arrow(pa.RecordBatch.from_arrays(list(arrays), names=list(names)))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _array(
+    spec: JsonField,
+    dtype: pl.DataType,
+    slots: NDArray[Any],
+    validity: pa.Buffer | None,
+    rows: int,
+    buffers: list[pa.Buffer],
+) -> pa.Array:
+    """Returns the Arrow array of one leaf."""
+    if spec.kind in (state.STRING, state.BYTES):
+        kind = pa.string_view() if spec.kind == state.STRING else pa.binary_view()
+        return pa.Array.from_buffers(kind, rows, [validity, pa.py_buffer(slots), *buffers])
+    if spec.kind == state.BOOLEAN:
+        bits = np.packbits(slots, bitorder="little")
+        return pa.Array.from_buffers(pa.bool_(), rows, [validity, pa.py_buffer(bits)])
+    kind = pa.int64()
+    if spec.kind == state.INTEGER and dtype != pl.Int64():
+        width = (spec.high + 1).bit_length()
+        narrow, kind = _NARROW[width]
+        slots = slots.astype(narrow)
+    elif spec.kind == state.DOUBLE:
+        slots, kind = slots.view(np.float64), pa.float64()
+        if dtype == pl.Float32():
+            with np.errstate(over="ignore"):
+                slots, kind = slots.astype(np.float32), pa.float32()
+    elif spec.kind == state.DECIMAL:
+        kind = pa.decimal128(spec.low, spec.high)
+    elif spec.kind == state.TIMESTAMP:
+        assert isinstance(dtype, pl.Datetime)
+        kind = pa.timestamp(dtype.time_unit, tz=dtype.time_zone)
+    elif spec.kind == state.DATE:
+        slots, kind = slots.astype(np.int32), pa.date32()
+    elif spec.kind == state.TIME:
+        kind = pa.time64("ns")
+    return pa.Array.from_buffers(kind, rows, [validity, pa.py_buffer(slots)])
+
+
+def _unscaled(text: str, precision: int, scale: int) -> int | None:
+    """Returns a decimal times 10**scale, rounded half up; None if it has too many digits for its type."""
+    with localcontext() as context:
+        context.prec = max(len(text), precision) + 60
+        unscaled = int(Decimal(text).scaleb(scale).quantize(Decimal(1), ROUND_HALF_UP))
+    return unscaled if abs(unscaled) < 10**precision else None
+
+
+def _halves(value: int) -> tuple[int, int]:
+    """Returns the lower and the upper 64 bits of a 128-bit integer, as int64."""
+    raw = value.to_bytes(16, "little", signed=True)
+    return int.from_bytes(raw[:8], "little", signed=True), int.from_bytes(raw[8:], "little", signed=True)

@@ -1,0 +1,27 @@
+"""Compiled kernels, the only home of Numba: record batches, JSON, lines. Pure: memory in, memory out.
+
+Importing this package is cheap; its modules load Numba. Kernels work on addresses, see `machine` for the rules that
+keep that safe and `compilation` for how machine code is kept. Callers: `formats` and `connectors`.
+"""
+
+from __future__ import annotations
+
+__all__ = ["declare", "warm_up"]
+
+
+def warm_up() -> None:
+    """Loads all kernels, or compiles them: some ten seconds the first time, which is announced on stderr.
+
+    Without it every kernel is prepared on its first call. Safe from several threads and processes at once.
+    """
+    declare()
+    from yeoul.kernels.compilation import prepare_all
+
+    prepare_all()
+
+
+def declare() -> None:
+    """Imports every module that has kernels, which declares them, the longest to compile first."""
+    from yeoul.kernels.json import leaf, rows  # noqa: F401, I001
+    from yeoul.kernels.json import arrays, reader, writer  # noqa: F401
+    from yeoul.kernels import csv, lines, records, text  # noqa: F401

@@ -1,0 +1,160 @@
+"""CSV and raw: values, malformed records, round trips, options."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import json_oracle as oracle
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from yeoul.errors import UserError
+from yeoul.formats.contract import FormatColumn, RecordBuffer
+from yeoul.formats.registry import check_options, make_decoder, make_encoder
+
+COLUMNS = [
+    FormatColumn(name, dtype)
+    for name, dtype in {"s": pl.String(), "i": pl.Int32(), "d": pl.Float64(), "t": pl.Datetime("ms")}.items()
+]
+
+
+def test_csv_fields_are_read_by_place_and_unquoted() -> None:
+    documents = [
+        b'a,1,1.5,2024-01-01 10:00:00',
+        b'"q,""uoted"" and longer than twelve",,,',
+        b'"line\nend", 7 ,"1e400",\r',
+        b"",
+    ]  # fmt: skip
+    decoded = make_decoder("csv", COLUMNS).decode(oracle.records_of(documents, guarded=True))
+    assert decoded.frame.rows() == [
+        ("a", 1, 1.5, datetime(2024, 1, 1, 10)),
+        ('q,"uoted" and longer than twelve', None, None, None),
+        ("line\nend", 7, float("inf"), None),
+    ]
+    assert decoded.skipped == 1
+
+
+def test_a_projection_of_csv_reads_the_right_fields() -> None:
+    decoder = make_decoder("csv", [COLUMNS[2], COLUMNS[0]], record=COLUMNS)
+    assert decoder.decode(oracle.records_of([b"a,x,1.5,"])).frame.rows() == [(1.5, "a")]
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        (b"a,1,1.5", "too few fields (byte 7: the end)"),
+        (b"a,1,1.5,,x", "too many fields (byte 8: ',x')"),
+        (b"a,x,1.5,", "field 'i': text cannot be read as INT (byte 2: 'x,1.5,')"),
+        (b'"open,1,1.5,', "not CSV: a quoted field is not closed before the next one"),
+        (b'"a"b,1,1.5,', "not CSV: a quoted field is not closed before the next one (byte 3: 'b,1,1.5,')"),
+        (b"\xff,1,1.5,", "field 's': invalid UTF-8"),
+    ],
+)
+def test_malformed_csv_records_say_why(document: bytes, reason: str) -> None:
+    decoded = make_decoder("csv", COLUMNS).decode(oracle.records_of([b"ok,1,1,", document]))
+    assert decoded.dead.records.tolist() == [1]
+    assert decoded.dead.reasons[0].startswith(reason)
+    assert len(decoded.frame) == 1
+
+
+def test_csv_options() -> None:
+    options = {"field-delimiter": ";", "quote-character": "'", "null-literal": "n/a", "allow-comments": "true"}
+    documents = [b"# a comment", b"'a;b';1;n/a;", b"n/a;2;1;"]
+    decoded = make_decoder("csv", COLUMNS, options).decode(oracle.records_of(documents))
+    assert decoded.frame.rows() == [("a;b", 1, None, None), (None, 2, 1.0, None)]
+    written = make_encoder("csv", COLUMNS, options).encode(decoded.frame)
+    assert [written.record(0), written.record(1)] == [b"'a;b';1;n/a;n/a", b"n/a;2;1.0;n/a"]
+    lenient = make_decoder("csv", COLUMNS, {"ignore-parse-errors": "true"})
+    assert lenient.decode(oracle.records_of([b"a,x,1,", b"a"])).frame.rows() == [("a", None, 1.0, None)]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text(max_size=20), st.none() | st.integers(-(2**31), 2**31 - 1), st.none() | st.floats(allow_nan=False)
+        ),
+        max_size=10,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_csv_round_trip(rows: list[tuple[Any, ...]]) -> None:
+    columns = COLUMNS[:3]
+    frame = pl.DataFrame(rows, schema={column.name: column.dtype for column in columns}, orient="row")
+    decoded = make_decoder("csv", columns).decode(make_encoder("csv", columns).encode(frame))
+    assert not decoded.dead
+    assert decoded.frame.equals(frame)
+
+
+@given(st.lists(st.binary(max_size=60), max_size=20))
+@settings(max_examples=100, deadline=None)
+def test_raw_text_is_what_python_decodes(documents: list[bytes]) -> None:
+    decoded = make_decoder("raw", COLUMNS[:1]).decode(oracle.records_of(documents))
+    want = {}
+    for index, document in enumerate(documents):
+        try:
+            want[index] = document.decode()
+        except UnicodeDecodeError:
+            assert index in decoded.dead.records
+    assert decoded.frame["s"].to_list() == list(want.values())
+
+
+@pytest.mark.parametrize("endianness", ["big-endian", "little-endian"])
+@pytest.mark.parametrize(
+    ("dtype", "values"),
+    [
+        (pl.String(), ["a", None, "여울"]),
+        (pl.Binary(), [b"\xff", None, b""]),
+        (pl.Int32(), [1, None, -2]),
+        (pl.Float64(), [1.5, None, -0.0]),
+        (pl.Boolean(), [True, None, False]),
+    ],
+)
+def test_raw_round_trip(dtype: pl.DataType, values: list[Any], endianness: str) -> None:
+    columns, options = [FormatColumn("v", dtype)], {"endianness": endianness}
+    records: RecordBuffer = make_encoder("raw", columns, options).encode(
+        pl.DataFrame({"v": pl.Series(values, dtype=dtype)})
+    )
+    assert records.lengths[1] == -1
+    assert make_decoder("raw", columns, options).decode(records).frame["v"].to_list() == values
+
+
+def test_raw_numbers_of_the_wrong_size_are_dead() -> None:
+    decoded = make_decoder("raw", [FormatColumn("v", pl.Int32())]).decode(oracle.records_of([b"\0\0\0\1", b"\1"]))
+    assert decoded.frame["v"].to_list() == [1]
+    assert list(decoded.dead.reasons) == ["expected 4 bytes"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("jsn", {}, "Unknown format 'jsn'. Did you mean 'json'?"),
+        (
+            "json",
+            {"ignore-parse-error": "true"},
+            "Unknown option 'json.ignore-parse-error'. Did you mean 'ignore-parse-errors'?",
+        ),
+        (
+            "json",
+            {"ignore-parse-errors": "yes"},
+            "Option 'json.ignore-parse-errors': expected true or false, got 'yes'",
+        ),
+        (
+            "csv",
+            {"field-delimiter": ",,"},
+            "Option 'csv.field-delimiter': expected one ASCII character, not a line end, got ',,'",
+        ),
+        (
+            "json",
+            {"fail-on-missing-field": "true", "ignore-parse-errors": "true"},
+            "'json.fail-on-missing-field' and 'json.ignore-parse-errors' cannot both be true. "
+            "Choose what should become of an incomplete record: dead, or NULL where something is missing",
+        ),
+    ],
+)
+def test_wrong_options_are_explained(name: str, options: dict[str, str], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        check_options(name, options)
+    assert str(caught.value) == message
