@@ -2,6 +2,7 @@
 
 The line is `yeoul broker ready at HOST:PORT`. Errors go to stderr as `error: ...` and `hint: ...`, exit code 1; to a
 parent that asks for it (`--report-failure`, see `child`) they go to stdout as one line.
+`--end-with-stdin` is for parents too.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
             auto_create_topics=not given.no_auto_create_topics,
             insecure=given.insecure,
         )
-        run_broker(config, lambda address: _announce(address, given.ready_file))
+        run_broker(config, lambda address: _announce(address, given.ready_file), end_with_stdin=given.end_with_stdin)
     except YeoulError as error:
         if given.report_failure:
             print(FAILED_PREFIX + json.dumps([error.message, error.hint]), flush=True)
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ready-file", type=Path, help="where to write HOST:PORT once clients can connect")
     parser.add_argument("--insecure", action="store_true", help="allow an address that other machines can reach")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="warning")
+    parser.add_argument("--end-with-stdin", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--report-failure", action="store_true", help=argparse.SUPPRESS)
     return parser
 

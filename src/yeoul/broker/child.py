@@ -3,7 +3,8 @@
     with Broker() as broker:
         producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
 
-Owns the child and, when none is given, a temporary data directory. Invariant: leaving the block ends the child.
+Owns the child and, when none is given, a temporary data directory. Invariant: leaving the
+block ends the child, and so does the end of the parent, however it comes.
 """
 
 from __future__ import annotations
@@ -94,7 +95,10 @@ class Broker:
     def start(self) -> None:
         """Starts the child and returns once clients can connect; on the port it had before, if it ran before."""
         command = [sys.executable, "-m", "yeoul.broker", *self._arguments()]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=None, text=True)
+        # A session of its own: Ctrl-C in a terminal reaches the parent, which ends the broker in order.
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
         line = self._first_line()
         if not line.startswith(READY_PREFIX):
             self.kill()
@@ -116,8 +120,9 @@ class Broker:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            if self._process.stdout is not None:
-                self._process.stdout.close()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    pipe.close()
             self._process = None
 
     def restart(self) -> None:
@@ -153,6 +158,7 @@ class Broker:
             f"--num-partitions={config.num_partitions}",
             f"--log-level={self._log_level}",
             "--report-failure",
+            "--end-with-stdin",
         ]
         if not config.auto_create_topics:
             arguments.append("--no-auto-create-topics")

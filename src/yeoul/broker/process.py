@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import signal
+import sys
 from collections.abc import Callable
 
 from yeoul.broker.config import BrokerConfig
@@ -19,18 +21,20 @@ from yeoul.errors import YeoulError
 __all__ = ["run_broker"]
 
 
-def run_broker(config: BrokerConfig, ready: Callable[[tuple[str, int]], None]) -> None:
+def run_broker(config: BrokerConfig, ready: Callable[[tuple[str, int]], None], *, end_with_stdin: bool = False) -> None:
     """Runs a broker in this process until a signal ends it.
 
     Args:
         config: Its settings.
         ready: Called once with (host, port) when clients can connect.
+        end_with_stdin: End in order when standard input is closed as well: a parent holds the other end of the pipe,
+            so that no broker outlives it, however it ends.
 
     Raises:
         YeoulError: It could not start, or the disk failed while it ran.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_run(config, ready))
+        runner.run(_run(config, ready, end_with_stdin))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -42,7 +46,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return factory
 
 
-async def _run(config: BrokerConfig, ready: Callable[[tuple[str, int]], None]) -> None:
+async def _run(config: BrokerConfig, ready: Callable[[tuple[str, int]], None], end_with_stdin: bool) -> None:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[YeoulError | None] = loop.create_future()
 
@@ -53,6 +57,8 @@ async def _run(config: BrokerConfig, ready: Callable[[tuple[str, int]], None]) -
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, end)
+    if end_with_stdin:
+        _end_at_eof(loop, sys.stdin.fileno(), end)
     server = Server(config, loop, end)
     try:
         await server.listen()
@@ -65,3 +71,12 @@ async def _run(config: BrokerConfig, ready: Callable[[tuple[str, int]], None]) -
         await server.close()
     if failure is not None:
         raise failure
+
+
+def _end_at_eof(loop: asyncio.AbstractEventLoop, descriptor: int, end: Callable[[], None]) -> None:
+    def readable() -> None:
+        if not os.read(descriptor, 4_096):
+            loop.remove_reader(descriptor)
+            end()
+
+    loop.add_reader(descriptor, readable)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import sys
@@ -136,3 +137,17 @@ def test_a_disk_that_fails_ends_the_broker_with_the_reason(tmp_path: Path, monke
         run_broker(BrokerConfig(tmp_path), addresses.append)
     assert len(addresses) == 1
     assert not (tmp_path / "clean-shutdown").exists()
+
+
+def test_no_broker_outlives_its_parent(tmp_path: Path) -> None:
+    code = (
+        "import os, signal\n"
+        "from yeoul.broker import Broker\n"
+        f"broker = Broker({str(tmp_path)!r})\n"
+        "print(broker.pid, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    parent = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, timeout=30, check=False)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(int(parent.stdout)).wait(20)
+    assert (tmp_path / "clean-shutdown").exists()
