@@ -1,6 +1,7 @@
 """Implicit casts: where a value of one type stands for another without CAST being written.
 
-Source: Flink's LogicalTypeCasts: widening only; strings never turn into numbers by themselves on their way to a table.
+Source: Flink's LogicalTypeCasts: widening, and numbers into a DECIMAL; strings never turn into numbers by themselves on
+their way to a table.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import replace
 from yeoul.plan.expressions import Cast, Expression, Literal
 from yeoul.plan.types import DataType, Kind
 
-__all__ = ["can_widen", "coerced"]
+__all__ = ["can_store", "can_widen", "coerced"]
 
 _INTEGER_RANKS = {Kind.TINYINT: 0, Kind.SMALLINT: 1, Kind.INT: 2, Kind.BIGINT: 3}
 _INTEGER_DIGITS = {Kind.TINYINT: 3, Kind.SMALLINT: 5, Kind.INT: 10, Kind.BIGINT: 19}
@@ -51,6 +52,17 @@ def can_widen(source: DataType, target: DataType) -> bool:
     if a is b:
         return _widens_within(source, target)
     return {a, b} == {Kind.TIMESTAMP, Kind.TIMESTAMP_LTZ} or (a is Kind.DATE and target.is_timestamp)
+
+
+def can_store(source: DataType, target: DataType) -> bool:
+    """Tells whether INSERT takes a value without CAST: what widens, and any number into a DECIMAL, as in Flink.
+
+    Example:
+        >>> from yeoul.plan.types import BIGINT, decimal
+        >>> can_store(decimal(24, 3), decimal(23, 3)), can_store(decimal(24, 3), BIGINT)
+        (True, False)
+    """
+    return can_widen(source, target) or (source.is_numeric and target.kind is Kind.DECIMAL)
 
 
 def _fits_decimal(source: DataType, target: DataType) -> bool:

@@ -46,7 +46,11 @@ def parse(text: str) -> list[Parsed]:
         [('SELECT 1', 'line 1, column 1'), ('SHOW TABLES', 'line 1, column 11')]
     """
     positions = Positions(text)
-    return [Parsed(text[start:end], positions.span(start), tree, positions) for tree, start, end in read_script(text)]
+    try:
+        read = list(read_script(text))
+    except RecursionError:
+        raise _too_deep(None) from None
+    return [Parsed(text[start:end], positions.span(start), tree, positions) for tree, start, end in read]
 
 
 def bind(parsed: Parsed, tables: Tables, settings: Mapping[str, str]) -> Statement:
@@ -64,6 +68,9 @@ def bind(parsed: Parsed, tables: Tables, settings: Mapping[str, str]) -> Stateme
     try:
         return bind_statement(context, parsed._tree)
     except RecursionError:
-        raise UserError(
-            "The statement is nested too deep", hint="Split it over several views", span=parsed.span
-        ) from None
+        raise _too_deep(parsed.span) from None
+
+
+def _too_deep(span: Span | None) -> UserError:
+    """What is left to say when the caller's own stack was deep already."""
+    return UserError("The statement is nested too deep", hint="Split it over several views", span=span)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import subprocess
 import sys
@@ -242,6 +243,17 @@ def tables(request):
 def test_what_is_nested_too_deep_is_said_to_be(tables, text):
     with pytest.raises(UserError, match="too deep"):
         _bind_all(tables, text)
+
+
+def test_a_caller_deep_in_its_own_stack_is_told_and_not_crashed(tables):
+    def deeper(levels):
+        if levels:
+            return deeper(levels - 1)
+        with pytest.raises(UserError, match="too deep"):
+            _bind_all(tables, "SELECT " + "(" * 70 + "1" + ")" * 70)
+        return None
+
+    deeper(sys.getrecursionlimit() - 300 - len(inspect.stack()))
 
 
 def test_what_is_just_not_too_deep_is_bound(tables):

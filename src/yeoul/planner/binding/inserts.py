@@ -12,7 +12,7 @@ from yeoul.plan.types import Kind
 from yeoul.planner.binding.context import BindContext
 from yeoul.planner.binding.queries import bind_query, unknown_table
 from yeoul.planner.binding.scans import merged_options
-from yeoul.planner.casts import can_widen, coerced
+from yeoul.planner.casts import can_store, coerced
 from yeoul.planner.dialects.flink.nodes import InsertSyntax
 from yeoul.planner.rewriting import project
 
@@ -104,7 +104,7 @@ def _value(
             )
         return Literal(None, column.type)
     place = trees[[one.name for one in named].index(column.name)]
-    if not can_widen(field.type, column.type):
+    if not can_store(field.type, column.type):
         raise context.error(
             f"Column {column.name!r} of table {syntax.this.name!r} is {column.type.or_null()},"
             f" the query gives {field.type.or_null()}",

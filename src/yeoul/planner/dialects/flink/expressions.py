@@ -110,6 +110,8 @@ class ExpressionGrammar(TypeGrammar):
             return self._balanced(exp.Or, "OR", _OR, left, token)
         if word == "IS" and power < _IS:
             return self._is(left, token)
+        if word == "OVERLAPS" and power < _COMPARE:
+            return self._overlaps(left, token)
         negated = word == "NOT" and any(self.sees_word(one, ahead=1) for one in _RANGE_WORDS)
         if (negated or word in _RANGE_WORDS) and power < _RANGE:
             return self._range(left, token, negated)
@@ -141,6 +143,15 @@ class ExpressionGrammar(TypeGrammar):
                 node = exp.Is(this=left, expression=exp.Boolean(this=truth))
                 return self._negated(self.at(node, token), negated, token)
         self.fail("NULL, TRUE, FALSE, UNKNOWN or DISTINCT FROM after IS")
+
+    def _overlaps(self, left: exp.Expr, token: Token) -> exp.Expr:
+        self._advance()
+        right = self.expression_(_COMPARE)
+        for side in (left, right):
+            if not (isinstance(side, exp.Tuple) and len(side.expressions) == 2):
+                self.fail("two points of time in parentheses: (a, b) OVERLAPS (c, d)")
+        call = FunctionCall(this="OVERLAPS", expressions=[*left.expressions, *right.expressions])
+        return self.at(call, token)
 
     def _range(self, left: exp.Expr, token: Token, negated: bool) -> exp.Expr:
         self.take_word("NOT")

@@ -50,6 +50,8 @@ _FOREIGN = {
     "NUMBER": "DECIMAL(p, s)",
 }
 MAX_DECIMAL_DIGITS = 38
+MAX_LENGTH = 2**31 - 1
+"""VARCHAR of this length, or of none, is STRING."""
 MAX_FRACTION_DIGITS = 9
 
 
@@ -121,8 +123,9 @@ class TypeGrammar(TokenCursor):
         return types.decimal(precision, scale)
 
     def _varchar(self) -> DataType:
+        is_char = self._prev.text.upper() == "CHAR"
         numbers = self._parameters(("length",))
-        if numbers == [2**31 - 1]:
+        if numbers == [MAX_LENGTH] or not (numbers or is_char):
             return types.STRING
         return DataType(Kind.STRING, precision=numbers[0] if numbers else 1)
 
