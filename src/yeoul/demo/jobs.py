@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -75,15 +76,19 @@ class _Running:
             return
         self.sampled = (progress.late, progress.dead)
         if progress.late:
-            newest = self.session.sql(f"SELECT * FROM `{self.source}$late`").pl().tail(_SAMPLES)
-            self.late = tuple(_late_text(row) for row in newest.iter_rows(named=True))
+            late = (
+                self.session.sql(f"SELECT TO_TIMESTAMP_LTZ(ts, 3), late_window_end, position FROM {self.source}$late")
+                .pl()
+                .tail(_SAMPLES)
+            )
+            self.late = tuple(_late_text(*row) for row in late.iter_rows())
         if progress.dead:
-            dead = self.session.sql(f"SELECT reason, text FROM `{self.source}$dead`").pl().tail(_SAMPLES)
+            dead = self.session.sql(f"SELECT reason, text FROM {self.source}$dead").pl().tail(_SAMPLES)
             self.dead = tuple(reports.DeadSample(reason, text) for reason, text in dead.iter_rows())
 
 
-def _late_text(row: dict[str, object]) -> str:
-    return f"{row['user_id']} {row['action']} {row['page']} at {row['event_time']}: missed {row['late_window_end']}"
+def _late_text(event_time: datetime, window_end: datetime, position: str) -> str:
+    return f"of {event_time:%H:%M:%S}, offset {position}, missed the window until {window_end:%H:%M:%S}"
 
 
 def continue_from_ms(bootstrap: str, job: str) -> int:
