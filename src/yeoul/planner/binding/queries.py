@@ -27,7 +27,7 @@ from yeoul.planner.positions import Positions
 from yeoul.planner.rewriting import project
 from yeoul.planner.rules.fold_constants import folded
 
-__all__ = ["bind_query", "bind_view"]
+__all__ = ["bind_query", "bind_view", "renamed", "unknown_table"]
 
 _MAX_VIEW_DEPTH = 16
 _ONE_ROW = Values(((True,),), Schema((Field("row", types.BOOLEAN.not_null()),)))
@@ -67,7 +67,7 @@ def _with_common_tables(context: BindContext, node: exp.Expr) -> BindContext:
         rows = bind_query(context, table.this)
         columns = table.args["alias"].args.get("columns")
         if columns:
-            rows = _renamed(context, rows, columns)
+            rows = renamed(context, rows, columns)
         context = replace(context, common_tables={**context.common_tables, name: rows})
     return context
 
@@ -200,7 +200,7 @@ def _relation(context: BindContext, node: exp.Expr) -> Relation:
         return found
     rows = found.node
     if alias.args.get("columns"):
-        rows = _renamed(context, rows, alias.args["columns"])
+        rows = renamed(context, rows, alias.args["columns"])
     return Relation(
         rows, alias.this.name, found.title if isinstance(node, exp.Table) else f"subquery {alias.this.name!r}"
     )
@@ -231,10 +231,16 @@ def _data(context: BindContext, node: exp.Expr, function: str) -> Relation:
     )
 
 
-def _renamed(context: BindContext, rows: Node, columns: list[exp.Expr]) -> Node:
+def renamed(context: BindContext, rows: Node, columns: Sequence[exp.Expr]) -> Node:
+    """Returns the rows with their columns named anew, by position.
+
+    Raises:
+        UserError: There are more or fewer names than columns, or one stands twice.
+    """
     if len(columns) != len(rows.schema.fields):
         raise context.error(
-            f"The alias names {len(columns)} columns, the rows have {len(rows.schema.fields)}", columns[0]
+            f"Expected {len(rows.schema.fields)} names, one for each column of the query, got {len(columns)}",
+            columns[0],
         )
     names = [column.name for column in columns]
     double = next((column for index, column in enumerate(columns) if column.name in names[:index]), None)
@@ -280,7 +286,7 @@ def bind_view(context: BindContext, view: ViewDefinition, node: exp.Expr) -> Nod
         tree = next(iter(read_script(view.query)))[0]
         rows = bind_query(inner, tree)
         names = [exp.to_identifier(name) for name in view.column_names]
-        return _renamed(inner, rows, list(names)) if names else rows
+        return renamed(inner, rows, list(names)) if names else rows
     except UserError as error:
         message = error.message
         if error.span is not None:

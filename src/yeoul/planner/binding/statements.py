@@ -14,7 +14,7 @@ from yeoul.plan.nodes import Write
 from yeoul.plan.tables import ViewDefinition
 from yeoul.planner.binding.context import BindContext
 from yeoul.planner.binding.inserts import bind_insert
-from yeoul.planner.binding.queries import bind_query, bind_view, unknown_table
+from yeoul.planner.binding.queries import bind_query, bind_view, renamed, unknown_table
 from yeoul.planner.binding.scans import IDLE_SETTING, scan
 from yeoul.planner.binding.tables import define_table
 from yeoul.planner.dialects.flink.nodes import (
@@ -54,12 +54,10 @@ def _create_table(context: BindContext, node: Any) -> statements.Statement:
 
 def _create_view(context: BindContext, node: Any) -> statements.Statement:
     name: str = node.this.name
-    columns = [column.name for column in node.expressions]
     rows = bind_query(context, node.args["expression"])
-    if columns and len(columns) != len(rows.schema.fields):
-        raise context.error(
-            f"View {name!r} names {len(columns)} columns, its query has {len(rows.schema.fields)}", node.expressions[0]
-        )
+    if node.expressions:
+        renamed(context, rows, node.expressions)
+    columns = [column.name for column in node.expressions]
     view = ViewDefinition(name, node.args["text"], tuple(columns), node.args.get("comment") or "")
     return statements.CreateView(view, bool(node.args.get("if_not_exists")), bool(node.args.get("or_replace")))
 

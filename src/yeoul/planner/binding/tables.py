@@ -44,8 +44,9 @@ def define_table(context: BindContext, syntax: CreateTableSyntax) -> TableDefini
     table = TableDefinition(
         name, columns, watermark, key or base.primary_key, options, syntax.args.get("comment") or base.comment
     )
-    if not columns:
-        raise context.error(f"Table {name!r} needs columns", syntax.this, hint=f"CREATE TABLE {name} (a STRING, ...)")
+    if all(column.kind is ColumnKind.COMPUTED for column in columns):
+        what = "columns" if not columns else "a column that is stored, not computed"
+        raise context.error(f"Table {name!r} needs {what}", syntax.this, hint=f"CREATE TABLE {name} (a STRING, ...)")
     check_table_options(context, table, pairs, syntax.this)
     return table
 
