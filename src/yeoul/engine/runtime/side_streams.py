@@ -3,16 +3,17 @@
 Each stream is a folder of segments, Arrow IPC streams that any Arrow reader opens, written batch by batch so that
 another reader sees at once what is there. Segments are numbered and carry the time of their beginning in their name.
 A stream is bounded by size and by age: the oldest segments are removed, and how many rows went with them is counted in
-the file `evicted`. One `SideStreams` writes a directory, for any number of jobs at once; any process may read it.
+the file `evicted`. Any number of jobs may write at once, each process into segments of its own; anybody may read.
 Called by the threads of `Execution.run`, and read by the connector `side-stream`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -59,11 +60,10 @@ class _Stream:
 
     folder: Path
     rows: int = 0
-    file: pa.OSFile | None = None
+    file: io.FileIO | None = None
     writer: pa.RecordBatchStreamWriter | None = None
     schema: pa.Schema | None = None
     started_ms: int = 0
-    current: Path | None = field(default=None)
 
     def segments(self) -> list[Path]:
         return sorted(self.folder.glob("*.arrows"))
@@ -73,7 +73,7 @@ class _Stream:
             self.writer.close()
         if self.file is not None:
             self.file.close()
-        self.writer = self.file = self.schema = self.current = None
+        self.writer = self.file = self.schema = None
 
     @property
     def evicted(self) -> int:
@@ -144,20 +144,15 @@ class SideStreams:
                 stream.close()
 
     def _stream(self, table: str, kind: str) -> _Stream:
-        key = (table, kind)
-        if key not in self._streams:
-            self._streams[key] = _Stream(self._directory / f"{quote(table, safe='')}${kind}")
-        return self._streams[key]
+        folder = self._directory / f"{quote(table, safe='')}${kind}"
+        return self._streams.setdefault((table, kind), _Stream(folder))
 
     def _write(self, stream: _Stream, rows: pa.Table) -> None:
         if stream.writer is None or stream.schema != rows.schema or self._is_full(stream):
             stream.close()
             stream.folder.mkdir(parents=True, exist_ok=True)
-            segments = stream.segments()
-            number = int(segments[-1].name.partition("-")[0]) + 1 if segments else 1
             stream.started_ms = self._clock.now_ms()
-            stream.current = stream.folder / f"{number:010d}-{stream.started_ms}.arrows"
-            stream.file = pa.OSFile(str(stream.current), "wb")
+            stream.file = _new_segment(stream)
             stream.writer = pa.ipc.new_stream(stream.file, rows.schema)
             stream.schema = rows.schema
         stream.writer.write_table(rows)
@@ -174,11 +169,11 @@ class SideStreams:
         sizes = [path.stat().st_size for path in segments]
         total = sum(sizes)
         for path, following, size_bytes in zip(segments, segments[1:], sizes, strict=False):
-            if total <= self._limits.size_bytes and _began_ms(following) >= oldest_ms:
+            if total <= self._limits.size_bytes and _began_ms(following) > oldest_ms:
                 break
             rows = sum(frame.height for frame in _batches(path))
             (stream.folder / "evicted").write_text(str(stream.evicted + rows))
-            path.unlink()
+            path.unlink(missing_ok=True)
             total -= size_bytes
 
 
@@ -218,6 +213,17 @@ def timeless_frame(column: str, source: SourceBatch, rows: pl.Series) -> pl.Data
         pl.lit(None, dtype=pl.Binary).alias("raw"),
         pl.Series("text", [line for line in own.write_ndjson().splitlines() if line], dtype=pl.String),
     )
+
+
+def _new_segment(stream: _Stream) -> io.FileIO:
+    """Makes the next segment's file; another process may have taken the number."""
+    segments = stream.segments()
+    number = int(segments[-1].name.partition("-")[0]) + 1 if segments else 1
+    while True:
+        try:
+            return io.FileIO(stream.folder / f"{number:010d}-{stream.started_ms}.arrows", "xb")
+        except FileExistsError:
+            number += 1
 
 
 def _as_text(raw: pl.Series) -> list[str | None]:
