@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yeoul.connectors.filesystem.sink import joined_lines
@@ -133,6 +133,7 @@ def test_what_cannot_be_written_is_refused(tables: Any, columns: Any, path: str,
 
 
 @given(st.lists(st.binary(max_size=12).filter(lambda one: b"\n" not in one), max_size=20), st.booleans())
+@settings(deadline=None)
 def test_joining_puts_a_line_end_behind_every_record(records: list[bytes], is_scattered: bool) -> None:
     order = np.arange(len(records))[:: -1 if is_scattered else 1]
     lengths = np.array([len(one) for one in records], np.int64)

@@ -171,6 +171,7 @@ def buffer_of(texts: Sequence[bytes | None]) -> RecordBuffer:
 
 
 @given(st.lists(st.binary(max_size=40), min_size=1, max_size=20))
+@settings(deadline=None)
 def test_keys_hash_as_javas_client_hashes_them(texts: list[bytes]) -> None:
     from kafka.partitioner.default import murmur2 as oracle
 
@@ -194,6 +195,7 @@ def test_partitioners_do_as_they_are_called() -> None:
 
 
 @given(st.lists(st.integers(1, 200), max_size=50), st.integers(1, 300))
+@settings(deadline=None)
 def test_cut_batches_cover_all_rows_and_stay_small(sizes: list[int], limit: int) -> None:
     cuts = cut_batches(np.array(sizes, np.int64), limit)
     assert [row for start, end in cuts for row in range(start, end)] == list(range(len(sizes)))

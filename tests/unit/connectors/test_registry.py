@@ -65,7 +65,8 @@ GOLDEN = [
     ),
     (
         {**KAFKA, "topic-pattern": "t.*"},
-        "Connector 'kafka' needs either 'topic' or 'topic-pattern', got both",
+        "Connector 'kafka' needs either 'topic' or 'topic-pattern', got both. "
+        "Say 'topic' = 'name' in WITH, or several as 'a;b'.",
     ),
     (
         {**KAFKA, "key.fields": "idd", "key.format": "raw"},

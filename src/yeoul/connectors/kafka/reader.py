@@ -119,6 +119,8 @@ class KafkaReader:
         self._context = context
         self._states = {state.partition.split: state for state in partitions}
         self._links: dict[Address, _Link] = {}
+        client = cluster.settings
+        self._patience_s = (client.request_timeout_ms + client.fetch_max_wait_ms) / 1_000
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
         self._closed = False
@@ -244,8 +246,10 @@ class KafkaReader:
             if link.asked and descriptor >= 0:
                 by_descriptor[descriptor] = address
                 poller.register(descriptor, select.POLLIN)
+        until_s = [link.asked_at_s + self._patience_s for link in self._links.values() if link.asked]
         if self._lost_at_s is not None:
-            timeout_s = min(timeout_s, max(0.0, self._retry_at_s - self._now_s()))
+            until_s.append(self._retry_at_s)
+        timeout_s = max(0.0, min(timeout_s, *(moment_s - self._now_s() for moment_s in until_s), timeout_s))
         for descriptor, _ in poller.poll(max(0, int(timeout_s * 1_000 + 0.999))):
             if descriptor in by_descriptor:
                 self._take_in(by_descriptor[descriptor])
@@ -254,10 +258,8 @@ class KafkaReader:
 
     def _lose_silent(self) -> None:
         """Gives up connections whose broker owes an answer for too long."""
-        settings = self._cluster.settings
-        patience_s = (settings.request_timeout_ms + settings.fetch_max_wait_ms) / 1_000
         for address, link in list(self._links.items()):
-            if link.asked and self._now_s() - link.asked_at_s > patience_s:
+            if link.asked and self._now_s() >= link.asked_at_s + self._patience_s:
                 self._lose(address, ConnectionLost(f"Broker {address} does not answer"))
 
     def _take_in(self, address: Address) -> None:
