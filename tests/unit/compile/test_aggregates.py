@@ -336,3 +336,16 @@ def test_cutting_into_batches_changes_nothing(rows: list[dict[str, object]], cut
             _, compiled = aggregate(name, column(argument), distinct=distinct)
             whole = run([frame], compiled)
             assert run(cut(frame, cuts), compiled).equals(whole), (name, argument, distinct)
+
+
+@pytest.mark.parametrize("name", ["sum", "avg"])
+def test_a_sum_of_more_than_38_digits_fails_the_job(name: str) -> None:
+    most = Decimal("9" * 38)
+    assert one([most, None], decimal(38, 0), "sum") == most
+    with pytest.raises(EvaluationError, match="the sum has more than 38 digits"):
+        one([most, most], decimal(38, 0), name)
+
+
+def test_means_whose_steps_need_more_than_38_digits() -> None:
+    wide = Decimal("8" * 32)
+    assert one([wide] * 400, decimal(38, 0), "avg") == wide

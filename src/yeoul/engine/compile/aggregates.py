@@ -21,6 +21,7 @@ The argument is evaluated inside step 1; an error in it is an EvaluationError ou
 
 from __future__ import annotations
 
+import decimal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -200,6 +201,30 @@ def _total(value: pl.Expr, type: DataType) -> pl.Expr:
     return total.cast(pl.Decimal(38, 0)) if type.kind is Kind.BIGINT else total
 
 
+def _with_size(job: _Job, partial: dict[str, pl.Expr], merge: dict[str, pl.Expr]) -> pl.Expr:
+    """Adds what tells whether a sum of wide decimals left 38 digits (Polars wraps there), and returns the sum.
+
+    Under 29 digits no sum of a stream's length can leave them, so nothing is added.
+    """
+    total = job.column("sum")
+    if job.type.kind is not Kind.DECIMAL or (job.type.precision or 38) <= 28:
+        return total
+    partial["size"] = job.value.cast(pl.Float64).sum()
+    merge["size"] = job.column("size").sum()
+    text, span, limit = render_aggregate(job.call), job.call.span, 10.0 ** (38 - (job.type.scale or 0))
+
+    def compute(sums: pl.Series, sizes: pl.Series) -> pl.Series:
+        if (sizes.abs() > limit * (1 + 1e-12)).any():
+            raise EvaluationError(
+                f"Overflow in {text}: the sum has more than 38 digits",
+                hint="Cast the argument to DOUBLE, or to fewer digits after the point.",
+                span=span,
+            )
+        return sums
+
+    return checked([total, job.column("size")], compute, pl.Decimal(38, job.type.scale or 0))
+
+
 def _fitted(total: pl.Expr, job: _Job) -> pl.Expr:
     """The sum in the result's type, or an error where it does not fit."""
     type, dtype, text, span = job.call.type, job.dtype, render_aggregate(job.call), job.call.span
@@ -232,7 +257,7 @@ def _sum(job: _Job) -> CompiledAggregate:
         return _over_set(job, of_set)
     partial = {"sum": _total(job.value, type)}
     merge = {"sum": job.column("sum").sum()}
-    final = _fitted(job.column("sum"), job)
+    final = _fitted(_with_size(job, partial, merge), job)
     if job.always or job.call.function == "sum0":
         return job.done(partial, merge, final)
     partial["count"] = job.value.count().cast(pl.Int64)
@@ -250,18 +275,35 @@ def _avg(job: _Job) -> CompiledAggregate:
     count = pl.len() if job.always else job.value.count()
     partial = {"sum": _total(job.value, type), "count": count.cast(pl.Int64)}
     merge = {"sum": job.column("sum").sum(), "count": job.column("count").sum()}
-    return job.done(partial, merge, _mean(job.column("sum"), job.column("count"), job))
+    return job.done(partial, merge, _mean(_with_size(job, partial, merge), job.column("count"), job))
 
 
 def _mean(total: pl.Expr, count: pl.Expr, job: _Job) -> pl.Expr:
     """Sum by count, NULL by zero: of integers cut towards zero, of decimals rounded half up, exactly."""
     if job.type.kind is Kind.DECIMAL:
-        return _decimal_mean(total, pl.when(count > 0).then(count), job.call.type.scale or 0)
+        divisor = pl.when(count > 0).then(count)
+        return checked([total, divisor], lambda sums, counts: _decimal_means(sums, counts, job.dtype), job.dtype)
     if job.type.is_float:
         return (total / pl.when(count > 0).then(count)).cast(job.dtype)
     if job.type.kind is Kind.BIGINT:
         return total.cast(pl.Int128).truncdiv(count.cast(pl.Int128)).cast(job.dtype)
     return total.truncdiv(count).cast(job.dtype)
+
+
+def _decimal_means(sums: pl.Series, counts: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """Means in columns; value by value where a step would need more than 38 digits."""
+    assert isinstance(dtype, pl.Decimal)
+    frame = pl.DataFrame([sums.alias("sum"), counts.alias("count")])
+    try:
+        return frame.select(_decimal_mean(pl.col("sum"), pl.col("count"), dtype.scale)).to_series()
+    except pl.exceptions.PolarsError:
+        unit = decimal.Decimal(1).scaleb(-dtype.scale)
+        exact = decimal.Context(prec=100, rounding=decimal.ROUND_HALF_UP)
+        means = [
+            None if total is None or count is None else exact.divide(total, count).quantize(unit, context=exact)
+            for total, count in frame.iter_rows()
+        ]
+        return pl.Series("sum", means, dtype=dtype)
 
 
 def _decimal_mean(total: pl.Expr, count: pl.Expr, scale: int) -> pl.Expr:
