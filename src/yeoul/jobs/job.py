@@ -9,12 +9,13 @@ that no thread is cut off in the middle of a batch.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import enum
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from yeoul.errors import YeoulError
+from yeoul.errors import EnvironmentFailure
 
 if TYPE_CHECKING:
     from yeoul.engine.runtime.progress import Progress
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Job", "JobStatus", "Runnable"]
 
 _STOP_TIMEOUT_S = 30.0
+_EXIT_TIMEOUT_S = 5.0
 
 
 class JobStatus(enum.Enum):
@@ -117,18 +119,24 @@ class Job:
         """Stops the job and returns when nothing of it runs any more; idempotent, and never raises the job's failure.
 
         Raises:
-            YeoulError: The job does not stop.
+            EnvironmentFailure: The job does not stop.
         """
+        self.stop_soon()
+        if not self._ended.wait(_STOP_TIMEOUT_S):
+            raise EnvironmentFailure(
+                f"Job {self.name!r} did not stop within {_STOP_TIMEOUT_S:.0f} s",
+                hint="What it waits for (a file system, a peer) does not answer.",
+            )
+
+    def stop_soon(self) -> None:
+        """Asks the job to end, and does not wait for it."""
         with self._lock:
             self._canceled = True
             if self._status is JobStatus.CREATED:
                 self._status = JobStatus.CANCELED
                 self._ended.set()
-        if self._ended.is_set():
-            return
-        self._runnable.stop()
-        if not self._ended.wait(_STOP_TIMEOUT_S):
-            raise YeoulError(f"Job {self.name!r} did not stop within {_STOP_TIMEOUT_S:.0f} s")
+        if not self._ended.is_set():
+            self._runnable.stop()
 
     def progress(self) -> Progress:
         """Returns rows in and out, watermark, lag and the rest, as of now."""
@@ -168,4 +176,7 @@ def _cancel_all() -> None:
     with _register:
         jobs = list(_running)
     for job in jobs:
-        job.cancel()
+        job.stop_soon()
+    for job in jobs:
+        with contextlib.suppress(Exception):  # nobody is left to hear of it
+            job.wait(_EXIT_TIMEOUT_S)

@@ -192,6 +192,18 @@ def test_a_failing_job_is_an_error_with_its_reason(tmp_path: Path) -> None:
     assert "Traceback" not in done.err
 
 
+def test_a_job_that_fails_beside_an_endless_select_ends_both() -> None:
+    beside = (
+        "CREATE TABLE o (n BIGINT) WITH ('connector' = 'blackhole'); SET 'table.dml-sync' = 'false';"
+        "INSERT INTO o SELECT 1 / (n - n) FROM ticks;"
+    )
+    with running("-e", FOREVER + beside + "SELECT n FROM ticks", "--format", "json") as process:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert b"error: " in errors
+        assert b"Traceback" not in errors
+
+
 def test_the_prompt_runs_statements_and_keeps_its_history(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(

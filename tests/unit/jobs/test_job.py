@@ -1,5 +1,7 @@
 """The life of a job, against a stand-in for the engine."""
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -116,3 +118,13 @@ def test_the_end_is_told_before_waiters_go_on() -> None:
     job.start()
     assert job.wait(10)
     assert told == [None]
+
+
+def test_the_end_of_the_interpreter_stops_what_runs() -> None:
+    code = (
+        "import yeoul\n"
+        "result = yeoul.sql(\"CREATE TABLE t (n BIGINT) WITH ('connector' = 'datagen'); SELECT n FROM t\")\n"
+        "print(result.next_batch().height > 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")

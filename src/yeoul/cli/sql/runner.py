@@ -8,8 +8,9 @@ are done. Ctrl-C ends what runs, in order, and exits with 130.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from yeoul.cli.errors import tell
 from yeoul.cli.rendering.rows import WRITERS
@@ -19,7 +20,12 @@ from yeoul.jobs.job import Job
 from yeoul.jobs.result import Result
 from yeoul.jobs.session import Done, Explained, Outcome, Session
 
+if TYPE_CHECKING:
+    import polars as pl
+
 __all__ = ["Runner", "run"]
+
+_GLANCE_S = 0.5
 
 
 def run(texts: Sequence[str], file: Path | None, form: str, state_dir: Path | None) -> int:
@@ -112,9 +118,24 @@ class Runner:
         )
         with result:
             try:
-                for batch in result:
+                for batch in self._batches(result):
                     writer.write(batch)
             except KeyboardInterrupt:
                 writer.finish()
                 raise
         writer.finish()
+
+    def _batches(self, result: Result) -> Iterator[pl.DataFrame]:
+        """Yields a result's batches; a job that runs beside it and fails ends it, too."""
+        while True:
+            for job in list(self._background):
+                if job.status.is_terminal:
+                    self._background.remove(job)
+                    job.wait()
+            try:
+                batch = result.next_batch(_GLANCE_S if self._background else None)
+            except TimeoutError:
+                continue
+            if batch is None:
+                return
+            yield batch
