@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -177,4 +178,4 @@ class PowerCuts(RuleBasedStateMachine):
 PowerCuts.TestCase.settings = settings(
     max_examples=EXAMPLES, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-TestPowerCuts = PowerCuts.TestCase
+TestPowerCuts = pytest.mark.timeout(0 if "YEOUL_FUZZ" in os.environ else 120)(PowerCuts.TestCase)
