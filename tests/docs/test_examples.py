@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ def _blocks(page: str, language: str) -> list[str]:
 
 
 @pytest.fixture
-def clicks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def clicks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the file that the examples read: one row is late, one line is no JSON."""
     rows = [
         {"user_id": f"u{n % 3}", "action": ("click", "view")[n % 2], "latency": 20.0 * (n % 9), "ts": 1_000 * n}
@@ -32,7 +31,7 @@ def clicks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     lines[90:90] = [json.dumps(rows[3]), "not json"]
     (tmp_path / "clicks.ndjson").write_text("\n".join(lines) + "\n")
     monkeypatch.chdir(tmp_path)
-    yield tmp_path
+    return tmp_path
 
 
 def test_the_sql_guide(clicks: Path) -> None:
