@@ -3,7 +3,8 @@
 Owns encoding, choosing partitions and cutting batches; `producer` sends them. Invariants: rows of one partition are
 stored in the order they were written; `flush` returns when all are acknowledged by all replicas in sync, and raises if
 one is lost. Batches are sent as they are written: the engine's batches are what has arrived, so waiting for more would
-only add latency. librdkafka is not used: it takes a Python object a record, which measured a fifth of this path's rate.
+only add latency. librdkafka is not used: it takes a Python object a record, which measured three times the processor
+time of this path, encoding not counted.
 Callers: the engine's runtime.
 """
 
