@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -33,8 +34,16 @@ def run_broker(config: BrokerConfig, ready: Callable[[tuple[str, int]], None], *
     Raises:
         YeoulError: It could not start, or the disk failed while it ran.
     """
+    _allow_many_files()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(config, ready, end_with_stdin))
+
+
+def _allow_many_files() -> None:
+    """Raises the soft limit of open files to the hard one: each active partition and each connection holds one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # a hard limit of "unlimited" cannot be reached everywhere
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

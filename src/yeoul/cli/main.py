@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from yeoul import __version__
-from yeoul.cli.commands import broker, consume, demo, groups, produce, sql, topics, up
+from yeoul.cli.commands import broker, consume, demo, doctor, groups, produce, sql, topics, up
 from yeoul.cli.errors import tell
 
 __all__ = ["app", "main", "run"]
@@ -49,6 +49,7 @@ app.command("up")(up.up)
 app.command("sql")(sql.sql)
 app.command("demo")(demo.demo)
 app.command("broker")(broker.broker)
+app.command("doctor")(doctor.doctor)
 app.add_typer(topics.app, name="topics")
 app.command("produce")(produce.produce)
 app.command("consume")(consume.consume)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,6 +18,10 @@ def broker(
     partitions: Annotated[
         int, typer.Option("--partitions", min=1, help="Partitions of topics that are created without saying how many.")
     ] = 1,
+    flush: Annotated[
+        Literal["commit", "interval", "os"],
+        typer.Option(help="When a write is acknowledged: on the disk, soon on the disk, or left to the system."),
+    ] = "commit",
     ready_file: ReadyFile = None,
     insecure: Insecure = False,
 ) -> None:
@@ -37,5 +41,5 @@ def broker(
     if ready_file is not None:
         ready_file.unlink(missing_ok=True)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    config = BrokerConfig(data_dir, host, kafka_port, num_partitions=partitions, insecure=insecure)
+    config = BrokerConfig(data_dir, host, kafka_port, flush=flush, num_partitions=partitions, insecure=insecure)
     run_broker(config, announce)
