@@ -59,8 +59,7 @@ def sql(text: str, tables: Mapping[str, Frame] | None = None, /, **frames: Frame
     Example:
         >>> import polars as pl
         >>> clicks = pl.DataFrame({"user": ["ann", "bob", "ann"], "ms": [12, 7, 30]})
-        >>> yeoul_sql = sql("SELECT user, ms FROM clicks WHERE ms > 10", clicks=clicks)
-        >>> yeoul_sql.rows()
+        >>> sql("SELECT user, ms FROM clicks WHERE ms > 10", clicks=clicks).rows()
         [('ann', 12), ('ann', 30)]
         >>> for batch in sql("SELECT UPPER(user) AS name FROM clicks LIMIT 1", {"clicks": clicks}):
         ...     print(batch["name"].to_list())

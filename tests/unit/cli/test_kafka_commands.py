@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import subprocess
 import uuid
 
@@ -98,6 +99,21 @@ def test_a_reader_that_has_seen_enough_is_no_error(bootstrap: str, topic: str) -
     assert reading.wait(30) == 0
     assert reading.stderr.read() == b""
     reading.stderr.close()
+
+
+def test_ctrl_c_ends_a_consumer_without_a_word(bootstrap: str, topic: str) -> None:
+    yeoul("produce", topic, "-b", bootstrap, stdin="x\n")
+    with subprocess.Popen(
+        command(["consume", topic, "--from-beginning", "-b", bootstrap]),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    ) as reading:
+        assert reading.stdout is not None
+        assert reading.stdout.readline() == b"x\n"
+        reading.send_signal(signal.SIGINT)
+        assert reading.communicate(timeout=30) == (b"", b"")
+        assert reading.returncode == 130
 
 
 def test_a_group_goes_on_where_it_was_and_can_be_sent_back(bootstrap: str, topic: str) -> None:
