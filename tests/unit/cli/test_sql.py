@@ -126,6 +126,31 @@ def test_an_insert_into_a_topic_is_read_back(bootstrap: str, on_file: str) -> No
 
 
 @contextmanager
+def at_a_terminal(*arguments: str, **variables: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A command whose three streams are a terminal, and our end of that."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command(["sql", *arguments]), stdin=theirs, stdout=theirs, stderr=theirs, env=environment(**variables)
+    )
+    os.close(theirs)
+    try:
+        yield process, ours
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def shown_at(terminal: int, until: bytes | None = None) -> bytes:
+    """What a terminal shows, up to a text or to its end."""
+    shown = b""
+    with contextlib.suppress(OSError):  # how a terminal ends
+        while (until is None or until not in shown) and (data := os.read(terminal, 4096)):
+            shown += data
+    return shown
+
+
+@contextmanager
 def running(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         command(["sql", *arguments]), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
@@ -204,25 +229,22 @@ def test_a_job_that_fails_beside_an_endless_select_ends_both() -> None:
         assert b"Traceback" not in errors
 
 
+def test_progress_is_redrawn_at_a_terminal_and_ends_with_what_became_of_the_job() -> None:
+    text = FOREVER + "CREATE TABLE o (n BIGINT) WITH ('connector' = 'blackhole'); INSERT INTO o SELECT n FROM ticks"
+    with at_a_terminal("-e", text, TERM="xterm") as (process, terminal):
+        shown_at(terminal, b"INSERT INTO o: running | rows in ")
+        process.send_signal(signal.SIGINT)
+        last = shown_at(terminal)
+        assert process.wait(30) == 130
+    assert b"INSERT INTO o: canceled | rows in " in last
+    assert b"| dead 0" in last
+
+
 def test_the_prompt_runs_statements_and_keeps_its_history(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        command(["sql"]),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=subprocess.PIPE,
-        env=environment(XDG_STATE_HOME=str(tmp_path)),
-    )
-    os.close(theirs)
-    with process:
-        os.write(ours, b"SELECT 40 + 2\nAS answer;\nSELECT nope;\nexit\n")
-        shown = b""
-        with contextlib.suppress(OSError):  # how a terminal ends
-            while data := os.read(ours, 4096):
-                shown += data
+    with at_a_terminal(XDG_STATE_HOME=str(tmp_path)) as (process, terminal):
+        os.write(terminal, b"SELECT 40 + 2\nAS answer;\nSELECT nope;\nexit\n")
+        shown = shown_at(terminal)
         assert process.wait(60) == 0
-        assert process.stderr is not None
-        assert b"error: " in process.stderr.read()
-    os.close(ours)
     assert b"|     42 |" in shown
+    assert b"error: " in shown
     assert "AS answer;" in (tmp_path / "yeoul" / "sql_history").read_text()

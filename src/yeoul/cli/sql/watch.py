@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -29,8 +28,9 @@ def watch(jobs: Sequence[Job]) -> None:
     """
     meters = {job: RateMeter() for job in jobs}
     try:
-        if sys.stderr.isatty():
-            _watch_live(jobs, meters)
+        console = Console(stderr=True)
+        if console.is_terminal and not console.is_dumb_terminal:
+            _watch_live(jobs, meters, console)
         else:
             _watch_plain(jobs, meters)
     finally:
@@ -38,13 +38,14 @@ def watch(jobs: Sequence[Job]) -> None:
             job.cancel()
 
 
-def _watch_live(jobs: Sequence[Job], meters: dict[Job, RateMeter]) -> None:
-    with ExitStack() as stack:
-        live = stack.enter_context(Live(console=Console(stderr=True), auto_refresh=False))
+def _watch_live(jobs: Sequence[Job], meters: dict[Job, RateMeter], console: Console) -> None:
+    with Live(console=console, auto_refresh=False) as live:
         try:
             while not _ended(jobs, _REDRAW_S):
                 live.update(_drawn(jobs, meters), refresh=True)
         finally:
+            for job in jobs:
+                job.cancel()
             live.update(_drawn(jobs, meters), refresh=True)
 
 
@@ -65,7 +66,7 @@ def _ended(jobs: Sequence[Job], timeout_s: float) -> bool:
 
 
 def _drawn(jobs: Sequence[Job], meters: dict[Job, RateMeter]) -> Group:
-    return Group(*(Text(line, no_wrap=True, overflow="ellipsis") for line in _lines(jobs, meters)))
+    return Group(*(Text(line) for line in _lines(jobs, meters)))
 
 
 def _print_lines(jobs: Sequence[Job], meters: dict[Job, RateMeter]) -> None:
