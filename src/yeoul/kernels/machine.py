@@ -29,7 +29,6 @@ from numba.extending import intrinsic as numba_intrinsic
 __all__ = [
     "SLACK_BYTES",
     "as_f64",
-    "backslashes",
     "below",
     "byte_swap",
     "call_reader",
@@ -222,9 +221,6 @@ json_escapes = _mask(
     )
 )
 """Which of the 32 bytes at an address JSON wants escaped: control characters, the quote, the backslash."""
-
-backslashes = _mask(lambda builder, block: builder.icmp_signed("==", block, _splat(0x5C)))
-"""Which of the 32 bytes at an address are a backslash."""
 
 newline_bytes = _mask(lambda builder, block: builder.icmp_signed("==", block, _splat(0x0A)))
 """Which of the 32 bytes at an address are a line feed."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import random
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -221,3 +224,41 @@ def test_mutated_documents_decode_as_python_reads_them_and_crash_nothing() -> No
     script = Path(oracle.__file__)
     run = subprocess.run([sys.executable, script, count, "1"], capture_output=True, text=True, timeout=3600)
     assert run.returncode == 0, run.stderr[-3000:]
+
+
+def test_one_decoder_serves_several_threads() -> None:
+    rng = random.Random(5)
+    batches = [[oracle.document(rng) for _ in range(200)] for _ in range(12)]
+    decoder = JsonDecoder(oracle.COLUMNS)
+    alone = [decoder.decode(oracle.records_of(batch)).frame for batch in batches]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda batch: decoder.decode(oracle.records_of(batch)).frame, batches * 4))
+    assert all(frame.equals(alone[index % 12]) for index, frame in enumerate(together))
+
+
+def test_strings_outlive_the_buffers_they_were_read_from() -> None:
+    frame = (
+        JsonDecoder((FormatColumn("s", pl.String()),))
+        .decode(
+            oracle.records_of(
+                [b'{"s":"a text that is longer than a view holds"}', b'{"s":"an \\u00e9scaped text in the side"}']
+            )
+        )
+        .frame
+    )
+    gc.collect()
+    filler = [np.full(200, 255, np.uint8) for _ in range(1000)]
+    assert frame["s"].to_list() == ["a text that is longer than a view holds", "an éscaped text in the side"]
+    assert len(filler) == 1000
+
+
+def test_integers_at_the_edge_of_their_type_however_spelled() -> None:
+    spellings = [
+        "-79425134552300328415", "9223372036854775807.5", "-9223372036854775808.5", "9223372036854775808.5", "1e18",
+        "9.223372036854775807e18", "-9.223372036854775808e18", "-9.2233720368547758089e18", "1e19",
+        "123456789012345678901e-2", "92233720368547758071e-1", "-92233720368547758089e-1", "0e99",
+        "1234567890123456789012345678901234567890e-25", "-9223372036854775809", "92233720368547758070", "2147483647.9",
+    ]  # fmt: skip
+    for text in spellings:
+        oracle.check([b'{"big":' + text.encode() + b"}", b'{"i":' + text.encode() + b"}"], lenient=False)
+    oracle.check([b'{"big":-79425134552300328415,"big":1}'], lenient=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
@@ -15,6 +15,7 @@ from yeoul.kernels.json.codes import FIELD_CODES, REASONS
 __all__ = ["Reasons"]
 
 _SHOWN_BYTES = 24
+_LEAF_BITS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +42,28 @@ class Reasons(Sequence[str]):
     def __getitem__(self, index: int | slice) -> str | Sequence[str]:
         if isinstance(index, slice):
             return Reasons(self.records, self.faults[index], self.fields)
-        record, code, leaf, place = self.faults[index].tolist()
+        return next(iter(Reasons(self.records, self.faults[index : index + 1 or None], self.fields)))
+
+    def __iter__(self) -> Iterator[str]:
+        indexes, codes, leaves, places = (self.faults[:, column] for column in range(4))
+        kinds, kind_of = np.unique(codes << _LEAF_BITS | (leaves + 1), return_inverse=True)
+        sentences = [
+            self._sentence(kind >> _LEAF_BITS, (kind & ((1 << _LEAF_BITS) - 1)) - 1) for kind in kinds.tolist()
+        ]
+        starts = self.records.offsets[indexes] + places
+        ends = np.minimum(self.records.offsets[indexes] + self.records.lengths[indexes], starts + _SHOWN_BYTES)
+        data = self.records.data.data
+        columns = (kind_of, places, starts, ends)
+        for kind, place, start, end in zip(*(column.tolist() for column in columns), strict=True):
+            if place < 0:
+                yield sentences[kind]
+            else:
+                found = repr(str(data[start:end], "utf-8", "replace")) if end > start else "the end"
+                yield f"{sentences[kind]} (byte {place}: {found})"
+
+    def _sentence(self, code: int, leaf: int) -> str:
         sentence = REASONS[code]
         if code in FIELD_CODES:
-            field, sql_type = self.fields[leaf]
-            sentence = sentence.format(field=field, type=sql_type)
-        return sentence if place < 0 else f"{sentence} (byte {place}: {self._shown(record, place)})"
-
-    def _shown(self, record: int, place: int) -> str:
-        start = int(self.records.offsets[record])
-        end = start + int(self.records.lengths[record])
-        found = self.records.data[start + place : min(end, start + place + _SHOWN_BYTES)].tobytes()
-        return repr(found.decode(errors="backslashreplace")) if found else "the end"
+            name, sql_type = self.fields[leaf]
+            sentence = sentence.format(field=name, type=sql_type)
+        return sentence

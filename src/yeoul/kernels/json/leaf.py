@@ -53,7 +53,7 @@ from yeoul.kernels.json.state import (
     put,
     set_all_null,
 )
-from yeoul.kernels.json.strings import scan_string, strip_space, unescape, write_view
+from yeoul.kernels.json.strings import copy_string, scan_string, strip_space, write_view
 from yeoul.kernels.json.temporal import read_date, read_time, read_timestamp
 from yeoul.kernels.machine import call_reader, compiled, inlined, load_u8, load_u32, store_f64, store_u8, store_u64
 
@@ -130,14 +130,16 @@ def _read_text(call, slot, kind, p, end, index):
 @compiled
 def read_string(call, slot, p, end, index):
     """Reads the string whose opening quote is at p into a view; returns the address after it, or -1."""
-    quote, escapes = scan_string(p + 1, end)
+    quote, escapes = scan_string(p + 1, end, True)
     if quote < 0:
         return fail(call, -quote, escapes, -1)
     if escapes == 0:
         write_view(slot, p + 1, quote - p - 1, get(call, CALL_VIEW_BASE), 0)
         return quote + 1
     side = get(call, CALL_SIDE)
-    side_end = unescape(p + 1, quote, side)
+    quote, side_end = copy_string(p + 1, end, side)
+    if quote < 0:
+        return fail(call, -quote, side_end, -1)
     if side_end == 0:
         return fail(call, LONE_SURROGATE, p, index)
     _keep_side(call, slot, side, side_end - side)
@@ -155,14 +157,16 @@ def _keep_side(call, slot, start, length):
 @compiled
 def _read_quoted(call, leaf, kind, slot, index, p, end, row):
     """Reads a string into a column of another type."""
-    quote, escapes = scan_string(p + 1, end)
+    quote, escapes = scan_string(p + 1, end, True)
     if quote < 0:
         return fail(call, -quote, escapes, -1)
     start, stop, base, flag = p + 1, quote, get(call, CALL_VIEW_BASE), 0
     if escapes:
         start = get(call, CALL_SIDE)
-        stop = unescape(p + 1, quote, start)
+        quote, stop = copy_string(p + 1, end, start)
         base, flag = get(call, CALL_SIDE_BASE), IN_SIDE_BUFFER
+        if quote < 0:
+            return fail(call, -quote, stop, -1)
         if stop == 0:
             return fail(call, LONE_SURROGATE, p, index)
     code = _read_words(call, leaf, kind, slot, start, stop, base, flag, row)

@@ -199,10 +199,10 @@ def to_integer(flags, digits, exponent, low, high):
     if exponent < 0:
         digits = 0 if exponent < -MAX_DIGITS else digits // POWERS[np.uint64(-exponent)]
     elif exponent > 0 and digits != 0:
-        if exponent > MAX_DIGITS:
+        if exponent > MAX_DIGITS or digits > high // POWERS[np.uint64(exponent)]:
             return 0, OVER
-        if flags & INEXACT or digits > 9223372036854775807 // POWERS[np.uint64(exponent)]:
-            return 0, HARD if exponent <= 2 else OVER
+        if flags & INEXACT:
+            return 0, HARD
         digits *= POWERS[np.uint64(exponent)]
     value = -digits if flags & NEGATIVE else digits
     if value < low or value > high:

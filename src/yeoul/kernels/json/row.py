@@ -45,7 +45,7 @@ from yeoul.kernels.json.state import (
     put,
     set_all_null,
 )
-from yeoul.kernels.json.strings import scan_string, unescape
+from yeoul.kernels.json.strings import copy_string, scan_string
 from yeoul.kernels.machine import (
     compiled,
     different_bytes,
@@ -125,13 +125,15 @@ def _read_key(call, node, p, end):
 
 @compiled
 def _read_odd_key(call, node, p, end):
-    quote, escapes = scan_string(p + 1, end)
+    quote, escapes = scan_string(p + 1, end, True)
     if quote < 0:
         return fail(call, -quote, escapes, -1), -1
     if escapes == 0:
         return quote + 1, find_key(node, p + 1, quote - p - 1)
     side = get(call, CALL_SIDE)
-    side_end = unescape(p + 1, quote, side)
+    quote, side_end = copy_string(p + 1, end, side)
+    if quote < 0:
+        return fail(call, -quote, side_end, -1), -1
     return quote + 1, find_key(node, side, side_end - side) if side_end else -1
 
 

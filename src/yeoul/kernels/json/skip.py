@@ -48,7 +48,7 @@ def skip_key(call, p, end):
         return fail(call, ENDS_EARLY, end, -1)
     if load_u8(p) != 34:
         return fail(call, EXPECTED_KEY, p, -1)
-    quote, detail = scan_string(p + 1, end)
+    quote, detail = scan_string(p + 1, end, False)
     if quote < 0:
         return fail(call, -quote, detail, -1)
     return skip_colon(call, quote + 1, end)
@@ -70,7 +70,7 @@ def skip_scalar(call, p, end):
     """Passes over a string, number or literal; returns the address after it, or -1."""
     byte = load_u8(p)
     if byte == 34:
-        quote, detail = scan_string(p + 1, end)
+        quote, detail = scan_string(p + 1, end, False)
         return fail(call, -quote, detail, -1) if quote < 0 else quote + 1
     if byte == 45 or (byte >= 48 and byte <= 57):
         q, _, _, _ = read_decimal(p, end, False)

@@ -2,7 +2,7 @@
 
 A plain string costs one vector load: two compares give the quotes and the bytes that need a closer look. Bytes above
 0x7F are proved to be UTF-8 sequence by sequence; escapes are checked while scanning and decoded, only for columns that
-are read, into the side buffer of the call (`unescape`).
+are read, into the side buffer of the call (`copy_string`).
 
 Invariant: no view is written before the bytes it covers were proved valid UTF-8.
 """
@@ -13,7 +13,6 @@ import numpy as np
 
 from yeoul.kernels.json.codes import BAD_ESCAPE, BAD_UTF8, CONTROL_CHARACTER, OPEN_STRING
 from yeoul.kernels.machine import (
-    backslashes,
     compiled,
     copy_block,
     first_set,
@@ -22,6 +21,7 @@ from yeoul.kernels.machine import (
     load_u32,
     load_u64,
     store_u8,
+    store_u32,
     store_u64,
     string_ends,
     string_specials,
@@ -74,11 +74,17 @@ def utf8_sequence_end(p):
 
 
 @compiled
-def scan_string(p, end):
+def scan_string(p, end, stop):
     """Finds the closing quote of the string whose first byte is at p.
 
+    Args:
+        p: The string's first byte.
+        end: Where the row ends.
+        stop: Whether to stop at the first escape: `copy_string` then does the whole work.
+
     Returns:
-        (address of the quote, 1 if escapes were met else 0), or (-code, address of the fault).
+        (address of the quote, or of the escape to stop at, 1 if escapes were met else 0), or (-code, address of the
+        fault).
     """
     escapes = 0
     while p < end:
@@ -104,6 +110,8 @@ def scan_string(p, end):
                 if p >= end:
                     break
         elif byte == 92:
+            if stop:
+                return p, 1
             escapes = 1
             kind = _ESCAPES[np.uint64(load_u8(p + 1))]
             if kind == 0:
@@ -132,42 +140,76 @@ def _hex(p):
 
 
 @compiled
-def unescape(p, end, out):
-    """Decodes the escapes of a string that `scan_string` accepted.
+def copy_string(p, end, out):
+    """Checks the string whose first byte is at p as `scan_string` does, and decodes it while at it.
 
     Args:
-        p: Its first byte.
-        end: Its closing quote.
+        p: The string's first byte.
+        end: Where the row ends.
         out: Where to write; as many bytes as the string has, and SLACK_BYTES more, must be there.
 
     Returns:
-        The end of what was written; 0 if a surrogate stands alone, which UTF-8 cannot say.
+        (address of the closing quote, end of what was written or 0 if a surrogate stands alone, which UTF-8 cannot
+        say), or (-code, address of the fault).
     """
+    whole = True
     while p < end:
         copy_block(out, p)
-        plain = min(first_set(backslashes(p)), 32, end - p)
+        stops = string_ends(p) | string_specials(p)
+        if stops == 0:
+            p += 32
+            out += 32
+            continue
+        plain = first_set(stops)
         p += plain
         out += plain
-        if plain == 32 or p >= end:
-            continue
-        kind = _ESCAPES[np.uint64(load_u8(p + 1))]
-        p += 2
-        if kind != 1:
-            store_u8(out, kind)
-            out += 1
-            continue
-        point = _hex(p)
-        p += 4
-        if (point & 0xF800) == 0xD800:
-            if point >= 0xDC00 or p + 6 > end or load_u8(p) != 92 or load_u8(p + 1) != 117:
-                return 0
-            low = _hex(p + 2)
-            if (low & 0xFC00) != 0xDC00:
-                return 0
-            p += 6
-            point = 0x10000 + ((point & 0x3FF) << 10) + (low & 0x3FF)
-        out = _write_utf8(point, out)
-    return out
+        byte = load_u8(p)
+        while byte == 92 and p < end:
+            kind = _ESCAPES[np.uint64(load_u8(p + 1))]
+            if kind == 0:
+                return -BAD_ESCAPE, p
+            if kind != 1:
+                store_u8(out, kind)
+                out += 1
+                p += 2
+            else:
+                q, point = _escaped_point(p, end)
+                if q == 0:
+                    return -BAD_ESCAPE, p
+                whole = whole and point >= 0
+                p = q
+                out = _write_utf8(max(point, 0), out)
+            byte = load_u8(p)
+        while byte >= 0x80 and p < end:
+            q = utf8_sequence_end(p)
+            if q == 0:
+                return -BAD_UTF8, p
+            store_u32(out, load_u32(p))
+            out += q - p
+            p = q
+            byte = load_u8(p)
+        if byte == 34 and p < end:
+            return p, out if whole else 0
+        if byte < 32 and p < end:
+            return -CONTROL_CHARACTER, p
+    return -OPEN_STRING, end
+
+
+@inlined
+def _escaped_point(p, end):
+    """Reads the \\uXXXX at p, or the two of a pair; returns (address after it or 0, code point or -1 if it is half)."""
+    point = _hex(p + 2)
+    if point > 0xFFFF:
+        return 0, 0
+    p += 6
+    if (point & 0xF800) != 0xD800:
+        return p, point
+    if point >= 0xDC00 or p + 6 > end or load_u8(p) != 92 or load_u8(p + 1) != 117:
+        return p, -1
+    low = _hex(p + 2)
+    if (low & ~0x3FF) != 0xDC00:
+        return p, -1
+    return p + 6, 0x10000 + ((point & 0x3FF) << 10) + (low & 0x3FF)
 
 
 @inlined
