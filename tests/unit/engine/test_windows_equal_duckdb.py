@@ -99,8 +99,8 @@ def splits_of(case: Case) -> set[tuple[int, str]]:
     return {(one.lane, one.split) for one in case.history}
 
 
-def expected(case: Case) -> tuple[list[tuple[object, ...]], set[tuple[int, int, int]]]:
-    """What DuckDB gives over the rows that are not late, and the windows each late row missed."""
+def expected(case: Case) -> tuple[list[tuple[object, ...]], set[tuple[int, int, int, int]]]:
+    """What DuckDB gives over the rows in time; and each late row, with a window it missed and the watermark."""
     top = Merge()
     lanes = {lane: Merge({split: NEVER for one, split in splits_of(case) if one == lane}) for lane in range(case.lanes)}
     top.values = {str(lane): NEVER for lane in lanes}
@@ -118,7 +118,7 @@ def expected(case: Case) -> tuple[list[tuple[object, ...]], set[tuple[int, int, 
             if time is not None:
                 for start, end in case.spec.windows_of(local_ms(time, case.zone)):
                     if is_closed(end, top.current, case.zone):
-                        missed.add((number, start, end))
+                        missed.add((number, start, end, top.current))
                     else:
                         counted.append((start, end, key, amount, price))
                 lane.observe(one.split, time - delay_of(case))
@@ -156,7 +156,7 @@ def fresh(case: Case) -> Pipeline:
 @dataclass
 class Seen:
     rows: list[tuple[object, ...]]
-    missed: list[tuple[int, int, int]]
+    missed: list[tuple[int, int, int, int]]
     dead: list[int]
 
 
@@ -178,7 +178,7 @@ def run(case: Case, cuts: list[int], restores: frozenset[int] = frozenset()) -> 
                 seen.dead += source.frame[prepared.dead.to_list()]["id"].to_list()
             for _, late in effects.late:
                 recovered = source.recover(late.frame["$row"])
-                windows = with_ms(late.frame).select("window_start", "window_end").iter_rows()
+                windows = with_ms(late.frame).select("window_start", "window_end", "watermark").iter_rows()
                 seen.missed += [(int(a), *b) for a, b in zip(recovered["id"], windows, strict=True)]
         seen.rows += rows_of(effects)
     for lane in range(case.lanes):
@@ -196,7 +196,7 @@ def test_the_oracle_agrees_with_a_case_worked_out_by_hand() -> None:
     case = Case(WindowSpec("CUMULATE", 10, 5), None, 1, 1, (Rows(0, "s", rows),))
     answer, missed = expected(case)
     assert [row[:4] for row in sorted(answer)] == [(0, 5, "a", 1), (0, 10, "a", 3)]
-    assert missed == {(2, 0, 5)}
+    assert missed == {(2, 0, 5, 6)}
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
