@@ -2,7 +2,7 @@
 
 A `Lane` is the way from one scan to the first operator that remembers anything. Its `prepare` is stateless and runs on
 the decode pool, several batches at once: computed columns, the batch's own running watermark, filters, and the first
-phase of an aggregate. `Pipeline` then takes prepared batches one at a time, on one thread: it knows the splits'
+phase of a windowed aggregate. `Pipeline` then takes prepared batches one at a time, on one thread: it knows the splits'
 watermarks, judges what could be late, feeds the `Stage`s upwards, and says in `Effects` what came out. Equal calls in
 the same order always give the same effects; cutting the batches differently does not change them either.
 """
@@ -10,12 +10,11 @@ the same order always give the same effects; cutting the batches differently doe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from yeoul.engine.contract import WATERMARK, SourceBatch
-from yeoul.engine.operators.aggregate import Aggregate
 from yeoul.engine.operators.assign_watermark import AssignWatermark
 from yeoul.engine.operators.contract import END_OF_TIME, START_OF_TIME, LateRows, Operator, Output, State, Stateless
 from yeoul.engine.operators.limit import Limit
@@ -70,7 +69,6 @@ class Prepared:
         source: The batch as decoded, to recover late rows from.
         frame: Its rows now.
         panes: Its rows aggregated by pane and key, as far as they can be, if the lane leads into a windowed aggregate.
-        groups: Its rows aggregated by key, if the lane leads into an aggregate without a window; then `frame` is empty.
         is_full: Whether `$watermark` and `$row` are there.
         dead: Rows whose row time is NULL, as indexes into `source.frame`.
         watermark_ms: The batch's greatest watermark.
@@ -80,7 +78,6 @@ class Prepared:
     source: SourceBatch
     frame: pl.DataFrame
     panes: PreparedPanes | None = None
-    groups: pl.DataFrame | None = None
     is_full: bool = False
     dead: pl.Series | None = None
     watermark_ms: int | None = None
@@ -108,12 +105,6 @@ class Lane:
     idle_timeout_ms: int | None = None
 
     @property
-    def aggregate(self) -> Aggregate | None:
-        """The aggregate without a window that the lane leads straight into, if it does."""
-        operator = self.target[0].operator if self.target else None
-        return operator if isinstance(operator, Aggregate) else None
-
-    @property
     def window(self) -> WindowAggregate | None:
         """The windowed aggregate that the lane leads straight into, if it does."""
         operator = self.target[0].operator if self.target else None
@@ -123,23 +114,15 @@ class Lane:
         """Does the stateless part; callable from any thread."""
         frame = _through(self.before, source.frame)
         if self.assign is None:
-            return self._prepared(source, _through(self.after, frame))
+            return Prepared(source, _through(self.after, frame))
         window = self.window
         straight = window is not None and window.time_column == self.assign.column
         may_close = window.may_close if window is not None and straight else None
         measured = self.assign.measure(frame, full or (self.judges and window is None), may_close)
         frame = _through(self.after, measured.frame)
         panes = window.prepare(frame) if window is not None and not full else None
-        prepared = self._prepared(source, frame, panes)
-        return replace(
-            prepared, dead=measured.dead, watermark_ms=measured.watermark_ms, latest_ms=measured.latest_ms
-        )
-
-    def _prepared(self, source: SourceBatch, frame: pl.DataFrame, panes: PreparedPanes | None = None) -> Prepared:
-        aggregate = self.aggregate
-        groups = None if aggregate is None else aggregate.prepare(frame)
-        kept = frame if groups is None else frame.clear()
-        return Prepared(source, kept, panes, groups, WATERMARK in frame.columns)
+        is_full = WATERMARK in frame.columns
+        return Prepared(source, frame, panes, is_full, measured.dead, measured.watermark_ms, measured.latest_ms)
 
 
 class Pipeline:
@@ -195,8 +178,6 @@ class Pipeline:
         if lane in self._ended:
             return effects
         one = self.lanes[lane]
-        if one.aggregate is not None and prepared.groups is not None:
-            one.aggregate.process_prepared(prepared.groups)
         if one.assign is None:
             self._push(one.target, prepared.frame, effects)
             return effects
