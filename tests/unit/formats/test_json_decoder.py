@@ -262,3 +262,12 @@ def test_integers_at_the_edge_of_their_type_however_spelled() -> None:
     for text in spellings:
         oracle.check([b'{"big":' + text.encode() + b"}", b'{"i":' + text.encode() + b"}"], lenient=False)
     oracle.check([b'{"big":-79425134552300328415,"big":1}'], lenient=False)
+
+
+def test_reasons_are_a_sequence() -> None:
+    decoded = JsonDecoder((FormatColumn("i", pl.Int32()),)).decode(oracle.records_of([b'{"i":"x"}', b"{", b"7"]))
+    reasons = decoded.dead.reasons
+    assert [reasons[0], reasons[1], reasons[-1]] == list(reasons)
+    assert list(reasons[1:]) == list(reasons)[1:]
+    with pytest.raises(IndexError):
+        reasons[3]

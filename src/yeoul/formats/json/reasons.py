@@ -42,7 +42,8 @@ class Reasons(Sequence[str]):
     def __getitem__(self, index: int | slice) -> str | Sequence[str]:
         if isinstance(index, slice):
             return Reasons(self.records, self.faults[index], self.fields)
-        return next(iter(Reasons(self.records, self.faults[index : index + 1 or None], self.fields)))
+        one = Reasons(self.records, self.faults[index][None], self.fields)
+        return next(iter(one))
 
     def __iter__(self) -> Iterator[str]:
         indexes, codes, leaves, places = (self.faults[:, column] for column in range(4))
