@@ -33,6 +33,8 @@ __all__ = [
     "ConnectorSpec",
     "check_options",
     "connector_of",
+    "how_to_bound",
+    "is_bounded",
     "open_sink",
     "open_source",
     "option_names",
@@ -94,6 +96,32 @@ def check_options(options: Mapping[str, str], columns: Sequence[Column]) -> None
     check_formats(spec, options)
     _check_metadata(spec, columns)
     spec.check(options, columns)
+
+
+def is_bounded(options: Mapping[str, str]) -> bool:
+    """Tells whether reading a table comes to an end.
+
+    Args:
+        options: As declared, dynamic ones on top; they pass `check_options`.
+
+    Raises:
+        UserError: They name no known connector.
+
+    Example:
+        >>> is_bounded({"connector": "datagen"}), is_bounded({"connector": "datagen", "number-of-rows": "5"})
+        (False, True)
+    """
+    return connector_of(options).is_bounded(options)
+
+
+def how_to_bound(options: Mapping[str, str]) -> str:
+    """Returns what to do so that reading a table comes to an end, as part of a hint.
+
+    Example:
+        >>> how_to_bound({"connector": "kafka"})
+        "give it 'scan.bounded.mode' = 'latest-offset'"
+    """
+    return connector_of(options).how_to_bound
 
 
 def open_source(scan: Scan, context: ConnectorContext) -> Source:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from yeoul.engine.contract import Sink, Source
 
-__all__ = ["ConnectorContext", "ConnectorSpec", "Metadata", "accept_any"]
+__all__ = ["ConnectorContext", "ConnectorSpec", "Metadata", "accept_any", "always_ends"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,11 @@ def accept_any(options: Mapping[str, str], columns: Sequence[Column]) -> None:
     """The check of a connector that has no rules across options."""
 
 
+def always_ends(options: Mapping[str, str]) -> bool:
+    """The answer of a connector that reads to an end whatever its options are."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectorSpec:
     """One connector.
@@ -78,6 +83,8 @@ class ConnectorSpec:
         format_options: Which options name a format (`format`, `key.format`, ...), and the prefix of that format's own.
         metadata: Its metadata keys.
         check: Rules across options and columns; raises UserError.
+        is_bounded: Whether reading a table with these options comes to an end; what its source says, without one.
+        how_to_bound: What to do about a table whose reading does not end, for a hint.
     """
 
     name: str
@@ -89,3 +96,5 @@ class ConnectorSpec:
     format_options: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, Metadata] = field(default_factory=dict)
     check: Callable[[Mapping[str, str], Sequence[Column]], None] = accept_any
+    is_bounded: Callable[[Mapping[str, str]], bool] = always_ends
+    how_to_bound: str = ""

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from yeoul.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, Literal, LiteralValue
 from yeoul.plan.nodes import (
+    Aggregate,
     AssignWatermark,
     Filter,
     Limit,
@@ -108,8 +109,10 @@ def _describe(node: Node) -> list[str]:
             return ["Project", *_projections(node)]
         case Filter():
             return [f"Filter({explain_expression(node.predicate)})"]
-        case WindowAggregate():
+        case Aggregate():
             return _aggregate(node)
+        case WindowAggregate():
+            return _window_aggregate(node)
         case WindowAssign():
             return [f"WindowAssign({explain_window(node.window)})", f"columns: {_columns(node.schema)}"]
         case Union():
@@ -159,11 +162,21 @@ def _projection(one: Projection) -> str:
     return text if text == one.name else f"{one.name} = {text}"
 
 
-def _aggregate(node: WindowAggregate) -> list[str]:
-    lines = [f"WindowAggregate({explain_window(node.window)})"]
-    lines.append(f"keys: {', '.join(_projection(one) for one in node.keys) or 'none, one row a window'}")
+def _aggregate(node: Aggregate) -> list[str]:
+    lines = ["Aggregate", *_groups(node, "none, one row in all")]
+    lines.append("emits: each group once, at the end of the input")
+    return lines
+
+
+def _groups(node: Aggregate | WindowAggregate, without_keys: str) -> list[str]:
+    lines = [f"keys: {', '.join(_projection(one) for one in node.keys) or without_keys}"]
     if node.aggregates:
         lines.append("aggregates: " + ", ".join(f"{one.name} = {_aggregate_call(one.call)}" for one in node.aggregates))
+    return lines
+
+
+def _window_aggregate(node: WindowAggregate) -> list[str]:
+    lines = [f"WindowAggregate({explain_window(node.window)})", *_groups(node, "none, one row a window")]
     if node.properties:
         lines.append("window: " + ", ".join(f"{name} = its {value.value}" for name, value in node.properties))
     lines.append("emits: each window once, when the watermark reaches its end; then its state is dropped")

@@ -16,6 +16,7 @@ from yeoul.plan.tables import TableDefinition
 from yeoul.plan.types import DataType
 
 __all__ = [
+    "Aggregate",
     "Aggregation",
     "AssignWatermark",
     "Field",
@@ -196,6 +197,22 @@ class Aggregation:
 
 
 @dataclass(frozen=True, slots=True)
+class Aggregate:
+    """Aggregates all rows of a bounded input by key; emits every group once, at the end of the input.
+
+    Attributes:
+        keys: Output name and expression over the input; may be empty (one row, also over no input row).
+        aggregates: Output name and call, arguments over the input; may be empty (SELECT DISTINCT) if there are keys.
+        schema: Keys, then aggregates.
+    """
+
+    input: Node
+    keys: tuple[Projection, ...]
+    aggregates: tuple[Aggregation, ...]
+    schema: Schema
+
+
+@dataclass(frozen=True, slots=True)
 class WindowAggregate:
     """Aggregates each window's rows by key; emits a window once, when the watermark passes its end.
 
@@ -256,7 +273,19 @@ class Write:
         return self.input.schema
 
 
-Node = Scan | Values | AssignWatermark | Project | Filter | WindowAggregate | WindowAssign | Union | Limit | Write
+Node = (
+    Scan
+    | Values
+    | AssignWatermark
+    | Project
+    | Filter
+    | Aggregate
+    | WindowAggregate
+    | WindowAssign
+    | Union
+    | Limit
+    | Write
+)
 
 
 def inputs_of(node: Node) -> tuple[Node, ...]:

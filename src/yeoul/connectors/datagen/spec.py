@@ -71,6 +71,13 @@ def _check(options: Mapping[str, str], columns: Sequence[Column]) -> None:
                 raise UserError(f"A sequence needs the option 'fields.{name}.{part}'", hint="Give both start and end.")
 
 
+def _is_bounded(options: Mapping[str, str]) -> bool:
+    """A number of rows ends it, or a column's sequence; a field inside a column has none."""
+    columns = [name.split(".")[1] for name in options if name.count(".") == 2 and name.startswith("fields.")]
+    has_sequence = any(field_option(options, column, "kind") == "sequence" for column in columns)
+    return has_sequence or NUMBER_OF_ROWS.read(options) is not None
+
+
 def _make_source(scan: Scan, context: ConnectorContext) -> Source:
     from yeoul.connectors.datagen.source import DatagenSource
 
@@ -83,4 +90,6 @@ DATAGEN = ConnectorSpec(
     doc="Makes rows up at a rate.",
     make_source=_make_source,
     check=_check,
+    is_bounded=_is_bounded,
+    how_to_bound="give it 'number-of-rows'",
 )

@@ -73,6 +73,10 @@ def _check(options: Mapping[str, str], columns: Sequence[Column]) -> None:
         )
 
 
+def _is_bounded(options: Mapping[str, str]) -> bool:
+    return MONITOR_INTERVAL.read(options) is None
+
+
 def _make_source(scan: Scan, context: ConnectorContext) -> Source:
     from yeoul.connectors.filesystem.source import FilesystemSource
 
@@ -95,4 +99,6 @@ FILESYSTEM = ConnectorSpec(
     format_options={"format": ""},
     metadata=_METADATA,
     check=_check,
+    is_bounded=_is_bounded,
+    how_to_bound="leave out its 'source.monitor-interval'",
 )

@@ -164,6 +164,10 @@ def _check_key(options: Mapping[str, str], names: Sequence[str]) -> None:
             raise UserError(f"Column {name!r} of 'key.fields' does not begin with 'key.fields-prefix' = {prefix!r}")
 
 
+def _is_bounded(options: Mapping[str, str]) -> bool:
+    return BOUNDED_MODE.read(options) != "unbounded"
+
+
 def _make_source(scan: Scan, context: ConnectorContext) -> Source:
     from yeoul.connectors.kafka.source import KafkaSource
 
@@ -205,4 +209,6 @@ KAFKA = ConnectorSpec(
     format_options={"format": "", "value.format": "value.", "key.format": "key."},
     metadata=_METADATA,
     check=_check,
+    is_bounded=_is_bounded,
+    how_to_bound="give it 'scan.bounded.mode' = 'latest-offset'",
 )

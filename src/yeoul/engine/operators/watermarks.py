@@ -107,6 +107,11 @@ class WatermarkMerge:
         """Whether no input holds the watermark."""
         return all(one.state is not InputState.ACTIVE for one in self._inputs.values())
 
+    @property
+    def all_finished(self) -> bool:
+        """Whether no input will ever be observed again."""
+        return all(one.state is InputState.FINISHED for one in self._inputs.values())
+
     def inputs(self) -> Mapping[str, tuple[int, InputState]]:
         """Returns each input's own watermark in ms and state."""
         return {name: (one.value_ms, one.state) for name, one in self._inputs.items()}

@@ -14,6 +14,7 @@ import polars as pl
 from yeoul.engine.compile.aggregates import compile_aggregate
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
+from yeoul.engine.operators.aggregate import Aggregate as AggregateOperator
 from yeoul.engine.operators.assign_watermark import AssignWatermark as WatermarkOperator
 from yeoul.engine.operators.contract import Operator, Stateless
 from yeoul.engine.operators.filter import Filter as FilterOperator
@@ -31,6 +32,7 @@ from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
 from yeoul.engine.runtime.settings import Settings
 from yeoul.errors import UserError
 from yeoul.plan.nodes import (
+    Aggregate,
     AssignWatermark,
     Filter,
     Limit,
@@ -110,6 +112,9 @@ class _Builder:
                 self._add_lane(node, Lane([], None, above, target))
             case Values():
                 self.values.append((ValuesOperator(_literal_rows(node)), self._staged(above, target)))
+            case Aggregate():
+                stage = self._stage("GROUP BY", self._aggregate(node), self._staged(above, target))
+                self._add_below(stage, [node.input])
             case WindowAggregate():
                 stage = self._stage(str(node.window), self._window_aggregate(node), self._staged(above, target))
                 self._add_below(stage, [node.input])
@@ -178,6 +183,19 @@ class _Builder:
             case Write():
                 columns = writable_columns(node.table)
                 return Relabel([(column.name, polars_dtype(column.type)) for column in columns])
+
+    def _aggregate(self, node: Aggregate) -> AggregateOperator:
+        over_nothing = {
+            # An aggregate that is never NULL counts or adds up from zero.
+            one.name: pl.Series([None if one.call.type.nullable else 0], dtype=polars_dtype(one.call.type))
+            for one in node.aggregates
+        }
+        return AggregateOperator(
+            [(key.name, compile_expression(key.expression, self._context)) for key in node.keys],
+            [compile_aggregate(one.call, one.name, self._context) for one in node.aggregates],
+            pl.DataFrame(over_nothing),
+            node.schema.names,
+        )
 
     def _window_aggregate(self, node: WindowAggregate) -> WindowOperator:
         return WindowOperator(

@@ -2,7 +2,7 @@
 
 A `Lane` is the way from one scan to the first operator that remembers anything. Its `prepare` is stateless and runs on
 the decode pool, several batches at once: computed columns, the batch's own running watermark, filters, and the first
-phase of a windowed aggregate. `Pipeline` then takes prepared batches one at a time, on one thread: it knows the splits'
+phase of an aggregate. `Pipeline` then takes prepared batches one at a time, on one thread: it knows the splits'
 watermarks, judges what could be late, feeds the `Stage`s upwards, and says in `Effects` what came out. Equal calls in
 the same order always give the same effects; cutting the batches differently does not change them either.
 """
@@ -10,11 +10,12 @@ the same order always give the same effects; cutting the batches differently doe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from yeoul.engine.contract import WATERMARK, SourceBatch
+from yeoul.engine.operators.aggregate import Aggregate
 from yeoul.engine.operators.assign_watermark import AssignWatermark
 from yeoul.engine.operators.contract import END_OF_TIME, START_OF_TIME, LateRows, Operator, Output, State, Stateless
 from yeoul.engine.operators.limit import Limit
@@ -69,6 +70,7 @@ class Prepared:
         source: The batch as decoded, to recover late rows from.
         frame: Its rows now.
         panes: Its rows aggregated by pane and key, as far as they can be, if the lane leads into a windowed aggregate.
+        groups: Its rows aggregated by key, if the lane leads into an aggregate without a window; then `frame` is empty.
         is_full: Whether `$watermark` and `$row` are there.
         dead: Rows whose row time is NULL, as indexes into `source.frame`.
         watermark_ms: The batch's greatest watermark.
@@ -78,6 +80,7 @@ class Prepared:
     source: SourceBatch
     frame: pl.DataFrame
     panes: PreparedPanes | None = None
+    groups: pl.DataFrame | None = None
     is_full: bool = False
     dead: pl.Series | None = None
     watermark_ms: int | None = None
@@ -105,6 +108,12 @@ class Lane:
     idle_timeout_ms: int | None = None
 
     @property
+    def aggregate(self) -> Aggregate | None:
+        """The aggregate without a window that the lane leads straight into, if it does."""
+        operator = self.target[0].operator if self.target else None
+        return operator if isinstance(operator, Aggregate) else None
+
+    @property
     def window(self) -> WindowAggregate | None:
         """The windowed aggregate that the lane leads straight into, if it does."""
         operator = self.target[0].operator if self.target else None
@@ -114,15 +123,21 @@ class Lane:
         """Does the stateless part; callable from any thread."""
         frame = _through(self.before, source.frame)
         if self.assign is None:
-            return Prepared(source, _through(self.after, frame))
+            return self._prepared(source, _through(self.after, frame))
         window = self.window
         straight = window is not None and window.time_column == self.assign.column
         may_close = window.may_close if window is not None and straight else None
         measured = self.assign.measure(frame, full or (self.judges and window is None), may_close)
         frame = _through(self.after, measured.frame)
         panes = window.prepare(frame) if window is not None and not full else None
-        is_full = WATERMARK in frame.columns
-        return Prepared(source, frame, panes, is_full, measured.dead, measured.watermark_ms, measured.latest_ms)
+        prepared = self._prepared(source, frame, panes)
+        return replace(prepared, dead=measured.dead, watermark_ms=measured.watermark_ms, latest_ms=measured.latest_ms)
+
+    def _prepared(self, source: SourceBatch, frame: pl.DataFrame, panes: PreparedPanes | None = None) -> Prepared:
+        aggregate = self.aggregate
+        groups = None if aggregate is None else aggregate.prepare(frame)
+        kept = frame if groups is None else frame.clear()
+        return Prepared(source, kept, panes, groups, WATERMARK in frame.columns)
 
 
 class Pipeline:
@@ -178,6 +193,8 @@ class Pipeline:
         if lane in self._ended:
             return effects
         one = self.lanes[lane]
+        if one.aggregate is not None and prepared.groups is not None:
+            one.aggregate.process_prepared(prepared.groups)
         if one.assign is None:
             self._push(one.target, prepared.frame, effects)
             return effects
@@ -264,10 +281,15 @@ class Pipeline:
             return
         stage, port = target
         if stage.ports is not None:
-            stage.ports.observe(str(port), watermark_ms)
-            if is_idle:
-                stage.ports.set_idle(str(port))
-            watermark_ms, is_idle = stage.ports.current_ms, stage.ports.all_idle
+            if watermark_ms == END_OF_TIME:
+                stage.ports.finish(str(port))
+            else:
+                stage.ports.observe(str(port), watermark_ms)
+                if is_idle:
+                    stage.ports.set_idle(str(port))
+            # An input that has ended says nothing about one that is only idle: the end is when all have ended.
+            watermark_ms = END_OF_TIME if stage.ports.all_finished else stage.ports.current_ms
+            is_idle = stage.ports.all_idle
         if watermark_ms > stage.watermark_ms:
             stage.watermark_ms = watermark_ms
             self._hand_on(stage.operator.advance(watermark_ms), stage.parent, effects, stage.name)

@@ -28,7 +28,7 @@ from yeoul.planner.binding.context import unique_name
 from yeoul.planner.binding.windows import WINDOW_COLUMNS
 from yeoul.planner.rewriting import conjuncts, joined, replaced
 
-__all__ = ["Absorbed", "absorb"]
+__all__ = ["Absorbed", "absorb", "window_columns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,23 @@ class Absorbed:
     properties: Mapping[str, WindowProperty]
     conditions: tuple[Expression, ...]
     time: Field
+
+
+def window_columns(node: Node) -> Mapping[str, WindowProperty]:
+    """Returns which of a node's columns are those of the window table function below it; none if there is no such."""
+    match node:
+        case WindowAssign():
+            return WINDOW_COLUMNS
+        case Filter():
+            return window_columns(node.input)
+        case Project():
+            below = window_columns(node.input)
+            found = ((one.name, one.expression) for one in node.projections)
+            return {
+                name: below[value.name] for name, value in found if isinstance(value, ColumnRef) and value.name in below
+            }
+        case _:
+            return {}
 
 
 def absorb(node: Node) -> Absorbed | None:

@@ -159,7 +159,7 @@ class ExpressionBinder:
         """Binds a call of an aggregate function."""
         raise UserError(
             f"The aggregate function {node.this.upper()} cannot stand in {self.place}",
-            hint="Aggregates stand in SELECT and HAVING of a query with GROUP BY over a window",
+            hint="Aggregates stand in SELECT and HAVING",
             span=span,
         )
 

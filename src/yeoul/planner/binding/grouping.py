@@ -1,13 +1,13 @@
-"""Grouped queries: GROUP BY over a window, aggregates, HAVING.
+"""Grouped queries: GROUP BY, over a window or over input that ends, aggregates, HAVING, DISTINCT.
 
-A grouped query becomes WindowAggregate, a Filter for HAVING and a Project for the SELECT list. Aggregates in the list
-are collected and stand as columns of the WindowAggregate; what is left must be made of the keys.
+A grouped query becomes WindowAggregate or Aggregate, a Filter for HAVING and a Project for the SELECT list. Aggregates
+in the list are collected and stand as columns of the aggregate node; what is left must be made of the keys.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeGuard
 
 from sqlglot import exp
@@ -17,6 +17,7 @@ from yeoul.plan.explain import explain_window
 from yeoul.plan.expressions import AggregateCall, ColumnRef, Expression, Literal, columns_of
 from yeoul.plan.functions import is_aggregate, resolve_aggregate
 from yeoul.plan.nodes import (
+    Aggregate,
     Aggregation,
     Field,
     Filter,
@@ -28,7 +29,8 @@ from yeoul.plan.nodes import (
     WindowProperty,
 )
 from yeoul.plan.types import DataType
-from yeoul.planner.binding.absorption import absorb
+from yeoul.planner.binding.absorption import absorb, window_columns
+from yeoul.planner.binding.boundedness import unbounded_error, unbounded_table
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder
 from yeoul.planner.binding.projections import Item, items_of
@@ -44,12 +46,13 @@ from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.nodes import FunctionCall
 from yeoul.planner.rewriting import joined, map_children, project, replaced
 
-__all__ = ["bind_grouped", "is_grouped"]
+__all__ = ["bind_grouped", "distinct", "is_grouped"]
 
 _WINDOW_HINT = (
     "Group within a window: FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE))"
     " GROUP BY window_start, window_end, ..."
 )
+_BOUNDARIES = frozenset({WindowProperty.START, WindowProperty.END})
 
 
 def is_grouped(select: exp.Select) -> bool:
@@ -66,8 +69,7 @@ class _Groups:
     Attributes:
         source: The rows as FROM and WHERE give them; names refer to these.
         rows: The rows that are aggregated: the source, without a window table function.
-        window: The window over `rows`.
-        time_type: The type of its row time.
+        window: The window over `rows`; None: all of them are one.
         keys: Expression over the source, and the name it has in the aggregate's output.
         columns: Columns of the source that are grouped window properties.
         by_function: Whether TUMBLE_START and its like ask for the window's properties.
@@ -76,14 +78,19 @@ class _Groups:
 
     source: Relation
     rows: Node
-    window: Window
-    time_type: DataType
+    window: Window | None = None
     keys: dict[Expression, str] = field(default_factory=dict)
     columns: Mapping[str, WindowProperty] = field(default_factory=dict)
     by_function: bool = False
     conditions: tuple[Expression, ...] = ()
     aggregates: dict[AggregateCall, str] = field(default_factory=dict)
     properties: dict[WindowProperty, str] = field(default_factory=dict)
+
+    @property
+    def time_type(self) -> DataType:
+        """The type of the window's row time."""
+        assert self.window is not None
+        return self.rows.schema[self.window.time_column].type
 
     def taken(self) -> list[str]:
         return [*self.keys.values(), *self.aggregates.values(), *self.properties.values()]
@@ -100,7 +107,8 @@ def bind_grouped(context: BindContext, select: exp.Select, source: Relation) -> 
     """Binds a grouped SELECT over its source (FROM and WHERE are done).
 
     Raises:
-        UserError: There is no window to group by, or a column is neither grouped nor aggregated.
+        UserError: There is no window to group by and the input never ends, or a column is neither grouped nor
+            aggregated.
     """
     items = items_of(context, select, source)
     _refuse_stars(context, items)
@@ -134,20 +142,33 @@ def _above(groups: _Groups) -> list[Expression]:
     return found
 
 
-def _aggregate(groups: _Groups) -> WindowAggregate:
+def _aggregate(groups: _Groups) -> Aggregate | WindowAggregate:
     if not groups.taken():
         groups.property_ref(WindowProperty.END, "window_end")
-    fields = [Field(name, key.type) for key, name in groups.keys.items()]
-    fields += [Field(name, call.type) for call, name in groups.aggregates.items()]
+    keys = tuple(Projection(name, key) for key, name in groups.keys.items())
+    aggregates = tuple(Aggregation(name, call) for call, name in groups.aggregates.items())
+    fields = [Field(one.name, one.expression.type) for one in keys]
+    fields += [Field(one.name, one.call.type) for one in aggregates]
+    if groups.window is None:
+        return Aggregate(groups.rows, keys, aggregates, Schema(tuple(fields)))
     fields += [property_field(name, value, groups.time_type) for value, name in groups.properties.items()]
-    return WindowAggregate(
-        groups.rows,
-        groups.window,
-        tuple(Projection(name, key) for key, name in groups.keys.items()),
-        tuple(Aggregation(name, call) for call, name in groups.aggregates.items()),
-        tuple((name, value) for value, name in groups.properties.items()),
-        Schema(tuple(fields)),
-    )
+    properties = tuple((name, value) for value, name in groups.properties.items())
+    return WindowAggregate(groups.rows, groups.window, keys, aggregates, properties, Schema(tuple(fields)))
+
+
+def distinct(context: BindContext, select: exp.Select, rows: Node) -> Aggregate:
+    """Returns the different rows of a SELECT: its rows grouped by every column.
+
+    Raises:
+        UserError: The input never ends.
+    """
+    table = unbounded_table(rows)
+    if table is not None:
+        at = select.args["distinct"]
+        hint = "Group by the columns within a window: GROUP BY window_start, window_end, ..."
+        raise unbounded_error(context, table, "SELECT DISTINCT", at, hint)
+    keys = tuple(Projection(one.name, ColumnRef(one.name, one.type)) for one in rows.schema.fields)
+    return Aggregate(rows, keys, (), Schema(tuple(replace(one, is_rowtime=False) for one in rows.schema.fields)))
 
 
 # --- GROUP BY
@@ -165,10 +186,9 @@ def _groups(context: BindContext, select: exp.Select, source: Relation, items: l
         node = windows[0]
         assert isinstance(node, FunctionCall)
         window = group_window(context, node, source)
-        time_type = source.schema[window.time_column].type
-        groups = _Groups(source, source.node, window, time_type, by_function=True)
+        groups = _Groups(source, source.node, window, by_function=True)
     else:
-        groups = _absorbed(context, select, source, keys)
+        groups = _windowed(source, keys) or _unwindowed(context, select, source)
     for key in keys:
         if not (isinstance(key, ColumnRef) and key.name in groups.columns):
             _add_key(groups, key)
@@ -198,32 +218,38 @@ def _key(context: BindContext, node: exp.Expr, source: Relation, items: list[Ite
     return bound
 
 
-def _absorbed(context: BindContext, select: exp.Select, source: Relation, keys: list[Expression]) -> _Groups:
+def _windowed(source: Relation, keys: list[Expression]) -> _Groups | None:
+    """Returns the groups of rows that carry their window and are grouped by it; None if they do or are not."""
+    columns = window_columns(source.node)
+    if not columns:
+        return _regrouped(source, keys)
+    grouped = {key.name: columns[key.name] for key in keys if _is_one_of(key, columns)}
+    if not set(grouped.values()) >= _BOUNDARIES:
+        return None
     absorbed = absorb(source.node)
-    at = select.args.get("group") or next(
-        (node for node in select.find_all(FunctionCall) if is_aggregate(node.this)), select
+    assert absorbed is not None
+    return _Groups(source, absorbed.node, absorbed.window, columns=grouped, conditions=absorbed.conditions)
+
+
+def _unwindowed(context: BindContext, select: exp.Select, source: Relation) -> _Groups:
+    """Returns the groups of all rows, which have to end."""
+    table = unbounded_table(source.node)
+    if table is None:
+        return _Groups(source, source.node)
+    group = select.args.get("group")
+    at = group or next((node for node in select.find_all(FunctionCall) if is_aggregate(node.this)), select)
+    columns = window_columns(source.node)
+    if not columns:
+        what = "GROUP BY without a window" if group else "Aggregation without a window"
+        raise unbounded_error(context, table, what, at, _WINDOW_HINT)
+    keys = {node.this.name for node in group.expressions if isinstance(node, exp.Column)} if group else set()
+    lacking = [name for name, value in columns.items() if value in _BOUNDARIES and name not in keys]
+    wanted = " and ".join(lacking or ["window_start", "window_end"])
+    raise context.error(
+        f"GROUP BY over a window needs window_start and window_end, it lacks {wanted}",
+        at,
+        hint=f"Add {wanted} to GROUP BY, or the groups would never close",
     )
-    regrouped = _regrouped(source, keys) if absorbed is None else None
-    if regrouped is not None:
-        return regrouped
-    if absorbed is None:
-        what = "GROUP BY" if select.args.get("group") else "Aggregation"
-        raise context.error(
-            f"{what} without a window is not supported yet: its result would change with every row", at, _WINDOW_HINT
-        )
-    names = {key.name for key in keys if isinstance(key, ColumnRef)} & absorbed.properties.keys()
-    grouped = {name: absorbed.properties[name] for name in names}
-    missing = {WindowProperty.START, WindowProperty.END} - set(grouped.values())
-    if missing:
-        lacking = [name for name, value in absorbed.properties.items() if value in missing]
-        wanted = " and ".join(lacking or ["window_start", "window_end"])
-        raise context.error(
-            f"GROUP BY over a window needs window_start and window_end, it lacks {wanted}",
-            at,
-            hint=f"Add {wanted} to GROUP BY, or the groups would never close",
-        )
-    rows = absorbed.node
-    return _Groups(source, rows, absorbed.window, absorbed.time.type, columns=grouped, conditions=absorbed.conditions)
 
 
 def _regrouped(source: Relation, keys: list[Expression]) -> _Groups | None:
@@ -232,10 +258,10 @@ def _regrouped(source: Relation, keys: list[Expression]) -> _Groups | None:
     if found is None:
         return None
     grouped = {key.name: found.properties[key.name] for key in keys if _is_one_of(key, found.properties)}
-    if not {WindowProperty.START, WindowProperty.END} <= set(grouped.values()):
+    if not set(grouped.values()) >= _BOUNDARIES:
         return None
     time = {name: value for name, value in grouped.items() if value is WindowProperty.TIME}
-    return _Groups(source, found.node, found.window, found.time.type, columns=time)
+    return _Groups(source, found.node, found.window, columns=time)
 
 
 def _is_one_of(key: Expression, names: Container[str]) -> TypeGuard[ColumnRef]:
@@ -345,21 +371,23 @@ class _GroupedBinder(ExpressionBinder):
         if asked is None:
             return super().function(node, span)
         function, value = asked
-        if not self._groups.by_function:
-            hint = f"Use window_{value.value} with the table function" if self._groups.columns else _WINDOW_HINT
+        groups = self._groups
+        if not groups.by_function or groups.window is None:
+            hint = f"Use window_{value.value} with the table function" if groups.columns else _WINDOW_HINT
             raise UserError(f"{node.this.upper()} belongs to GROUP BY {function}(...)", hint=hint, span=span)
-        window = group_window(self.context, node, self._groups.source)
-        if window != self._groups.window or window.kind.value != function:
+        window = group_window(self.context, node, groups.source)
+        if window != groups.window or window.kind.value != function:
             raise UserError(
                 f"{node.this.upper()} names another window than GROUP BY:"
-                f" {explain_window(window)}; not {explain_window(self._groups.window)}",
+                f" {explain_window(window)}; not {explain_window(groups.window)}",
                 span=span,
             )
-        return self._place(self._groups.property_ref(value, f"window_{value.value}", span))
+        return self._place(groups.property_ref(value, f"window_{value.value}", span))
 
     def _column_hint(self, name: str) -> str:
-        if name in WINDOW_COLUMNS and self._groups.by_function:
-            return f"With GROUP BY {self._groups.window.kind.value}(...), ask {_asking(self._groups.window, name)}"
+        window = self._groups.window
+        if name in WINDOW_COLUMNS and self._groups.by_function and window is not None:
+            return f"With GROUP BY {window.kind.value}(...), ask {_asking(window, name)}"
         return did_you_mean(name, self._groups.source.schema.names)
 
 

@@ -16,7 +16,7 @@ from yeoul.plan.tables import ViewDefinition
 from yeoul.plan.types import DataType
 from yeoul.planner.binding.context import BindContext, Relation
 from yeoul.planner.binding.expressions import ExpressionBinder
-from yeoul.planner.binding.grouping import bind_grouped, is_grouped
+from yeoul.planner.binding.grouping import bind_grouped, distinct, is_grouped
 from yeoul.planner.binding.projections import items_of
 from yeoul.planner.binding.scans import merged_options, scan
 from yeoul.planner.binding.windows import assign_windows, window_arguments
@@ -83,6 +83,11 @@ def _count(context: BindContext, limit: exp.Expr) -> int:
 
 
 def _select(context: BindContext, select: exp.Select) -> Node:
+    rows = _selected(context, select)
+    return distinct(context, select, rows) if select.args.get("distinct") is not None else rows
+
+
+def _selected(context: BindContext, select: exp.Select) -> Node:
     clause = select.args.get("from_")
     if clause is None:
         return _select_without_from(context, select)

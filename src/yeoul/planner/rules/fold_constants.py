@@ -9,7 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from yeoul.plan.expressions import Call, Case, Cast, Expression, Literal
-from yeoul.plan.nodes import AssignWatermark, Filter, Node, Project, WindowAggregate
+from yeoul.plan.nodes import Aggregate, AssignWatermark, Filter, Node, Project, WindowAggregate
 from yeoul.plan.types import BOOLEAN, DataType, Kind
 from yeoul.planner.rewriting import map_call, map_children, with_inputs
 
@@ -30,7 +30,7 @@ def fold_constants(node: Node) -> Node:
             return node if predicate == node.predicate else replace(node, predicate=predicate)
         case AssignWatermark():
             return replace(node, expression=folded(node.expression))
-        case WindowAggregate():
+        case Aggregate() | WindowAggregate():
             keys = tuple(replace(one, expression=folded(one.expression)) for one in node.keys)
             aggregates = tuple(replace(one, call=map_call(one.call, folded)) for one in node.aggregates)
             return replace(node, keys=keys, aggregates=aggregates)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from yeoul.plan.expressions import Call, Cast, Expression, Literal
-from yeoul.plan.nodes import Filter, Node, Project, WindowAggregate
+from yeoul.plan.nodes import Aggregate, Filter, Node, Project, WindowAggregate
 from yeoul.plan.types import DataType, Kind
 from yeoul.planner.casts import can_widen
 from yeoul.planner.rewriting import map_call, map_children, with_inputs
@@ -48,7 +48,7 @@ def narrow_comparisons(node: Node) -> Node:
                 node,
                 projections=tuple(replace(one, expression=_narrowed(one.expression)) for one in node.projections),
             )
-        case WindowAggregate():
+        case Aggregate() | WindowAggregate():
             return replace(
                 node,
                 aggregates=tuple(replace(one, call=map_call(one.call, _narrowed)) for one in node.aggregates),

@@ -11,12 +11,15 @@ from dataclasses import replace
 
 from yeoul.plan.expressions import AggregateCall, ColumnRef, Expression, columns_of
 from yeoul.plan.nodes import (
+    Aggregate,
+    Aggregation,
     AssignWatermark,
     Field,
     Filter,
     Limit,
     Node,
     Project,
+    Projection,
     Scan,
     Schema,
     Union,
@@ -53,8 +56,10 @@ def _pruned(node: Node, needed: Set[str]) -> Node:
             return _project(node, needed)
         case Filter():
             return replace(node, input=_pruned(node.input, needed | set(columns_of(node.predicate))))
-        case WindowAggregate():
+        case Aggregate():
             return _aggregate(node, needed)
+        case WindowAggregate():
+            return _window_aggregate(node, needed)
         case WindowAssign():
             own = node.schema.names[len(node.input.schema.names) :]
             below = _pruned(node.input, (needed - set(own)) | {node.window.time_column})
@@ -100,22 +105,34 @@ def _used(expressions: Iterable[Expression]) -> frozenset[str]:
     return frozenset(name for expression in expressions for name in columns_of(expression))
 
 
-def _aggregate(node: WindowAggregate, needed: Set[str]) -> WindowAggregate:
+def _aggregate(node: Aggregate, needed: Set[str]) -> Aggregate:
+    aggregates = tuple(one for one in node.aggregates if one.name in needed)
+    if not (node.keys or aggregates):
+        aggregates = node.aggregates[:1]
+    names = [*(one.name for one in node.keys), *(one.name for one in aggregates)]
+    below = _pruned(node.input, _read(node.keys, aggregates))
+    return replace(node, input=below, aggregates=aggregates, schema=_of_names(node.schema, names))
+
+
+def _window_aggregate(node: WindowAggregate, needed: Set[str]) -> WindowAggregate:
     aggregates = tuple(one for one in node.aggregates if one.name in needed)
     properties = tuple(one for one in node.properties if one[0] in needed)
     if not (node.keys or aggregates or properties):
         aggregates, properties = node.aggregates, node.properties
     names = [*(one.name for one in node.keys), *(one.name for one in aggregates), *(name for name, _ in properties)]
-    read = _used(one.expression for one in node.keys) | {
-        name for one in aggregates for name in _columns_of_call(one.call)
-    }
     return replace(
         node,
-        input=_pruned(node.input, read | {node.window.time_column}),
+        input=_pruned(node.input, _read(node.keys, aggregates) | {node.window.time_column}),
         aggregates=aggregates,
         properties=properties,
         schema=_of_names(node.schema, names),
     )
+
+
+def _read(keys: Iterable[Projection], aggregates: Iterable[Aggregation]) -> frozenset[str]:
+    """Returns the columns that an aggregate's keys and calls use."""
+    used = [_columns_of_call(one.call) for one in aggregates]
+    return _used(one.expression for one in keys).union(*used)
 
 
 def _columns_of_call(call: AggregateCall) -> frozenset[str]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from yeoul.plan.expressions import ColumnRef, Expression, Literal, columns_of
-from yeoul.plan.nodes import Filter, Node, Project, Union, WindowAggregate, WindowAssign
+from yeoul.plan.nodes import Aggregate, Filter, Node, Project, Union, WindowAggregate, WindowAssign
 from yeoul.planner.rewriting import cannot_fail, conjuncts, is_repeatable, joined, replaced, with_inputs
 
 __all__ = ["push_down_filters"]
@@ -54,8 +54,9 @@ def _passes(node: Node, part: Expression) -> bool:
             return True
         case WindowAssign():
             return used <= set(node.input.schema.names)
-        case WindowAggregate():
-            return bool(used) and used <= {key.name for key in node.keys}
+        case Aggregate() | WindowAggregate():
+            repeatable = {key.name for key in node.keys if is_repeatable(key.expression)}
+            return bool(used) and used <= repeatable
         case _:
             return False
 
@@ -71,7 +72,7 @@ def _below(node: Node, parts: Sequence[Expression]) -> Node:
             return replace(node, inputs=tuple(_pushed(one, _renamed(node, one, parts)) for one in node.inputs))
         case WindowAssign():
             return replace(node, input=_pushed(node.input, parts))
-        case WindowAggregate():
+        case Aggregate() | WindowAggregate():
             keys = {key.name: key.expression for key in node.keys}
             return replace(node, input=_pushed(node.input, [replaced(part, keys) for part in parts]))
         case _:

@@ -94,14 +94,15 @@ class QueryGrammar(ExpressionGrammar):
     # --- SELECT
 
     def _select(self, token: Token) -> exp.Expr:
-        if self.sees_word("DISTINCT"):
-            self.refuse(
-                "SELECT DISTINCT", "Group by the columns within a window: GROUP BY window_start, window_end, ..."
-            )
-        self.take_word("ALL")
+        quantifier = self._curr
+        is_distinct = self.take_word("DISTINCT")
+        if not is_distinct:
+            self.take_word("ALL")
         if self.sees(TokenType.HINT):
             self._skip_hints()
         select = exp.Select(expressions=self._projections())
+        if is_distinct:
+            select.set("distinct", self.at(exp.Distinct(), quantifier))
         if self.take_word("FROM"):
             select.set("from_", exp.From(this=self._from()))
         elif not self.at_end and not self._ends_select():
