@@ -12,6 +12,7 @@ demo: $(READY)  ## broker, live events, SQL jobs and a web page
 	$(BIN)/yeoul demo $(ARGS)
 
 test: $(READY)  ## every test
+	$(BIN)/python -m yeoul.kernels
 	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
 check: $(READY) ## style, types and the layer contract
@@ -28,6 +29,7 @@ $(READY): pyproject.toml requirements/dev.lock requirements/tools.lock
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/tools.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	$(BIN)/python -m yeoul.kernels
 	touch $(READY)
 
 lock: $(READY)  ## pin the newest versions that pyproject.toml allows

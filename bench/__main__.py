@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.table import Table
 
-from bench import broker_load, file_tumble, startup, topic_tumble
+from bench import broker_load, file_tumble, json_decode, startup, topic_tumble
 from bench.measure import Row, remember
 
 
@@ -18,7 +18,8 @@ def main() -> int:
     """Returns 0 if every bar is reached."""
     parser = argparse.ArgumentParser(description="Speed, as ratios within one run on one machine.")
     parser.add_argument("--quick", action="store_true", help="a tenth of the events, one repeat; not remembered")
-    parser.add_argument("--only", nargs="+", choices=["file", "topic", "broker", "startup"], help="just these cases")
+    names = ["startup", "broker", "file", "json", "topic"]
+    parser.add_argument("--only", nargs="+", choices=names, help="just these cases")
     options = parser.parse_args()
     scale, repeats = (10, 1) if options.quick else (1, 5)
     seed = time.time_ns() % 1_000_000
@@ -26,6 +27,7 @@ def main() -> int:
         "startup": lambda: startup.run(repeats),
         "broker": lambda: broker_load.run(1_000_000 // scale, repeats),
         "file": lambda: file_tumble.run(2_000_000 // scale, repeats, seed),
+        "json": lambda: json_decode.run(1_000_000 // scale, repeats, seed),
         "topic": lambda: topic_tumble.run(2_000_000 // scale, repeats, seed),
     }
     console = Console(width=max(Console().width, 150))

@@ -1,4 +1,4 @@
-"""JSON records -> columns, decoding alone, against `pl.read_ndjson` of the same bytes: `python -m bench.json_decode`.
+"""JSON records -> columns, decoding alone, against `pl.read_ndjson` of the same bytes.
 
 One call at a time; Polars has all cores, we have one.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import random
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -98,9 +97,3 @@ def _texts(count: int, seed: int, alphabet: str) -> NDArray[np.uint8]:
     rng = random.Random(seed)
     objects = ({"s": "".join(rng.choices(alphabet, k=40)), "i": index} for index in range(count))
     return np.frombuffer("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in objects).encode(), np.uint8)
-
-
-if __name__ == "__main__":
-    for row in run(400_000, 3, time.time_ns() % 1_000_000):
-        ratio = "" if row.ratio is None else f"{row.ratio:.2f}x, bar {row.bar}"
-        print(f"{row.name:34} {row.ours:8.2f} {row.unit}  {ratio} {'ok' if row.passed else 'missed'}")

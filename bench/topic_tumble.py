@@ -47,7 +47,8 @@ def run(count: int, repeats: int, seed: int) -> Iterator[Row]:
 
 def fill(bootstrap: str, topic: str, path: Path) -> None:
     """Produces a file's lines to a new topic, round robin over its partitions."""
-    AdminClient({"bootstrap.servers": bootstrap}).create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result()
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result()
     producer = Producer(
         {
             "bootstrap.servers": bootstrap,

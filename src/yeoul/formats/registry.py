@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from yeoul.errors import UserError, did_you_mean
+from yeoul.kernels import compile_missing
 
 if TYPE_CHECKING:
     from yeoul.formats.contract import Decoder, Encoder, FormatColumn
@@ -142,6 +143,7 @@ def make_decoder(
         UserError: Unknown format or option, or a column of a type that the format does not have.
     """
     parsed = _parsed(name, options or {})
+    compile_missing()
     wanted = tuple(columns)
     lenient = bool(parsed.get("ignore-parse-errors"))
     if name == "json":
@@ -165,6 +167,7 @@ def make_encoder(name: str, columns: Sequence[FormatColumn], options: Mapping[st
         UserError: Unknown format or option, or a column of a type that the format does not have.
     """
     parsed = _parsed(name, options or {})
+    compile_missing()
     wanted = tuple(columns)
     if name == "json":
         from yeoul.formats.json.encoder import JsonEncoder

@@ -6,7 +6,7 @@ keep that safe and `compilation` for how machine code is kept. Callers: `formats
 
 from __future__ import annotations
 
-__all__ = ["declare", "warm_up"]
+__all__ = ["compile_missing", "declare", "warm_up"]
 
 
 def warm_up() -> None:
@@ -18,6 +18,15 @@ def warm_up() -> None:
     from yeoul.kernels.compilation import prepare_all
 
     prepare_all()
+
+
+def compile_missing() -> None:
+    """Compiles all kernels on all cores if some are not in the cache; loads none: each is loaded on its first call."""
+    declare()
+    from yeoul.kernels.compilation import all_are_cached, prepare_all
+
+    if not all_are_cached():
+        prepare_all()
 
 
 def declare() -> None:

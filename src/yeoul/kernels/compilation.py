@@ -32,7 +32,7 @@ import llvmlite.binding as llvm
 import numba
 from numba import config as numba_config
 
-__all__ = ["Kernel", "cache_directory", "kernel", "prepare_all"]
+__all__ = ["Kernel", "all_are_cached", "cache_directory", "kernel", "prepare_all"]
 
 config: Any = numba_config
 _SOURCES: Final = Path(__file__).parent
@@ -127,10 +127,15 @@ def kernel(signature: str, *, pointed: bool = False) -> Callable[[Callable[..., 
     return wrap
 
 
+def all_are_cached() -> bool:
+    """Tells whether no kernel that was declared so far has to be compiled."""
+    return all(made.is_cached() for made in _KERNELS)
+
+
 def prepare_all() -> None:
     """Loads or compiles every kernel that was declared so far; says on stderr when it has to compile."""
     with _GUARD:
-        if all(made.is_cached() for made in _KERNELS):
+        if all_are_cached():
             _share_out(_KERNELS)
             return
         _announce(cache_directory())
