@@ -51,6 +51,13 @@ def test_the_sql_guide(clicks: Path) -> None:
     assert dead[-1][2] == "not json"
     slow = (clicks / "slow.ndjson").read_text().splitlines()
     assert len(slow) == int(str(answers[7][0][0])) > 0
+    by_action, late_count, by_reason, actions = answers[8:12]
+    # The late row counts here.
+    assert sorted((row[0], row[1]) for row in by_action) == [("click", 75), ("view", 76)]
+    assert late_count == [(len(late),)]
+    # Three jobs more have read the file since `dead` was asked for.
+    assert sum(int(str(row[1])) for row in by_reason) == len(dead) + 3
+    assert sorted(actions) == [("click",), ("view",)]
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/log.md"])

@@ -5,14 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import polars as pl
 import pytest
 
-from yeoul.connectors.registry import CONNECTORS, check_options, open_sink, open_source
+from yeoul.connectors.registry import CONNECTORS, check_options, how_to_bound, is_bounded, open_sink, open_source
 from yeoul.connectors.spec import ConnectorContext
 from yeoul.errors import UserError
-from yeoul.plan.nodes import Scan, Schema, Values, Write
+from yeoul.plan.nodes import Field, Scan, Schema, Values, Write
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition
-from yeoul.plan.types import BIGINT, INT, STRING
+from yeoul.plan.types import BIGINT, INT, STRING, RowField, row_of
 
 COLUMNS = (Column("id", INT), Column("name", STRING))
 KAFKA = {"connector": "kafka", "topic": "t", "properties.bootstrap.servers": "localhost:9092", "format": "json"}
@@ -151,3 +152,36 @@ def test_checking_options_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+SEQUENCE = {"fields.id.kind": "SEQUENCE", "fields.id.start": "1", "fields.id.end": "5"}
+
+
+@pytest.mark.parametrize(
+    ("options", "ends"),
+    [
+        (FILE, True),
+        ({**FILE, "source.monitor-interval": "1 s"}, False),
+        (KAFKA, False),
+        ({**KAFKA, "scan.bounded.mode": "unbounded"}, False),
+        ({**KAFKA, "scan.bounded.mode": "Latest-Offset"}, True),
+        ({**KAFKA, "scan.bounded.mode": "timestamp", "scan.bounded.timestamp-millis": "5"}, True),
+        ({"connector": "datagen"}, False),
+        ({"connector": "datagen", "number-of-rows": "0"}, True),
+        ({"connector": "datagen", "fields.id.kind": "random"}, False),
+        ({"connector": "datagen", **SEQUENCE}, True),
+        ({"connector": "datagen", "fields.at.f.kind": "sequence", "fields.at.f.start": "1"}, False),
+        ({"connector": "frame"}, True),
+        ({"connector": "side-stream", "path": "/tmp/none", "table": "t", "kind": "late"}, True),
+    ],
+)
+def test_options_say_what_the_source_says_about_its_end(options: dict[str, str], ends: bool) -> None:
+    columns = (*COLUMNS, Column("at", row_of(RowField("f", INT))))
+    if options["connector"] == "kafka":
+        options = {**options, "scan.startup.mode": "earliest-offset"}
+    table = TableDefinition("t", columns, options=options)
+    scan = Scan(table, Schema((Field("id", INT),)), options)
+    frame = pl.DataFrame({"id": [1], "name": ["a"], "at": [{"f": 1}]})
+    source = open_source(scan, ConnectorContext(frames={"t": frame}))
+    assert (is_bounded(options), source.is_bounded) == (ends, ends)
+    assert ends or how_to_bound(options)

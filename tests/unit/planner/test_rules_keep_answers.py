@@ -44,6 +44,14 @@ QUERIES = [
     "TABLE e, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '15' SECOND)) GROUP BY window_start, window_end, kind)"
     " WHERE kind <> 'a' GROUP BY s, e",
     "SELECT part FROM (SELECT part, id FROM e LIMIT 7) WHERE id > 2",
+    "SELECT a, n FROM (SELECT kind AS a, COUNT(*) AS n, SUM(amount) AS s, MAX(twice) FROM some GROUP BY kind, id > 50)"
+    " WHERE a <> 'b' AND n > 1 AND s > 0",
+    "SELECT n, COUNT(*) FROM (SELECT loud, id, COUNT(*) AS n, MIN(ts) FROM e GROUP BY loud, id) GROUP BY n",
+    "SELECT n + 1 FROM (SELECT COUNT(*) AS n, SUM(amount) AS s FROM e WHERE id > 1000) WHERE n < 5",
+    "SELECT 1 FROM (SELECT MAX(amount) AS s, COUNT(*) FILTER (WHERE part < 3 AND TRUE) AS n FROM e)",
+    "SELECT k FROM (SELECT DISTINCT UPPER(kind) AS k, part * 2 AS p FROM e) WHERE k <> 'A' AND p > 2",
+    "SELECT window_start, SUM(part) FROM TABLE(HOP(TABLE e, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '10' SECOND))"
+    " WHERE id > 3 OR window_end > TIMESTAMP '2026-01-01 00:00:20' GROUP BY window_start",
 ]
 
 
