@@ -27,7 +27,7 @@ body { background: var(--ground); color: var(--ink); font-family: system-ui, "Se
 .y-value { font-size: 28px; font-weight: 600; font-variant-numeric: tabular-nums; line-height: 1.3; }
 .y-note { color: var(--dim); font-size: 12px; font-variant-numeric: tabular-nums; min-height: 17px; }
 .y-grid { display: grid; width: 100%; gap: 14px; grid-template-columns: repeat(12, 1fr); }
-.y-panel { padding: 12px 16px; min-width: 0; }
+.y-panel { padding: 12px 16px; min-width: 0; overflow-x: auto; }
 .y-title { font-size: 14px; font-weight: 600; margin-bottom: 2px; }
 .y-chart { width: 100%; height: 230px; }
 .y-table { width: 100%; border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }

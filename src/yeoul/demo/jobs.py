@@ -1,7 +1,7 @@
-"""The demo's jobs: one process that runs each INSERT of `statements` in a session of its own, and reports on them.
+"""The demo's jobs: a process that runs some INSERTs of `statements`, each in its own session, and reports on them.
 
-`python -m yeoul.demo.jobs --bootstrap HOST:PORT --state-dir D` until SIGTERM. Each job goes on after the last window
-that it answered in an earlier run, which the newest record of its result topic tells. A job that fails ends the
+`python -m yeoul.demo.jobs --bootstrap HOST:PORT --state-dir D JOB...` until SIGTERM. Each job goes on after the last
+window that it answered in an earlier run, which the newest record of its result topic tells. A job that fails ends the
 process with its error; the supervisor starts it again.
 """
 
@@ -11,6 +11,7 @@ import argparse
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -111,8 +112,10 @@ def continue_from_ms(bootstrap: str, job: str) -> int:
         consumer.close()
 
 
-def run_until(stop: threading.Event, bootstrap: str, state_dir: Path, clock: Clock = SYSTEM_CLOCK) -> None:
-    """Runs all jobs and reports on them until `stop` is set.
+def run_until(
+    stop: threading.Event, bootstrap: str, state_dir: Path, names: Sequence[str], clock: Clock = SYSTEM_CLOCK
+) -> None:
+    """Runs the named jobs and reports on them until `stop` is set.
 
     Raises:
         YeoulError: A job failed.
@@ -122,7 +125,7 @@ def run_until(stop: threading.Event, bootstrap: str, state_dir: Path, clock: Clo
     encoder = msgspec.json.Encoder()
     running: list[_Running] = []
     try:
-        running.extend(_start(name, bootstrap, state_dir / name) for name in statements.JOBS)
+        running.extend(_start(name, bootstrap, state_dir / name) for name in names)
         rounds = 0
         while not stop.wait(_REPORT_S):
             rounds += 1
@@ -143,7 +146,7 @@ def _start(name: str, bootstrap: str, state_dir: Path) -> _Running:
     session = Session(state_directory=state_dir)
     jobs = [
         outcome
-        for outcome in session.execute(statements.tables(bootstrap, since_ms) + statements.insert(name, since_ms))
+        for outcome in session.execute(statements.tables(name, bootstrap, since_ms) + statements.insert(name, since_ms))
         if isinstance(outcome, Job)
     ]
     return _Running(name, "host" if name == "host" else "clicks", session, jobs[0])
@@ -154,12 +157,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Runs the demo's SQL jobs against a Kafka-protocol broker.")
     parser.add_argument("--bootstrap", required=True)
     parser.add_argument("--state-dir", type=Path, required=True)
+    parser.add_argument("jobs", nargs="+", choices=list(statements.JOBS), metavar="JOB")
     options = parser.parse_args()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        run_until(stop, options.bootstrap, options.state_dir)
+        run_until(stop, options.bootstrap, options.state_dir, options.jobs)
     except YeoulError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

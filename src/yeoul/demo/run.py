@@ -8,13 +8,14 @@ in the data directory, and the next start goes on from there.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from yeoul.demo.feed import Feed
+from yeoul.demo.statements import ALERT_JOBS, WINDOW_JOBS
 from yeoul.demo.terminal import show_until
 from yeoul.supervise.children import broker_child
 from yeoul.supervise.ready import write_ready_file
@@ -67,7 +68,8 @@ def run_demo(options: DemoOptions, console: Console) -> int:
     children = [
         broker_child(options.data_dir / "log", options.host, options.kafka_port, insecure=options.insecure),
         _producers(options),
-        _jobs(options),
+        _jobs("alerts", options, ALERT_JOBS),
+        _jobs("windows", options, WINDOW_JOBS),
         *([_web(options)] if options.web else []),
     ]
     try:
@@ -108,11 +110,12 @@ def _producers(options: DemoOptions) -> ChildSpec:
     return ChildSpec("producers", "", command)
 
 
-def _jobs(options: DemoOptions) -> ChildSpec:
+def _jobs(name: str, options: DemoOptions, jobs: Iterable[str]) -> ChildSpec:
     def command(addresses: Mapping[str, str], ready_file: Path) -> Sequence[str]:
-        return ["yeoul.demo.jobs", "--bootstrap", addresses["kafka"], "--state-dir", str(options.data_dir / "jobs")]
+        call = ["yeoul.demo.jobs", "--bootstrap", addresses["kafka"]]
+        return [*call, "--state-dir", str(options.data_dir / "jobs"), *jobs]
 
-    return ChildSpec("jobs", "", command)
+    return ChildSpec(name, "", command)
 
 
 def _web(options: DemoOptions) -> ChildSpec:

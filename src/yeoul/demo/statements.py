@@ -10,14 +10,16 @@ from datetime import UTC, datetime
 
 from yeoul.demo import topics
 
-__all__ = ["JOBS", "insert", "tables"]
+__all__ = ["ALERT_JOBS", "JOBS", "WINDOW_JOBS", "insert", "tables"]
 
 _KAFKA = "'connector' = 'kafka', 'properties.bootstrap.servers' = '{bootstrap}', 'format' = 'json'"
 _WRITES = f"{_KAFKA}, 'properties.linger.ms' = '1'"
 _READS = (
     f"{_KAFKA}, 'scan.startup.mode' = 'timestamp', 'scan.startup.timestamp-millis' = '{{since_ms}}', "
-    "'scan.watermark.idle-timeout' = '3 s'"
+    "'scan.watermark.idle-timeout' = '3 s', 'properties.fetch.max.wait.ms' = '100', "
+    "'properties.fetch.min.bytes' = '{fetch_min_bytes}'"
 )
+_WINDOW_FETCH_BYTES = 1 << 20
 
 _TABLES = f"""
 SET 'table.local-time-zone' = 'UTC';
@@ -61,7 +63,7 @@ CREATE TABLE host_by_window (window_end TIMESTAMP(3), host STRING, cpu_percent D
   WITH ('topic' = '{topics.HOST_BY_WINDOW.name}', {_WRITES});
 """
 
-JOBS = {
+WINDOW_JOBS = {
     "actions": """
 INSERT INTO actions_by_window
 SELECT window_end, action, COUNT(*), AVG(latency_ms)
@@ -80,11 +82,6 @@ SELECT window_end, page, COUNT(*)
 FROM TABLE(HOP(TABLE clicks, DESCRIPTOR(event_time), INTERVAL '5' SECOND, INTERVAL '1' MINUTE))
 GROUP BY window_start, window_end, page
 HAVING window_start >= {since} AND COUNT(*) > 100""",
-    "slow-requests": """
-INSERT INTO slow_requests
-SELECT user_id, action, page, latency_ms, produced_at
-FROM clicks
-WHERE latency_ms > 250 AND produced_at >= TO_TIMESTAMP_LTZ({since_ms}, 3)""",
     "host": """
 INSERT INTO host_by_window
 SELECT window_end, host, AVG(cpu_percent), AVG(memory_percent), AVG(disk_read_mb_s + disk_write_mb_s),
@@ -94,10 +91,24 @@ GROUP BY window_start, window_end, host
 HAVING window_start >= {since}""",
 }
 
+"""Answered when a window closes: their sources ask for larger pieces, a tenth of a second apart."""
 
-def tables(bootstrap: str, since_ms: int) -> str:
+ALERT_JOBS = {
+    "slow-requests": """
+INSERT INTO slow_requests
+SELECT user_id, action, page, latency_ms, produced_at
+FROM clicks
+WHERE latency_ms > 250 AND produced_at >= TO_TIMESTAMP_LTZ({since_ms}, 3)""",
+}
+"""Answered at once: their sources take every record as soon as it is there."""
+
+JOBS = WINDOW_JOBS | ALERT_JOBS
+
+
+def tables(job: str, bootstrap: str, since_ms: int) -> str:
     """Returns the CREATE TABLE statements; sources begin at the records produced at `since_ms` (ms since 1970, UTC)."""
-    return _TABLES.format(bootstrap=bootstrap, since_ms=since_ms)
+    fetch_min_bytes = _WINDOW_FETCH_BYTES if job in WINDOW_JOBS else 1
+    return _TABLES.format(bootstrap=bootstrap, since_ms=since_ms, fetch_min_bytes=fetch_min_bytes)
 
 
 def insert(job: str, since_ms: int) -> str:

@@ -83,7 +83,7 @@ class Page:
         else:
             self._latency.show("-", "no answer in 15 s")
             self._tail.show("-")
-        self._late.show(f"{board.late:,}", "kept in clicks$late")
+        self._late.show(f"{board.late:,}", "once per window missed")
         self._dead.show(f"{board.dead:,}", "kept in clicks$dead")
 
     def _show_charts(self, board: Board) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import polars as pl
 
@@ -26,6 +26,7 @@ __all__ = [
     "WEIGHT",
     "DeadLetters",
     "Fetched",
+    "Joinable",
     "Polled",
     "Position",
     "Reader",
@@ -97,6 +98,18 @@ class Fetched(Protocol):
 
     def decode(self) -> SourceBatch:
         """Decodes the piece; called once, on any thread, while others are decoded."""
+        ...
+
+
+@runtime_checkable
+class Joinable(Protocol):
+    """A `Fetched` that can be put together with those after it, of the same split, before they are decoded.
+
+    Small pieces that wait are cheaper to decode as one; a source whose pieces cost something each should offer it.
+    """
+
+    def joined_with(self, following: Sequence[Fetched]) -> Fetched:
+        """Returns this piece and the following ones, in order, as one."""
         ...
 
 

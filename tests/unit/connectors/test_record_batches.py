@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from yeoul.connectors.kafka.cluster import TopicPartition
 from yeoul.connectors.kafka.partitioning import Partitioner, murmur2
-from yeoul.connectors.kafka.pieces import Aborted, FetchedRange, Located, headers_of, locate, scan_batches
+from yeoul.connectors.kafka.pieces import (
+    Aborted,
+    FetchedRange,
+    Located,
+    headers_of,
+    joined_ranges,
+    locate,
+    scan_batches,
+)
 from yeoul.connectors.kafka.sink import cut_batches
 from yeoul.errors import PeerError
 from yeoul.formats.contract import RecordBuffer
@@ -71,6 +79,42 @@ def test_records_come_in_order_whatever_the_codec_and_the_range(
     assert keys(located) == [one.key for one in inside]
     owners = [located.spans[index].header for index in located.batches.tolist()]
     assert all(one.base_offset <= row.offset <= one.last_offset for one, row in zip(owners, inside, strict=True))
+
+
+@given(
+    shapes=st.lists(st.tuples(st.integers(1, 9), st.sampled_from(list(Codec)), st.booleans()), min_size=1, max_size=6),
+    start=st.integers(0, 8),
+    cut=st.integers(0, 60),
+)
+@settings(max_examples=60, deadline=None)
+def test_ranges_that_follow_each_other_are_one_range(
+    shapes: list[tuple[int, Codec, bool]], start: int, cut: int
+) -> None:
+    ranges: list[list[bytearray]] = [[]]
+    at = 0
+    for count, codec, begins_range in shapes:
+        if begins_range and at > start:
+            ranges.append([])
+        ranges[-1].append(encode_batch(records(at, count), codec=codec))
+        at += count
+    whole = locate(fetched([batch for one in ranges for batch in one], start), check_crcs=True)
+    cut_off = encode_batch(records(at, 3))[:cut]
+    parts = []
+    for one in ranges:
+        parts.append(fetched([*one, cut_off], parts[-1].next_offset if parts else start))
+    located = locate(joined_ranges(parts), check_crcs=True)
+    assert located.columns.offsets.tolist() == whole.columns.offsets.tolist()
+    assert values(located) == values(whole)
+    assert keys(located) == keys(whole)
+
+
+def test_a_transaction_aborted_in_the_next_range_is_left_out_of_both() -> None:
+    first = encode_batch(records(0, 3), producer_id=7, producer_epoch=0, base_sequence=0, transactional=True)
+    second = encode_batch(records(3, 2), producer_id=7, producer_epoch=0, base_sequence=3, transactional=True)
+    ours = encode_batch(records(5, 2))
+    aborted = [Aborted(7, 0)]
+    joined = joined_ranges([fetched([first], 0, aborted=aborted), fetched([second, ours], 3, aborted=aborted)])
+    assert locate(joined, check_crcs=True).columns.offsets.tolist() == [5, 6]
 
 
 @pytest.mark.parametrize("codec", [Codec.NONE, Codec.LZ4])

@@ -26,7 +26,7 @@ from yeoul.wire.compression import MAX_DECOMPRESSED_BYTES, Codec, decompress
 from yeoul.wire.errors import ProtocolError
 from yeoul.wire.records import HEADER_BYTES, LOG_APPEND_TIME, BatchHeader, check_crc, decode_records, iter_batches
 
-__all__ = ["Aborted", "FetchedRange", "Located", "Span", "headers_of", "locate", "scan_batches"]
+__all__ = ["Aborted", "FetchedRange", "Located", "Span", "headers_of", "joined_ranges", "locate", "scan_batches"]
 
 _ABORT_MARKER = 0
 _CONTROL_KEY = struct.Struct(">hh")
@@ -112,6 +112,27 @@ def scan_batches(records: memoryview, start: int) -> tuple[list[Span], int, int]
             spans.append(Span(position, header))
             next_offset = header.next_offset
     return spans, next_offset, len(records) - end
+
+
+def joined_ranges(ranges: Sequence[FetchedRange]) -> FetchedRange:
+    """Returns consecutive ranges of one partition as one range over a copy of their bytes."""
+    spans: list[Span] = []
+    batches: list[memoryview] = []
+    start = 0
+    for one in ranges:
+        for position, header in one.spans:
+            batches.append(one.records[position : position + header.size_bytes])
+            spans.append(Span(start, header))
+            start += header.size_bytes
+    aborted = {one for fetched in ranges for one in fetched.aborted}
+    return replace(
+        ranges[0],
+        records=memoryview(b"".join(batches)),
+        spans=spans,
+        end=ranges[-1].end,
+        next_offset=ranges[-1].next_offset,
+        aborted=tuple(aborted),
+    )
 
 
 def locate(fetched: FetchedRange, check_crcs: bool) -> Located:

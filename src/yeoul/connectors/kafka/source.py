@@ -13,7 +13,7 @@ from yeoul.connectors.batches import DecodedBatch, binary_of
 from yeoul.connectors.format_options import fails_on_malformed
 from yeoul.connectors.kafka.cluster import Cluster
 from yeoul.connectors.kafka.offsets import Starting, ending_offsets, starting_offsets
-from yeoul.connectors.kafka.pieces import FetchedRange, Located, headers_of, locate
+from yeoul.connectors.kafka.pieces import FetchedRange, Located, headers_of, joined_ranges, locate
 from yeoul.connectors.kafka.reader import KafkaReader, PartitionState, ReaderSettings
 from yeoul.connectors.kafka.settings import client_settings
 from yeoul.connectors.kafka.spec import (
@@ -55,6 +55,11 @@ class KafkaPiece:
     @property
     def position_after(self) -> Position:
         return self.fetched.next_offset
+
+    def joined_with(self, following: Sequence[Fetched]) -> KafkaPiece:
+        """Returns the ranges as one; their bytes are copied, which costs less than decoding each by itself."""
+        ranges = [self.fetched, *(piece.fetched for piece in following if isinstance(piece, KafkaPiece))]
+        return KafkaPiece(self.source, joined_ranges(ranges), self.check_crcs)
 
     def decode(self) -> DecodedBatch:
         located = locate(self.fetched, self.check_crcs)

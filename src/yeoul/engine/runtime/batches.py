@@ -7,14 +7,19 @@ from itertools import accumulate
 
 import polars as pl
 
-from yeoul.engine.contract import DeadLetters, SourceBatch
+from yeoul.engine.contract import DeadLetters, Fetched, Joinable, SourceBatch
 
-__all__ = ["JoinedBatch", "joined"]
+__all__ = ["JoinedBatch", "decoded"]
 
 
-def joined(batches: Sequence[SourceBatch]) -> SourceBatch:
-    """Returns the batches as one, in their order."""
-    return batches[0] if len(batches) == 1 else JoinedBatch(batches)
+def decoded(pieces: Sequence[Fetched]) -> SourceBatch:
+    """Decodes consecutive pieces of one split into one batch: put together before, if they can be, else after."""
+    first, *following = pieces
+    if not following:
+        return first.decode()
+    if isinstance(first, Joinable):
+        return first.joined_with(following).decode()
+    return JoinedBatch([piece.decode() for piece in pieces])
 
 
 class JoinedBatch:

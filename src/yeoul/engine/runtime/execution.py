@@ -19,7 +19,7 @@ import polars as pl
 from yeoul.engine.contract import Reader, Sink, Source
 from yeoul.engine.operators.contract import START_OF_TIME
 from yeoul.engine.operators.watermarks import InputState
-from yeoul.engine.runtime.batches import joined
+from yeoul.engine.runtime.batches import decoded
 from yeoul.engine.runtime.build import build
 from yeoul.engine.runtime.intake import Intake, LaneEnded, NewSplit, Run, SplitFinished, SplitIdle, SplitQueue, Step
 from yeoul.engine.runtime.pipeline import Effects
@@ -314,7 +314,7 @@ class Execution:
 
     def _decode(self, run: Run) -> None:
         try:
-            source = joined([piece.decode() for piece in run.pieces])
+            source = decoded(run.pieces)
             run.prepared = self._pipeline.lanes[run.queue.lane].prepare(source)
         except Exception as error:
             run.error = error
