@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from yeoul.clock import SYSTEM_CLOCK, Clock
 from yeoul.demo.board import Board
@@ -56,7 +56,7 @@ class Feed:
     def _run(self) -> None:
         live_from = self._assign_when_answered()
         while not self._stop.is_set():
-            messages = self._consumer.consume(500, timeout=0.1)
+            messages = self._next_messages()
             now_ms = self._clock.now_ms()
             with self.lock:
                 for message in messages:
@@ -65,6 +65,11 @@ class Feed:
                         is_live = int(message.offset() or 0) >= live_from.get(topic, 0)
                         self.board.add(topic, value, now_ms, is_live=is_live)
         self._consumer.close()
+
+    def _next_messages(self) -> list[Message]:
+        """Returns what is there as soon as something is: `consume` alone would wait for the whole time-out."""
+        first = self._consumer.poll(0.1)
+        return [] if first is None else [first, *self._consumer.consume(500, timeout=0)]
 
     def _assign_when_answered(self) -> dict[str, int]:
         while not self._stop.is_set():
