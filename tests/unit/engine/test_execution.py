@@ -228,6 +228,30 @@ def test_stop_ends_a_run_whose_queue_is_full() -> None:
         assert job.error is None
 
 
+def test_stop_while_opening_is_no_failure_but_an_error_without_it_is() -> None:
+    started, go_on = threading.Event(), threading.Event()
+
+    class Unreachable:
+        is_bounded = False
+
+        def open(self, positions: object) -> object:
+            started.set()
+            go_on.wait(20)
+            raise PeerError("nobody answers")
+
+    for stops, status in ((True, "stopped"), (False, "failed")):
+        started.clear(), go_on.clear()
+        job = Job(m.scan(), Unreachable())  # type: ignore[arg-type]
+        job.thread.start()
+        assert started.wait(20)
+        if stops:
+            job.execution.stop()
+        go_on.set()
+        job.join()
+        assert job.execution.progress().status == status
+        assert (job.error is None) is stops
+
+
 def test_stop_before_run_lets_it_end_at_once() -> None:
     source = MemorySource()
     job = Job(m.ids(m.scan()), source)

@@ -11,7 +11,7 @@ from pipelines import MemoryBatch
 
 from yeoul.clock import ManualClock
 from yeoul.engine.contract import DeadLetters
-from yeoul.engine.runtime.batches import joined
+from yeoul.engine.runtime.batches import JoinedBatch
 from yeoul.engine.runtime.side_streams import SideLimits, SideStreams
 from yeoul.errors import EnvironmentFailure
 
@@ -128,10 +128,9 @@ def test_joined_batches_recover_rows_in_the_order_asked_for() -> None:
         MemoryBatch(pl.DataFrame({"x": []}, schema={"x": pl.Int64}), letters),
         MemoryBatch(pl.DataFrame({"x": [2, 3, 4]}), letters),
     ]
-    whole = joined(parts)
+    whole = JoinedBatch(parts)
     assert (whole.frame["x"].to_list(), whole.records) == ([0, 1, 2, 3, 4], 5)
     assert whole.dead is not None
     assert whole.dead.frame.height == 2
     asked = pl.Series([4, 0, 3, 1], dtype=pl.UInt32)
     assert whole.recover(asked)["x"].to_list() == [4, 0, 3, 1]
-    assert joined(parts[:1]) is parts[0]

@@ -26,6 +26,7 @@ from yeoul.engine.runtime.pipeline import Effects
 from yeoul.engine.runtime.progress import Progress, SplitProgress
 from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.runtime.side_streams import DEAD, LATE, SideStreams, late_frame, timeless_frame
+from yeoul.errors import YeoulError
 from yeoul.plan.nodes import Node, Scan, Write
 
 __all__ = ["Execution", "Progress", "Settings"]
@@ -106,10 +107,10 @@ class Execution:
         clock = self._settings.clock
         self._started, self._status = (clock.now_ms(), clock.monotonic_s()), "running"
         try:
-            self._open()
-            self._take_steps()
-            if self._sink is not None:
-                self._sink.flush()
+            if self._opened():
+                self._take_steps()
+                if self._sink is not None:
+                    self._sink.flush()
             self._status = "stopped" if self._stopping and not self._pipeline.is_done else "finished"
         except BaseException:
             self._status = "failed"
@@ -146,6 +147,16 @@ class Execution:
             )
 
     # The job's own thread
+
+    def _opened(self) -> bool:
+        """Opens sink and sources; False if the run was stopped meanwhile, which ends their waits with an error."""
+        try:
+            self._open()
+        except YeoulError:
+            if not self._stopping:
+                raise
+            return False
+        return True
 
     def _open(self) -> None:
         if self._built.write is not None:
