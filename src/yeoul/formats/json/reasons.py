@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from yeoul.formats.contract import RecordBuffer
 from yeoul.kernels.json.codes import FIELD_CODES, REASONS
+from yeoul.kernels.text import view_records
 
 __all__ = ["Reasons"]
 
@@ -51,16 +52,22 @@ class Reasons(Sequence[str]):
         sentences = [
             self._sentence(kind >> _LEAF_BITS, (kind & ((1 << _LEAF_BITS) - 1)) - 1) for kind in kinds.tolist()
         ]
-        starts = self.records.offsets[indexes] + places
-        ends = np.minimum(self.records.offsets[indexes] + self.records.lengths[indexes], starts + _SHOWN_BYTES)
+        found = self._found(self.records.offsets[indexes] + np.maximum(places, 0), indexes)
+        for kind, place, text in zip(kind_of.tolist(), places.tolist(), found, strict=True):
+            yield sentences[kind] if place < 0 else f"{sentences[kind]} (byte {place}: {text})"
+
+    def _found(self, starts: NDArray[np.int64], indexes: NDArray[np.int64]) -> Iterator[str]:
+        """Yields what stands at the places, quoted; bytes that are no text as SQL writes them, X'ff00'."""
+        ends = self.records.offsets[indexes] + np.maximum(self.records.lengths[indexes], 0)
+        ends = _on_character_ends(self.records.data, starts, ends)
         data = self.records.data.data
-        columns = (kind_of, places, starts, ends)
-        for kind, place, start, end in zip(*(column.tolist() for column in columns), strict=True):
-            if place < 0:
-                yield sentences[kind]
+        pieces = [bytes(data[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+        _, is_no_text = view_records(self.records.data, starts, ends - starts, check=True)
+        for piece, no_text in zip(pieces, is_no_text.tolist(), strict=True):
+            if no_text:
+                yield f"X'{piece.hex()}'"
             else:
-                found = repr(str(data[start:end], "utf-8", "replace")) if end > start else "the end"
-                yield f"{sentences[kind]} (byte {place}: {found})"
+                yield repr(piece.decode()) if piece else "the end"
 
     def _sentence(self, code: int, leaf: int) -> str:
         sentence = REASONS[code]
@@ -68,3 +75,15 @@ class Reasons(Sequence[str]):
             name, sql_type = self.fields[leaf]
             sentence = sentence.format(field=name, type=sql_type)
         return sentence
+
+
+def _on_character_ends(
+    data: NDArray[np.uint8], starts: NDArray[np.int64], record_ends: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Returns where to stop showing: after some bytes, but never inside a character of UTF-8."""
+    ends = np.minimum(record_ends, starts + _SHOWN_BYTES)
+    for _ in range(3):
+        cuts = (ends > starts) & (ends < record_ends)
+        cuts[cuts] = (data[ends[cuts]] & 0xC0) == 0x80
+        ends = ends - cuts
+    return ends
