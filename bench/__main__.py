@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.table import Table
 
-from bench import broker_load, file_tumble, json_decode, startup, topic_tumble
+from bench import broker_load, file_tumble, json_decode, peers, startup, topic_tumble
 from bench.measure import Row, remember
 
 
@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a tenth of the events, one repeat; not remembered")
     names = ["startup", "broker", "file", "json", "topic"]
     parser.add_argument("--only", nargs="+", choices=names, help="just these cases")
+    parser.add_argument("--peers", action="store_true", help="the query in other engines instead; installs them")
     options = parser.parse_args()
     scale, repeats = (10, 1) if options.quick else (1, 5)
     seed = time.time_ns() % 1_000_000
@@ -30,6 +31,8 @@ def main() -> int:
         "json": lambda: json_decode.run(1_000_000 // scale, repeats, seed),
         "topic": lambda: topic_tumble.run(2_000_000 // scale, repeats, seed),
     }
+    if options.peers:
+        cases = {"peers": lambda: peers.run(2_000_000 // scale, seed)}
     console = Console(width=max(Console().width, 150))
     rows: list[Row] = []
     for name, case in cases.items():

@@ -222,7 +222,12 @@ def _join_key(
         frame, of_rows = frame.filter(pl.Series(alive)), of_rows[alive]
     chosen = pl.Series(row_of_record[of_rows])
     chosen = chosen.to_frame("row").select(pl.when(pl.col("row") >= 0).then(pl.col("row"))).to_series()
-    return _beside(frame, columns[chosen]), of_rows, _dead_of(records, records.keys, decoded, "key: ")
+    return _beside(frame, _gathered(columns, chosen)), of_rows, _dead_of(records, records.keys, decoded, "key: ")
+
+
+def _gathered(frame: pl.DataFrame, places: pl.Series) -> pl.DataFrame:
+    """Returns the rows at the places; a null place gives a row of nulls."""
+    return frame[places.cast(pl.UInt32)]  # with other integers, Polars 2.1 stumbles over places that are all null
 
 
 def _beside(frame: pl.DataFrame, columns: pl.DataFrame) -> pl.DataFrame:
@@ -266,7 +271,7 @@ def _recover(
     chosen = pl.DataFrame({"place": places, "present": present}).select(
         pl.when(pl.col("present")).then(pl.col("place"))
     )
-    whole = again[chosen.to_series()].with_columns(frame[pl.Series(rows)].get_columns())
+    whole = _gathered(again, chosen.to_series()).with_columns(frame[pl.Series(rows)].get_columns())
     return with_places(whole, records.split, records.positions[indexes].tolist())
 
 

@@ -32,7 +32,7 @@ body { background: var(--ground); color: var(--ink); font-family: system-ui, "Se
 .y-chart { width: 100%; height: 230px; }
 .y-table { width: 100%; border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
 .y-table th { text-align: left; color: var(--dim); font-weight: 500; padding: 5px 10px 5px 0; }
-.y-table td { padding: 4px 10px 4px 0; border-top: 1px solid var(--line); max-width: 420px; overflow: hidden;
+.y-table td { padding: 4px 10px 4px 0; border-top: 1px solid var(--line); max-width: 290px; overflow: hidden;
               text-overflow: ellipsis; white-space: nowrap; }
 .y-table .n { text-align: right; }
 .y-empty { color: var(--dim); font-size: 13px; padding: 8px 0; }

@@ -179,6 +179,7 @@ def test_a_late_row_whose_unread_columns_are_bad_keeps_what_was_read(
     columns = [Column("id", t.BIGINT), Column("n", t.BIGINT)]
     (batch,) = poll_all(tables.source(columns, options(path), ["id"]).open({}))
     assert batch.recover(pl.Series([1, 2])).select("id", "n").rows() == [(2, None), (3, 3)]
+    assert batch.recover(pl.Series([1])).select("id", "n").rows() == [(2, None)]
 
 
 def test_a_scan_of_no_columns_still_counts_rows(tables: Any, poll_all: Any, tmp_path: Path) -> None:
