@@ -18,6 +18,12 @@ def broker(
     partitions: Annotated[
         int, typer.Option("--partitions", min=1, help="Partitions of topics that are created without saying how many.")
     ] = 1,
+    auto_create: Annotated[
+        bool,
+        typer.Option(
+            "--auto-create-topics/--no-auto-create-topics", help="Whether asking for an unknown topic creates it."
+        ),
+    ] = True,
     flush: Annotated[
         Literal["commit", "interval", "os"],
         typer.Option(help="When a write is acknowledged: on the disk, soon on the disk, or left to the system."),
@@ -41,5 +47,13 @@ def broker(
     if ready_file is not None:
         ready_file.unlink(missing_ok=True)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    config = BrokerConfig(data_dir, host, kafka_port, flush=flush, num_partitions=partitions, insecure=insecure)
+    config = BrokerConfig(
+        data_dir,
+        host,
+        kafka_port,
+        flush=flush,
+        num_partitions=partitions,
+        auto_create_topics=auto_create,
+        insecure=insecure,
+    )
     run_broker(config, announce)
