@@ -1,8 +1,12 @@
-"""Where Polars reads JSON as we do, both give the same columns: generated documents, written in many ways."""
+"""Where Polars reads JSON as we do, both give the same columns: generated documents, written in many ways.
+
+Polars refuses integers beyond 128 bits even in fields that nobody asked for; those are left out here.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import polars as pl
@@ -22,7 +26,7 @@ VALUES = {
     "b": st.none() | st.booleans(),
 }
 EXTRA = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=6,
 )
@@ -39,7 +43,7 @@ def documents(draw: st.DrawFn) -> str:
 
 
 @given(st.lists(documents(), min_size=1, max_size=40))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=int(os.environ.get("YEOUL_FUZZ", "200")), deadline=None)
 def test_generated_documents(lines: list[str]) -> None:
     text = "\n".join(lines).encode()
     data = np.frombuffer(text, np.uint8)
