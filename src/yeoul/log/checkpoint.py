@@ -1,8 +1,8 @@
 """A partition's checkpoint: up to where its bytes are known to be durable and indexed, and what that state was. Pure.
 
 Everything below the recovery point was synced before the checkpoint was written, so a start scans only what lies
-beyond. The state of producers and transactions at exactly that offset stands in it too; the scan brings it up to date. The file is one
-line of CRC-32C and one of JSON, replaced as a whole.
+beyond. The state of producers and transactions at exactly that offset stands in it too; the scan brings it up to date.
+The file is one line of CRC-32C and one of JSON, replaced as a whole.
 """
 
 from __future__ import annotations

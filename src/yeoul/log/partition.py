@@ -385,7 +385,8 @@ class PartitionLog:
             stable_only: Stop at the last stable offset, and name the aborted transactions (read_committed).
 
         Returns:
-            `Fetched`, empty where the readable records end and beyond, or `ColdRead` when the page cache lacks the bytes.
+            `Fetched`, empty where the readable records end and beyond, or `ColdRead` when the page cache lacks the
+            bytes.
 
         Raises:
             OffsetOutOfRange: Below the start or beyond the end.
@@ -395,7 +396,8 @@ class PartitionLog:
                 f"Offset {offset} of {self.directory.parent.name}-{self.directory.name}: "
                 f"expected {self.start_offset} to {self.end_offset}"
             )
-        high_watermark, start_offset, stable_offset = self.high_watermark, self.start_offset, self.last_stable_offset
+        high_watermark, start_offset = self.high_watermark, self.start_offset
+        stable_offset = self.last_stable_offset
         bound = stable_offset if stable_only else high_watermark
         if offset >= bound or max_bytes <= 0:
             return Fetched(b"", high_watermark, start_offset, stable_offset)

@@ -101,7 +101,7 @@ class PartitionTransactions:
         return bool(self._aborted)
 
     def aborted_between(self, offset: int, end_offset: int) -> list[tuple[int, int]]:
-        """Returns producer id and first offset of the aborted transactions with a record from `offset` to `end_offset`."""
+        """Returns producer id and first offset of the aborted transactions with a record in a range of offsets."""
         held = self._aborted
         found: list[tuple[int, int]] = []
         for at in range(bisect_left(held, offset, key=lambda aborted: aborted.last_offset), len(held)):
@@ -132,6 +132,6 @@ class PartitionTransactions:
             ([[7, 3]], [[8, 1, 5, 3]])
         """
         made = cls()
-        made.open = {producer_id: first_offset for producer_id, first_offset in open_rows}
+        made.open = {row[0]: row[1] for row in open_rows}
         made._aborted = [AbortedTransaction(*row) for row in aborted_rows]
         return made

@@ -14,7 +14,7 @@ from yeoul.wire.compression import Buffer
 from yeoul.wire.errors import ErrorCode, ProtocolError
 from yeoul.wire.records import Record, decode_records, encode_batch
 
-__all__ = ["encode_marker", "marker_commits"]
+__all__ = ["control_record_commits", "encode_marker", "marker_commits"]
 
 _KEY = struct.Struct(">hh")
 _VALUE = struct.Struct(">hi")
@@ -44,7 +44,14 @@ def marker_commits(batch: Buffer) -> bool | None:
         ProtocolError: The batch is damaged.
     """
     records = decode_records(batch, verify_crc=False)
-    key = records[0].key if records else None
+    if not records:
+        raise ProtocolError(ErrorCode.CORRUPT_MESSAGE, "Expected a control record, got an empty batch")
+    return control_record_commits(records[0])
+
+
+def control_record_commits(record: Record) -> bool | None:
+    """Like `marker_commits`, for a control batch's record."""
+    key = record.key
     if key is None or len(key) < _KEY.size:
         raise ProtocolError(ErrorCode.CORRUPT_MESSAGE, f"Expected the key of a control record, got {key!r}")
     kind = _KEY.unpack_from(key)[1]
