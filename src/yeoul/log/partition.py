@@ -44,6 +44,7 @@ from yeoul.log.reading import (
     find_cached,
     first_record_since,
     offset_at,
+    only_batch_end,
     read_cached,
 )
 from yeoul.log.recovery import LEADER_EPOCH
@@ -421,7 +422,10 @@ class PartitionLog:
                 found = read_cached(segment, position, limit, max_bytes, whole_first_batch)
                 if found is not None:
                     next_offset = self._remember(segment, found[1], limit, bound)
-                    aborted = self._aborted(stable_only, offset, next_offset or bound)
+                    aborted: Sequence[tuple[int, int]] = ()
+                    if stable_only and self.transactions.has_aborted:
+                        end_offset = next_offset or only_batch_end(found[0]) or bound
+                        aborted = self.transactions.aborted_between(offset, end_offset)
                     return Fetched(found[0], high_watermark, start_offset, stable_offset, aborted)
         return ColdRead(
             segment,
@@ -433,13 +437,8 @@ class PartitionLog:
             start_offset,
             stable_offset,
             bound_offset,
-            self._aborted(stable_only, offset, bound),
+            self.transactions.aborted_between(offset, bound) if stable_only else (),
         )
-
-    def _aborted(self, stable_only: bool, offset: int, end_offset: int) -> Sequence[tuple[int, int]]:
-        if not stable_only or not self.transactions.has_aborted:
-            return ()
-        return self.transactions.aborted_between(offset, end_offset)
 
     def _stable_position(self, segment: Segment, stable_offset: int, limit: int) -> int | None:
         """Returns where the last stable offset's batch begins; None when only the disk can tell."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from yeoul.log.disk import Buffer
 from yeoul.log.segment import Segment
-from yeoul.wire.records import HEADER_BYTES, decode_records, read_header
+from yeoul.wire.records import HEADER_BYTES, decode_records, iter_batches, read_header
 
 __all__ = ["ColdRead", "Fetched", "Place", "RecentReads", "TimestampOffset", "first_record_since", "read_cached"]
 
@@ -93,7 +93,11 @@ class ColdRead:
             fits = self.whole_first_batch or header.size_bytes <= self.max_bytes
             end = position + header.size_bytes if fits else position
         data = self.segment.file.read_at(end - position, position)
-        return Fetched(data, self.high_watermark, self.start_offset, self.last_stable_offset, self.aborted)
+        aborted = self.aborted
+        if aborted and data:
+            *_, (_, last) = iter_batches(data)
+            aborted = [each for each in aborted if each[1] < last.next_offset]
+        return Fetched(data, self.high_watermark, self.start_offset, self.last_stable_offset, aborted)
 
 
 class RecentReads:
@@ -129,6 +133,14 @@ def offset_at(segment: Segment, position: int) -> int | None:
     """Returns the offset of the batch at a position, if the index knows it."""
     entry = segment.index.at_position(position)
     return segment.base_offset + entry.relative_offset if entry.position == position else None
+
+
+def only_batch_end(data: Buffer) -> int | None:
+    """Returns the offset after a read's only batch; None when there are more, or none."""
+    if len(data) < HEADER_BYTES:
+        return None
+    header = read_header(data)
+    return header.next_offset if header.size_bytes == len(data) else None
 
 
 def find_cached(segment: Segment, offset: int, limit: int) -> int | None:
