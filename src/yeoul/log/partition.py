@@ -398,7 +398,8 @@ class PartitionLog:
                 f"expected {self.start_offset} to {self.end_offset}"
             )
         high_watermark, start_offset = self.high_watermark, self.start_offset
-        stable_offset = self.last_stable_offset
+        transactions = self.transactions
+        stable_offset = self.last_stable_offset if transactions.open or transactions.ending else high_watermark
         bound = stable_offset if stable_only else high_watermark
         if offset >= bound or max_bytes <= 0:
             return Fetched(b"", high_watermark, start_offset, stable_offset)

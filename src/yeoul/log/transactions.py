@@ -51,12 +51,13 @@ class PartitionTransactions:
         [(7, 100)]
     """
 
-    __slots__ = ("_aborted", "_ending", "open")
+    __slots__ = ("_aborted", "ending", "open")
 
     def __init__(self) -> None:
         self.open: dict[int, int] = {}
         """First offset by producer id; in ascending order of offsets, for a transaction begins at the log's end."""
-        self._ending: list[tuple[int, int]] = []
+        self.ending: list[tuple[int, int]] = []
+        """Marker and first offset of those whose marker may not be durable yet."""
         self._aborted: list[AbortedTransaction] = []
 
     def __eq__(self, other: object) -> bool:
@@ -73,28 +74,28 @@ class PartitionTransactions:
         first_offset = self.open.pop(producer_id, None)
         if first_offset is None:
             return
-        self._ending.append((offset, first_offset))
+        self.ending.append((offset, first_offset))
         if not commit:
             unstable_offset = next(iter(self.open.values()), offset + 1)
             self._aborted.append(AbortedTransaction(producer_id, first_offset, offset, unstable_offset))
 
     def first_unstable_offset(self, high_watermark: int) -> int | None:
         """Returns the first record whose fate is open to readers below `high_watermark`; None when there is none."""
-        if self._ending:
+        if self.ending:
             self.forget_endings_below(high_watermark)
         first = next(iter(self.open.values()), None)
-        if self._ending:
-            ending = min(first_offset for _, first_offset in self._ending)
+        if self.ending:
+            ending = min(first_offset for _, first_offset in self.ending)
             return ending if first is None else min(first, ending)
         return first
 
     def forget_endings_below(self, high_watermark: int) -> None:
         """The markers below the high watermark are durable: their transactions have ended for good."""
-        self._ending = [ending for ending in self._ending if ending[0] >= high_watermark]
+        self.ending = [ending for ending in self.ending if ending[0] >= high_watermark]
 
     def settle(self) -> None:
         """All markers are durable: recovery has ended."""
-        self._ending.clear()
+        self.ending.clear()
 
     @property
     def has_aborted(self) -> bool:
