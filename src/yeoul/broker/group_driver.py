@@ -93,7 +93,7 @@ class GroupDriver:
         producer_id = header.producer_id if header.is_transactional else -1
         for record in records:
             if record.key is not None:
-                self.coordinator.replay(record.key, record.value, producer_id)
+                self.coordinator.replay(record.key, record.value, producer_id, header.producer_epoch)
 
     def end_transaction(self, producer_id: int, *, commit: bool) -> None:
         """A marker that ends a producer's transaction is durable in the topic."""
@@ -207,7 +207,9 @@ class GroupDriver:
         """Writes all that is stored once more and drops what lies before it, when nothing is in flight."""
         if partition.size_bytes < self._trim_from_bytes or self._stores_pending:
             return
-        if self.coordinator.holds_back_offsets:
+        transactions = list(self.coordinator.snapshot_transactions())
+        if any(producer_id not in partition.transactions.open for producer_id, _, _ in transactions):
+            # A marker is on its way to the disk: what it decides is not in the coordinator yet.
             return
         snapshot_offset = partition.end_offset
         held = list(self.coordinator.snapshot_records(self._now_ms()))
@@ -215,6 +217,8 @@ class GroupDriver:
         try:
             for start in range(0, len(held), _RECORDS_PER_BATCH):
                 end_offset = self._append(partition, held[start : start + _RECORDS_PER_BATCH])
+            for producer_id, producer_epoch, records in transactions:
+                end_offset = self._append(partition, records, producer_id, producer_epoch)
         except YeoulError as failure:
             _log.error("Could not write a snapshot of the groups: %s", failure)
             return

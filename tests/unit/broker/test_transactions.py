@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from yeoul.broker.group_driver import GroupDriver
+from yeoul.broker.groups.coordinator import Coordinator as GroupCoordinator
 from yeoul.broker.transaction_driver import TransactionDriver
 from yeoul.broker.transactions.coordinator import Coordinator
 from yeoul.broker.transactions.records import State, encode_key, encode_value
@@ -28,6 +30,12 @@ from yeoul.wire.messages.fetch import FETCH, FetchPartition, FetchRequest, Fetch
 from yeoul.wire.messages.init_producer_id import INIT_PRODUCER_ID, InitProducerIdRequest, InitProducerIdResponse
 from yeoul.wire.messages.list_offsets import LIST_OFFSETS, ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
 from yeoul.wire.messages.list_transactions import LIST_TRANSACTIONS, ListTransactionsRequest
+from yeoul.wire.messages.offset_commit import (
+    OFFSET_COMMIT,
+    OffsetCommitRequest,
+    OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic,
+)
 from yeoul.wire.messages.offset_fetch import (
     OFFSET_FETCH,
     OffsetFetchRequest,
@@ -263,6 +271,37 @@ def test_a_decided_transaction_is_completed_at_the_next_start(make_bench: Callab
     assert (found.error_code, found.committed_offset) == (0, 9 if commit else -1)
     assert end(bench, who, commit=commit).error_code == 0
     assert end(bench, who, commit=not commit).error_code == ErrorCode.INVALID_TXN_STATE
+
+
+@pytest.mark.parametrize("commit", [True, False])
+def test_offsets_are_held_back_over_a_trimmed_topic_and_a_restart(
+    make_bench: Callable[..., Bench], commit: bool
+) -> None:
+    bench = make_bench()
+    create(bench)
+    node = bench.node
+    driver = GroupDriver(GroupCoordinator(), node.log, SYSTEM_CLOCK, bench.loop, trim_bytes=5_000)
+    driver.replay()
+    node.groups = node.transactions._groups = driver
+    who = init(bench)
+    assert commit_offset(bench, who, 3, 5) == 0
+    wanted = OffsetCommitRequestPartition(partition_index=0, committed_offset=1, committed_metadata="m" * 100)
+    plain = OffsetCommitRequest(group_id="g", topics=[OffsetCommitRequestTopic(name="t", partitions=[wanted])])
+    for _ in range(100):
+        assert bench.ask(OFFSET_COMMIT, 8, plain).topics[0].partitions[0].error_code == 0
+    partition = node.log.partition("__consumer_offsets", 0)
+    assert partition is not None
+    assert partition.start_offset > 1
+    bench.close()
+    bench = make_bench()
+    found = committed(bench, stable=True)
+    assert found is not None
+    assert found.error_code == ErrorCode.UNSTABLE_OFFSET_COMMIT
+    assert end(bench, who, commit=commit, version=5).error_code == 0
+    bench.close()
+    found = committed(make_bench(), stable=True)
+    assert found is not None
+    assert (found.error_code, found.committed_offset) == (0, 3 if commit else 1)
 
 
 def test_a_transaction_over_a_deleted_topic_ends(bench: Bench) -> None:

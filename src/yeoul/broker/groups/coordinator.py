@@ -105,6 +105,14 @@ class _PendingDeletion:
     whole_group: bool = False
 
 
+@dataclass(slots=True)
+class _HeldBack:
+    """The offsets of a producer's open transaction, by group."""
+
+    producer_epoch: int
+    groups: dict[str, dict[TopicPartition, CommittedOffset]] = field(default_factory=dict)
+
+
 _Pending = _PendingAssignment | _PendingCommit | _PendingDeletion
 
 
@@ -115,7 +123,7 @@ class Coordinator:
         self._config = config or GroupConfig()
         self._groups: dict[str, Group] = {}
         self._offsets: dict[str, dict[TopicPartition, CommittedOffset]] = {}
-        self._held_back: dict[int, dict[str, dict[TopicPartition, CommittedOffset]]] = {}
+        self._held_back: dict[int, _HeldBack] = {}
         self._pending: dict[int, _Pending] = {}
         self._next_token = 1
         self._deadlines: list[tuple[int, str]] = []
@@ -216,38 +224,38 @@ class Coordinator:
         records = tuple(_offset_record(request.group_id, partition, taken) for partition, taken in offsets.items())
         replaced: Mapping[TopicPartition, CommittedOffset] = {}
         if request.producer_id >= 0:
-            replaced = self._hold_back(request.producer_id, request.group_id, offsets)
+            replaced = self._hold_back(request.producer_id, request.producer_epoch, request.group_id, offsets)
         pending = _PendingCommit(request.request_id, request.group_id, offsets, refused, request.producer_id, replaced)
         self._store(pending, records, effects, request.producer_id, request.producer_epoch)
 
     def _hold_back(
-        self, producer_id: int, group_id: str, offsets: Mapping[TopicPartition, CommittedOffset]
+        self, producer_id: int, producer_epoch: int, group_id: str, offsets: Mapping[TopicPartition, CommittedOffset]
     ) -> Mapping[TopicPartition, CommittedOffset]:
         """Takes a transaction's offsets, unstable from now on; returns those of the same transaction they replace."""
-        held = self._held_back.setdefault(producer_id, {}).setdefault(group_id, {})
+        transaction = self._held_back.setdefault(producer_id, _HeldBack(producer_epoch))
+        held = transaction.groups.setdefault(group_id, {})
         replaced = {partition: held[partition] for partition in offsets if partition in held}
         held.update(offsets)
         return replaced
 
     def end_transaction(self, producer_id: int, *, commit: bool) -> None:
         """The marker of a producer's transaction is durable: the offsets it held back are visible, or gone."""
-        for group_id, offsets in self._held_back.pop(producer_id, {}).items():
-            if commit and offsets:
-                self._make_visible(group_id, offsets)
+        transaction = self._held_back.pop(producer_id, None)
+        if transaction is not None and commit:
+            for group_id, offsets in transaction.groups.items():
+                if offsets:
+                    self._make_visible(group_id, offsets)
 
     def _make_visible(self, group_id: str, offsets: Mapping[TopicPartition, CommittedOffset]) -> None:
         self._offsets.setdefault(group_id, {}).update(offsets)
         if group_id not in self._groups:
             self._groups[group_id] = Group(group_id, self._config)
 
-    @property
-    def holds_back_offsets(self) -> bool:
-        """Whether a transaction with offsets is open: a snapshot cannot say that."""
-        return bool(self._held_back)
-
     def unstable_partitions(self, group_id: str) -> set[TopicPartition]:
         """Returns the partitions of a group whose committed offset hangs on an open transaction."""
-        return {partition for groups in self._held_back.values() for partition in groups.get(group_id, ())}
+        return {
+            partition for transaction in self._held_back.values() for partition in transaction.groups.get(group_id, ())
+        }
 
     def _commit_error(self, request: CommitRequest, now_ms: int) -> ErrorCode:
         if not request.group_id:
@@ -359,14 +367,16 @@ class Coordinator:
 
     def _let_go(self, pending: _PendingCommit) -> None:
         """A transaction's offsets were not stored: what it had committed before them counts."""
-        groups = self._held_back.get(pending.producer_id, {})
-        held = groups.get(pending.group_id, {})
+        transaction = self._held_back.get(pending.producer_id)
+        if transaction is None:
+            return
+        held = transaction.groups.get(pending.group_id, {})
         for partition, offset in pending.offsets.items():
             if held.get(partition) is offset:
                 del held[partition]
         held.update(pending.replaced)
-        if not any(groups.values()):
-            self._held_back.pop(pending.producer_id, None)
+        if not any(transaction.groups.values()):
+            del self._held_back[pending.producer_id]
 
     def _deletion_stored(self, pending: _PendingDeletion, error: ErrorCode, effects: list[Effect]) -> None:
         if not error:
@@ -434,8 +444,8 @@ class Coordinator:
 
     # -- start --------------------------------------------------------------------------------------------------
 
-    def replay(self, key: bytes, value: bytes | None, producer_id: int = -1) -> None:
-        """Takes one record of `__consumer_offsets`; `producer_id` is that of its batch if that is transactional.
+    def replay(self, key: bytes, value: bytes | None, producer_id: int = -1, producer_epoch: int = -1) -> None:
+        """Takes one record of `__consumer_offsets`; the producer is that of its batch, if that is transactional.
 
         The markers between them are handed to `end_transaction`.
 
@@ -446,7 +456,7 @@ class Coordinator:
         if isinstance(about, OffsetKey) and producer_id >= 0:
             if value is not None:
                 offsets = {(about.topic, about.partition): decode_offset_value(value)}
-                self._hold_back(producer_id, about.group_id, offsets)
+                self._hold_back(producer_id, producer_epoch, about.group_id, offsets)
         elif isinstance(about, OffsetKey):
             held = self._offsets.setdefault(about.group_id, {})
             if value is None:
@@ -469,13 +479,24 @@ class Coordinator:
             self._schedule(group)
 
     def snapshot_records(self, now_ms: int) -> Iterator[KeyValue]:
-        """Yields the records from which `replay` would rebuild all that is stored now."""
+        """Yields the records from which `replay` would rebuild all that is stored now, but for open transactions."""
         for group_id, held in self._offsets.items():
             for partition, committed in held.items():
                 yield _offset_record(group_id, partition, committed)
         for group in self._groups.values():
             if group.protocol_type:
                 yield self._group_record(group, now_ms, None)
+
+    def snapshot_transactions(self) -> Iterator[tuple[int, int, tuple[KeyValue, ...]]]:
+        """Yields producer id, producer epoch and records of each open transaction with offsets."""
+        for producer_id, transaction in self._held_back.items():
+            records = tuple(
+                _offset_record(group_id, partition, taken)
+                for group_id, offsets in transaction.groups.items()
+                for partition, taken in offsets.items()
+            )
+            if records:
+                yield producer_id, transaction.producer_epoch, records
 
     # -- queries ------------------------------------------------------------------------------------------------
 
