@@ -214,9 +214,3 @@ def test_a_replication_factor_above_one_is_accepted_aloud(broker: Broker) -> Non
     assert (created.error_code, created.replication_factor) == (0, 1)
     [warning] = [config.value for config in created.configs or [] if config.name == "yeoul.warning"]
     assert warning == "replication.factor=3 was asked for; a single node keeps one copy"
-
-
-def test_transactions_are_refused_for_good(broker: Broker) -> None:
-    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "transactional.id": "t"})
-    with pytest.raises(KafkaException, match="TRANSACTIONAL_ID_AUTHORIZATION_FAILED"):
-        producer.init_transactions(15)

@@ -117,7 +117,7 @@ def lying(position: int, layout: str, value: int) -> bytearray:
         (lying(8, ">i", -1), ErrorCode.CORRUPT_MESSAGE),
         (lying(16, ">b", 0), ErrorCode.UNSUPPORTED_FOR_MESSAGE_FORMAT),
         (lying(21, ">h", 0x20), ErrorCode.INVALID_RECORD),
-        (lying(21, ">h", 0x10), ErrorCode.INVALID_TXN_STATE),
+        (lying(21, ">h", 0x10), ErrorCode.INVALID_RECORD),
         (lying(23, ">i", 100), ErrorCode.INVALID_RECORD),
         (lying(57, ">i", 2**31 - 1), ErrorCode.INVALID_RECORD),
         (bytearray(b"junk"), ErrorCode.CORRUPT_MESSAGE),

@@ -56,6 +56,7 @@ class BrokerConfig:
         num_partitions: Partitions of a topic that is created without saying how many (`num.partitions`).
         auto_create_topics: Whether asking for an unknown topic creates it (`auto.create.topics.enable`).
         group_initial_rebalance_delay_ms: How long a new group waits for more members before its first assignment.
+        transaction_max_timeout_ms: The longest time-out of a transaction (`transaction.max.timeout.ms`).
         insecure: Allow an address that other machines can reach; there is no authentication yet.
         limits: The bounds.
 
@@ -71,6 +72,7 @@ class BrokerConfig:
     num_partitions: int = 1
     auto_create_topics: bool = True
     group_initial_rebalance_delay_ms: int = 100
+    transaction_max_timeout_ms: int = 900_000
     insecure: bool = False
     limits: Limits = Limits()
 

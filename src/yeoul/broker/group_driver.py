@@ -16,22 +16,21 @@ from typing import TypeVar
 
 from yeoul.broker.groups.coordinator import Coordinator
 from yeoul.broker.groups.messages import Effect, KeyValue, Reply, ReplyBody, Request, Store
+from yeoul.broker.internal_topics import OFFSETS_TOPIC, stored_batches
 from yeoul.clock import Clock
 from yeoul.errors import YeoulError
 from yeoul.log.directory import Log
-from yeoul.log.errors import LogStopped
-from yeoul.log.partition import ColdRead, PartitionLog
+from yeoul.log.errors import InvalidProducerEpoch, LogStopped
+from yeoul.log.partition import PartitionLog
 from yeoul.wire.errors import ErrorCode
-from yeoul.wire.records import Record, decode_records, encode_batch, iter_batches, read_header
+from yeoul.wire.markers import control_record_commits
+from yeoul.wire.records import BatchHeader, Record, encode_batch, read_header
 
 __all__ = ["OFFSETS_TOPIC", "GroupDriver"]
-
-OFFSETS_TOPIC = "__consumer_offsets"
 
 _log = logging.getLogger("yeoul.broker")
 _TOPIC_ENTRIES = {"cleanup.policy": "compact", "segment.bytes": str(8 << 20)}
 _TRIM_BYTES = 32 << 20
-_READ_BYTES = 4 << 20
 _RECORDS_PER_BATCH = 500
 _Body = TypeVar("_Body", bound=ReplyBody)
 
@@ -79,12 +78,34 @@ class GroupDriver:
         """
         partition = self._log.partition(OFFSETS_TOPIC, 0)
         if partition is not None:
-            for record in _all_records(partition):
-                if record.key is not None:
-                    self.coordinator.replay(record.key, record.value)
+            for header, records in stored_batches(partition):
+                self._replay_batch(header, records)
             self._trim_from_bytes = max(self._trim_bytes, 2 * partition.size_bytes)
         self.coordinator.finish_replay(self._now_ms())
         self._schedule()
+
+    def _replay_batch(self, header: BatchHeader, records: Sequence[Record]) -> None:
+        if header.is_control:
+            commit = control_record_commits(records[0]) if records else None
+            if commit is not None:
+                self.coordinator.end_transaction(header.producer_id, commit=commit)
+            return
+        producer_id = header.producer_id if header.is_transactional else -1
+        for record in records:
+            if record.key is not None:
+                self.coordinator.replay(record.key, record.value, producer_id, header.producer_epoch)
+
+    def end_transaction(self, producer_id: int, *, commit: bool) -> None:
+        """A marker that ends a producer's transaction is durable in the topic."""
+        self.coordinator.end_transaction(producer_id, commit=commit)
+
+    def offsets_partition(self) -> PartitionLog:
+        """Returns where groups' records go; makes it when it is not there yet.
+
+        Raises:
+            YeoulError: It cannot be made.
+        """
+        return self._partition()
 
     def ask(self, make_request: Callable[[int], Request], kind: type[_Body], answer: Callable[[_Body], None]) -> None:
         """Hands a request to the coordinator; `answer` is called once with its reply, now or later.
@@ -142,11 +163,12 @@ class GroupDriver:
         error = ErrorCode.NONE
         try:
             partition = self._partition()
-            end_offset = self._append(partition, store.records)
+            end_offset = self._append(partition, store.records, store.producer_id, store.producer_epoch)
         except YeoulError as failure:
             _log.error("Could not store a group's records: %s", failure)
             existing = self._log.partition(OFFSETS_TOPIC, 0)
-            error = ErrorCode.COORDINATOR_NOT_AVAILABLE
+            fenced = isinstance(failure, InvalidProducerEpoch)
+            error = ErrorCode.INVALID_PRODUCER_EPOCH if fenced else ErrorCode.COORDINATOR_NOT_AVAILABLE
             if existing is None:
                 self._stored(store.token, error)
                 return
@@ -164,9 +186,15 @@ class GroupDriver:
     def _stored(self, token: int, error: ErrorCode) -> None:
         self._carry_out(self.coordinator.stored(token, error, self._now_ms()))
 
-    def _append(self, partition: PartitionLog, records: Sequence[KeyValue]) -> int:
+    def _append(
+        self, partition: PartitionLog, records: Sequence[KeyValue], producer_id: int = -1, producer_epoch: int = -1
+    ) -> int:
         now_ms = self._clock.now_ms()
-        batch = encode_batch([Record(at, now_ms, each.key, each.value) for at, each in enumerate(records)])
+        made = [Record(at, now_ms, each.key, each.value) for at, each in enumerate(records)]
+        if producer_id >= 0:
+            batch = encode_batch(made, producer_id=producer_id, producer_epoch=producer_epoch, transactional=True)
+            return partition.append_as_coordinator(batch, read_header(batch)).end_offset
+        batch = encode_batch(made)
         return partition.append(batch, [read_header(batch)]).end_offset
 
     def _partition(self) -> PartitionLog:
@@ -179,12 +207,18 @@ class GroupDriver:
         """Writes all that is stored once more and drops what lies before it, when nothing is in flight."""
         if partition.size_bytes < self._trim_from_bytes or self._stores_pending:
             return
+        transactions = list(self.coordinator.snapshot_transactions())
+        if any(producer_id not in partition.transactions.open for producer_id, _, _ in transactions):
+            # A marker is on its way to the disk: what it decides is not in the coordinator yet.
+            return
         snapshot_offset = partition.end_offset
         held = list(self.coordinator.snapshot_records(self._now_ms()))
         end_offset = snapshot_offset
         try:
             for start in range(0, len(held), _RECORDS_PER_BATCH):
                 end_offset = self._append(partition, held[start : start + _RECORDS_PER_BATCH])
+            for producer_id, producer_epoch, records in transactions:
+                end_offset = self._append(partition, records, producer_id, producer_epoch)
         except YeoulError as failure:
             _log.error("Could not write a snapshot of the groups: %s", failure)
             return
@@ -219,13 +253,3 @@ class GroupDriver:
         self._timer = None
         self._timer_due_ms = None
         self._carry_out(self.coordinator.tick(self._now_ms()))
-
-
-def _all_records(partition: PartitionLog) -> Iterable[Record]:
-    offset = partition.start_offset
-    while offset < partition.high_watermark:
-        read = partition.read(offset, _READ_BYTES)
-        data = read.load().data if isinstance(read, ColdRead) else read.data
-        for position, header in iter_batches(data):
-            yield from (record for record in decode_records(data, position) if record.offset >= offset)
-            offset = header.next_offset

@@ -13,7 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from yeoul.broker.config import BrokerConfig
-from yeoul.broker.group_driver import OFFSETS_TOPIC, GroupDriver
+from yeoul.broker.group_driver import GroupDriver
+from yeoul.broker.internal_topics import OFFSETS_TOPIC, TRANSACTIONS_TOPIC
+from yeoul.broker.transaction_driver import TransactionDriver
 from yeoul.clock import Clock
 from yeoul.log.directory import Log, Topic
 from yeoul.log.errors import LogStopped
@@ -24,7 +26,7 @@ from yeoul.wire.errors import ErrorCode, ProtocolError
 __all__ = ["INTERNAL_TOPICS", "NODE_ID", "Node"]
 
 NODE_ID = 1
-INTERNAL_TOPICS = frozenset({OFFSETS_TOPIC, "__transaction_state"})
+INTERNAL_TOPICS = frozenset({OFFSETS_TOPIC, TRANSACTIONS_TOPIC})
 
 _log = logging.getLogger("yeoul.broker")
 _Found = TypeVar("_Found")
@@ -37,6 +39,7 @@ class Node:
         config: What it was started with.
         log: Where records are kept.
         groups: The group coordinator.
+        transactions: The transaction coordinator.
         clock: The time.
         loop: Where all of this runs.
         unacknowledged: Produce requests whose bytes are not durable yet.
@@ -45,11 +48,18 @@ class Node:
     """
 
     def __init__(
-        self, config: BrokerConfig, log: Log, groups: GroupDriver, clock: Clock, loop: asyncio.AbstractEventLoop
+        self,
+        config: BrokerConfig,
+        log: Log,
+        groups: GroupDriver,
+        transactions: TransactionDriver,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.config = config
         self.log = log
         self.groups = groups
+        self.transactions = transactions
         self.clock = clock
         self.loop = loop
         self.unacknowledged = 0

@@ -5,7 +5,17 @@ from __future__ import annotations
 from yeoul.errors import UserError, YeoulError
 from yeoul.wire.errors import ErrorCode, ProtocolError
 
-__all__ = ["error_code_of"]
+__all__ = ["epoch_error", "error_code_of"]
+
+
+def epoch_error(error: ErrorCode, *, known: bool) -> ErrorCode:
+    """Returns the refusal of a fenced producer as its API version knows it: PRODUCER_FENCED came later.
+
+    Example:
+        >>> epoch_error(ErrorCode.PRODUCER_FENCED, known=False).name
+        'INVALID_PRODUCER_EPOCH'
+    """
+    return ErrorCode.INVALID_PRODUCER_EPOCH if error is ErrorCode.PRODUCER_FENCED and not known else error
 
 
 def error_code_of(error: YeoulError) -> ErrorCode:

@@ -8,6 +8,8 @@ from typing import cast
 
 from yeoul.broker.call import Handler
 from yeoul.broker.handlers import (
+    add_offsets_to_txn,
+    add_partitions_to_txn,
     api_versions,
     create_partitions,
     create_topics,
@@ -17,6 +19,9 @@ from yeoul.broker.handlers import (
     describe_cluster,
     describe_configs,
     describe_groups,
+    describe_producers,
+    describe_transactions,
+    end_txn,
     fetch,
     find_coordinator,
     heartbeat,
@@ -26,6 +31,7 @@ from yeoul.broker.handlers import (
     leave_group,
     list_groups,
     list_offsets,
+    list_transactions,
     metadata,
     offset_commit,
     offset_delete,
@@ -33,12 +39,15 @@ from yeoul.broker.handlers import (
     offset_for_leader_epoch,
     produce,
     sync_group,
+    txn_offset_commit,
 )
 from yeoul.wire.messages.api_versions import API_VERSIONS, ApiVersion
 
 __all__ = ["all_handlers"]
 
 _MODULES = (
+    add_offsets_to_txn,
+    add_partitions_to_txn,
     create_partitions,
     create_topics,
     delete_groups,
@@ -47,6 +56,9 @@ _MODULES = (
     describe_cluster,
     describe_configs,
     describe_groups,
+    describe_producers,
+    describe_transactions,
+    end_txn,
     fetch,
     find_coordinator,
     heartbeat,
@@ -56,6 +68,7 @@ _MODULES = (
     leave_group,
     list_groups,
     list_offsets,
+    list_transactions,
     metadata,
     offset_commit,
     offset_delete,
@@ -63,6 +76,7 @@ _MODULES = (
     offset_for_leader_epoch,
     produce,
     sync_group,
+    txn_offset_commit,
 )
 
 

@@ -20,6 +20,9 @@ from yeoul.broker.group_driver import GroupDriver
 from yeoul.broker.groups.coordinator import Coordinator, GroupConfig
 from yeoul.broker.node import Node
 from yeoul.broker.registry import all_handlers
+from yeoul.broker.transaction_driver import TransactionDriver
+from yeoul.broker.transactions.coordinator import Coordinator as TransactionCoordinator
+from yeoul.broker.transactions.coordinator import TransactionConfig
 from yeoul.clock import SYSTEM_CLOCK, Clock
 from yeoul.errors import EnvironmentFailure
 from yeoul.log.directory import Log
@@ -62,7 +65,11 @@ class Server:
         limits = GroupConfig(initial_rebalance_delay_ms=config.group_initial_rebalance_delay_ms)
         self._groups = GroupDriver(Coordinator(limits), self._log, clock, loop)
         self._groups.replay()
-        self.node = Node(config, self._log, self._groups, clock, loop)
+        bounds = TransactionConfig(max_timeout_ms=config.transaction_max_timeout_ms)
+        transactions = TransactionCoordinator(self._log.allocate_producer_id, bounds)
+        self._transactions = TransactionDriver(transactions, self._groups, self._log, clock, loop)
+        self._transactions.replay()
+        self.node = Node(config, self._log, self._groups, self._transactions, clock, loop)
         self.handlers, self.advertised_versions = all_handlers()
         self.buffers = BufferStore(config.limits.receive_bytes)
         self._connections: set[Connection] = set()
@@ -106,6 +113,7 @@ class Server:
         for connection in tuple(self._connections):
             connection.close()
         await self._wait_until(lambda: not self._connections)
+        self._transactions.close()
         self._groups.close()
         self._log.close()
 

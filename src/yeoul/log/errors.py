@@ -19,6 +19,7 @@ __all__ = [
     "InvalidBatch",
     "InvalidProducerEpoch",
     "InvalidTopic",
+    "InvalidTransactionState",
     "LogCorrupt",
     "LogFull",
     "LogStopped",
@@ -62,6 +63,12 @@ class InvalidProducerEpoch(PeerError):
     """A producer that a newer instance with the same producer id has fenced off."""
 
     error_code: ClassVar[ErrorCode] = ErrorCode.INVALID_PRODUCER_EPOCH
+
+
+class InvalidTransactionState(PeerError):
+    """A batch that does not fit what is known of its producer's transaction."""
+
+    error_code: ClassVar[ErrorCode] = ErrorCode.INVALID_TXN_STATE
 
 
 class TopicExists(UserError):

@@ -21,7 +21,9 @@ from yeoul.log.producers import ProducerStates
 from yeoul.log.recovery import ScanEnd, Scanned, is_valid_batch, read_header_or_none, scan
 from yeoul.log.scanning import find_batch, scan_file
 from yeoul.log.segment import Segment, index_path, segment_path
-from yeoul.wire.records import HEADER_BYTES
+from yeoul.log.transactions import PartitionTransactions
+from yeoul.wire.markers import marker_commits
+from yeoul.wire.records import HEADER_BYTES, BatchHeader
 
 __all__ = ["CHECKPOINT_NAME", "OpenedPartition", "open_partition"]
 
@@ -35,7 +37,7 @@ class OpenedPartition:
 
     Attributes:
         segments: In order; the last one is ready for appends. Never empty.
-        producers: As the log makes them at its end.
+        producers, transactions: As the log makes them at its end.
         start_offset: The first offset that may be read.
         end_offset: The offset of the next record.
         recovery_offset: Below it nothing had to be scanned.
@@ -45,6 +47,7 @@ class OpenedPartition:
 
     segments: list[Segment]
     producers: ProducerStates
+    transactions: PartitionTransactions
     start_offset: int
     end_offset: int
     recovery_offset: int
@@ -70,6 +73,7 @@ class _Opening:
         self.config = config
         self.now_ms = now_ms
         self.producers = ProducerStates()
+        self.transactions = PartitionTransactions()
         self.truncated_bytes = 0
         self.scanned = False
 
@@ -95,7 +99,7 @@ class _Opening:
         base = checkpoint.start_offset if checkpoint else 0
         segment = self._segment(base, 0)
         segment.create()
-        return OpenedPartition([segment], self.producers, base, base, base, 0, created=True)
+        return OpenedPartition([segment], self.producers, self.transactions, base, base, base, 0, created=True)
 
     def _check_bases(self, bases: Sequence[int], checkpoint: Checkpoint) -> None:
         if checkpoint.segment_base_offset not in bases:
@@ -114,6 +118,7 @@ class _Opening:
         older = [base for base in bases if base < checkpoint.segment_base_offset]
         segments = [self._segment(base, self._file(base).size_bytes()) for base in older]
         self.producers = ProducerStates.load(checkpoint.producers)
+        self.transactions = PartitionTransactions.load(checkpoint.open_transactions, checkpoint.aborted_transactions)
         newest = self._resume(checkpoint)
         next_offset = self._scan_segment(newest, checkpoint.position, checkpoint.recovery_offset)
         segments.append(newest)
@@ -127,9 +132,11 @@ class _Opening:
             segments.append(newest)
         if self.scanned:
             self._make_durable(segments[len(older) :])
+        self.transactions.settle()
         return OpenedPartition(
             segments,
             self.producers,
+            self.transactions,
             max(checkpoint.start_offset, bases[0]),
             next_offset,
             checkpoint.recovery_offset,
@@ -195,6 +202,16 @@ class _Opening:
             segment.note(header.base_offset, header.max_timestamp_ms, start + position)
             if header.producer_id >= 0:
                 self.producers.record(header, base_offset=header.base_offset, now_ms=self.now_ms)
+                if header.is_transactional:
+                    self._take_transactional(segment, header, start + position)
+
+    def _take_transactional(self, segment: Segment, header: BatchHeader, position: int) -> None:
+        if not header.is_control:
+            self.transactions.wrote(header.producer_id, header.base_offset)
+            return
+        commit = marker_commits(segment.file.read_at(header.size_bytes, position))
+        if commit is not None:
+            self.transactions.ended(header.producer_id, header.base_offset, commit=commit)
 
     def _mend(self, segment: Segment, position: int, next_offset: int, reason: str) -> None:
         follower = find_batch(segment.file, position, next_offset)

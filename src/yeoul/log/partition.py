@@ -5,6 +5,7 @@ Invariants:
 - under `flush=commit` nothing at or above `durable_offset` is acknowledged or readable; `high_watermark` is the
   durable offset. Under `interval` and `os` the high watermark is `end_offset`;
 - an append is whole or it did not happen: a failed write is cut off again;
+- a reader of committed records sees nothing at or above `last_stable_offset`, where a transaction is still open;
 - a checkpoint never names bytes that were not synced before it was written.
 
 All methods are called on the broker's loop, except `ColdRead.load`, `find_timestamp` and `newest_timestamp`, which may
@@ -23,7 +24,14 @@ from yeoul.errors import YeoulError
 from yeoul.log.checkpoint import Checkpoint
 from yeoul.log.config import TopicConfig
 from yeoul.log.disk import Buffer, Disk, DiskFile
-from yeoul.log.errors import NO_SPACE, InvalidBatch, LogStopped, OffsetOutOfRange, refused
+from yeoul.log.errors import (
+    NO_SPACE,
+    InvalidBatch,
+    InvalidTransactionState,
+    LogStopped,
+    OffsetOutOfRange,
+    refused,
+)
 from yeoul.log.flusher import Flusher, FlushMode, FlushWork
 from yeoul.log.index import ENTRY_BYTES
 from yeoul.log.opening import open_partition
@@ -36,13 +44,15 @@ from yeoul.log.reading import (
     find_cached,
     first_record_since,
     offset_at,
+    only_batch_end,
     read_cached,
 )
 from yeoul.log.recovery import LEADER_EPOCH
 from yeoul.log.retention import SegmentFacts, expired_segments
 from yeoul.log.rounds import CheckpointWork, IndexTail, RoundWork
 from yeoul.log.segment import Segment, index_path, segment_path
-from yeoul.wire.records import BatchHeader, patch_offsets
+from yeoul.wire.markers import encode_marker
+from yeoul.wire.records import TRANSACTIONAL_BIT, BatchHeader, patch_offsets, read_header
 
 __all__ = ["Appended", "ColdRead", "Fetched", "PartitionLog", "TimestampOffset"]
 
@@ -92,6 +102,7 @@ class PartitionLog:
         self.durable_offset: int = opened.end_offset
         self.truncated_bytes: int = opened.truncated_bytes
         self.producers = opened.producers
+        self.transactions = opened.transactions
         self._disk = disk
         self._flusher = flusher
         self._clock = clock
@@ -104,6 +115,7 @@ class PartitionLog:
         self._acks: deque[tuple[int, AckCallback]] = deque()
         self._listeners: dict[Callable[[], None], None] = {}
         self._recent_reads = RecentReads()
+        self._stable_limit: tuple[int, Place] | None = None
         self._checkpoint_running = False
         self._checkpoint_wanted = False
         self._unchecked_bytes = 0
@@ -118,6 +130,15 @@ class PartitionLog:
     def high_watermark(self) -> int:
         """The offset below which records are acknowledged and may be read."""
         return self.durable_offset if self._commit else self.end_offset
+
+    @property
+    def last_stable_offset(self) -> int:
+        """The offset below which the fate of every record is known: committed, aborted, or in no transaction."""
+        high_watermark = self.high_watermark
+        unstable_offset = self.transactions.first_unstable_offset(high_watermark)
+        if unstable_offset is None:
+            return high_watermark
+        return max(self.start_offset, min(unstable_offset, high_watermark))
 
     @property
     def size_bytes(self) -> int:
@@ -152,13 +173,50 @@ class PartitionLog:
             duplicate = self._check_producer(headers)
             if duplicate is not None:
                 return duplicate
+        return self._append_checked(records, headers)
+
+    def append_as_coordinator(self, records: bytearray, header: BatchHeader, *, commit: bool | None = None) -> Appended:
+        """Writes one batch that a coordinator makes in a transactional producer's name: without a sequence.
+
+        Args:
+            records: The batch.
+            header: Its header.
+            commit: Whether it commits or aborts the producer's transaction; None when it is no marker.
+
+        Raises:
+            InvalidProducerEpoch: A newer instance of the producer has written.
+            LogFull, DiskRefused, LogStopped: As `append`.
+        """
+        if self._flusher.failure is not None:
+            raise self._flusher.failure
+        self.producers.check_epoch(header)
+        return self._append_checked(records, (header,), commit)
+
+    def append_marker(self, *, producer_id: int, producer_epoch: int, commit: bool) -> Appended:
+        """Ends a producer's transaction here; its records are stable once the marker is durable.
+
+        Raises:
+            InvalidProducerEpoch: A newer instance of the producer has written.
+            LogFull, DiskRefused, LogStopped: As `append`.
+        """
+        batch = encode_marker(
+            producer_id=producer_id,
+            producer_epoch=producer_epoch,
+            commit=commit,
+            timestamp_ms=self._clock.now_ms(),
+        )
+        return self.append_as_coordinator(batch, read_header(batch), commit=commit)
+
+    def _append_checked(
+        self, records: bytearray | memoryview, headers: Sequence[BatchHeader], commit: bool | None = None
+    ) -> Appended:
         size_bytes = len(records)
         next_offset = self._patch(records, headers, self.end_offset)
         if self._must_roll(size_bytes, headers):
             self._roll()
         segment, base_offset = self._active, self.end_offset
         self._write(segment, records)
-        self._note(segment, headers, base_offset)
+        self._note(segment, headers, base_offset, commit)
         self.end_offset = next_offset
         segment.size_bytes += size_bytes
         self._unsynced[segment.file] = None
@@ -174,7 +232,12 @@ class PartitionLog:
     def _check_producer(self, headers: Sequence[BatchHeader]) -> Appended | None:
         if len(headers) > 1:
             raise InvalidBatch(f"Expected one batch from an idempotent producer, got {len(headers)}")
-        known = self.producers.check(headers[0])
+        header = headers[0]
+        known = self.producers.check(header)
+        if known is None and not header.is_transactional and header.producer_id in self.transactions.open:
+            raise InvalidTransactionState(
+                f"Producer {header.producer_id} has a transaction open here: expected a transactional batch"
+            )
         return None if known is None else Appended(known.base_offset, known.last_offset + 1, duplicate=True)
 
     def _must_roll(self, size_bytes: int, headers: Sequence[BatchHeader]) -> bool:
@@ -234,14 +297,23 @@ class PartitionLog:
         assert self._flusher.failure is not None
         return self._flusher.failure
 
-    def _note(self, segment: Segment, headers: Sequence[BatchHeader], offset: int) -> None:
+    def _note(self, segment: Segment, headers: Sequence[BatchHeader], offset: int, commit: bool | None) -> None:
         position = segment.size_bytes
         for header in headers:
             segment.note(offset, header.max_timestamp_ms, position)
             if header.producer_id >= 0:
                 self.producers.record(header, base_offset=offset, now_ms=self._clock.now_ms())
+                if header.attributes & TRANSACTIONAL_BIT:
+                    self._note_transactional(header.producer_id, offset, commit)
             position += header.size_bytes
             offset += header.last_offset_delta + 1
+
+    def _note_transactional(self, producer_id: int, offset: int, commit: bool | None) -> None:
+        if commit is None:
+            self.transactions.wrote(producer_id, offset)
+        else:
+            self.transactions.forget_endings_below(self.high_watermark)
+            self.transactions.ended(producer_id, offset, commit=commit)
 
     # -- becoming durable ---------------------------------------------------------------------------------------
 
@@ -302,16 +374,20 @@ class PartitionLog:
 
     # -- reading ------------------------------------------------------------------------------------------------
 
-    def read(self, offset: int, max_bytes: int, *, whole_first_batch: bool = True) -> Fetched | ColdRead:
-        """Returns the batches from the one that holds `offset` on, as far as they are committed.
+    def read(
+        self, offset: int, max_bytes: int, *, whole_first_batch: bool = True, stable_only: bool = False
+    ) -> Fetched | ColdRead:
+        """Returns the batches from the one that holds `offset` on, as far as they are durable.
 
         Args:
             offset: Where to begin; the first batch may begin below it.
             max_bytes: How much to return at most, cut at whole batches (give or take an index interval).
             whole_first_batch: Return the first batch even if it is larger than `max_bytes` (KIP-74).
+            stable_only: Stop at the last stable offset, and name the aborted transactions (read_committed).
 
         Returns:
-            `Fetched`, empty at the high watermark and beyond, or `ColdRead` when the page cache lacks the bytes.
+            `Fetched`, empty where the readable records end and beyond, or `ColdRead` when the page cache lacks the
+            bytes.
 
         Raises:
             OffsetOutOfRange: Below the start or beyond the end.
@@ -321,9 +397,12 @@ class PartitionLog:
                 f"Offset {offset} of {self.directory.parent.name}-{self.directory.name}: "
                 f"expected {self.start_offset} to {self.end_offset}"
             )
-        high_watermark = self.high_watermark
-        if offset >= high_watermark or max_bytes <= 0:
-            return Fetched(b"", high_watermark, self.start_offset)
+        high_watermark, start_offset = self.high_watermark, self.start_offset
+        transactions = self.transactions
+        stable_offset = self.last_stable_offset if transactions.open or transactions.ending else high_watermark
+        bound = stable_offset if stable_only else high_watermark
+        if offset >= bound or max_bytes <= 0:
+            return Fetched(b"", high_watermark, start_offset, stable_offset)
         place = self._recent_reads.at(offset)
         segment = place.segment if place is not None else self._segment_of(offset)
         limit = self._limit_position(segment)
@@ -331,24 +410,58 @@ class PartitionLog:
             # The last read ended with a segment that was rolled since.
             place, segment = None, self._segment_of(offset)
             limit = self._limit_position(segment)
-        if segment.index_in_memory:
+        bound_offset = None
+        if bound < high_watermark and segment is self._segment_of(bound):
+            stable_limit = self._stable_position(segment, bound, limit)
+            if stable_limit is None:
+                bound_offset = bound
+            else:
+                limit = stable_limit
+        if segment.index_in_memory and bound_offset is None:
             position = place.position if place is not None else find_cached(segment, offset, limit)
             if position is not None:
                 found = read_cached(segment, position, limit, max_bytes, whole_first_batch)
                 if found is not None:
-                    self._remember(segment, found[1], limit)
-                    return Fetched(found[0], high_watermark, self.start_offset)
-        return ColdRead(segment, offset, limit, max_bytes, whole_first_batch, high_watermark, self.start_offset)
+                    next_offset = self._remember(segment, found[1], limit, bound)
+                    aborted: Sequence[tuple[int, int]] = ()
+                    if stable_only and self.transactions.has_aborted:
+                        end_offset = next_offset or only_batch_end(found[0]) or bound
+                        aborted = self.transactions.aborted_between(offset, end_offset)
+                    return Fetched(found[0], high_watermark, start_offset, stable_offset, aborted)
+        return ColdRead(
+            segment,
+            offset,
+            limit,
+            max_bytes,
+            whole_first_batch,
+            high_watermark,
+            start_offset,
+            stable_offset,
+            bound_offset,
+            self.transactions.aborted_between(offset, bound) if stable_only else (),
+        )
 
-    def _remember(self, segment: Segment, end: int, limit: int) -> None:
+    def _stable_position(self, segment: Segment, stable_offset: int, limit: int) -> int | None:
+        """Returns where the last stable offset's batch begins; None when only the disk can tell."""
+        known = self._stable_limit
+        if known is not None and known[0] == stable_offset and known[1].segment is segment:
+            return known[1].position
+        position = find_cached(segment, stable_offset, limit) if segment.index_in_memory else None
+        if position is not None:
+            self._stable_limit = (stable_offset, Place(segment, position))
+        return position
+
+    def _remember(self, segment: Segment, end: int, limit: int, bound: int) -> int | None:
+        """Notes where a read ended, for the next one to go on; returns the offset there, if it is known."""
         if end < limit:
             next_offset = offset_at(segment, end)
         elif segment is self._active or end < segment.size_bytes:
-            next_offset = self.high_watermark
+            next_offset = bound
         else:
             next_offset = None
         if next_offset is not None:
             self._recent_reads.remember(next_offset, Place(segment, end))
+        return next_offset
 
     def _segment_of(self, offset: int) -> Segment:
         for segment in reversed(self._segments):
@@ -395,6 +508,7 @@ class PartitionLog:
             raise OffsetOutOfRange(f"Expected an offset up to {self.high_watermark}, got {offset!r}")
         if offset > self.start_offset:
             self.start_offset = offset
+            self.transactions.forget_below(offset)
             self._checkpoint_soon()
         return self.start_offset
 
@@ -413,8 +527,8 @@ class PartitionLog:
         return max(0, count - going)
 
     def expire_producers(self, idle_ms: int) -> int:
-        """Forgets producers that have been silent for longer than `idle_ms`."""
-        return self.producers.expire(now_ms=self._clock.now_ms(), idle_ms=idle_ms)
+        """Forgets producers that have been silent for longer than `idle_ms` and have no transaction open."""
+        return self.producers.expire(now_ms=self._clock.now_ms(), idle_ms=idle_ms, kept=self.transactions.open)
 
     def _drop_below(self, offset: int) -> None:
         """Removes the segments that lie wholly below an offset that a checkpoint names as the start."""
@@ -426,6 +540,7 @@ class PartitionLog:
             self._disk.unlink(index_path(self.directory, segment.base_offset))
         if dropped:
             self._recent_reads.forget(dropped)
+            self._stable_limit = None
 
     # -- checkpoints --------------------------------------------------------------------------------------------
 
@@ -435,12 +550,15 @@ class PartitionLog:
             for segment in self._segments
             if (entries := segment.pending_entries())
         )
+        open_transactions, aborted_transactions = self.transactions.dump()
         checkpoint = Checkpoint(
             start_offset=self.start_offset,
             recovery_offset=self.end_offset,
             segment_base_offset=self._active.base_offset,
             position=self._active.size_bytes,
             producers=self.producers.dump(),
+            open_transactions=open_transactions,
+            aborted_transactions=aborted_transactions,
         )
         # Files of a round that is under way have left `_unsynced`: sync whatever lies above the durable place.
         durable_base = self._durable_place.segment.base_offset

@@ -11,13 +11,13 @@ Source: KIP-98 (idempotent producer), KIP-360 (a producer bumps its own epoch an
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from yeoul.log.errors import DuplicateSequence, InvalidBatch, InvalidProducerEpoch, OutOfOrderSequence
 from yeoul.wire.records import BatchHeader
 
-__all__ = ["NO_PRODUCER_ID", "RETAINED_BATCHES", "AppendedBatch", "ProducerStates"]
+__all__ = ["NO_PRODUCER_ID", "RETAINED_BATCHES", "AppendedBatch", "ProducerDescription", "ProducerStates"]
 
 NO_PRODUCER_ID = -1
 RETAINED_BATCHES = 5
@@ -33,6 +33,16 @@ class AppendedBatch:
     base_offset: int
     last_offset: int
     timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerDescription:
+    """One producer; `last_sequence` is -1 when it has written nothing in its epoch."""
+
+    producer_id: int
+    producer_epoch: int
+    last_sequence: int
+    last_timestamp_ms: int
 
 
 @dataclass(slots=True)
@@ -106,15 +116,16 @@ class ProducerStates:
             )
 
     def _check_sequence(self, batch: BatchHeader, known: deque[AppendedBatch]) -> AppendedBatch | None:
-        if not known:
-            return None
-        last = known[-1].last_sequence
+        # Without batches the epoch began with a transaction's marker.
+        last = known[-1].last_sequence if known else -1
         expected = (last + 1) % _SEQUENCE_LIMIT
         if batch.base_sequence == expected:
             return None
         for appended in known:
             if appended.base_sequence == batch.base_sequence and appended.last_sequence == batch.last_sequence:
                 return appended
+        if not known:
+            raise self._gap(batch, expected)
         # Half of the circle lies behind: a sequence there was written long ago.
         behind = (known[0].base_sequence - batch.last_sequence) % _SEQUENCE_LIMIT
         if 0 < behind < _SEQUENCE_LIMIT // 2:
@@ -122,10 +133,26 @@ class ProducerStates:
                 f"Producer {batch.producer_id} repeats sequence {batch.base_sequence}, which is older than the "
                 f"{len(known)} batches kept (from {known[0].base_sequence})"
             )
-        raise OutOfOrderSequence(
+        raise self._gap(batch, expected)
+
+    @staticmethod
+    def _gap(batch: BatchHeader, expected: int) -> OutOfOrderSequence:
+        return OutOfOrderSequence(
             f"Producer {batch.producer_id} at epoch {batch.producer_epoch}: expected sequence {expected}, "
             f"got {batch.base_sequence!r}"
         )
+
+    def check_epoch(self, batch: BatchHeader) -> None:
+        """Like `check` for what a coordinator writes in a producer's name, which carries no sequence.
+
+        Raises:
+            InvalidProducerEpoch: A newer instance of this producer has written.
+        """
+        producer = self._producers.get(batch.producer_id)
+        if producer is not None and batch.producer_epoch < producer.producer_epoch:
+            raise InvalidProducerEpoch(
+                f"Producer {batch.producer_id} is at epoch {producer.producer_epoch}, got {batch.producer_epoch!r}"
+            )
 
     def record(self, batch: BatchHeader, *, base_offset: int, now_ms: int) -> None:
         """Takes note of a batch that was written at `base_offset`."""
@@ -140,12 +167,27 @@ class ProducerStates:
             AppendedBatch(batch.base_sequence, batch.last_sequence, base_offset, last_offset, batch.max_timestamp_ms)
         )
 
-    def expire(self, *, now_ms: int, idle_ms: int) -> int:
-        """Forgets producers that have been silent for longer than `idle_ms`; returns how many."""
-        idle = [key for key, producer in self._producers.items() if now_ms - producer.last_seen_ms > idle_ms]
+    def expire(self, *, now_ms: int, idle_ms: int, kept: Container[int] = ()) -> int:
+        """Forgets producers that have been silent for longer than `idle_ms`, but for `kept`; returns how many."""
+        idle = [
+            key
+            for key, producer in self._producers.items()
+            if now_ms - producer.last_seen_ms > idle_ms and key not in kept
+        ]
         for producer_id in idle:
             del self._producers[producer_id]
         return len(idle)
+
+    def describe(self) -> Iterator[ProducerDescription]:
+        """Yields what an administrator is told of each producer."""
+        for producer_id, producer in self._producers.items():
+            last = producer.batches[-1] if producer.batches else None
+            yield ProducerDescription(
+                producer_id,
+                producer.producer_epoch,
+                -1 if last is None else last.last_sequence,
+                producer.last_seen_ms if last is None else last.timestamp_ms,
+            )
 
     def dump(self) -> list[list[int]]:
         """Returns the state as rows of integers, for the partition's checkpoint."""

@@ -9,12 +9,12 @@ Called by `partition`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from yeoul.log.disk import Buffer
 from yeoul.log.segment import Segment
-from yeoul.wire.records import HEADER_BYTES, decode_records, read_header
+from yeoul.wire.records import HEADER_BYTES, decode_records, iter_batches, read_header
 
 __all__ = ["ColdRead", "Fetched", "Place", "RecentReads", "TimestampOffset", "first_record_since", "read_cached"]
 
@@ -31,11 +31,15 @@ class Fetched:
         data: Whole batches; the first one holds the offset asked for. Empty when there is nothing to read yet.
         high_watermark: As it stood when the read was made.
         start_offset: As it stood when the read was made.
+        last_stable_offset: As it stood when the read was made.
+        aborted: Producer id and first offset of the aborted transactions in `data`, for a read that leaves them out.
     """
 
     data: Buffer
     high_watermark: int
     start_offset: int
+    last_stable_offset: int
+    aborted: Sequence[tuple[int, int]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class ColdRead:
-    """A read whose bytes are not in memory: call `load` in a thread."""
+    """A read whose bytes are not in memory: call `load` in a thread.
+
+    `bound_offset` is where it ends, if that is below `limit_position`; `aborted` has what there is up to there.
+    """
 
     segment: Segment
     offset: int
@@ -65,6 +72,9 @@ class ColdRead:
     whole_first_batch: bool
     high_watermark: int
     start_offset: int
+    last_stable_offset: int
+    bound_offset: int | None = None
+    aborted: Sequence[tuple[int, int]] = ()
 
     def load(self) -> Fetched:
         """Reads from the disk, waiting for it.
@@ -73,14 +83,21 @@ class ColdRead:
             OSError: The disk cannot be read.
             LogCorrupt: There is no batch where one must be.
         """
-        position = self.segment.find_offset(self.offset, self.limit_position)
-        end = read_end(self.segment, position, self.limit_position, self.max_bytes)
+        limit_position = self.limit_position
+        if self.bound_offset is not None:
+            limit_position = self.segment.find_offset(self.bound_offset, limit_position)
+        position = self.segment.find_offset(self.offset, limit_position)
+        end = read_end(self.segment, position, limit_position, self.max_bytes)
         if end is None:
             header = read_header(self.segment.file.read_at(HEADER_BYTES, position))
             fits = self.whole_first_batch or header.size_bytes <= self.max_bytes
             end = position + header.size_bytes if fits else position
         data = self.segment.file.read_at(end - position, position)
-        return Fetched(data, self.high_watermark, self.start_offset)
+        aborted = self.aborted
+        if aborted and data:
+            *_, (_, last) = iter_batches(data)
+            aborted = [each for each in aborted if each[1] < last.next_offset]
+        return Fetched(data, self.high_watermark, self.start_offset, self.last_stable_offset, aborted)
 
 
 class RecentReads:
@@ -116,6 +133,14 @@ def offset_at(segment: Segment, position: int) -> int | None:
     """Returns the offset of the batch at a position, if the index knows it."""
     entry = segment.index.at_position(position)
     return segment.base_offset + entry.relative_offset if entry.position == position else None
+
+
+def only_batch_end(data: Buffer) -> int | None:
+    """Returns the offset after a read's only batch; None when there are more, or none."""
+    if len(data) < HEADER_BYTES:
+        return None
+    header = read_header(data)
+    return header.next_offset if header.size_bytes == len(data) else None
 
 
 def find_cached(segment: Segment, offset: int, limit: int) -> int | None:

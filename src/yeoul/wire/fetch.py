@@ -29,10 +29,16 @@ _PARTITION_4 = struct.Struct(">ihqqi")
 _PARTITION_5 = struct.Struct(">ihqqqi")
 _PARTITION_11 = struct.Struct(">ihqqqii")
 _PARTITION_12 = struct.Struct(">ihqqqbi")
+_STABLE = struct.Struct(">ihqq")
+_LONG = struct.Struct(">q")
+_ABORTED = struct.Struct(">qq")
 
 
 class FetchResult(NamedTuple):
-    """What one partition answers; `records` are buffers written one after the other, `size_bytes` their sum."""
+    """What one partition answers; `records` are buffers written one after the other, `size_bytes` their sum.
+
+    `aborted` has producer id and first offset of the aborted transactions that a read_committed reader has to skip.
+    """
 
     topic: str
     topic_id: bytes
@@ -43,6 +49,7 @@ class FetchResult(NamedTuple):
     log_start_offset: int = -1
     records: Sequence[Buffer] = ()
     size_bytes: int = 0
+    aborted: Sequence[tuple[int, int]] = ()
 
 
 def encode_response(
@@ -104,8 +111,11 @@ def _append_topic(out: bytearray, version: int, group: list[FetchResult]) -> Non
 
 
 def _append_partition(out: bytearray, version: int, result: FetchResult) -> None:
-    """Everything before the records, the records' length included; no aborted transactions, no preferred replica."""
-    _, _, partition, error_code, high_watermark, last_stable_offset, log_start_offset, _, size_bytes = result
+    """Everything before the records, the records' length included; no preferred replica."""
+    _, _, partition, error_code, high_watermark, last_stable_offset, log_start_offset, _, size_bytes, aborted = result
+    if aborted:
+        _append_with_aborted(out, version, result)
+        return
     if version >= FLEXIBLE_FROM:
         out += _PARTITION_12.pack(partition, error_code, high_watermark, last_stable_offset, log_start_offset, 0, -1)
         append_uvarint(out, size_bytes + 1)
@@ -117,3 +127,24 @@ def _append_partition(out: bytearray, version: int, result: FetchResult) -> None
     else:
         out += _PARTITION_4.pack(partition, error_code, high_watermark, last_stable_offset, -1)
     out += _INT.pack(size_bytes)
+
+
+def _append_with_aborted(out: bytearray, version: int, result: FetchResult) -> None:
+    flexible = version >= FLEXIBLE_FROM
+    out += _STABLE.pack(result.partition, result.error_code, result.high_watermark, result.last_stable_offset)
+    if version >= 5:
+        out += _LONG.pack(result.log_start_offset)
+    if flexible:
+        append_uvarint(out, len(result.aborted) + 1)
+    else:
+        out += _INT.pack(len(result.aborted))
+    for producer_id, first_offset in result.aborted:
+        out += _ABORTED.pack(producer_id, first_offset)
+        if flexible:
+            out.append(0)
+    if version >= 11:
+        out += _INT.pack(-1)
+    if flexible:
+        append_uvarint(out, result.size_bytes + 1)
+    else:
+        out += _INT.pack(result.size_bytes)

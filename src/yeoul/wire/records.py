@@ -25,6 +25,7 @@ __all__ = [
     "HEADER_BYTES",
     "LOG_APPEND_TIME",
     "LOG_OVERHEAD_BYTES",
+    "TRANSACTIONAL_BIT",
     "BatchHeader",
     "Record",
     "check_crc",
@@ -49,7 +50,8 @@ _OFFSETS = struct.Struct(">qii")
 _CRC_START = 21
 _CODEC_MASK = 0x07
 _APPEND_TIME_BIT = 0x08
-_TRANSACTIONAL_BIT = 0x10
+TRANSACTIONAL_BIT = 0x10
+"""In the attributes of a batch that belongs to a transaction."""
 _CONTROL_BIT = 0x20
 _SMALLEST_RECORD_BYTES = 7
 _MAX_RECORD_HEADERS = 100_000
@@ -106,7 +108,7 @@ class BatchHeader(NamedTuple):
 
     @property
     def is_transactional(self) -> bool:
-        return bool(self.attributes & _TRANSACTIONAL_BIT)
+        return bool(self.attributes & TRANSACTIONAL_BIT)
 
     @property
     def is_control(self) -> bool:
@@ -246,7 +248,7 @@ def encode_batch(
     for record in records:
         _append_record(payload, record, base_offset, base_timestamp_ms)
     body = compress(codec, payload)
-    attributes = codec | (_TRANSACTIONAL_BIT if transactional else 0) | (_CONTROL_BIT if control else 0)
+    attributes = codec | (TRANSACTIONAL_BIT if transactional else 0) | (_CONTROL_BIT if control else 0)
     batch = bytearray(HEADER_BYTES) + body
     _HEADER.pack_into(
         batch,

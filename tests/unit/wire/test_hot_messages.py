@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from yeoul.wire import fetch, frames, produce
 from yeoul.wire.errors import ProtocolError
-from yeoul.wire.messages.fetch import FETCH, FetchableTopicResponse, FetchResponse, PartitionData
+from yeoul.wire.messages.fetch import FETCH, AbortedTransaction, FetchableTopicResponse, FetchResponse, PartitionData
 from yeoul.wire.messages.produce import (
     PRODUCE,
     PartitionProduceData,
@@ -97,7 +97,13 @@ def test_produce_responses_are_the_tables_bytes(version: int, topics: list[tuple
             st.binary(min_size=16, max_size=16),
             st.lists(
                 st.tuples(
-                    int32s, codes, int64s, int64s, int64s, st.lists(st.binary(min_size=1, max_size=200), max_size=2)
+                    int32s,
+                    codes,
+                    int64s,
+                    int64s,
+                    int64s,
+                    st.lists(st.binary(min_size=1, max_size=200), max_size=2),
+                    st.lists(st.tuples(int64s, int64s), max_size=3),
                 ),
                 min_size=1,
                 max_size=3,
@@ -122,17 +128,23 @@ def test_fetch_responses_are_the_tables_bytes(version: int, topics: list[tuple[s
                         high_watermark=high,
                         last_stable_offset=stable,
                         log_start_offset=start,
-                        aborted_transactions=None,
+                        aborted_transactions=[
+                            AbortedTransaction(producer_id=producer_id, first_offset=first)
+                            for producer_id, first in aborted
+                        ]
+                        or None,
                         records=b"".join(records),
                     )
-                    for index, code, high, stable, start, records in partitions
+                    for index, code, high, stable, start, records, aborted in partitions
                 ],
             )
             for name, topic_id, partitions in topics
         ],
     )
     results = [
-        fetch.FetchResult(name, topic_id, *partition, size_bytes=sum(map(len, partition[-1])))
+        fetch.FetchResult(
+            name, topic_id, *partition[:-1], size_bytes=sum(map(len, partition[-2])), aborted=partition[-1]
+        )
         for name, topic_id, partitions in topics
         for partition in partitions
     ]

@@ -17,6 +17,9 @@ them, call `coordinator.stored(token, ErrorCode.NONE, now_ms)`; when the append 
 `stored` returns effects as well. Effects are to be carried out in order, and stores reported in the order they were
 asked for. `now_ms` is any clock that never runs backwards, wall time included: offsets are stamped with it.
 
+Offsets that a transaction commits (`CommitRequest.producer_id`) are held back until `end_transaction` says how it
+ended.
+
 Queries change nothing: `fetch_offsets`, `list_groups`, `describe_group`.
 
 Invariants: a member has at most one join or one sync waiting; a committed offset is visible only once its record is
@@ -87,6 +90,8 @@ class _PendingCommit:
     group_id: str
     offsets: Mapping[TopicPartition, CommittedOffset]
     refused: Mapping[TopicPartition, ErrorCode]
+    producer_id: int = -1
+    replaced: Mapping[TopicPartition, CommittedOffset] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,14 @@ class _PendingDeletion:
     whole_group: bool = False
 
 
+@dataclass(slots=True)
+class _HeldBack:
+    """The offsets of a producer's open transaction, by group."""
+
+    producer_epoch: int
+    groups: dict[str, dict[TopicPartition, CommittedOffset]] = field(default_factory=dict)
+
+
 _Pending = _PendingAssignment | _PendingCommit | _PendingDeletion
 
 
@@ -110,6 +123,7 @@ class Coordinator:
         self._config = config or GroupConfig()
         self._groups: dict[str, Group] = {}
         self._offsets: dict[str, dict[TopicPartition, CommittedOffset]] = {}
+        self._held_back: dict[int, _HeldBack] = {}
         self._pending: dict[int, _Pending] = {}
         self._next_token = 1
         self._deadlines: list[tuple[int, str]] = []
@@ -208,8 +222,40 @@ class Coordinator:
             effects.append(Reply(request.request_id, CommitReply(refused)))
             return
         records = tuple(_offset_record(request.group_id, partition, taken) for partition, taken in offsets.items())
-        pending = _PendingCommit(request.request_id, request.group_id, offsets, refused)
-        self._store(pending, records, effects)
+        replaced: Mapping[TopicPartition, CommittedOffset] = {}
+        if request.producer_id >= 0:
+            replaced = self._hold_back(request.producer_id, request.producer_epoch, request.group_id, offsets)
+        pending = _PendingCommit(request.request_id, request.group_id, offsets, refused, request.producer_id, replaced)
+        self._store(pending, records, effects, request.producer_id, request.producer_epoch)
+
+    def _hold_back(
+        self, producer_id: int, producer_epoch: int, group_id: str, offsets: Mapping[TopicPartition, CommittedOffset]
+    ) -> Mapping[TopicPartition, CommittedOffset]:
+        """Takes a transaction's offsets, unstable from now on; returns those of the same transaction they replace."""
+        transaction = self._held_back.setdefault(producer_id, _HeldBack(producer_epoch))
+        held = transaction.groups.setdefault(group_id, {})
+        replaced = {partition: held[partition] for partition in offsets if partition in held}
+        held.update(offsets)
+        return replaced
+
+    def end_transaction(self, producer_id: int, *, commit: bool) -> None:
+        """The marker of a producer's transaction is durable: the offsets it held back are visible, or gone."""
+        transaction = self._held_back.pop(producer_id, None)
+        if transaction is not None and commit:
+            for group_id, offsets in transaction.groups.items():
+                if offsets:
+                    self._make_visible(group_id, offsets)
+
+    def _make_visible(self, group_id: str, offsets: Mapping[TopicPartition, CommittedOffset]) -> None:
+        self._offsets.setdefault(group_id, {}).update(offsets)
+        if group_id not in self._groups:
+            self._groups[group_id] = Group(group_id, self._config)
+
+    def unstable_partitions(self, group_id: str) -> set[TopicPartition]:
+        """Returns the partitions of a group whose committed offset hangs on an open transaction."""
+        return {
+            partition for transaction in self._held_back.values() for partition in transaction.groups.get(group_id, ())
+        }
 
     def _commit_error(self, request: CommitRequest, now_ms: int) -> ErrorCode:
         if not request.group_id:
@@ -281,11 +327,18 @@ class Coordinator:
 
     # -- what was stored ----------------------------------------------------------------------------------------
 
-    def _store(self, pending: _Pending, records: tuple[KeyValue, ...], effects: list[Effect]) -> None:
+    def _store(
+        self,
+        pending: _Pending,
+        records: tuple[KeyValue, ...],
+        effects: list[Effect],
+        producer_id: int = -1,
+        producer_epoch: int = -1,
+    ) -> None:
         token = self._next_token
         self._next_token += 1
         self._pending[token] = pending
-        effects.append(Store(token, records))
+        effects.append(Store(token, records, producer_id, producer_epoch))
 
     def stored(self, token: int, error: ErrorCode, now_ms: int) -> list[Effect]:
         """Takes the outcome of a `Store`; each token once."""
@@ -304,12 +357,26 @@ class Coordinator:
         return effects
 
     def _commit_stored(self, pending: _PendingCommit, error: ErrorCode, effects: list[Effect]) -> None:
-        if not error:
-            self._offsets.setdefault(pending.group_id, {}).update(pending.offsets)
-            if pending.group_id not in self._groups:
-                self._groups[pending.group_id] = Group(pending.group_id, self._config)
+        if pending.producer_id >= 0:
+            if error:
+                self._let_go(pending)
+        elif not error:
+            self._make_visible(pending.group_id, pending.offsets)
         errors = {**dict.fromkeys(pending.offsets, error), **pending.refused}
         effects.append(Reply(pending.request_id, CommitReply(errors)))
+
+    def _let_go(self, pending: _PendingCommit) -> None:
+        """A transaction's offsets were not stored: what it had committed before them counts."""
+        transaction = self._held_back.get(pending.producer_id)
+        if transaction is None:
+            return
+        held = transaction.groups.get(pending.group_id, {})
+        for partition, offset in pending.offsets.items():
+            if held.get(partition) is offset:
+                del held[partition]
+        held.update(pending.replaced)
+        if not any(transaction.groups.values()):
+            del self._held_back[pending.producer_id]
 
     def _deletion_stored(self, pending: _PendingDeletion, error: ErrorCode, effects: list[Effect]) -> None:
         if not error:
@@ -377,14 +444,20 @@ class Coordinator:
 
     # -- start --------------------------------------------------------------------------------------------------
 
-    def replay(self, key: bytes, value: bytes | None) -> None:
-        """Takes one record of `__consumer_offsets`.
+    def replay(self, key: bytes, value: bytes | None, producer_id: int = -1, producer_epoch: int = -1) -> None:
+        """Takes one record of `__consumer_offsets`; the producer is that of its batch, if that is transactional.
+
+        The markers between them are handed to `end_transaction`.
 
         Raises:
             yeoul.errors.PeerError: It is damaged, or of a version that is not known.
         """
         about = decode_key(key)
-        if isinstance(about, OffsetKey):
+        if isinstance(about, OffsetKey) and producer_id >= 0:
+            if value is not None:
+                offsets = {(about.topic, about.partition): decode_offset_value(value)}
+                self._hold_back(producer_id, producer_epoch, about.group_id, offsets)
+        elif isinstance(about, OffsetKey):
             held = self._offsets.setdefault(about.group_id, {})
             if value is None:
                 held.pop((about.topic, about.partition), None)
@@ -406,13 +479,24 @@ class Coordinator:
             self._schedule(group)
 
     def snapshot_records(self, now_ms: int) -> Iterator[KeyValue]:
-        """Yields the records from which `replay` would rebuild all that is stored now."""
+        """Yields the records from which `replay` would rebuild all that is stored now, but for open transactions."""
         for group_id, held in self._offsets.items():
             for partition, committed in held.items():
                 yield _offset_record(group_id, partition, committed)
         for group in self._groups.values():
             if group.protocol_type:
                 yield self._group_record(group, now_ms, None)
+
+    def snapshot_transactions(self) -> Iterator[tuple[int, int, tuple[KeyValue, ...]]]:
+        """Yields producer id, producer epoch and records of each open transaction with offsets."""
+        for producer_id, transaction in self._held_back.items():
+            records = tuple(
+                _offset_record(group_id, partition, taken)
+                for group_id, offsets in transaction.groups.items()
+                for partition, taken in offsets.items()
+            )
+            if records:
+                yield producer_id, transaction.producer_epoch, records
 
     # -- queries ------------------------------------------------------------------------------------------------
 

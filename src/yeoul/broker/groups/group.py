@@ -433,6 +433,9 @@ class Group:
     def commit_error(self, request: CommitRequest, now_ms: int) -> ErrorCode:
         """Returns whether offsets may be committed; a member's commit keeps its session alive."""
         if request.generation_id < 0 and not request.member_id:
+            if request.producer_id >= 0:
+                # A transactional producer need not know the group: its transactional id fences it.
+                return ErrorCode.NONE
             return ErrorCode.NONE if self.state is GroupState.EMPTY else ErrorCode.UNKNOWN_MEMBER_ID
         error = self._member_error(request.member_id, request.group_instance_id)
         if error:

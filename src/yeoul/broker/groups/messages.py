@@ -181,7 +181,10 @@ class CommittedOffset:
 
 @dataclass(frozen=True, slots=True)
 class CommitRequest:
-    """A commit of offsets; `generation_id` is -1 and `member_id` empty from a consumer that is in no group."""
+    """A commit of offsets; `generation_id` is -1 and `member_id` empty from a consumer that is in no group.
+
+    With a `producer_id` it is part of that producer's transaction: visible once that commits, gone if it aborts.
+    """
 
     request_id: int
     group_id: str
@@ -189,6 +192,8 @@ class CommitRequest:
     member_id: str
     group_instance_id: str | None
     offsets: Mapping[TopicPartition, CommittedOffset]
+    producer_id: int = -1
+    producer_epoch: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,10 +281,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Effect: append records, in this order, and report back with `Coordinator.stored(token, error, now_ms)`."""
+    """Effect: append records, in this order, and report back with `Coordinator.stored(token, error, now_ms)`.
+
+    With a `producer_id` they are one batch of that producer's transaction.
+    """
 
     token: int
     records: tuple[KeyValue, ...]
+    producer_id: int = -1
+    producer_epoch: int = -1
 
 
 Effect = Reply | Store

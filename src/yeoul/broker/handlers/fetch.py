@@ -3,7 +3,6 @@
 Deviations:
 - fetch sessions (KIP-227) are declined, as a broker may: every response carries session id 0, so every request names
   all of its partitions;
-- without transactions the last stable offset is the high watermark, and no transaction is listed as aborted;
 - a response for a peer that does not take its earlier ones is empty, so that memory stays bounded.
 """
 
@@ -24,6 +23,8 @@ from yeoul.wire.fetch import FetchResult, encode_response
 from yeoul.wire.messages.fetch import FETCH, FetchRequest
 
 __all__ = ["HANDLER"]
+
+_READ_COMMITTED = 1
 
 
 @dataclass(slots=True)
@@ -47,16 +48,20 @@ class _Fetch:
         "_listening",
         "_min_bytes",
         "_node",
+        "_stable_only",
         "_timer",
         "_wake_scheduled",
         "budget",
         "wanted",
     )
 
-    def __init__(self, node: Node, call: Call, wanted: list[_Wanted], budget: int, min_bytes: int) -> None:
+    def __init__(
+        self, node: Node, call: Call, wanted: list[_Wanted], budget: int, min_bytes: int, stable_only: bool
+    ) -> None:
         self._node = node
         self._call = call
         self._min_bytes = min_bytes
+        self._stable_only = stable_only
         self._listening: list[PartitionLog] = []
         self._timer: asyncio.TimerHandle | None = None
         self._wake_scheduled = False
@@ -101,7 +106,9 @@ class _Fetch:
             fenced = wanted.leader_epoch < LEADER_EPOCH
             return _refusal(wanted, ErrorCode.FENCED_LEADER_EPOCH if fenced else ErrorCode.UNKNOWN_LEADER_EPOCH)
         try:
-            fetched = partition.read(wanted.offset, max(0, max_bytes), whole_first_batch=first)
+            fetched = partition.read(
+                wanted.offset, max(0, max_bytes), whole_first_batch=first, stable_only=self._stable_only
+            )
         except YeoulError as error:
             return _refusal(wanted, error_code_of(error))
         return fetched if isinstance(fetched, ColdRead) else _result(wanted, fetched)
@@ -149,7 +156,10 @@ class _Fetch:
 
     def _look_again(self) -> None:
         self._wake_scheduled = False
-        if self._timer is None or (self._min_bytes > 1 and self._held_bytes() < self._awaited_bytes):
+        if self._timer is None:
+            return
+        # What a marker makes stable was there before, so for a read_committed reader sizes tell nothing.
+        if self._min_bytes > 1 and not self._stable_only and self._held_bytes() < self._awaited_bytes:
             return
         results, size_bytes, cold = self._read()
         if size_bytes >= self._min_bytes or cold:
@@ -180,7 +190,7 @@ class _Fetch:
     def _answer(self, results: list[FetchResult]) -> None:
         call = self._call
         if call.origin.is_congested():
-            results = [result._replace(records=(), size_bytes=0) for result in results]
+            results = [result._replace(records=(), size_bytes=0, aborted=()) for result in results]
         call.answer_parts(encode_response(call.correlation_id, call.version, results))
 
 
@@ -199,10 +209,11 @@ def _result(wanted: _Wanted, fetched: Fetched) -> FetchResult:
         wanted.number,
         0,
         high_watermark,
-        high_watermark,
+        fetched.last_stable_offset,
         start_offset,
         (data,),
         len(data),
+        fetched.aborted,
     )
 
 
@@ -232,7 +243,8 @@ def _serve(node: Node, call: Call, frame: memoryview, position: int) -> None:
         call.answer_parts(parts)
         return
     budget = min(request.max_bytes, node.config.limits.fetch_bytes)
-    _Fetch(node, call, _wanted(request), budget, request.min_bytes).begin(request.max_wait_ms)
+    stable_only = request.isolation_level == _READ_COMMITTED
+    _Fetch(node, call, _wanted(request), budget, request.min_bytes, stable_only).begin(request.max_wait_ms)
 
 
 HANDLER = RawHandler(FETCH, 4, 17, _serve)

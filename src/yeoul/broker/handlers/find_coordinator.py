@@ -1,7 +1,6 @@
-"""FindCoordinator 0-6: this broker coordinates every group.
+"""FindCoordinator 0-6: this broker coordinates every group and every transactional id.
 
-Deviations: transactions (key type 1) are refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED, which clients treat as
-final: there is no transaction coordinator yet. Share groups (key type 2) are refused with INVALID_REQUEST.
+Deviations: share groups (key type 2) are refused with INVALID_REQUEST.
 """
 
 from __future__ import annotations
@@ -40,10 +39,8 @@ def _answer(node: Node, request: FindCoordinatorRequest, call: Call) -> FindCoor
 
 
 def _refusal(key_type: int) -> tuple[ErrorCode, str | None]:
-    if key_type == _GROUP:
+    if key_type in (_GROUP, _TRANSACTION):
         return ErrorCode.NONE, None
-    if key_type == _TRANSACTION:
-        return ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "Transactions are not supported yet"
     return ErrorCode.INVALID_REQUEST, f"Expected a group (0) or a transaction (1), got key type {key_type}"
 
 

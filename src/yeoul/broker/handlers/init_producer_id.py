@@ -1,25 +1,42 @@
-"""InitProducerId 0-5: a producer id for an idempotent producer.
+"""InitProducerId 0-5: a producer id and epoch, for an idempotent producer or for a transactional id.
 
-Deviations: a transactional id is refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED, which clients treat as final:
-there is no transaction coordinator yet. (Without a transactional id every request gets a new producer id, also one
-that names the id it had: so does Kafka.)
+Deviations: where Kafka answers CONCURRENT_TRANSACTIONS while it aborts what the last instance left open, the answer
+here waits for that. (Without a transactional id every request gets a new producer id, also one that names the id it
+had: so does Kafka.)
 """
 
 from __future__ import annotations
 
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.node import Node
-from yeoul.wire.errors import ErrorCode
+from yeoul.broker.refusals import epoch_error
+from yeoul.broker.transactions.messages import InitReply, InitRequest
 from yeoul.wire.messages.init_producer_id import INIT_PRODUCER_ID, InitProducerIdRequest, InitProducerIdResponse
 
 __all__ = ["HANDLER"]
 
+_FENCED_FROM = 4
 
-def _answer(node: Node, request: InitProducerIdRequest, call: Call) -> InitProducerIdResponse:
-    if request.transactional_id is not None:
-        refused = ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-        return InitProducerIdResponse(error_code=refused, producer_id=-1, producer_epoch=-1)
-    return InitProducerIdResponse(producer_id=node.log.allocate_producer_id(), producer_epoch=0)
+
+def _answer(node: Node, request: InitProducerIdRequest, call: Call) -> InitProducerIdResponse | None:
+    transactional_id = request.transactional_id
+    if transactional_id is None:
+        return InitProducerIdResponse(producer_id=node.log.allocate_producer_id(), producer_epoch=0)
+
+    def make(request_id: int) -> InitRequest:
+        return InitRequest(
+            request_id, transactional_id, request.transaction_timeout_ms, request.producer_id, request.producer_epoch
+        )
+
+    def answer(reply: InitReply) -> None:
+        error = epoch_error(reply.error, known=call.version >= _FENCED_FROM)
+        response = InitProducerIdResponse(
+            error_code=error, producer_id=reply.producer_id, producer_epoch=reply.producer_epoch
+        )
+        call.answer(INIT_PRODUCER_ID, response)
+
+    node.transactions.ask(make, InitReply, answer)
+    return None
 
 
 HANDLER = MessageHandler(INIT_PRODUCER_ID, 0, 5, _answer)

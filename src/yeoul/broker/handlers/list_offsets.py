@@ -1,7 +1,6 @@
 """ListOffsets 1-10: the start, the end, or the first record at or after a time.
 
-Deviations: time stamps -4 (earliest local) is the start, and -5 (latest tiered) is unknown: nothing is tiered. Without
-transactions the last stable offset, for read_committed, is the high watermark.
+Deviations: time stamps -4 (earliest local) is the start, and -5 (latest tiered) is unknown: nothing is tiered.
 """
 
 from __future__ import annotations
@@ -25,6 +24,8 @@ from yeoul.wire.messages.list_offsets import (
 __all__ = ["HANDLER"]
 
 
+_READ_COMMITTED = 1
+
 Search = Callable[[], TimestampOffset | None]
 
 
@@ -33,7 +34,11 @@ def _answer(node: Node, request: ListOffsetsRequest, call: Call) -> ListOffsetsR
     response = ListOffsetsResponse(
         topics=[
             ListOffsetsTopicResponse(
-                name=topic.name, partitions=[_look_up(node, topic.name, each, searches) for each in topic.partitions]
+                name=topic.name,
+                partitions=[
+                    _look_up(node, topic.name, each, searches, request.isolation_level == _READ_COMMITTED)
+                    for each in topic.partitions
+                ],
             )
             for topic in request.topics
         ]
@@ -52,7 +57,11 @@ def _answer(node: Node, request: ListOffsetsRequest, call: Call) -> ListOffsetsR
 
 
 def _look_up(
-    node: Node, topic: str, wanted: ListOffsetsPartition, searches: list[tuple[ListOffsetsPartitionResponse, Search]]
+    node: Node,
+    topic: str,
+    wanted: ListOffsetsPartition,
+    searches: list[tuple[ListOffsetsPartitionResponse, Search]],
+    stable_only: bool,
 ) -> ListOffsetsPartitionResponse:
     """Returns the answer, or one that a search in a thread will fill in."""
     found = ListOffsetsPartitionResponse(partition_index=wanted.partition_index, offset=-1, timestamp=-1)
@@ -66,18 +75,31 @@ def _look_up(
     found.leader_epoch = LEADER_EPOCH
     match wanted.timestamp:
         case -1:
-            found.offset = partition.high_watermark
+            found.offset = partition.last_stable_offset if stable_only else partition.high_watermark
         case -2 | -4:
             found.offset = partition.start_offset
         case -3:
-            searches.append((found, partition.newest_timestamp))
+            searches.append((found, _bounded(partition, partition.newest_timestamp, stable_only)))
         case timestamp_ms if timestamp_ms >= 0:
-            searches.append((found, _search_time(partition, timestamp_ms)))
+            searches.append((found, _bounded(partition, _search_time(partition, timestamp_ms), stable_only)))
     return found
 
 
 def _search_time(partition: PartitionLog, timestamp_ms: int) -> Search:
     return lambda: partition.find_timestamp(timestamp_ms)
+
+
+def _bounded(partition: PartitionLog, search: Search, stable_only: bool) -> Search:
+    """Returns a search that finds nothing beyond the last stable offset as it stands now, if that is wanted."""
+    if not stable_only:
+        return search
+    bound = partition.last_stable_offset
+
+    def bounded() -> TimestampOffset | None:
+        found = search()
+        return found if found is not None and found.offset < bound else None
+
+    return bounded
 
 
 def _search(searches: list[tuple[ListOffsetsPartitionResponse, Search]]) -> None:

@@ -1,7 +1,7 @@
 """OffsetFetch 1-9: committed offsets, of one group, or from version 8 of several.
 
-Deviations: `require_stable` always holds, for there are no transactions yet; member id and epoch (KIP-848) are not
-checked.
+With `require_stable` an offset that an open transaction is about to replace is refused for now
+(UNSTABLE_OFFSET_COMMIT). Deviations: member id and epoch (KIP-848) are not checked.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.groups.messages import CommittedOffset
 from yeoul.broker.node import Node
+from yeoul.wire.errors import ErrorCode
 from yeoul.wire.messages.offset_fetch import (
     OFFSET_FETCH,
     OffsetFetchRequest,
@@ -28,12 +29,12 @@ __all__ = ["HANDLER"]
 _BATCHED_FROM = 8
 _NOTHING = CommittedOffset(-1)
 
-Found = list[tuple[str, list[tuple[int, CommittedOffset]]]]
+Found = list[tuple[str, list[tuple[int, CommittedOffset, ErrorCode]]]]
 
 
 def _answer(node: Node, request: OffsetFetchRequest, call: Call) -> OffsetFetchResponse:
     if call.version >= _BATCHED_FROM:
-        return OffsetFetchResponse(groups=[_group(node, each) for each in request.groups])
+        return OffsetFetchResponse(groups=[_group(node, each, request.require_stable) for each in request.groups])
     wanted = None if request.topics is None else [(topic.name, topic.partition_indexes) for topic in request.topics]
     return OffsetFetchResponse(
         topics=[
@@ -45,16 +46,17 @@ def _answer(node: Node, request: OffsetFetchRequest, call: Call) -> OffsetFetchR
                         committed_offset=committed.offset,
                         committed_leader_epoch=committed.leader_epoch,
                         metadata=committed.metadata,
+                        error_code=error,
                     )
-                    for number, committed in partitions
+                    for number, committed, error in partitions
                 ],
             )
-            for topic, partitions in _find(node, request.group_id, wanted)
+            for topic, partitions in _find(node, request.group_id, wanted, request.require_stable)
         ]
     )
 
 
-def _group(node: Node, request: OffsetFetchRequestGroup) -> OffsetFetchResponseGroup:
+def _group(node: Node, request: OffsetFetchRequestGroup, require_stable: bool) -> OffsetFetchResponseGroup:
     wanted = None if request.topics is None else [(topic.name, topic.partition_indexes) for topic in request.topics]
     return OffsetFetchResponseGroup(
         group_id=request.group_id,
@@ -67,25 +69,32 @@ def _group(node: Node, request: OffsetFetchRequestGroup) -> OffsetFetchResponseG
                         committed_offset=committed.offset,
                         committed_leader_epoch=committed.leader_epoch,
                         metadata=committed.metadata,
+                        error_code=error,
                     )
-                    for number, committed in partitions
+                    for number, committed, error in partitions
                 ],
             )
-            for topic, partitions in _find(node, request.group_id, wanted)
+            for topic, partitions in _find(node, request.group_id, wanted, require_stable)
         ],
     )
 
 
-def _find(node: Node, group_id: str, wanted: Iterable[tuple[str, Sequence[int]]] | None) -> Found:
+def _find(node: Node, group_id: str, wanted: Iterable[tuple[str, Sequence[int]]] | None, require_stable: bool) -> Found:
     """Returns the committed offsets by topic; -1 where there is none; all that there are when `wanted` is None."""
-    held = node.groups.coordinator.fetch_offsets(group_id)
+    coordinator = node.groups.coordinator
+    held = coordinator.fetch_offsets(group_id)
+    unstable = coordinator.unstable_partitions(group_id) if require_stable else frozenset()
+
+    def stable(topic: str, number: int) -> tuple[int, CommittedOffset, ErrorCode]:
+        if (topic, number) in unstable:
+            return number, _NOTHING, ErrorCode.UNSTABLE_OFFSET_COMMIT
+        return number, held.get((topic, number), _NOTHING), ErrorCode.NONE
+
     if wanted is not None:
-        return [
-            (topic, [(number, held.get((topic, number), _NOTHING)) for number in numbers]) for topic, numbers in wanted
-        ]
-    found: dict[str, list[tuple[int, CommittedOffset]]] = {}
-    for (topic, number), committed in held.items():
-        found.setdefault(topic, []).append((number, committed))
+        return [(topic, [stable(topic, number) for number in numbers]) for topic, numbers in wanted]
+    found: dict[str, list[tuple[int, CommittedOffset, ErrorCode]]] = {}
+    for topic, number in {**dict.fromkeys(held), **dict.fromkeys(unstable)}:
+        found.setdefault(topic, []).append(stable(topic, number))
     return list(found.items())
 
 

@@ -3,7 +3,8 @@
 Deviations:
 - every acknowledgement, for acks=1 as for acks=all, waits until the bytes are durable (under flush=commit);
 - `timeout_ms` is not enforced: there are no replicas to wait for, and a failing disk stops the broker;
-- transactional batches are refused with INVALID_TXN_STATE: there is no transaction coordinator yet;
+- a transactional batch waits for its partition to be in the transaction: added by the client before (below version
+  12), or with its first batch (from version 12 on, KIP-890); it is alone in its partition's data;
 - a topic's `compression.type` other than `producer` is not enforced: batches are stored as they were sent.
 """
 
@@ -18,12 +19,14 @@ from yeoul.log.partition import PartitionLog
 from yeoul.wire.errors import ErrorCode, ProtocolError
 from yeoul.wire.frames import frame_response
 from yeoul.wire.messages.produce import PRODUCE
-from yeoul.wire.produce import ProduceData, ProduceResult, encode_response, read_request
+from yeoul.wire.produce import ProduceData, ProduceRequest, ProduceResult, encode_response, read_request
 from yeoul.wire.records import BatchHeader, decode_records, patch_append_time, read_header, validate_produced
 
 __all__ = ["HANDLER"]
 
 _OLDEST_SERVED = 3
+_ABORTABLE_ERRORS_FROM = 11
+_ENLISTED_FROM = 12
 
 
 class _Acknowledgement:
@@ -40,10 +43,23 @@ class _Acknowledgement:
 
     def add(self, result: ProduceResult, partition: PartitionLog | None, end_offset: int) -> None:
         """Takes one partition's result; a partition that was appended to is waited for."""
-        index = len(self.results)
         self.results.append(result)
-        if partition is None:
-            return
+        if partition is not None:
+            self._await(len(self.results) - 1, partition, end_offset)
+
+    def reserve(self, data: ProduceData) -> int:
+        """Keeps the place of a result that comes later, with `fill`; returns its index."""
+        self.results.append(ProduceResult(data.topic, data.partition))
+        self.missing += 1
+        return len(self.results) - 1
+
+    def fill(self, index: int, result: ProduceResult, partition: PartitionLog | None, end_offset: int) -> None:
+        self.results[index] = result
+        if partition is not None:
+            self._await(index, partition, end_offset)
+        self.one_done()
+
+    def _await(self, index: int, partition: PartitionLog, end_offset: int) -> None:
         if not partition.when_committed(end_offset, lambda failure: self._committed(index, failure)):
             self.missing += 1
 
@@ -69,7 +85,7 @@ def _serve(node: Node, call: Call, frame: memoryview, position: int) -> None:
         raise ProtocolError(ErrorCode.UNSUPPORTED_VERSION, f"Produce version {call.version} is not served")
     request = read_request(frame, call.version, position)
     if request.acks == 0:
-        _append_unacknowledged(node, call, request.data)
+        _append_unacknowledged(node, call, request)
         return
     acknowledgement = _Acknowledgement(node, call)
     for data in request.data:
@@ -77,21 +93,75 @@ def _serve(node: Node, call: Call, frame: memoryview, position: int) -> None:
             refusal = ProduceResult(data.topic, data.partition, ErrorCode.INVALID_REQUIRED_ACKS)
             acknowledgement.add(refusal, None, 0)
             continue
-        acknowledgement.add(*_append(node, data))
+        if request.transactional_id is not None and _must_wait(node, data, call.version):
+            _append_enlisted(node, request, data, acknowledgement)
+            continue
+        acknowledgement.add(*_append(node, data, request.transactional_id, call.version))
     acknowledgement.one_done()
 
 
-def _append_unacknowledged(node: Node, call: Call, data: list[ProduceData]) -> None:
+def _append_unacknowledged(node: Node, call: Call, request: ProduceRequest) -> None:
     """Without responses a failure can be told only by closing the connection, as Kafka does."""
-    for each in data:
-        result, _, _ = _append(node, each)
+    for each in request.data:
+        result, _, _ = _append(node, each, request.transactional_id, call.version)
         if result.error_code:
             message = f"Could not append to {each.topic}-{each.partition}: {result.error_message}"
             raise ProtocolError(ErrorCode(result.error_code), message)
     call.answer_parts(())
 
 
-def _append(node: Node, data: ProduceData) -> tuple[ProduceResult, PartitionLog | None, int]:
+def _must_wait(node: Node, data: ProduceData, version: int) -> bool:
+    """Whether a partition has to be added to the transaction before its records may be written."""
+    partition = node.log.partition(data.topic, data.partition)
+    if version < _ENLISTED_FROM or partition is None or data.topic in INTERNAL_TOPICS or not data.records:
+        return False
+    try:
+        header = read_header(data.records)
+    except ProtocolError:
+        return False  # refused when it is looked at again, to be appended
+    return header.is_transactional and header.producer_id >= 0 and header.producer_id not in partition.transactions.open
+
+
+def _append_enlisted(node: Node, request: ProduceRequest, data: ProduceData, answers: _Acknowledgement) -> None:
+    """Adds the partition to the producer's transaction first; what follows on the same partition waits behind it."""
+    assert data.records is not None
+    index, version = answers.reserve(data), answers.call.version
+    kept = data._replace(records=memoryview(bytearray(data.records)))
+    header = read_header(data.records)
+    transactional_id = request.transactional_id or ""
+
+    def enlisted(error: ErrorCode) -> None:
+        if error:
+            code = _produce_error(error, version)
+            message = f"Could not add {data.topic}-{data.partition} to the transaction: {error.name}"
+            answers.fill(index, ProduceResult(data.topic, data.partition, code, error_message=message), None, 0)
+        else:
+            answers.fill(index, *_append(node, kept, transactional_id, version))
+
+    node.transactions.enlist(
+        transactional_id,
+        header.producer_id,
+        header.producer_epoch,
+        ((data.topic, data.partition),),
+        enlisted,
+        epoch_bumping=True,
+    )
+
+
+def _produce_error(error: ErrorCode, version: int) -> ErrorCode:
+    """Returns the coordinator's refusal as Produce tells it."""
+    if error is ErrorCode.PRODUCER_FENCED:
+        return ErrorCode.INVALID_PRODUCER_EPOCH
+    if error in (ErrorCode.CONCURRENT_TRANSACTIONS, ErrorCode.COORDINATOR_NOT_AVAILABLE):
+        return ErrorCode.NOT_ENOUGH_REPLICAS
+    if error is ErrorCode.TRANSACTION_ABORTABLE and version < _ABORTABLE_ERRORS_FROM:
+        return ErrorCode.INVALID_TXN_STATE
+    return error
+
+
+def _append(
+    node: Node, data: ProduceData, transactional_id: str | None, version: int
+) -> tuple[ProduceResult, PartitionLog | None, int]:
     """Returns the result, and the partition and end offset to wait for."""
     topic, number, records = data
     partition = node.log.partition(topic, number)
@@ -100,6 +170,8 @@ def _append(node: Node, data: ProduceData) -> tuple[ProduceResult, PartitionLog 
     try:
         headers = _checked_headers(node, partition, topic, records)
         assert records is not None
+        if headers[0].is_transactional:
+            _check_transaction(node, partition, data, headers[0], transactional_id, version)
         appended = partition.append(records, headers)
     except YeoulError as error:
         return _refusal(topic, number, error), None, 0
@@ -127,8 +199,9 @@ def _checked_headers(node: Node, partition: PartitionLog, topic: str, records: m
     position, end = 0, len(records)
     while position < end:
         header = validate_produced(records, position, max_batch_bytes=config.max_message_bytes)
-        if header.is_transactional:
-            raise ProtocolError(ErrorCode.INVALID_TXN_STATE, "Transactions are not supported yet")
+        if header.is_transactional and (header.producer_id < 0 or header.size_bytes != end):
+            message = "A transactional batch needs a producer id and stands alone in its partition's data"
+            raise ProtocolError(ErrorCode.INVALID_RECORD, message)
         if config.compacted:
             _check_keys(records, position)
         if config.log_append_time:
@@ -137,6 +210,28 @@ def _checked_headers(node: Node, partition: PartitionLog, topic: str, records: m
         headers.append(header)
         position += header.size_bytes
     return headers
+
+
+def _check_transaction(
+    node: Node,
+    partition: PartitionLog,
+    data: ProduceData,
+    header: BatchHeader,
+    transactional_id: str | None,
+    version: int,
+) -> None:
+    """Raises ProtocolError unless the batch belongs to an open transaction that has this partition."""
+    if transactional_id is None:
+        message = "Expected a transactional id with a transactional batch"
+        raise ProtocolError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, message)
+    producer_id, producer_epoch = header.producer_id, header.producer_epoch
+    if producer_id in partition.transactions.open:
+        return
+    verify = node.transactions.coordinator.verify
+    error = verify(transactional_id, producer_id, producer_epoch, (data.topic, data.partition))
+    if error:
+        message = f"{data.topic}-{data.partition} is not in an open transaction of {transactional_id!r}: {error.name}"
+        raise ProtocolError(_produce_error(error, version), message)
 
 
 def _check_keys(records: memoryview, position: int) -> None:
