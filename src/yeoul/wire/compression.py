@@ -20,6 +20,10 @@ Buffer = bytes | bytearray | memoryview
 
 MAX_DECOMPRESSED_BYTES = 256 << 20
 _FIRST_GUESS_BYTES = 64 << 10
+_USUAL_RATIO = 4
+_MOST_BELIEVED_RATIO = 64
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_ZSTD_LONGEST_HEADER_BYTES = 18
 _XERIAL_MAGIC = b"\x82SNAPPY\x00"
 _XERIAL_HEADER_BYTES = 16
 _XERIAL_BLOCK_BYTES = 32 << 10
@@ -78,7 +82,7 @@ def decompress(codec: Codec, data: Buffer, *, limit_bytes: int = MAX_DECOMPRESSE
             case Codec.LZ4:
                 return _decompress_growing(cramjam.lz4, data, limit_bytes)
             case Codec.ZSTD:
-                return _decompress_growing(cramjam.zstd, data, limit_bytes)
+                return _decompress_growing(cramjam.zstd, data, limit_bytes, _announced_zstd_bytes(memoryview(data)))
     except (cramjam.DecompressionError, struct.error, OverflowError) as error:
         raise ProtocolError(ErrorCode.CORRUPT_MESSAGE, f"Damaged {codec.name.lower()} data: {error}") from error
 
@@ -87,9 +91,25 @@ def _too_large(limit_bytes: int) -> ProtocolError:
     return ProtocolError(ErrorCode.MESSAGE_TOO_LARGE, f"Decompressed records exceed {limit_bytes} bytes")
 
 
-def _decompress_growing(library: ModuleType, data: Buffer, limit_bytes: int) -> bytearray:
-    """Tries with an output that grows fourfold: none of these formats has to say its size beforehand."""
-    size_bytes = min(limit_bytes, max(_FIRST_GUESS_BYTES, 4 * len(data)))
+def _announced_zstd_bytes(data: memoryview) -> int:
+    """Returns the size that a frame's header says it has, 0 if it says none (RFC 8878, 3.1.1.1)."""
+    if len(data) < _ZSTD_LONGEST_HEADER_BYTES or bytes(data[:4]) != _ZSTD_MAGIC:
+        return 0
+    descriptor = data[4]
+    is_single_segment = bool(descriptor & 0x20)
+    start = 5 + (not is_single_segment) + (0, 1, 2, 4)[descriptor & 0x03]
+    field_bytes = (int(is_single_segment), 2, 4, 8)[descriptor >> 6]
+    announced = int.from_bytes(data[start : start + field_bytes], "little")
+    return announced + 256 if field_bytes == 2 else announced
+
+
+def _decompress_growing(library: ModuleType, data: Buffer, limit_bytes: int, announced_bytes: int = 0) -> bytearray:
+    """Tries with an output that grows fourfold: none of these formats has to say its size beforehand.
+
+    What a header announces is the first guess, as far as it is not out of all proportion: it may lie.
+    """
+    guess_bytes = min(announced_bytes, _MOST_BELIEVED_RATIO * len(data)) or _USUAL_RATIO * len(data)
+    size_bytes = min(limit_bytes, max(_FIRST_GUESS_BYTES, guess_bytes))
     while True:
         output = bytearray(size_bytes)
         try:
