@@ -3,6 +3,9 @@
     with Broker() as broker:
         producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
 
+    async with Broker(start=False) as broker:
+        ...
+
 Owns the child and, when none is given, a temporary data directory. Invariant: leaving the
 block ends the child, and so does the end of the parent, however it comes.
 """
@@ -45,6 +48,8 @@ class Broker:
         auto_create_topics: Whether asking for an unknown topic creates it.
         insecure: Allow an address that other machines can reach.
         log_level: What it writes to stderr.
+        start: Start at once, and return when clients can connect. False leaves it to `with`, `async with` or `start`;
+            `async with` then waits on a thread, so that the event loop runs on meanwhile.
 
     Raises:
         UserError: The settings are not allowed.
@@ -62,7 +67,9 @@ class Broker:
         auto_create_topics: bool = True,
         insecure: bool = False,
         log_level: str = "warning",
+        start: bool = True,
     ) -> None:
+        self._process: subprocess.Popen[str] | None = None
         self._temporary = None if data_dir else tempfile.mkdtemp(prefix="yeoul-broker-")
         self.config = BrokerConfig(
             data_dir=Path(data_dir or self._temporary or ""),
@@ -74,9 +81,9 @@ class Broker:
             insecure=insecure,
         )
         self._log_level = log_level
-        self._process: subprocess.Popen[str] | None = None
         self.host, self.port = host, port
-        self.start()
+        if start:
+            self.start()
 
     @property
     def bootstrap_servers(self) -> str:
@@ -132,11 +139,13 @@ class Broker:
 
     def close(self) -> None:
         """Ends the child and removes its temporary directory, if it has one."""
-        self.stop()
-        if self._temporary is not None:
-            shutil.rmtree(self._temporary, ignore_errors=True)
+        try:
+            self.stop()
+        finally:
+            self._remove_temporary()
 
     def __enter__(self) -> Self:
+        self._start_once()
         return self
 
     def __exit__(
@@ -144,9 +153,38 @@ class Broker:
     ) -> None:
         self.close()
 
+    async def __aenter__(self) -> Self:
+        import asyncio
+
+        starting = asyncio.ensure_future(asyncio.to_thread(self._start_once))
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # The thread cannot be called back: wait for what it brings up, and take that down again.
+            await asyncio.gather(starting, return_exceptions=True)
+            await asyncio.to_thread(self.close)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        import asyncio
+
+        await asyncio.to_thread(self.close)
+
     def __del__(self) -> None:
         with contextlib.suppress(Exception):
             self.kill()
+            self._remove_temporary()
+
+    def _start_once(self) -> None:
+        if self._process is None:
+            self.start()
+
+    def _remove_temporary(self) -> None:
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
 
     def _arguments(self) -> list[str]:
         config = self.config
