@@ -9,7 +9,19 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from yeoul.errors import PeerError
 
-__all__ = ["CLICKS", "HOST", "JOB_PROGRESS", "RESULTS", "TOPICS", "create_topics"]
+__all__ = [
+    "ACTIONS_BY_WINDOW",
+    "CLICKS",
+    "HOST",
+    "HOST_BY_WINDOW",
+    "JOB_PROGRESS",
+    "RESULTS",
+    "SLOW_REQUESTS",
+    "TOPICS",
+    "TOP_PAGES",
+    "TRAFFIC",
+    "create_topics",
+]
 
 _MEGABYTE = 1 << 20
 

@@ -277,9 +277,6 @@ class Api(Generic[_Request, _Response]):
     def is_flexible(self, version: int) -> bool:
         return version >= self.flexible_from
 
-    def supports(self, version: int) -> bool:
-        return self.first_version <= version <= self.last_version
-
     def encode_request(self, message: _Request, version: int) -> bytearray:
         """Returns the body, without any header."""
         return encode(message, version, version >= self.flexible_from)
