@@ -12,9 +12,11 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from yeoul.broker.call import Call
 from yeoul.broker.config import BrokerConfig
 from yeoul.broker.group_driver import GroupDriver
 from yeoul.broker.internal_topics import OFFSETS_TOPIC, TRANSACTIONS_TOPIC
+from yeoul.broker.security.operations import CLUSTER_NAME, Operation, ResourceType
 from yeoul.broker.transaction_driver import TransactionDriver
 from yeoul.clock import Clock
 from yeoul.log.directory import Log, Topic
@@ -69,6 +71,10 @@ class Node:
     @property
     def cluster_id(self) -> str:
         return self.log.cluster_id
+
+    def allows(self, call: Call, operation: Operation, resource: ResourceType, name: str = CLUSTER_NAME) -> bool:
+        """Whether whoever made a call may do this; everybody may while no authorizer is configured."""
+        return True
 
     def find_topic(self, name: str, topic_id: bytes) -> Topic | None:
         """Returns a topic by its name, or by its id where the name is empty."""
