@@ -45,8 +45,8 @@ class Node:
         clock: The time.
         loop: Where all of this runs.
         unacknowledged: Produce requests whose bytes are not durable yet.
-        host: The address that clients are told.
-        port: The port that clients are told; known once the server listens.
+        host: The address that clients of the first listener are told.
+        port: The port that they are told; known once the server listens.
     """
 
     def __init__(

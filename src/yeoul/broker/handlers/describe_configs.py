@@ -82,7 +82,7 @@ def _broker_configs(node: Node) -> list[DescribeConfigsResourceResult]:
         "broker.id": str(NODE_ID),
         "default.replication.factor": "1",
         "fetch.max.bytes": str(config.limits.fetch_bytes),
-        "listeners": f"PLAINTEXT://{node.host}:{node.port}",
+        "listeners": ",".join(listener.url for listener in node.config.bound_listeners),
         "log.dirs": str(config.data_dir),
         "max.connections": str(config.limits.connections),
         "num.partitions": str(config.num_partitions),
