@@ -29,7 +29,8 @@ _LARGEST_SALT_BYTES = 1_024
 
 def _answer(node: Node, request: AlterUserScramCredentialsRequest, call: Call) -> AlterUserScramCredentialsResponse:
     changes: dict[str, list[_Change]] = {}
-    for change in (*request.deletions, *request.upsertions):
+    wanted_changes: list[_Change] = [*request.deletions, *request.upsertions]
+    for change in wanted_changes:
         changes.setdefault(change.name, []).append(change)
     if not node.allows(call, Operation.ALTER, ResourceType.CLUSTER):
         refusal = (ErrorCode.CLUSTER_AUTHORIZATION_FAILED, "Cluster authorization failed.")

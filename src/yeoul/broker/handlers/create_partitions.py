@@ -5,6 +5,7 @@ from __future__ import annotations
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.node import NODE_ID, Node
 from yeoul.broker.refusals import error_code_of
+from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.errors import YeoulError
 from yeoul.wire.errors import ErrorCode, ProtocolError
 from yeoul.wire.messages.create_partitions import (
@@ -19,11 +20,13 @@ __all__ = ["HANDLER"]
 
 
 def _answer(node: Node, request: CreatePartitionsRequest, call: Call) -> CreatePartitionsResponse:
-    return CreatePartitionsResponse(results=[_grow(node, each, request.validate_only) for each in request.topics])
+    return CreatePartitionsResponse(results=[_grow(node, each, request.validate_only, call) for each in request.topics])
 
 
-def _grow(node: Node, wanted: CreatePartitionsTopic, validate_only: bool) -> CreatePartitionsTopicResult:
+def _grow(node: Node, wanted: CreatePartitionsTopic, validate_only: bool, call: Call) -> CreatePartitionsTopicResult:
     try:
+        if not node.allows(call, Operation.ALTER, ResourceType.TOPIC, wanted.name):
+            raise ProtocolError(ErrorCode.TOPIC_AUTHORIZATION_FAILED, "Topic authorization failed.")
         held = len(node.log.topic(wanted.name).partitions)
         if wanted.count <= held:
             message = f"Topic {wanted.name!r} has {held} partitions, expected a larger number, got {wanted.count}"

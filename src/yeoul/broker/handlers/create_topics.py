@@ -9,6 +9,7 @@ from __future__ import annotations
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.node import INTERNAL_TOPICS, NODE_ID, Node
 from yeoul.broker.refusals import error_code_of
+from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.errors import YeoulError
 from yeoul.log.config import TOPIC_DEFAULTS, TopicConfig
 from yeoul.log.errors import TopicExists
@@ -31,7 +32,24 @@ _FROM_TOPIC, _FROM_DEFAULT = 1, 5
 def _answer(node: Node, request: CreateTopicsRequest, call: Call) -> CreateTopicsResponse:
     names = [topic.name for topic in request.topics]
     return CreateTopicsResponse(
-        topics=[_create(node, topic, names.count(topic.name) > 1, request.validate_only) for topic in request.topics]
+        topics=[
+            _create(node, topic, names.count(topic.name) > 1, request.validate_only)
+            if _may_create(node, topic.name, call)
+            else _refusal(topic.name)
+            for topic in request.topics
+        ]
+    )
+
+
+def _may_create(node: Node, name: str, call: Call) -> bool:
+    return node.allows(call, Operation.CREATE, ResourceType.CLUSTER) or node.allows(
+        call, Operation.CREATE, ResourceType.TOPIC, name
+    )
+
+
+def _refusal(name: str) -> CreatableTopicResult:
+    return CreatableTopicResult(
+        name=name, error_code=ErrorCode.TOPIC_AUTHORIZATION_FAILED, error_message="Authorization failed."
     )
 
 

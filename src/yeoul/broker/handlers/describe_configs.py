@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.node import NODE_ID, Node
+from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.log.config import TOPIC_DEFAULTS
 from yeoul.wire.errors import ErrorCode
 from yeoul.wire.messages.describe_configs import (
@@ -21,23 +22,27 @@ from yeoul.wire.messages.describe_configs import (
     DescribeConfigsSynonym,
 )
 
-__all__ = ["HANDLER"]
+__all__ = ["HANDLER", "config_refusal"]
 
-_TOPIC, _BROKER = 2, 4
+_TOPIC, _BROKER, _GROUP = 2, 4, 32
 _FROM_TOPIC, _FROM_START, _FROM_DEFAULT = 1, 4, 5
 _STRING = 2
 
 
 def _answer(node: Node, request: DescribeConfigsRequest, call: Call) -> DescribeConfigsResponse:
     return DescribeConfigsResponse(
-        results=[_describe(node, each, request.include_synonyms) for each in request.resources]
+        results=[_describe(node, each, request.include_synonyms, call) for each in request.resources]
     )
 
 
-def _describe(node: Node, wanted: DescribeConfigsResource, synonyms: bool) -> DescribeConfigsResult:
+def _describe(node: Node, wanted: DescribeConfigsResource, synonyms: bool, call: Call) -> DescribeConfigsResult:
     result = DescribeConfigsResult(
         resource_type=wanted.resource_type, resource_name=wanted.resource_name, error_message=None
     )
+    refused = config_refusal(node, call, Operation.DESCRIBE_CONFIGS, wanted.resource_type, wanted.resource_name)
+    if refused:
+        result.error_code, result.error_message = refused, "Authorization failed."
+        return result
     if wanted.resource_type == _TOPIC:
         topic = node.log.topics.get(wanted.resource_name)
         if topic is None:
@@ -54,6 +59,25 @@ def _describe(node: Node, wanted: DescribeConfigsResource, synonyms: bool) -> De
         keys = frozenset(wanted.configuration_keys)
         result.configs = [config for config in result.configs if config.name in keys]
     return result
+
+
+def config_refusal(
+    node: Node, call: Call, operation: Operation, resource_type: int, resource_name: str
+) -> ErrorCode | None:
+    """Returns the error for a peer that may not look at, or change, the settings of a resource."""
+    if resource_type == _TOPIC:
+        allowed, error = (
+            node.allows(call, operation, ResourceType.TOPIC, resource_name),
+            ErrorCode.TOPIC_AUTHORIZATION_FAILED,
+        )
+    elif resource_type == _GROUP:
+        allowed, error = (
+            node.allows(call, operation, ResourceType.GROUP, resource_name),
+            ErrorCode.GROUP_AUTHORIZATION_FAILED,
+        )
+    else:
+        allowed, error = node.allows(call, operation, ResourceType.CLUSTER), ErrorCode.CLUSTER_AUTHORIZATION_FAILED
+    return None if allowed else error
 
 
 def _topic_configs(entries: Mapping[str, str], synonyms: bool) -> list[DescribeConfigsResourceResult]:

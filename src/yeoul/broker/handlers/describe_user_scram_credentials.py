@@ -1,4 +1,4 @@
-"""DescribeUserScramCredentials 0: which users have a password for SCRAM, never the password's keys. Deviations: none."""
+"""DescribeUserScramCredentials 0: which users have a password for SCRAM, never its keys. Deviations: none."""
 
 from __future__ import annotations
 

@@ -6,7 +6,9 @@ Deviations: a broker's settings are fixed at its start.
 from __future__ import annotations
 
 from yeoul.broker.call import Call, MessageHandler
+from yeoul.broker.handlers.describe_configs import config_refusal
 from yeoul.broker.node import Node
+from yeoul.broker.security.operations import Operation
 from yeoul.errors import YeoulError
 from yeoul.log.config import TOPIC_DEFAULTS, check_entries
 from yeoul.wire.errors import ErrorCode
@@ -25,14 +27,18 @@ _TOPIC = 2
 
 def _answer(node: Node, request: IncrementalAlterConfigsRequest, call: Call) -> IncrementalAlterConfigsResponse:
     return IncrementalAlterConfigsResponse(
-        responses=[_alter(node, each, request.validate_only) for each in request.resources]
+        responses=[_alter(node, each, request.validate_only, call) for each in request.resources]
     )
 
 
-def _alter(node: Node, wanted: AlterConfigsResource, validate_only: bool) -> AlterConfigsResourceResponse:
+def _alter(node: Node, wanted: AlterConfigsResource, validate_only: bool, call: Call) -> AlterConfigsResourceResponse:
     result = AlterConfigsResourceResponse(
         resource_type=wanted.resource_type, resource_name=wanted.resource_name, error_message=None
     )
+    refused = config_refusal(node, call, Operation.ALTER_CONFIGS, wanted.resource_type, wanted.resource_name)
+    if refused:
+        result.error_code, result.error_message = refused, "Authorization failed."
+        return result
     topic = node.log.topics.get(wanted.resource_name)
     if wanted.resource_type != _TOPIC:
         result.error_code = ErrorCode.INVALID_REQUEST

@@ -1,4 +1,4 @@
-"""SaslAuthenticate 0-2: one step of a login, from version 1 on with how long it will count (KIP-368). Deviations: none."""
+"""SaslAuthenticate 0-2: one step of a login, from version 1 on with how long it counts (KIP-368). Deviations: none."""
 
 from __future__ import annotations
 

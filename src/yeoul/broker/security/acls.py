@@ -2,8 +2,8 @@
 
 Owns the matching rules of Kafka's StandardAuthorizer. Invariants: a rule that denies wins over every rule that allows;
 READ, WRITE, DELETE and ALTER allow DESCRIBE as well, and ALTER_CONFIGS allows DESCRIBE_CONFIGS, but denying them denies
-nothing else; a name of `*` in a literal rule means every resource. Pure. Callers: `authorizer`, `store`, the handlers of
-the three ACL APIs, the command line.
+nothing else; a name of `*` in a literal rule means every resource. Pure. Callers: `authorizer`, `acl_store`, the
+handlers of the three ACL APIs, the command line.
 Source: https://kafka.apache.org/documentation/#security_authz, KIP-290 (prefixed patterns).
 """
 

@@ -3,8 +3,8 @@
 Owns the state of the login. Invariants: before it, only ApiVersions, SaslHandshake and SaslAuthenticate are let
 through, in frames of bounded size, and not for longer than half a minute; while one step is being checked the next
 request waits; a refused login is answered after a delay, without saying what was wrong, and ends the connection; a
-login that is renewed (KIP-368) stays the same user by the same mechanism. Callers: `connection`, the handlers of the two
-SASL APIs.
+login that is renewed (KIP-368) stays the same user by the same mechanism. Callers: `connection`, the handlers of the
+two SASL APIs.
 """
 
 from __future__ import annotations
@@ -219,9 +219,7 @@ class Gate:
 
     def _fail(self, reason: str, refuse: Callable[[], None]) -> None:
         """The answer waits, so that guessing is slow; nobody else does."""
-        _log.warning(
-            "Refused a login from %s as %.100r with %s: %s", self._host, self._user, self._mechanism, reason
-        )
+        _log.warning("Refused a login from %s as %.100r with %s: %s", self._host, self._user, self._mechanism, reason)
         self.is_busy = True
         self._stop_timer()
 

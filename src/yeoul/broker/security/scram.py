@@ -3,7 +3,7 @@
 Owns `ScramCredential` and `ScramExchange`. Invariants: the password is never kept, only what proves that a peer knows
 it; every comparison of secrets takes the same time whether they agree or not; a user that does not exist is answered
 like one whose password was wrong. Pure: salts and nonces are handed in. Callers: `users`, `gate`, the command line.
-Deviations: as in Kafka, user names and passwords are taken as UTF-8 without SASLprep, and channel binding is not offered.
+Deviations: as in Kafka, names and passwords are taken as UTF-8 without SASLprep, and channel binding is not offered.
 """
 
 from __future__ import annotations

@@ -134,7 +134,7 @@ class Users:
         return kept or self._decoy(name, mechanism)
 
     def has_password(self, name: str, password: str) -> bool:
-        """Whether a user exists and this is the password; takes milliseconds, and as long when there is no such user."""
+        """Whether a user exists and this is the password; takes milliseconds, for nobody's name too."""
         user = self._users.get(name)
         if user is None or not user.credentials:
             self._decoy(name, ScramMechanism.SHA_256).is_of(password)

@@ -8,6 +8,9 @@ from yeoul.wire.schema import Api, Message, data, int16, int64, string
 class SaslAuthenticateRequest(Message):
     auth_bytes: bytes = data()
 
+    def __repr__(self) -> str:
+        return f"SaslAuthenticateRequest(<{len(self.auth_bytes)} bytes>)"
+
 
 class SaslAuthenticateResponse(Message):
     error_code: int = int16()
