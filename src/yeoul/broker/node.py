@@ -18,6 +18,7 @@ from yeoul.broker.group_driver import GroupDriver
 from yeoul.broker.internal_topics import OFFSETS_TOPIC, TRANSACTIONS_TOPIC
 from yeoul.broker.security.guard import Guard
 from yeoul.broker.security.operations import CLUSTER_NAME, OPERATIONS_OF, Operation, ResourceType
+from yeoul.broker.settings.overrides import Settings
 from yeoul.broker.transaction_driver import TransactionDriver
 from yeoul.clock import Clock
 from yeoul.log.directory import Log, Topic
@@ -39,7 +40,8 @@ class Node:
     """One running broker, as its handlers see it.
 
     Attributes:
-        config: What it was started with.
+        config: Its settings as they are now: what it was started with, and what was set since.
+        settings: Where each of them comes from, and how it is changed.
         log: Where records are kept.
         groups: The group coordinator.
         transactions: The transaction coordinator.
@@ -51,6 +53,8 @@ class Node:
         port: The port that they are told; known once the server listens.
     """
 
+    config: BrokerConfig
+
     def __init__(
         self,
         config: BrokerConfig,
@@ -61,8 +65,8 @@ class Node:
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self.config = config
         self.log = log
+        self.settings = Settings(config, log, self._put_in_effect)
         self.groups = groups
         self.transactions = transactions
         self.guard = guard
@@ -71,6 +75,10 @@ class Node:
         self.unacknowledged = 0
         self.host = config.host
         self.port = config.port
+
+    def _put_in_effect(self, config: BrokerConfig, topic_defaults: Mapping[str, str]) -> None:
+        self.config = config
+        self.log.set_topic_defaults(topic_defaults)
 
     @property
     def cluster_id(self) -> str:
