@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from yeoul.clock import SYSTEM_CLOCK, Clock
 from yeoul.errors import did_you_mean
@@ -83,6 +84,7 @@ class Log:
             acknowledgements have been failed by then.
         flush: When an append counts as done.
         flush_interval_ms: For `FlushMode.INTERVAL`.
+        topic_defaults: Configuration entries of topics that do not set them.
         disk: The file system; the real one unless a test says otherwise.
         workers: The threads that wait for it, likewise.
         clock: The time.
@@ -102,6 +104,7 @@ class Log:
         on_fatal: Callable[[LogStopped], None],
         flush: FlushMode = FlushMode.COMMIT,
         flush_interval_ms: int = 1_000,
+        topic_defaults: Mapping[str, str] = MappingProxyType({}),
         disk: Disk | None = None,
         workers: Workers | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -110,6 +113,7 @@ class Log:
         self._disk: Disk = disk if disk is not None else RealDisk()
         self._clock = clock
         self._on_fatal = on_fatal
+        self._topic_defaults = topic_defaults
         self._topics: dict[str, Topic] = {}
         self._names_by_id: dict[uuid.UUID, str] = {}
         self._partitions: dict[tuple[str, int], PartitionLog] = {}
@@ -182,7 +186,7 @@ class Log:
         if name in self._topics:
             raise TopicExists(f"Topic {name!r} exists already")
         record = TopicRecord(uuid.uuid4(), partition_count, dict(entries or {}))
-        TopicConfig.from_entries(record.entries)
+        self._effective(record.entries)
         making = self._topics_dir / f"{_TEMPORARY}creating-{record.topic_id}"
         try:
             for number in range(partition_count):
@@ -235,7 +239,7 @@ class Log:
             yeoul.errors.UserError: An entry is unknown or out of range.
         """
         topic = self.topic(name)
-        config = TopicConfig.from_entries(entries)
+        config = self._effective(entries)
         for partition in topic.partitions:
             partition.config = config
         return self._replace(topic, TopicRecord(topic.topic_id, len(topic.partitions), dict(entries)))
@@ -321,7 +325,7 @@ class Log:
             self._open_topic(name, TopicRecord.decode(content, str(path / TOPIC_FILE)))
 
     def _open_topic(self, name: str, record: TopicRecord, kept: tuple[PartitionLog, ...] = ()) -> Topic:
-        config = TopicConfig.from_entries(record.entries)
+        config = self._effective(record.entries)
         partitions = kept + tuple(
             PartitionLog(self._topics_dir / name / str(number), config, self._disk, self._flusher, self._clock)
             for number in range(len(kept), record.partition_count)
@@ -335,6 +339,9 @@ class Log:
     def _replace(self, topic: Topic, record: TopicRecord) -> Topic:
         self._disk.replace_file(self._topics_dir / topic.name / TOPIC_FILE, record.encode())
         return self._open_topic(topic.name, record, topic.partitions)
+
+    def _effective(self, entries: Mapping[str, str]) -> TopicConfig:
+        return TopicConfig.from_entries({**self._topic_defaults, **entries})
 
     def _stop(self, failure: LogStopped) -> None:
         for partition in self._partitions.values():
