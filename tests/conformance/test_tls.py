@@ -48,6 +48,7 @@ class Secured:
                 "ssl.keystore.location": str(self.server.both),
                 "ssl.truststore.location": str(self.authority.file),
                 "listener.name.mutual.ssl.client.auth": "required",
+                "super.users": "User:CN=alice,O=Example\\, Inc.;User:ANONYMOUS",
                 "yeoul.log.format": "json",
                 "yeoul.log.file": str(log),
             },

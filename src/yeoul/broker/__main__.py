@@ -15,10 +15,10 @@ from pathlib import Path
 
 from yeoul.broker.child import FAILED_PREFIX, READY_PREFIX
 from yeoul.broker.config import BrokerConfig
+from yeoul.broker.configuration.effective import Given, gather, make_config
 from yeoul.broker.listeners import Listener, local_address
 from yeoul.broker.log_lines import write_log
 from yeoul.broker.process import run_broker
-from yeoul.broker.settings.effective import Given, gather, make_config
 from yeoul.errors import UserError, YeoulError
 
 __all__ = ["main"]

@@ -27,8 +27,8 @@ from types import TracebackType
 from typing import Self
 
 from yeoul.broker.config import FlushMode
+from yeoul.broker.configuration.effective import Given, gather, make_config
 from yeoul.broker.log_lines import LogLevel
-from yeoul.broker.settings.effective import Given, gather, make_config
 from yeoul.errors import EnvironmentFailure
 
 __all__ = ["FAILED_PREFIX", "READY_PREFIX", "Broker"]

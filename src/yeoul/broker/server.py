@@ -22,6 +22,7 @@ from yeoul.broker.listeners import Listener
 from yeoul.broker.listening import Door, open_door
 from yeoul.broker.node import Node
 from yeoul.broker.registry import all_handlers
+from yeoul.broker.security.guard import Guard
 from yeoul.broker.transaction_driver import TransactionDriver
 from yeoul.broker.transactions.coordinator import Coordinator as TransactionCoordinator
 from yeoul.broker.transactions.coordinator import TransactionConfig
@@ -70,11 +71,12 @@ class Server:
         transactions = TransactionCoordinator(self._log.allocate_producer_id, bounds)
         self._transactions = TransactionDriver(transactions, self._groups, self._log, clock, loop)
         self._transactions.replay()
-        self.node = Node(config, self._log, self._groups, self._transactions, clock, loop)
+        guard = Guard(config.data_dir, config.access)
+        self.node = Node(config, self._log, self._groups, self._transactions, guard, clock, loop)
         self.handlers, self.advertised_versions = all_handlers()
         self.buffers = BufferStore(config.limits.receive_bytes)
         self._connections: set[Connection] = set()
-        self._admission = Admission(config.limits)
+        self._admission = Admission(lambda: self.node.config.limits)
         self._doors: list[Door] = []
         self._upkeep: asyncio.TimerHandle | None = None
         self._idle_check: asyncio.TimerHandle | None = None
@@ -193,7 +195,6 @@ def _open_log(
             on_fatal=on_fatal,
             flush=FlushMode(config.flush),
             flush_interval_ms=config.flush_interval_ms,
-            topic_defaults=config.topic_defaults,
             clock=clock,
         )
     except OSError as error:

@@ -3,6 +3,7 @@
     .lock              held while a broker runs on the directory
     meta.json          format version, cluster id
     producer-ids       the first producer id that was never handed out
+    dynamic-settings.json and the like: what `keep` was given
     clean-shutdown     there after an orderly end only
     topics/<name>/     see `topics`; `topics/<name>/<partition>/` see `partition`
 
@@ -16,9 +17,8 @@ import base64
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 
 from yeoul.clock import SYSTEM_CLOCK, Clock
 from yeoul.errors import did_you_mean
@@ -84,7 +84,6 @@ class Log:
             acknowledgements have been failed by then.
         flush: When an append counts as done.
         flush_interval_ms: For `FlushMode.INTERVAL`.
-        topic_defaults: Configuration entries of topics that do not set them.
         disk: The file system; the real one unless a test says otherwise.
         workers: The threads that wait for it, likewise.
         clock: The time.
@@ -104,7 +103,6 @@ class Log:
         on_fatal: Callable[[LogStopped], None],
         flush: FlushMode = FlushMode.COMMIT,
         flush_interval_ms: int = 1_000,
-        topic_defaults: Mapping[str, str] = MappingProxyType({}),
         disk: Disk | None = None,
         workers: Workers | None = None,
         clock: Clock = SYSTEM_CLOCK,
@@ -113,10 +111,10 @@ class Log:
         self._disk: Disk = disk if disk is not None else RealDisk()
         self._clock = clock
         self._on_fatal = on_fatal
-        self._topic_defaults = topic_defaults
         self._topics: dict[str, Topic] = {}
         self._names_by_id: dict[uuid.UUID, str] = {}
         self._partitions: dict[tuple[str, int], PartitionLog] = {}
+        self._topic_defaults: Mapping[str, str] = {}
         self._next_producer_id = 0
         self._producer_id_limit = 0
         self._topics_dir = data_dir / "topics"
@@ -186,7 +184,7 @@ class Log:
         if name in self._topics:
             raise TopicExists(f"Topic {name!r} exists already")
         record = TopicRecord(uuid.uuid4(), partition_count, dict(entries or {}))
-        self._effective(record.entries)
+        TopicConfig.from_entries(record.entries)
         making = self._topics_dir / f"{_TEMPORARY}creating-{record.topic_id}"
         try:
             for number in range(partition_count):
@@ -239,10 +237,43 @@ class Log:
             yeoul.errors.UserError: An entry is unknown or out of range.
         """
         topic = self.topic(name)
-        config = self._effective(entries)
-        for partition in topic.partitions:
-            partition.config = config
+        self._configure(topic, self._config_of(entries))
         return self._replace(topic, TopicRecord(topic.topic_id, len(topic.partitions), dict(entries)))
+
+    def set_topic_defaults(self, defaults: Mapping[str, str]) -> None:
+        """Changes what topics go by where their own entries say nothing; Kafka's defaults lie below. Not kept.
+
+        Raises:
+            yeoul.errors.UserError: A default is unknown or out of range; nothing was changed.
+        """
+        TopicConfig.from_entries(defaults)
+        self._topic_defaults = dict(defaults)
+        for name, topic in list(self._topics.items()):
+            config = self._config_of(topic.entries)
+            self._configure(topic, config)
+            self._topics[name] = replace(topic, config=config)
+
+    @property
+    def topic_defaults(self) -> Mapping[str, str]:
+        """As `set_topic_defaults` was told."""
+        return self._topic_defaults
+
+    # -- small files --------------------------------------------------------------------------------------------
+
+    def kept(self, name: str) -> bytes | None:
+        """Returns what `keep` was last given under a name, in this run or an earlier one; None when nothing was."""
+        return self._disk.read_file(self.data_dir / name)
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Keeps a small file in the data directory; when the call returns it will survive a crash.
+
+        Raises:
+            LogFull, DiskRefused: The disk would not take it; what was kept before still is.
+        """
+        try:
+            self._disk.replace_file(self.data_dir / name, content)
+        except OSError as error:
+            raise refused(f"keep {name}", error) from error
 
     # -- producer ids -------------------------------------------------------------------------------------------
 
@@ -324,8 +355,16 @@ class Log:
                 raise LogCorrupt(f"{path / TOPIC_FILE} is missing", hint="Run `yeoul doctor` on the data directory.")
             self._open_topic(name, TopicRecord.decode(content, str(path / TOPIC_FILE)))
 
+    def _config_of(self, entries: Mapping[str, str]) -> TopicConfig:
+        return TopicConfig.from_entries({**self._topic_defaults, **entries})
+
+    @staticmethod
+    def _configure(topic: Topic, config: TopicConfig) -> None:
+        for partition in topic.partitions:
+            partition.config = config
+
     def _open_topic(self, name: str, record: TopicRecord, kept: tuple[PartitionLog, ...] = ()) -> Topic:
-        config = self._effective(record.entries)
+        config = self._config_of(record.entries)
         partitions = kept + tuple(
             PartitionLog(self._topics_dir / name / str(number), config, self._disk, self._flusher, self._clock)
             for number in range(len(kept), record.partition_count)
@@ -339,9 +378,6 @@ class Log:
     def _replace(self, topic: Topic, record: TopicRecord) -> Topic:
         self._disk.replace_file(self._topics_dir / topic.name / TOPIC_FILE, record.encode())
         return self._open_topic(topic.name, record, topic.partitions)
-
-    def _effective(self, entries: Mapping[str, str]) -> TopicConfig:
-        return TopicConfig.from_entries({**self._topic_defaults, **entries})
 
     def _stop(self, failure: LogStopped) -> None:
         for partition in self._partitions.values():

@@ -1,147 +1,181 @@
-"""Settings under Kafka's names: what counts, what is refused, what is told, and that secrets stay secret."""
+"""Settings that are described and changed through the protocol: types, sources, durability, refusals."""
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
+from tests.unit.broker.conftest import Bench
 
-from yeoul.broker.config import BrokerConfig
-from yeoul.broker.settings.effective import Given, effective_settings, gather, make_config
-from yeoul.errors import EnvironmentFailure, UserError
+from yeoul.wire.errors import ErrorCode
+from yeoul.wire.messages import alter_configs as replacing
+from yeoul.wire.messages import incremental_alter_configs as incremental
+from yeoul.wire.messages.create_topics import (
+    CREATE_TOPICS,
+    CreatableReplicaAssignment,
+    CreatableTopic,
+    CreatableTopicConfig,
+    CreateTopicsRequest,
+)
+from yeoul.wire.messages.describe_configs import (
+    DESCRIBE_CONFIGS,
+    DescribeConfigsRequest,
+    DescribeConfigsResource,
+    DescribeConfigsResourceResult,
+)
+from yeoul.wire.messages.list_config_resources import LIST_CONFIG_RESOURCES, ListConfigResourcesRequest
 
-
-def config_of(tmp_path: Path, text: str = "", name: str = "server.properties", **flags: str) -> BrokerConfig:
-    file = tmp_path / name
-    file.write_text(text)
-    return make_config(gather({key: Given(value, "flag") for key, value in flags.items()}, {}, file), tmp_path)
-
-
-def refusal(tmp_path: Path, text: str) -> str:
-    with pytest.raises(UserError) as caught:
-        config_of(tmp_path, text)
-    return str(caught.value).replace(f"{tmp_path}/", "")
-
-
-def test_flags_go_before_the_environment_and_that_before_the_file(tmp_path: Path) -> None:
-    file = tmp_path / "server.properties"
-    file.write_text("num.partitions=1\nmax.connections=10\nlog.dirs=/from/file\n")
-    environment = {"KAFKA_NUM_PARTITIONS": "2", "YEOUL_BROKER_MAX_CONNECTIONS": "20", "KAFKA_MAX_CONNECTIONS": "30"}
-    given = gather({"num.partitions": Given("3", "--partitions")}, environment, file)
-    config = make_config(given, tmp_path)
-    assert (config.num_partitions, config.limits.connections, config.data_dir) == (3, 20, Path("/from/file"))
-    shown = {each.name: (each.value, each.origin) for each in effective_settings(config, given)}
-    assert shown["num.partitions"] == ("3", "--partitions")
-    assert shown["max.connections"] == ("20", "YEOUL_BROKER_MAX_CONNECTIONS")
-    assert shown["log.dirs"] == ("/from/file", str(file))
-    assert shown["auto.create.topics.enable"] == ("true", "default")
+TOPIC, BROKER, LOGGER, METRICS, GROUP = 2, 4, 8, 16, 32
+SET, DELETE, APPEND, SUBTRACT = range(4)
 
 
-def test_the_file_that_kafka_ships_is_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    text = """
-process.roles=broker,controller
-node.id=1
-controller.quorum.bootstrap.servers=localhost:9093
-listeners=PLAINTEXT://127.0.0.1:9092,CONTROLLER://:9093
-inter.broker.listener.name=PLAINTEXT
-advertised.listeners=PLAINTEXT://localhost:19092,CONTROLLER://localhost:9093
-controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL
-num.network.threads=3
-socket.request.max.bytes=104857600
-log.dirs=/tmp/kraft-combined-logs
-offsets.topic.replication.factor=1
-log.retention.hours=168
-log.segment.bytes=1073741824
-log.retention.check.interval.ms=300000
-"""
-    with caplog.at_level(logging.INFO):
-        config = config_of(tmp_path, text)
-    [listener] = config.listeners
-    assert (listener.url, listener.endpoint("")) == ("PLAINTEXT://127.0.0.1:9092", ("localhost", 19092))
-    assert config.topic_defaults == {"retention.ms": "604800000", "segment.bytes": "1073741824"}
-    told = [record.getMessage() for record in caplog.records]
-    assert sum("a single node has no use for it" in line for line in told) == len(told) == 7
+def create(bench: Bench, name: str, **given: object) -> tuple[int, str | None]:
+    topic = CreatableTopic(name=name, **({"num_partitions": 1, "replication_factor": 1} | given))  # type: ignore[arg-type]
+    [answer] = bench.ask(CREATE_TOPICS, 7, CreateTopicsRequest(topics=[topic])).topics
+    return answer.error_code, answer.error_message
 
 
-def test_finer_units_win_over_coarser_ones(tmp_path: Path) -> None:
-    config = config_of(tmp_path, "log.retention.ms=5\nlog.retention.minutes=1\nlog.retention.hours=1\nlog.roll.hours=2")
-    assert config.topic_defaults == {"retention.ms": "5", "segment.ms": "7200000"}
-    assert config_of(tmp_path, "log.retention.minutes=-1").topic_defaults == {"retention.ms": "-1"}
+def described(bench: Bench, kind: int, name: str) -> dict[str, DescribeConfigsResourceResult]:
+    resource = DescribeConfigsResource(resource_type=kind, resource_name=name, configuration_keys=None)
+    request = DescribeConfigsRequest(resources=[resource], include_synonyms=True, include_documentation=True)
+    [answer] = bench.ask(DESCRIBE_CONFIGS, 4, request).results
+    assert not answer.error_code, answer.error_message
+    return {one.name: one for one in answer.configs}
 
 
-def test_toml_says_the_same(tmp_path: Path) -> None:
-    text = (
-        'num.partitions = 4\nauto.create.topics.enable = false\n"listeners" = ["A://127.0.0.1:1", "B://127.0.0.1:2"]\n'
+def change(
+    bench: Bench, kind: int, name: str, *changes: tuple[str, int, str | None], validate_only: bool = False
+) -> tuple[int, str | None]:
+    configs = [incremental.AlterableConfig(name=key, config_operation=how, value=value) for key, how, value in changes]
+    resource = incremental.AlterConfigsResource(resource_type=kind, resource_name=name, configs=configs)
+    request = incremental.IncrementalAlterConfigsRequest(resources=[resource], validate_only=validate_only)
+    [answer] = bench.ask(incremental.INCREMENTAL_ALTER_CONFIGS, 1, request).responses
+    return answer.error_code, answer.error_message
+
+
+def replace_all(bench: Bench, kind: int, name: str, **entries: str) -> int:
+    configs = [replacing.AlterableConfig(name=key.replace("_", "."), value=value) for key, value in entries.items()]
+    resource = replacing.AlterConfigsResource(resource_type=kind, resource_name=name, configs=configs)
+    [answer] = bench.ask(replacing.ALTER_CONFIGS, 2, replacing.AlterConfigsRequest(resources=[resource])).responses
+    return int(answer.error_code)
+
+
+def test_a_topics_setting_tells_its_type_source_and_what_lies_beneath(bench: Bench) -> None:
+    create(bench, "t", configs=[CreatableTopicConfig(name="retention.ms", value="5000")])
+    assert change(bench, BROKER, "1", ("log.retention.hours", SET, "2"))[0] == 0
+    assert change(bench, BROKER, "", ("log.retention.ms", SET, "3000"))[0] == 0
+    one = described(bench, TOPIC, "t")["retention.ms"]
+    assert (one.value, one.config_source, one.config_type, one.read_only) == ("5000", 1, 5, False)
+    assert one.documentation
+    assert [(each.name, each.value, each.source) for each in one.synonyms] == [
+        ("retention.ms", "5000", 1),
+        ("log.retention.hours", "7200000", 2),
+        ("log.retention.ms", "3000", 3),
+        ("log.retention.ms", "604800000", 5),
+    ]
+
+
+def test_a_broker_setting_is_in_effect_at_once_and_after_a_restart(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench()
+    create(bench, "t")
+    assert change(bench, BROKER, "1", ("num.partitions", SET, "3"), ("message.max.bytes", SET, "2000"))[0] == 0
+    assert bench.node.config.num_partitions == 3
+    assert bench.node.log.topics["t"].config.max_message_bytes == 2_000
+    bench.close()
+    again = make_bench()
+    assert again.node.config.num_partitions == 3
+    assert again.node.log.topics["t"].config.max_message_bytes == 2_000
+    own = described(again, BROKER, "1")["num.partitions"]
+    assert (own.value, own.config_source, own.config_type) == ("3", 2, 3)
+    assert change(again, BROKER, "1", ("num.partitions", DELETE, None))[0] == 0
+    assert again.node.config.num_partitions == 1
+
+
+def test_what_only_a_start_can_change_is_read_only_and_refused(bench: Bench) -> None:
+    assert described(bench, BROKER, "1")["log.dirs"].read_only
+    code, message = change(bench, BROKER, "1", ("log.dirs", SET, "/elsewhere"))
+    assert (code, message) == (
+        ErrorCode.INVALID_CONFIG,
+        "Configuration 'log.dirs' is fixed when the broker starts",
     )
-    config = config_of(tmp_path, text + '"listener.security.protocol.map" = "A:PLAINTEXT,B:PLAINTEXT"', "broker.toml")
-    assert (config.num_partitions, config.auto_create_topics) == (4, False)
-    assert [listener.port for listener in config.listeners] == [1, 2]
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("key", "value", "message"),
     [
-        ("num.partitionz=1", "server.properties: Unknown setting 'num.partitionz'. Did you mean 'num.partitions'?"),
-        ("num.partitions=x", "server.properties: num.partitions: expected a whole number, got 'x'"),
-        ("auto.create.topics.enable=yes", "auto.create.topics.enable: expected true or false, got 'yes'"),
-        ("log.dirs=/a,/b", "log.dirs: expected one directory, got '/a,/b': this broker keeps all of its data in one"),
-        ("principal.builder.class=com.X", "principal.builder.class is not supported: principal builders are Java"),
-        ("log.retention.ms=x", "expected a whole number from -1 to 9223372036854775807, got 'x'"),
-        ("ssl.keystore.type=JKS", "ssl.keystore.type: expected PEM, got 'JKS'. Convert the store"),
-        ("listeners=127.0.0.1:9092", "listeners: Expected NAME://HOST:PORT, got '127.0.0.1:9092'"),
-        ("listeners=IN://127.0.0.1:9092", "No security protocol for listener 'IN'. Add IN:PLAINTEXT"),
-        ("listeners=SSL://127.0.0.1:9092", "Listener SSL speaks SSL, which needs a certificate. Set ssl.keystore.type"),
-        ("listeners=PLAINTEXT://127.0.0.1:1,PLAINTEXT://127.0.0.1:2", "Listener 'PLAINTEXT' is there twice"),
-        ("listeners=PLAINTEXT://:9092", "Refused to listen on 'every address': other machines could reach it"),
         (
-            "listeners=PLAINTEXT://127.0.0.1:1\nadvertised.listeners=PLAINTEXT://0.0.0.0:1",
-            "advertised.listeners: '0.0.0.0' of PLAINTEXT is every address, not one",
+            "retention.ms",
+            "soon",
+            "Invalid value 'soon' for configuration 'retention.ms': expected a number of type LONG",
         ),
-        (
-            "listeners=PLAINTEXT://127.0.0.1:1\nadvertised.listeners=PLAIN://h:1",
-            "advertised.listeners: Unknown listener 'PLAIN'. Did you mean 'PLAINTEXT'?",
-        ),
-        (
-            "listeners=SSL://:1\nssl.keystore.location=/x\nssl.client.auth=required",
-            "ssl.client.auth=required needs the authorities that sign clients' certificates",
-        ),
+        ("retention.ms", "-2", "Invalid value '-2' for configuration 'retention.ms': expected at least -1"),
+        ("preallocate", "maybe", "Invalid value 'maybe' for configuration 'preallocate': expected true or false"),
+        ("min.cleanable.dirty.ratio", "1.5", "'min.cleanable.dirty.ratio': expected at most 1"),
+        ("cleanup.policy", "shred", "'cleanup.policy': expected some of compact, delete"),
+        ("retention.sm", "1", "Unknown topic configuration 'retention.sm'. Did you mean 'retention.ms'?"),
     ],
 )
-def test_what_cannot_be_done_is_refused_with_the_place(tmp_path: Path, text: str, message: str) -> None:
-    assert message in refusal(tmp_path, text)
+def test_a_wrong_value_is_refused_wherever_it_is_given(bench: Bench, key: str, value: str, message: str) -> None:
+    create(bench, "t")
+    code, said = change(bench, TOPIC, "t", (key, SET, value))
+    assert code == ErrorCode.INVALID_CONFIG
+    assert message in str(said)
+    code, said = create(bench, "u", configs=[CreatableTopicConfig(name=key, value=value)])
+    assert code == ErrorCode.INVALID_CONFIG
+    assert message in str(said)
+    assert "u" not in bench.node.log.topics
 
 
-def test_a_port_and_listeners_contradict_each_other(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="flag would set aside the listeners"):
-        config_of(tmp_path, "listeners=PLAINTEXT://127.0.0.1:1", **{"yeoul.port": "9092"})
+def test_lists_are_added_to_and_taken_from(bench: Bench) -> None:
+    create(bench, "t")
+    assert change(bench, TOPIC, "t", ("cleanup.policy", APPEND, "compact"))[0] == 0
+    assert described(bench, TOPIC, "t")["cleanup.policy"].value == "delete,compact"
+    assert change(bench, TOPIC, "t", ("cleanup.policy", SUBTRACT, "delete"))[0] == 0
+    assert described(bench, TOPIC, "t")["cleanup.policy"].value == "compact"
+    assert change(bench, TOPIC, "t", ("retention.ms", APPEND, "1"))[0] == ErrorCode.INVALID_CONFIG
+    assert change(bench, TOPIC, "t", ("retention.ms", SET, "1"), ("retention.ms", DELETE, None)) == (
+        ErrorCode.INVALID_REQUEST,
+        "Configuration 'retention.ms' is named twice",
+    )
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentFailure, match=r"Cannot read the configuration '.*nowhere': No such file"):
-        gather({}, {}, tmp_path / "nowhere")
+def test_the_older_request_replaces_all_that_was_set(bench: Bench) -> None:
+    create(bench, "t", configs=[CreatableTopicConfig(name="retention.ms", value="5000")])
+    assert replace_all(bench, TOPIC, "t", segment_bytes="4096") == 0
+    assert dict(bench.node.log.topics["t"].entries) == {"segment.bytes": "4096"}
+    assert replace_all(bench, TOPIC, "none", segment_bytes="4096") == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
 
 
-def test_listeners_that_ask_who_one_is_may_be_reached_by_others(tmp_path: Path) -> None:
-    tls = "ssl.keystore.location=/x\nssl.truststore.location=/y\n"
-    assert config_of(tmp_path, f"{tls}listeners=SSL://:1\nssl.client.auth=required").listeners[0].authenticates
-    own = "listeners=SSL://:1\nlistener.name.ssl.ssl.client.auth=required\nssl.client.auth=none"
-    assert config_of(tmp_path, tls + own).listeners[0].authenticates
-    assert "Refused to listen" in refusal(tmp_path, f"{tls}listeners=SSL://:1\nssl.client.auth=requested")
-    assert not config_of(tmp_path, "listeners=PLAINTEXT://:1\nyeoul.insecure=true").listeners[0].authenticates
+def test_what_is_only_validated_changes_nothing(bench: Bench) -> None:
+    create(bench, "t")
+    assert change(bench, TOPIC, "t", ("retention.ms", SET, "1"), validate_only=True)[0] == 0
+    assert change(bench, BROKER, "1", ("num.partitions", SET, "9"), validate_only=True)[0] == 0
+    assert not bench.node.log.topics["t"].entries
+    assert bench.node.config.num_partitions == 1
 
 
-def test_secrets_are_never_shown(tmp_path: Path) -> None:
-    made = {"ssl.key.password": "tell-nobody", "listener.name.a.ssl.keystore.key": "tell-nobody"}
-    given = {name: Given(text, "file") for name, text in made.items()}
-    shown = effective_settings(make_config(given, tmp_path), given)
-    assert "tell-nobody" not in repr(shown)
-    assert [each.name for each in shown if each.value == "[hidden]"] == sorted(made)
+def test_loggers_have_levels_and_metrics_have_none(bench: Bench) -> None:
+    before = described(bench, LOGGER, "1")["yeoul.broker"].value
+    assert change(bench, LOGGER, "1", ("yeoul.broker", SET, "ERROR"))[0] == 0
+    assert described(bench, LOGGER, "1")["yeoul.broker"].value == "ERROR"
+    assert change(bench, LOGGER, "1", ("yeoul.broker", SET, "LOUD"))[0] == ErrorCode.INVALID_CONFIG
+    assert change(bench, LOGGER, "1", ("yeoul.broker", DELETE, None))[0] == 0
+    assert described(bench, LOGGER, "1")["yeoul.broker"].value == before
+    assert described(bench, METRICS, "any") == {}
+    assert change(bench, METRICS, "any", ("interval.ms", SET, "1"))[0] == ErrorCode.INVALID_REQUEST
 
 
-def test_broker_wide_defaults_reach_topics_that_do_not_say_otherwise(make_bench) -> None:  # type: ignore[no-untyped-def]
-    bench = make_bench(topic_defaults={"retention.ms": "5", "segment.bytes": "2048"})
-    topic = bench.node.create_topic("t", 1, {"segment.bytes": "4096"})
-    assert (topic.config.retention_ms, topic.config.segment_bytes) == (5, 4096)
-    assert bench.node.log.set_config("t", {}).config.segment_bytes == 2048
+def test_resources_are_listed_by_kind(bench: Bench) -> None:
+    create(bench, "t")
+    found = bench.ask(LIST_CONFIG_RESOURCES, 1, ListConfigResourcesRequest(resource_types=[TOPIC, BROKER, METRICS]))
+    assert [(one.resource_type, one.resource_name) for one in found.config_resources] == [(TOPIC, "t"), (BROKER, "1")]
+
+
+def test_topics_are_created_as_kafka_would(bench: Bench) -> None:
+    assert create(bench, "a.b")[0] == 0
+    assert create(bench, "a_b")[0] == ErrorCode.INVALID_TOPIC_EXCEPTION
+    assert create(bench, "c", configs=[CreatableTopicConfig(name="retention.ms", value=None)])[0] == 40
+    here = [CreatableReplicaAssignment(partition_index=number, broker_ids=[1]) for number in range(2)]
+    assert create(bench, "d", assignments=here)[0] == ErrorCode.INVALID_REQUEST
+    assert create(bench, "d", assignments=here, num_partitions=-1, replication_factor=-1)[0] == 0
+    assert len(bench.node.log.topics["d"].partitions) == 2

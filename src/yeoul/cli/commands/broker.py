@@ -10,7 +10,7 @@ import typer
 from yeoul.cli.options import DEFAULT_DATA_DIR, DEFAULT_KAFKA_PORT, ConfigFile, Insecure, Overrides, ReadyFile
 
 if TYPE_CHECKING:
-    from yeoul.broker.settings.effective import Given, Shown
+    from yeoul.broker.configuration.effective import Given, Shown
 
 __all__ = ["broker"]
 
@@ -98,10 +98,10 @@ def broker(
     """
     import os
 
+    from yeoul.broker.configuration.effective import Given, effective_settings, gather, make_config
     from yeoul.broker.listeners import Listener, local_address
     from yeoul.broker.log_lines import write_log
     from yeoul.broker.process import run_broker
-    from yeoul.broker.settings.effective import Given, effective_settings, gather, make_config
     from yeoul.cli.options import parse_properties
     from yeoul.supervise.ready import write_ready_file
 

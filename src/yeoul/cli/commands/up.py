@@ -49,7 +49,7 @@ def up(
     import os
     from collections.abc import Mapping
 
-    from yeoul.broker.settings.effective import Given, gather, make_config
+    from yeoul.broker.configuration.effective import Given, gather, make_config
     from yeoul.cli.options import parse_properties
     from yeoul.supervise.children import broker_child, web_child
     from yeoul.supervise.ready import write_ready_file

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from yeoul.broker.settings.kafka_names import NOT_BROKER_VARIABLES
+from yeoul.broker.configuration.kafka_names import NOT_BROKER_VARIABLES
 from yeoul.errors import EnvironmentFailure, UserError
 
 __all__ = ["parse_properties", "read_environment", "read_file"]

@@ -14,10 +14,17 @@ from functools import reduce
 from pathlib import Path
 
 from yeoul.broker.config import BrokerConfig, Limits
+from yeoul.broker.configuration.kafka_names import REFUSED, is_unused
+from yeoul.broker.configuration.sources import read_environment, read_file
+from yeoul.broker.configuration.table import (
+    LISTENER_SETTINGS,
+    SASL_MECHANISMS,
+    SETTINGS,
+    TLS_SETTINGS,
+    Setting,
+    names_of,
+)
 from yeoul.broker.listeners import Listener, parse_listeners
-from yeoul.broker.settings.kafka_names import REFUSED, is_unused
-from yeoul.broker.settings.sources import read_environment, read_file
-from yeoul.broker.settings.table import LISTENER_SETTINGS, SETTINGS, TLS_SETTINGS, Setting
 from yeoul.broker.tls import TlsSettings
 from yeoul.errors import UserError, did_you_mean
 from yeoul.log.config import TOPIC_DEFAULTS
@@ -27,10 +34,11 @@ __all__ = ["Given", "Shown", "effective_settings", "gather", "make_config"]
 _log = logging.getLogger("yeoul.broker")
 _OWN = "yeoul."
 _LISTENER_PREFIX = "listener.name."
+_BY_LISTENER = ("ssl.", "sasl.")
 _HIDDEN = "[hidden]"
 _PEM_ONLY = ("ssl.keystore.type", "ssl.truststore.type")
 _SECRET_ENDINGS = ("password", "secret", "jaas.config", "ssl.keystore.key", "passphrase")
-_KNOWN = {setting.name: setting for setting in (*SETTINGS, *TLS_SETTINGS)}
+_KNOWN = {setting.name: setting for setting in (*SETTINGS, *TLS_SETTINGS, SASL_MECHANISMS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +132,7 @@ def _own_name(name: str) -> str:
 def _is_known(name: str) -> bool:
     own = _own_name(name)
     if name != own:
-        return own.startswith("ssl.") and (own in _KNOWN or is_unused(own))
+        return own.startswith(_BY_LISTENER) and (own in _KNOWN or is_unused(own))
     return name in _KNOWN or name in LISTENER_SETTINGS or is_unused(name) or name in REFUSED
 
 
@@ -178,17 +186,28 @@ def _listeners(given: Mapping[str, Given]) -> tuple[Listener, ...]:
     if "listeners" not in given:
         return ()
     texts = [given[name].text if name in given else "" for name in LISTENER_SETTINGS]
-    return parse_listeners(texts[0], texts[1], texts[2], texts[3], tls_of=lambda name: _tls(given, name))
+    listeners = parse_listeners(texts[0], texts[1], texts[2], texts[3], tls_of=lambda name: _tls(given, name))
+    return tuple(replace(each, sasl_mechanisms=_mechanisms(given, each)) for each in listeners)
+
+
+def _for_listener(given: Mapping[str, Given], listener: str, name: str) -> str | None:
+    """Returns the name under which a setting was made for a listener: its own, or that of all."""
+    own = f"{_LISTENER_PREFIX}{listener.lower()}.{name}"
+    return next((each for each in (own, name) if each in given), None)
+
+
+def _mechanisms(given: Mapping[str, Given], listener: Listener) -> tuple[str, ...]:
+    name = _for_listener(given, listener.name, SASL_MECHANISMS.name)
+    return names_of(given[name].text) if name is not None and listener.uses_sasl else ()
 
 
 def _tls(given: Mapping[str, Given], listener: str) -> TlsSettings:
-    """Returns the TLS settings of a listener: its own before those of all."""
-    found = {}
+    """Returns the TLS settings of a listener."""
+    found: dict[str, object] = {}
     for setting in TLS_SETTINGS:
-        for name in (f"{_LISTENER_PREFIX}{listener.lower()}.{setting.name}", setting.name):
-            if name in given:
-                found[setting.target] = _read(setting, name, given[name])
-                break
+        name = _for_listener(given, listener, setting.name)
+        if name is not None:
+            found[setting.target] = _read(setting, name, given[name])
     return TlsSettings(**found)  # type: ignore[arg-type]
 
 

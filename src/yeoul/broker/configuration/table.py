@@ -13,7 +13,7 @@ from pathlib import Path
 
 from yeoul.errors import UserError
 
-__all__ = ["LISTENER_SETTINGS", "SETTINGS", "TLS_SETTINGS", "Setting"]
+__all__ = ["LISTENER_SETTINGS", "SASL_MECHANISMS", "SETTINGS", "TLS_SETTINGS", "Setting", "names_of"]
 
 Reader = Callable[[str], object]
 _NO_BOUND = 2**31 - 1
@@ -69,8 +69,18 @@ def _file(text: str) -> Path | None:
     return Path(text) if text else None
 
 
-def _names(text: str) -> tuple[str, ...]:
+def names_of(text: str) -> tuple[str, ...]:
     return tuple(filter(None, (part.strip() for part in text.split(","))))
+
+
+def _principals(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (part.strip() for part in text.split(";"))))
+
+
+def _authorizer(text: str) -> bool:
+    if text.rpartition(".")[2] not in ("", "StandardAuthorizer", "AclAuthorizer"):
+        raise UserError(f"expected org.apache.kafka.metadata.authorizer.StandardAuthorizer or nothing, got {text!r}")
+    return bool(text)
 
 
 def _scaled(factor: int) -> Reader:
@@ -102,6 +112,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("auto.create.topics.enable", "auto_create_topics", _truth),
     Setting("group.initial.rebalance.delay.ms", "group_initial_rebalance_delay_ms", _integer),
     Setting("transaction.max.timeout.ms", "transaction_max_timeout_ms", _integer),
+    Setting("authorizer.class.name", "authorize", _authorizer),
+    Setting("super.users", "super_users", _principals),
+    Setting("allow.everyone.if.no.acl.found", "allow_everyone_if_no_acl_found", _truth),
+    Setting("connections.max.reauth.ms", "max_reauth_ms", _integer),
+    Setting("connection.failed.authentication.delay.ms", "failed_authentication_delay_ms", _integer),
     Setting("fetch.max.bytes", "limits.fetch_bytes", _integer),
     Setting("max.connections", "limits.connections", _integer),
     Setting("max.connections.per.ip", "limits.connections_per_address", _bound),
@@ -156,8 +171,11 @@ TLS_SETTINGS: tuple[Setting, ...] = (
     Setting("ssl.truststore.location", "trusted_file", _file),
     Setting("ssl.truststore.certificates", "trusted_pem", _text),
     Setting("ssl.client.auth", "client_auth", _text),
-    Setting("ssl.enabled.protocols", "versions", _names),
+    Setting("ssl.enabled.protocols", "versions", names_of),
     Setting("ssl.cipher.suites", "ciphers", _text),
     Setting("ssl.principal.mapping.rules", "name_rules", _text),
 )
 """Fields of `TlsSettings`; each also as `listener.name.<name>.ssl...` for one listener."""
+
+SASL_MECHANISMS = Setting("sasl.enabled.mechanisms", "sasl_mechanisms", names_of)
+"""A field of `Listener`, for one listener or for all, as those of TLS."""
