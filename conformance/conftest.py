@@ -11,6 +11,7 @@ import pytest
 from conformance.report import Report, Row, SuiteResult
 from yeoul.broker import Broker
 
+AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
 _REPORT = pytest.StashKey[Report]()
 # The clients that `make test` runs as well: their modules there, and the packages that they come from.
 _PYTHON_CLIENTS = {
@@ -72,6 +73,7 @@ def suite_report(pytestconfig: pytest.Config) -> list[SuiteResult]:
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """One broker for all tests of a module."""
-    with Broker(tmp_path_factory.mktemp("broker")) as running:
+    """One broker for all tests of a module; it keeps access control lists, and lets the clients, who give no name, do all."""
+    settings = {"authorizer.class.name": AUTHORIZER, "super.users": "User:ANONYMOUS"}
+    with Broker(tmp_path_factory.mktemp("broker"), settings=settings) as running:
         yield running
