@@ -11,12 +11,14 @@ __all__ = [
     "DEFAULT_BOOTSTRAP",
     "DEFAULT_DATA_DIR",
     "Bootstrap",
+    "CommandConfig",
     "DataDir",
     "Host",
     "Insecure",
     "KafkaPort",
     "Properties",
     "ReadyFile",
+    "client_properties",
     "parse_properties",
 ]
 
@@ -57,6 +59,32 @@ Properties = Annotated[
         "--property", "-X", metavar="KEY=VALUE", help="A client property, such as security.protocol=SSL; repeatable."
     ),
 ]
+
+CommandConfig = Annotated[
+    Path | None,
+    typer.Option(
+        "--command-config",
+        metavar="FILE",
+        dir_okay=False,
+        envvar="YEOUL_COMMAND_CONFIG",
+        help="Client properties as Kafka's own tools read them: security.protocol, sasl.jaas.config, ssl.*, ...",
+    ),
+]
+
+
+def client_properties(command_config: Path | None, given: list[str] | None) -> dict[str, str]:
+    """Returns the properties that `--command-config` and `--property` give, the latter winning, in librdkafka's terms.
+
+    Raises:
+        UserError: A property cannot be used.
+        EnvironmentFailure: A file cannot be read.
+    """
+    from yeoul.cli.kafka.properties import read_properties, translated
+
+    written = read_properties(command_config) if command_config is not None else {}
+    return translated(
+        {name: value for name, value in written.items() if name != "bootstrap.servers"} | parse_properties(given)
+    )
 
 
 def parse_properties(given: list[str] | None, option: str = "--property") -> dict[str, str]:
