@@ -31,6 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
         return int(any(violations.values()))
     seed = new_seed() if given.seed is None else given.seed
     directory = Path(given.keep or tempfile.mkdtemp(prefix=f"yeoul-soak-{seed}-"))
+    if (directory / "data").exists():
+        parser.error(f"--keep {directory}: holds the data of another run")
     settings = SoakSettings(
         seed=seed,
         duration_s=given.minutes * 60,

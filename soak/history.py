@@ -33,7 +33,7 @@ __all__ = [
     "save",
 ]
 
-NEVER_S = float("inf")
+NEVER_S = 1e18
 
 
 class Place(NamedTuple):

@@ -11,10 +11,10 @@ import logging
 import sys
 from pathlib import Path
 
-import yeoul.broker.server
 import yeoul.log.directory
 from soak.forgetful_disk import ForgetfulDisk
 from yeoul.broker.config import BrokerConfig
+from yeoul.broker.listeners import Listener
 from yeoul.broker.process import run_broker
 from yeoul.errors import YeoulError
 
@@ -28,10 +28,10 @@ def main() -> int:
     if given.forgetful:
         disk = ForgetfulDisk(given.data_dir, given.seed)
         yeoul.log.directory.RealDisk = lambda: disk  # type: ignore[assignment, misc]
-    _advertise(given.advertised_port)
+    listener = Listener("PLAINTEXT", "127.0.0.1", given.port, advertised_port=given.advertised_port)
     config = BrokerConfig(
         data_dir=given.data_dir,
-        port=given.port,
+        listeners=(listener,),
         flush=given.flush,
         auto_create_topics=False,
         transaction_max_timeout_ms=60_000,
@@ -42,17 +42,6 @@ def main() -> int:
         print(f"error: {error.message}", file=sys.stderr)
         return 1
     return 0
-
-
-def _advertise(port: int) -> None:
-    """Makes the broker tell clients another port than the one that it listens on."""
-    listen = yeoul.broker.server.Server.listen
-
-    async def listen_and_tell(server: yeoul.broker.server.Server) -> None:
-        await listen(server)
-        server.node.port = port
-
-    yeoul.broker.server.Server.listen = listen_and_tell  # type: ignore[method-assign]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -241,7 +243,11 @@ class _Soak:
         deadline_s = time.monotonic() + _JOIN_S
         for thread in threads:
             thread.join(max(0.0, deadline_s - time.monotonic()))
-        return [f"{thread.name} did not end within {_JOIN_S:.0f} s" for thread in threads if thread.is_alive()]
+        return [
+            f"{thread.name} did not end within {_JOIN_S:.0f} s; it is in {_stack_of(thread)}"
+            for thread in threads
+            if thread.is_alive()
+        ]
 
     def _read_everything(self) -> None:
         """Waits for the transactions that were left open, then reads all partitions and committed offsets."""
@@ -291,12 +297,21 @@ class _Soak:
         return Result(history, violations, self.faults.counts, self.broker.starts, seconds, failures)
 
 
+def _stack_of(thread: threading.Thread) -> str:
+    frame = sys._current_frames().get(thread.ident or 0)
+    if frame is None:
+        return "nothing any more"
+    return " < ".join(
+        f"{each.name} ({Path(each.filename).name}:{each.lineno})" for each in traceback.extract_stack(frame)[:-7:-1]
+    )
+
+
 def _guarded(worker: Worker, work: Callable[[Worker], None]) -> Callable[[], None]:
     def guarded() -> None:
         try:
             work(worker)
         except Exception as error:
-            worker.crashed = repr(error)
+            worker.crashed = "".join(traceback.format_exception(error))
 
     return guarded
 

@@ -246,9 +246,9 @@ def copy(worker: Worker, group: str, source: str, target: str, *, as_member: boo
                     break
                 number += len(seen)
         finally:
-            writer.close()
             if reader is not None:
                 reader.close()
+            writer.close()
 
     _lives(worker, life)
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import sys
 from types import ModuleType
 
@@ -20,6 +21,9 @@ class _Zstandard:
 
     def decompress(self, payload: bytes, max_output_size: int = 0) -> bytes:
         return bytes(cramjam.zstd.decompress(payload))
+
+    def stream_reader(self, payload: io.BytesIO, read_across_frames: bool = False) -> io.BytesIO:
+        return io.BytesIO(self.decompress(payload.read()))
 
 
 def lend() -> None:
