@@ -11,8 +11,10 @@ import typer
 __all__ = [
     "DEFAULT_BOOTSTRAP",
     "DEFAULT_DATA_DIR",
+    "DEFAULT_KAFKA_PORT",
     "Bootstrap",
     "CommandConfig",
+    "ConfigFile",
     "DataDir",
     "Execute",
     "GroupArgument",
@@ -20,6 +22,7 @@ __all__ = [
     "Insecure",
     "Json",
     "KafkaPort",
+    "Overrides",
     "Properties",
     "ReadyFile",
     "TopicArgument",
@@ -31,6 +34,7 @@ __all__ = [
 
 DEFAULT_BOOTSTRAP = "127.0.0.1:9092"
 DEFAULT_DATA_DIR = Path("yeoul-data")
+DEFAULT_KAFKA_PORT = 9092
 
 DataDir = Annotated[
     Path,
@@ -44,6 +48,19 @@ KafkaPort = Annotated[
 ]
 ReadyFile = Annotated[
     Path | None, typer.Option("--ready-file", dir_okay=False, help="Write the addresses there as JSON, once ready.")
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        dir_okay=False,
+        envvar="YEOUL_BROKER_CONFIG",
+        help="The broker's settings under Kafka's names: a server.properties, or TOML.",
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--override", "-o", metavar="NAME=VALUE", help="One of the broker's settings; repeatable."),
 ]
 Insecure = Annotated[
     bool, typer.Option("--insecure", help="Allow an address that other machines can reach; nobody has to log in.")
