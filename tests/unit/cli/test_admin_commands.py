@@ -108,7 +108,7 @@ def test_reading_begins_at_an_offset_a_time_or_the_last_records(bootstrap: str, 
     assert read("--offset", "-1") == "4"
     assert read("-p", "1", "--from-beginning") == ""
     assert read("--from-time", "1970-01-01T00:00:04") == "34"
-    waited = yeoul("consume", topic, "--from-beginning", "--timeout", "300 ms", "-b", bootstrap)
+    waited = yeoul("consume", topic, "--from-beginning", "--timeout", "2 s", "-b", bootstrap)
     assert waited.out.replace("\n", "") == "01234"
     assert "no partition 7" in yeoul("consume", topic, "-p", "7", "-b", bootstrap).err
 
