@@ -35,7 +35,7 @@ class WriterSettings(NamedTuple):
     compression: str
     transactional_id: str | None = None
     linger_ms: int = 2
-    transaction_timeout_ms: int = 8_000
+    transaction_timeout_ms: int = 12_000
 
 
 class Seen(NamedTuple):
