@@ -55,10 +55,10 @@ def _zone(text: str) -> str:
 
 
 def _runtime_mode(text: str) -> str:
-    if text.lower() != "streaming":
+    if text.lower() not in ("automatic", "streaming"):
         raise UserError(
-            f"Expected 'streaming', got {text!r}",
-            hint="A query over bounded tables ends by itself; there is no batch mode.",
+            f"Expected 'automatic' or 'streaming', got {text!r}",
+            hint="A query over bounded tables ends by itself and gives its final rows; that is 'automatic'.",
         )
     return text
 
@@ -81,7 +81,9 @@ OPTIONS: Mapping[str, SessionOption] = {
     "table.dml-sync": SessionOption(_flag, "Whether INSERT is waited for; by default it is if its input is bounded."),
     "parallelism.default": SessionOption(_count, "How many threads decode a job's input."),
     "pipeline.name": SessionOption(_any, "The name of the jobs that follow."),
-    "execution.runtime-mode": SessionOption(_runtime_mode, "Always 'streaming'."),
+    "execution.runtime-mode": SessionOption(
+        _runtime_mode, "'automatic': bounded tables give final rows; 'streaming': they give changes, too."
+    ),
     "table.exec.state.ttl": SessionOption(
         parse_duration_ms, "How long untouched state of a query without windows is kept; '0 ms': for ever."
     ),

@@ -106,7 +106,7 @@ class _Job:
 
     def signed(self, value: pl.Expr) -> pl.Expr:
         """A value, or its negative where the row is taken back."""
-        return value if self.weight is None else pl.when(self.weight < 0).then(-value).otherwise(value)
+        return value if self.weight is None else value * self.weight
 
     def part(self, part: str) -> str:
         return f"{self.name}${part}"

@@ -87,7 +87,7 @@ class GroupAggregate:
         order = np.concatenate([np.flatnonzero(~found.is_new), np.flatnonzero(found.is_new)])
         slots, known = found.slots[order], len(order) - int(found.is_new.sum())
         fresh = partial.select(pl.all().gather(pl.Series(order)))
-        old = fresh.head(known).select(self._inner_keys).hstack(state.read(slots[:known]))
+        old = fresh.head(known).with_columns(state.read(slots[:known]))
         merged = self._merged(old, fresh, known)
         lives = (merged[ROWS] > 0).to_numpy()
         state.write(slots, merged)

@@ -245,7 +245,8 @@ def _encoder(plan: Node) -> list[Stateless]:
         return [EncodeUpserts(plan.table.primary_key)]
     if changelog.is_append_only:
         return []
-    return [EncodeChanges(sorted(min(changelog.keys, key=len, default=frozenset[str]())))]
+    keys = sorted(changelog.keys, key=len)
+    return [EncodeChanges(sorted(keys[0]) if keys else ())]
 
 
 def _judges(target: Target) -> bool:

@@ -6,9 +6,18 @@ changes as it goes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from yeoul.plan.nodes import Limit, Node, Scan, inputs_of
 
-__all__ = ["unbounded_table"]
+__all__ = ["MODE_SETTING", "gives_changes", "unbounded_table"]
+
+MODE_SETTING = "execution.runtime-mode"
+
+
+def gives_changes(node: Node, settings: Mapping[str, str]) -> bool:
+    """Tells whether what is computed over a node's rows is given as changes: they never end, or SET asks for it."""
+    return settings.get(MODE_SETTING, "").lower() == "streaming" or unbounded_table(node) is not None
 
 
 def unbounded_table(node: Node) -> Scan | None:

@@ -24,7 +24,7 @@ from yeoul.plan.nodes import (
     inputs_of,
     walk,
 )
-from yeoul.planner.binding.boundedness import unbounded_table
+from yeoul.planner.binding.boundedness import gives_changes, unbounded_table
 from yeoul.planner.binding.context import BindContext
 
 __all__ = ["STATE_SETTING", "with_settled_changes"]
@@ -45,7 +45,7 @@ def with_settled_changes(context: BindContext, plan: Node, at: exp.Expr) -> Node
     _check_inputs(context, plan, at)
     if isinstance(plan, Write):
         return _written(context, plan, at)
-    settles = not changelog_of(plan).is_append_only and unbounded_table(plan) is None
+    settles = not changelog_of(plan).is_append_only and not gives_changes(plan, context.settings)
     return Settle(plan) if settles else plan
 
 
@@ -61,7 +61,7 @@ def _written(context: BindContext, plan: Write, at: exp.Expr) -> Write:
         return plan
     if takes >= gives.changes:
         return replace(plan, encoding=WriteEncoding.CHANGES)
-    if unbounded_table(plan) is None:
+    if not gives_changes(plan, context.settings):
         return replace(plan, input=Settle(plan.input))
     raise context.error(
         f"Table {plan.table.name!r} takes new rows only, and the query changes rows that it gave before:"

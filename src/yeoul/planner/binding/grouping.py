@@ -30,7 +30,7 @@ from yeoul.plan.nodes import (
 )
 from yeoul.plan.types import DataType
 from yeoul.planner.binding.absorption import absorb, window_columns
-from yeoul.planner.binding.boundedness import unbounded_table
+from yeoul.planner.binding.boundedness import gives_changes
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder
 from yeoul.planner.binding.projections import Item, items_of
@@ -74,6 +74,7 @@ class _Groups:
         columns: Columns of the source that are grouped window properties.
         by_function: Whether TUMBLE_START and its like ask for the window's properties.
         conditions: Predicates over `WINDOW_COLUMNS` that go above the aggregate.
+        updating: Whether groups without a window are given as changes.
     """
 
     source: Relation
@@ -83,6 +84,7 @@ class _Groups:
     columns: Mapping[str, WindowProperty] = field(default_factory=dict)
     by_function: bool = False
     conditions: tuple[Expression, ...] = ()
+    updating: bool = False
     aggregates: dict[AggregateCall, str] = field(default_factory=dict)
     properties: dict[WindowProperty, str] = field(default_factory=dict)
 
@@ -149,18 +151,17 @@ def _aggregate(groups: _Groups) -> Aggregate | WindowAggregate:
     fields = [Field(one.name, one.expression.type) for one in keys]
     fields += [Field(one.name, one.call.type) for one in aggregates]
     if groups.window is None:
-        updating = unbounded_table(groups.rows) is not None
-        return Aggregate(groups.rows, keys, aggregates, Schema(tuple(fields)), updating)
+        return Aggregate(groups.rows, keys, aggregates, Schema(tuple(fields)), groups.updating)
     fields += [property_field(name, value, groups.time_type) for value, name in groups.properties.items()]
     properties = tuple((name, value) for value, name in groups.properties.items())
     return WindowAggregate(groups.rows, groups.window, keys, aggregates, properties, Schema(tuple(fields)))
 
 
-def distinct(rows: Node) -> Aggregate:
+def distinct(context: BindContext, rows: Node) -> Aggregate:
     """Returns the different rows of a SELECT: its rows grouped by every column."""
     keys = tuple(Projection(one.name, ColumnRef(one.name, one.type)) for one in rows.schema.fields)
     fields = tuple(replace(one, is_rowtime=False) for one in rows.schema.fields)
-    return Aggregate(rows, keys, (), Schema(fields), unbounded_table(rows) is not None)
+    return Aggregate(rows, keys, (), Schema(fields), gives_changes(rows, context.settings))
 
 
 # --- GROUP BY
@@ -180,7 +181,7 @@ def _groups(context: BindContext, select: exp.Select, source: Relation, items: l
         window = group_window(context, node, source)
         groups = _Groups(source, source.node, window, by_function=True)
     else:
-        groups = _windowed(source, keys) or _Groups(source, source.node)
+        groups = _windowed(source, keys) or _unwindowed(context, source)
     for key in keys:
         if not (isinstance(key, ColumnRef) and key.name in groups.columns):
             _add_key(groups, key)
@@ -221,6 +222,11 @@ def _windowed(source: Relation, keys: list[Expression]) -> _Groups | None:
     absorbed = absorb(source.node)
     assert absorbed is not None
     return _Groups(source, absorbed.node, absorbed.window, columns=grouped, conditions=absorbed.conditions)
+
+
+def _unwindowed(context: BindContext, source: Relation) -> _Groups:
+    """Returns the groups of all rows."""
+    return _Groups(source, source.node, updating=gives_changes(source.node, context.settings))
 
 
 def _regrouped(source: Relation, keys: list[Expression]) -> _Groups | None:
