@@ -9,14 +9,15 @@ Source: https://kafka.apache.org/documentation/#brokerconfigs_listeners.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
+from yeoul.broker.security.mechanisms import offered_mechanisms
 from yeoul.broker.tls import TlsSettings
 from yeoul.errors import UserError, did_you_mean
 
-__all__ = ["Listener", "SecurityProtocol", "is_loopback", "is_wildcard", "parse_listeners"]
+__all__ = ["Listener", "SecurityProtocol", "is_loopback", "is_wildcard", "local_address", "parse_listeners"]
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 _PROTOCOLS: tuple[str, ...] = get_args(SecurityProtocol)
@@ -36,6 +37,8 @@ class Listener:
             that the client's own connection came in by.
         advertised_port: What clients are told; 0 for the port that was bound.
         tls: Keys and certificates, for SSL and SASL_SSL.
+        sasl_mechanisms: What peers may log in with (`sasl.enabled.mechanisms`), for SASL_PLAINTEXT and SASL_SSL; empty
+            for all that keep a password secret there.
 
     Raises:
         UserError: A port is out of range, the advertised address is not one that can be connected to, or TLS lacks
@@ -53,6 +56,7 @@ class Listener:
     advertised_host: str = ""
     advertised_port: int = 0
     tls: TlsSettings | None = None
+    sasl_mechanisms: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for port in (self.port, self.advertised_port):
@@ -68,6 +72,7 @@ class Listener:
                 f"Listener {self.name} speaks {self.protocol}, which needs a certificate",
                 hint="Set ssl.keystore.type=PEM and ssl.keystore.location to a PEM file with the key and its chain",
             )
+        _ = self.offered_mechanisms
 
     @property
     def uses_tls(self) -> bool:
@@ -76,6 +81,16 @@ class Listener:
     @property
     def uses_sasl(self) -> bool:
         return self.protocol in ("SASL_PLAINTEXT", "SASL_SSL")
+
+    @property
+    def offered_mechanisms(self) -> tuple[str, ...]:
+        """What peers may log in with.
+
+        Raises:
+            UserError: A mechanism is not known, or passwords could be read on their way.
+        """
+        is_private = self.uses_tls or not self.is_open_to_others
+        return offered_mechanisms(self.sasl_mechanisms, is_private=is_private) if self.uses_sasl else ()
 
     @property
     def authenticates(self) -> bool:
@@ -125,6 +140,18 @@ def is_wildcard(host: str) -> bool:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:
         return False
+
+
+def local_address(listeners: Sequence[Listener]) -> str:
+    """Returns `host:port` of the listener that this machine's own programs can use without more ado.
+
+    Example:
+        >>> local_address([Listener("OUT", "0.0.0.0", 9093), Listener("IN", "127.0.0.1", 9092)])
+        '127.0.0.1:9092'
+    """
+    plain = [each for each in listeners if each.protocol == "PLAINTEXT"]
+    chosen = next((each for each in plain if not each.is_open_to_others), plain[0] if plain else listeners[0])
+    return f"{_bracketed(chosen.host or '127.0.0.1')}:{chosen.port}"
 
 
 def parse_listeners(
