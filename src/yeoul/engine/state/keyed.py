@@ -97,6 +97,14 @@ class KeyedState:
         for name, column in self._values.items():
             column.write(slots, values[name])
 
+    def read_column(self, name: str, slots: Slots) -> pl.Series:
+        """Returns one value column at slots."""
+        return self._values[name].read(slots)
+
+    def write_column(self, name: str, slots: Slots, values: pl.Series) -> None:
+        """Puts values of one column at slots, each of which stands once."""
+        self._values[name].write(slots, values)
+
     def touch(self, slots: Slots, now_ms: int) -> None:
         """Says that keys were in use at a time."""
         self._touched.write(slots, pl.Series([now_ms], dtype=pl.Int64).new_from_index(0, len(slots)))
