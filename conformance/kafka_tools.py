@@ -32,7 +32,16 @@ class Tools:
     def command(self, name: str, *arguments: str) -> list[str]:
         """Returns the command that starts a tool, named by its class, without the package where it is the usual one."""
         main = name if name.startswith(("kafka.", "org.")) else _PACKAGE + name
-        return [*_JVM, *_QUIET, "-cp", class_path(), main, "--bootstrap-server", self.broker.bootstrap_servers, *arguments]
+        return [
+            *_JVM,
+            *_QUIET,
+            "-cp",
+            class_path(),
+            main,
+            "--bootstrap-server",
+            self.broker.bootstrap_servers,
+            *arguments,
+        ]
 
     def run(self, name: str, *arguments: str, stdin: str = "") -> str:
         """Runs a tool to its end and returns what it said.

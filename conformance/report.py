@@ -124,7 +124,11 @@ class Report:
             if passed:
                 lines += [f"Passed: {'; '.join(passed)}.", ""]
             for outcome in ("failed", "skipped"):
-                lines += [f"- {outcome}: {row.what}" + f" ({row.why})" * bool(row.why) for row in rows if row.outcome == outcome]
+                lines += [
+                    f"- {outcome}: {row.what}" + f" ({row.why})" * bool(row.why)
+                    for row in rows
+                    if row.outcome == outcome
+                ]
             if lines[-1]:
                 lines.append("")
         return "\n".join(lines)

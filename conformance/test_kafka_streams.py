@@ -84,7 +84,11 @@ class CountReader:
     """Reads the counts as a reader of committed transactions sees them."""
 
     def __init__(self, broker: Broker) -> None:
-        settings = {"bootstrap.servers": broker.bootstrap_servers, "group.id": "reader", "auto.offset.reset": "earliest"}
+        settings = {
+            "bootstrap.servers": broker.bootstrap_servers,
+            "group.id": "reader",
+            "auto.offset.reset": "earliest",
+        }
         self._consumer = Consumer({**settings, "isolation.level": "read_committed"})
         self._consumer.subscribe([COUNTS])
         self.counts: dict[str, list[int]] = defaultdict(list)

@@ -98,7 +98,9 @@ def test_console_keys_headers_timestamps(tools: Tools, topic: str) -> None:
     tools.topic(topic)
     parsing = ("--reader-property", "parse.key=true", "--reader-property", "parse.headers=true")
     tools.produce(topic, ["a:1,b:2\tkey\tvalue"], *parsing)
-    shown = [f"--formatter-property=print.{each}=true" for each in ("key", "headers", "timestamp", "offset", "partition")]
+    shown = [
+        f"--formatter-property=print.{each}=true" for each in ("key", "headers", "timestamp", "offset", "partition")
+    ]
     (line,) = tools.consume(topic, 1, BEGINNING, *shown)
     assert re.fullmatch(r"CreateTime:\d+\tPartition:0\tOffset:0\ta:1,b:2\tkey\tvalue", line)
 
@@ -127,7 +129,12 @@ def test_consumer_groups_list_describe_reset_delete(tools: Tools, broker: Broker
     assert re.search(rf"{topic} +\d +10", tools.run(*reset, "--to-offset", "10", "--dry-run"))
     tools.run(*reset, "--to-offset", "10", "--execute")
     assert len(re.findall(r" 10 +50 +40 ", tools.run(GROUPS, "--describe", *group))) == 2
-    for how in (("--to-earliest",), ("--shift-by", "3"), ("--to-datetime", "2020-01-01T00:00:00.000"), ("--to-latest",)):
+    for how in (
+        ("--to-earliest",),
+        ("--shift-by", "3"),
+        ("--to-datetime", "2020-01-01T00:00:00.000"),
+        ("--to-latest",),
+    ):
         tools.run(*reset, *how, "--execute")
     tools.run(GROUPS, "--delete-offsets", *group, "--topic", topic)
     tools.run(GROUPS, "--delete", *group)
@@ -245,7 +252,9 @@ def test_transactions(tools: Tools, broker: Broker, topic: str) -> None:
     described = tools.run("TransactionsCommand", "describe", "--transactionalId", topic)
     assert f"{topic}-0" in described
     partition = ("--topic", topic, "--partition", "0")
-    assert re.search(r"\d+\s+\d+\s+\d+\s+0\s+\d+\s+0", tools.run("TransactionsCommand", "describe-producers", *partition))
+    assert re.search(
+        r"\d+\s+\d+\s+\d+\s+0\s+\d+\s+0", tools.run("TransactionsCommand", "describe-producers", *partition)
+    )
     tools.run("TransactionsCommand", "find-hanging", "--broker-id", "1", "--max-transaction-timeout", "15")
     tools.run("TransactionsCommand", "abort", *partition, "--start-offset", "0")
     tools.produce(topic, ["seen"])
@@ -334,7 +343,9 @@ def test_cluster(tools: Tools, broker: Broker) -> None:
     command = tools.command("ClusterTool")
     at = command.index("--bootstrap-server")
     server = command[at : at + 2]
-    said = subprocess.run([*command[:at], "cluster-id", *server], capture_output=True, text=True, timeout=60, check=True)
+    said = subprocess.run(
+        [*command[:at], "cluster-id", *server], capture_output=True, text=True, timeout=60, check=True
+    )
     assert re.search(r"Cluster ID: \S{22}\s", said.stdout)
     said = subprocess.run(
         [*command[:at], "list-endpoints", *server], capture_output=True, text=True, timeout=60, check=True
