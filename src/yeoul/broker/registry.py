@@ -11,6 +11,8 @@ from yeoul.broker.handlers import (
     add_offsets_to_txn,
     add_partitions_to_txn,
     api_versions,
+    consumer_group_describe,
+    consumer_group_heartbeat,
     create_partitions,
     create_topics,
     delete_groups,
@@ -48,6 +50,8 @@ __all__ = ["all_handlers"]
 _MODULES = (
     add_offsets_to_txn,
     add_partitions_to_txn,
+    consumer_group_describe,
+    consumer_group_heartbeat,
     create_partitions,
     create_topics,
     delete_groups,

@@ -1,6 +1,6 @@
 """OffsetCommit 2-9: committed offsets of a group, durable before the answer.
 
-Deviations: `retention_time_ms` is ignored, as Kafka does from version 5 on; committed offsets do not expire yet.
+Deviations: `retention_time_ms` is ignored, as Kafka does from version 5 on.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from yeoul.wire.messages.offset_commit import (
 )
 
 __all__ = ["HANDLER"]
+
+_MEMBER_EPOCHS_FROM = 9
 
 
 def _answer(node: Node, request: OffsetCommitRequest, call: Call) -> None:
@@ -38,6 +40,7 @@ def _answer(node: Node, request: OffsetCommitRequest, call: Call) -> None:
             member_id=request.member_id,
             group_instance_id=request.group_instance_id,
             offsets=offsets,
+            knows_epochs=call.version >= _MEMBER_EPOCHS_FROM,
         )
 
     node.groups.ask(make, groups.CommitReply, lambda reply: call.answer(OFFSET_COMMIT, _response(request, reply)))
