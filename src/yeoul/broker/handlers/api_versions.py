@@ -18,9 +18,9 @@ from yeoul.wire.messages.api_versions import (
     SupportedFeatureKey,
 )
 
-__all__ = ["make_handler"]
+__all__ = ["FEATURES", "make_handler"]
 
-_FEATURES = {"group.version": 1, "transaction.version": 2}
+FEATURES = {"group.version": 1, "transaction.version": 2}
 """The level of each: groups of the consumer protocol (KIP-848); transactions whose end bumps the producer's epoch
 (KIP-890).
 """
@@ -36,12 +36,12 @@ def make_handler(
         return ApiVersionsResponse(
             api_keys=list(versions),
             supported_features=[
-                SupportedFeatureKey(name=name, min_version=0, max_version=level) for name, level in _FEATURES.items()
+                SupportedFeatureKey(name=name, min_version=0, max_version=level) for name, level in FEATURES.items()
             ],
             finalized_features_epoch=_FEATURES_EPOCH,
             finalized_features=[
                 FinalizedFeatureKey(name=name, max_version_level=level, min_version_level=level)
-                for name, level in _FEATURES.items()
+                for name, level in FEATURES.items()
             ],
         )
 

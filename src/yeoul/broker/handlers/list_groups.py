@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.node import Node
+from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.wire.messages.list_groups import LIST_GROUPS, ListedGroup, ListGroupsRequest, ListGroupsResponse
 
 __all__ = ["HANDLER"]
 
 
 def _answer(node: Node, request: ListGroupsRequest, call: Call) -> ListGroupsResponse:
+    sees_all = node.allows(call, Operation.DESCRIBE, ResourceType.CLUSTER)
     return ListGroupsResponse(
         groups=[
             ListedGroup(
@@ -19,6 +21,7 @@ def _answer(node: Node, request: ListGroupsRequest, call: Call) -> ListGroupsRes
                 group_type=group.group_type,
             )
             for group in node.groups.coordinator.list_groups(request.states_filter, request.types_filter)
+            if sees_all or node.allows(call, Operation.DESCRIBE, ResourceType.GROUP, group.group_id)
         ]
     )
 
