@@ -22,13 +22,6 @@ from yeoul.wire.messages.consumer_group_describe import (
 
 __all__ = ["HANDLER"]
 
-_OPERATIONS = (
-    Operation.READ,
-    Operation.DELETE,
-    Operation.DESCRIBE,
-    Operation.DESCRIBE_CONFIGS,
-    Operation.ALTER_CONFIGS,
-)
 _CONSUMER_MEMBER = 1
 
 
@@ -36,8 +29,8 @@ def _answer(node: Node, request: ConsumerGroupDescribeRequest, call: Call) -> Co
     described = [_describe(node, group_id, call) for group_id in request.group_ids]
     if request.include_authorized_operations:
         for group in described:
-            allowed = (each for each in _OPERATIONS if node.allows(call, each, ResourceType.GROUP, group.group_id))
-            group.authorized_operations = sum(1 << each for each in allowed)
+            if group.error_code != ErrorCode.GROUP_AUTHORIZATION_FAILED:
+                group.authorized_operations = node.authorized_operations(call, ResourceType.GROUP, group.group_id)
     return ConsumerGroupDescribeResponse(groups=described)
 
 

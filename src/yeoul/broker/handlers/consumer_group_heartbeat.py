@@ -7,7 +7,7 @@ broker's internal topics.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.groups.consumer.messages import ConsumerHeartbeatReply, ConsumerHeartbeatRequest
@@ -33,6 +33,7 @@ def _answer(node: Node, request: ConsumerGroupHeartbeatRequest, call: Call) -> C
     if refusal:
         return ConsumerGroupHeartbeatResponse(error_code=refusal)
     names, owned = request.subscribed_topic_names, request.topic_partitions
+    own_settings = node.settings.overrides.groups.get(request.group_id, {})
 
     def make(request_id: int) -> ConsumerHeartbeatRequest:
         return ConsumerHeartbeatRequest(
@@ -51,6 +52,8 @@ def _answer(node: Node, request: ConsumerGroupHeartbeatRequest, call: Call) -> C
             server_assignor=request.server_assignor,
             owned=None if owned is None else _flat(owned),
             own_member_id=call.version >= _OWN_MEMBER_ID_FROM,
+            session_timeout_ms=_number(own_settings, "consumer.session.timeout.ms"),
+            heartbeat_interval_ms=_number(own_settings, "consumer.heartbeat.interval.ms"),
         )
 
     node.groups.ask_about_topics(
@@ -66,6 +69,11 @@ def _refusal(node: Node, request: ConsumerGroupHeartbeatRequest, call: Call) -> 
         if not node.allows(call, Operation.DESCRIBE, ResourceType.TOPIC, name):
             return ErrorCode.TOPIC_AUTHORIZATION_FAILED
     return ErrorCode.NONE
+
+
+def _number(settings: Mapping[str, str], name: str) -> int | None:
+    value = settings.get(name)
+    return None if value is None else int(value)
 
 
 def _flat(owned: Iterable[TopicPartitions]) -> Partitions:

@@ -151,20 +151,21 @@ class ConsumerGroup:
         self._retarget(catalog, step)
         before = self.state.standing(member_id)
         after = self._advance(member_id, request.owned, now_ms, step)
-        self._sessions_ms[member_id] = now_ms + self._config.session_timeout_ms
-        tell = request.is_complete or before.assigned != after.assigned
+        self._sessions_ms[member_id] = now_ms + (request.session_timeout_ms or self._config.session_timeout_ms)
+        lags = request.member_epoch != before.member_epoch or request.owned not in (None, after.assigned)
+        tell = request.is_complete or lags or before.assigned != after.assigned
         return ConsumerHeartbeatReply(
             ErrorCode.NONE,
             None,
             member_id,
             after.member_epoch,
-            self._interval_ms(after, now_ms),
+            self._interval_ms(request, after, now_ms),
             after.assigned if tell else None,
         )
 
-    def _interval_ms(self, standing: Standing, now_ms: int) -> int:
+    def _interval_ms(self, request: ConsumerHeartbeatRequest, standing: Standing, now_ms: int) -> int:
         """A member that waits, or whose group is being formed, is to come soon."""
-        regular_ms = self._config.heartbeat_interval_ms
+        regular_ms = request.heartbeat_interval_ms or self._config.heartbeat_interval_ms
         lively = standing.state is MemberState.UNRELEASED_PARTITIONS or now_ms < self._lively_until_ms
         return min(regular_ms, _LIVELY_INTERVAL_MS) if lively else regular_ms
 
@@ -329,8 +330,11 @@ class ConsumerGroup:
     # -- storing ------------------------------------------------------------------------------------------------
 
     def with_unsaved(self, records: list[ConsumerRecord]) -> list[ConsumerRecord]:
-        """Returns what is to be stored now: what an earlier, failed store was about too, as it is by now."""
-        if not records or not self._unsaved:
+        """Returns what is to be stored now: what an earlier, failed store was about too, as it is by now.
+
+        Nobody is told anything that rests on what is not on the disk, so that is stored even if nothing has changed.
+        """
+        if not self._unsaved:
             return records
         repeated = [self.state.current(record) for record in self._unsaved.values()]
         self._unsaved.clear()

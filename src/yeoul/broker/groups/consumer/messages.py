@@ -30,6 +30,8 @@ class ConsumerHeartbeatRequest:
         own_member_id: The version is 1 or above: members make their ids themselves.
         rebalance_timeout_ms: How long it may take to give up partitions.
         owned: The partitions that it reads.
+        session_timeout_ms: The group's own setting, if it has one.
+        heartbeat_interval_ms: Likewise.
     """
 
     request_id: int
@@ -47,6 +49,8 @@ class ConsumerHeartbeatRequest:
     server_assignor: str | None
     owned: Partitions | None
     own_member_id: bool = True
+    session_timeout_ms: int | None = None
+    heartbeat_interval_ms: int | None = None
 
     @property
     def is_complete(self) -> bool:
