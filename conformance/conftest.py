@@ -73,7 +73,7 @@ def suite_report(pytestconfig: pytest.Config) -> list[SuiteResult]:
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """One broker for all tests of a module; it keeps access control lists, and lets the clients, who give no name, do all."""
+    """One broker for all tests of a module; it keeps access control lists, and the nameless clients may do all."""
     settings = {"authorizer.class.name": AUTHORIZER, "super.users": "User:ANONYMOUS"}
     with Broker(tmp_path_factory.mktemp("broker"), settings=settings) as running:
         yield running

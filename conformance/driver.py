@@ -35,7 +35,7 @@ class Driver:
     """
 
     def __init__(self, command: Sequence[str | Path], folder: Path | None = None, **environment: str) -> None:
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             command,
             cwd=folder,

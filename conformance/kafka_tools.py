@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from bench.apache_kafka import class_path
+
 from yeoul.broker import Broker
 
 __all__ = ["Tools"]

@@ -5,34 +5,83 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
 from bench.apache_kafka import KAFKA_VERSION, class_path
+
 from conformance.driver import Driver
 from conformance.places import PROGRAMS, java_classes, need
 from yeoul.broker import Broker
 
 need("java", "javac", "mvn")
 
-_CHECKS = """
-acks_0 acks_1 acks_all
-compression_none compression_gzip compression_snappy compression_lz4 compression_zstd
-headers_keys_timestamps idempotent_order large_records log_append_time seek_pause_position offsets_for_times
-offset_out_of_range auto_created_topic partitions_added_later
-classic_range classic_roundrobin classic_sticky classic_cooperative_sticky classic_committed_offsets classic_auto_commit
-classic_static_member_returns classic_static_member_is_fenced classic_pattern classic_member_that_stops_polling
-classic_new_partitions_are_assigned
-consumer_protocol_uniform consumer_protocol_range consumer_protocol_committed_offsets consumer_protocol_auto_commit
-consumer_protocol_static_member_returns consumer_protocol_pattern consumer_protocol_new_partitions_are_assigned
-group_moves_from_classic_to_consumer_protocol
-transactions_commit_and_abort transactions_open_ones_are_not_read transactions_consume_transform_produce
-transactions_consume_transform_produce_consumer_protocol transactions_aborted_offsets_are_not_kept
-transactions_zombie_is_fenced transactions_time_out transactions_many_small_ones transactions_aborted_by_closing
-admin_topics admin_topics_by_id admin_refusals admin_validate_only admin_create_partitions admin_describe_cluster
-admin_topic_configs admin_broker_configs admin_list_offsets admin_delete_records admin_consumer_groups
-admin_consumer_group_offsets admin_remove_members admin_log_dirs admin_elect_leaders admin_partition_reassignments
-admin_producers_and_transactions admin_abort_transaction admin_fence_producers admin_features admin_client_quotas
-admin_scram_credentials
-""".split()
+_CHECKS = [
+    "acks_0",
+    "acks_1",
+    "acks_all",
+    "compression_none",
+    "compression_gzip",
+    "compression_snappy",
+    "compression_lz4",
+    "compression_zstd",
+    "headers_keys_timestamps",
+    "idempotent_order",
+    "large_records",
+    "log_append_time",
+    "seek_pause_position",
+    "offsets_for_times",
+    "offset_out_of_range",
+    "auto_created_topic",
+    "partitions_added_later",
+    "classic_range",
+    "classic_roundrobin",
+    "classic_sticky",
+    "classic_cooperative_sticky",
+    "classic_committed_offsets",
+    "classic_auto_commit",
+    "classic_static_member_returns",
+    "classic_static_member_is_fenced",
+    "classic_pattern",
+    "classic_member_that_stops_polling",
+    "classic_new_partitions_are_assigned",
+    "consumer_protocol_uniform",
+    "consumer_protocol_range",
+    "consumer_protocol_committed_offsets",
+    "consumer_protocol_auto_commit",
+    "consumer_protocol_static_member_returns",
+    "consumer_protocol_pattern",
+    "consumer_protocol_new_partitions_are_assigned",
+    "group_moves_from_classic_to_consumer_protocol",
+    "transactions_commit_and_abort",
+    "transactions_open_ones_are_not_read",
+    "transactions_consume_transform_produce",
+    "transactions_consume_transform_produce_consumer_protocol",
+    "transactions_aborted_offsets_are_not_kept",
+    "transactions_zombie_is_fenced",
+    "transactions_time_out",
+    "transactions_many_small_ones",
+    "transactions_aborted_by_closing",
+    "admin_topics",
+    "admin_topics_by_id",
+    "admin_refusals",
+    "admin_validate_only",
+    "admin_create_partitions",
+    "admin_describe_cluster",
+    "admin_topic_configs",
+    "admin_broker_configs",
+    "admin_list_offsets",
+    "admin_delete_records",
+    "admin_consumer_groups",
+    "admin_consumer_group_offsets",
+    "admin_remove_members",
+    "admin_log_dirs",
+    "admin_elect_leaders",
+    "admin_partition_reassignments",
+    "admin_producers_and_transactions",
+    "admin_abort_transaction",
+    "admin_fence_producers",
+    "admin_features",
+    "admin_client_quotas",
+    "admin_scram_credentials",
+]
 _OLD_VERSION = "3.9.2"
 _OWN_CHECKS = {
     _OLD_VERSION: ["admin_alter_configs_replaces"],

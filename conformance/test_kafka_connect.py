@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-
 from bench.apache_kafka import KAFKA_VERSION, class_path
+
 from conformance.places import need
 from yeoul.broker import Broker
 

@@ -1,7 +1,7 @@
-"""Kafka Streams with exactly_once_v2: two instances count words, one is killed; each count is given out exactly once.
+"""Kafka Streams with exactly_once_v2: two instances count words, one is killed; each count comes out exactly once.
 
-An instance reads and writes in transactions, over an input topic, a repartition topic, a changelog and its offsets; what
-the killed one left open is aborted and done again by the other.
+An instance reads and writes in transactions, over an input topic, a repartition topic, a changelog and its offsets;
+what the killed one left open is aborted and done again by the other.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from bench.apache_kafka import KAFKA_VERSION, class_path
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from bench.apache_kafka import KAFKA_VERSION, class_path
 from conformance.places import PROGRAMS, java_classes, need
 from yeoul.broker import Broker
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.client("Kafka Streams", KAFKA_VERSION)
 LINES = "words-in"
 COUNTS = "words-out"
 PARTITIONS = 4
-WORDS = "a stretch where the stream runs shallow and fast over its stones".split()
+WORDS = ["a", "stretch", "where", "the", "stream", "runs", "shallow", "and", "fast", "over", "its", "stones"]
 PATIENCE_S = 90.0
 
 

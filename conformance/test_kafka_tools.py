@@ -9,9 +9,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from bench.apache_kafka import KAFKA_VERSION
 from confluent_kafka import Consumer, Producer
 
-from bench.apache_kafka import KAFKA_VERSION
 from conformance.kafka_tools import Tools
 from conformance.places import need
 from yeoul.broker import Broker

@@ -18,12 +18,39 @@ need("node", "npm")
 _NODE = PROGRAMS / "node"
 _VERSIONS = json.loads((_NODE / "package.json").read_text())["dependencies"]
 _CHECKS = {
-    "kafkajs": """compression_none compression_gzip compression_snappy compression_zstd headers_keys_timestamps
-        classic_roundrobin classic_own_assigner transactions_commit_and_abort transactions_consume_transform_produce
-        admin_topics admin_configs admin_groups admin_acls""".split(),
-    "@platformatic/kafka": """compression_none compression_gzip compression_snappy compression_lz4 compression_zstd
-        headers_keys_timestamps idempotent_order classic_group consumer_protocol transactions_commit_and_abort
-        admin_topics admin_configs admin_groups admin_acls admin_log_dirs admin_quotas""".split(),
+    "kafkajs": [
+        "compression_none",
+        "compression_gzip",
+        "compression_snappy",
+        "compression_zstd",
+        "headers_keys_timestamps",
+        "classic_roundrobin",
+        "classic_own_assigner",
+        "transactions_commit_and_abort",
+        "transactions_consume_transform_produce",
+        "admin_topics",
+        "admin_configs",
+        "admin_groups",
+        "admin_acls",
+    ],
+    "@platformatic/kafka": [
+        "compression_none",
+        "compression_gzip",
+        "compression_snappy",
+        "compression_lz4",
+        "compression_zstd",
+        "headers_keys_timestamps",
+        "idempotent_order",
+        "classic_group",
+        "consumer_protocol",
+        "transactions_commit_and_abort",
+        "admin_topics",
+        "admin_configs",
+        "admin_groups",
+        "admin_acls",
+        "admin_log_dirs",
+        "admin_quotas",
+    ],
 }
 
 
