@@ -57,6 +57,8 @@ def produce(
 ) -> None:
     """Sends records of random bytes and tells rate and latencies; a line a second meanwhile, on stderr.
 
+    Who interrupts it is told of what was acknowledged until then.
+
     Raises:
         PeerError: No broker answers, or it refused a record.
         UserError: There is no such topic.
@@ -66,8 +68,11 @@ def produce(
     deliveries = _Deliveries(time.monotonic())
     settings = {"linger.ms": "5", "queue.buffering.max.messages": "500000"} | dict(properties)
     producer = Producer(client_settings(bootstrap, settings) | {"on_delivery": deliveries.note})
+    interrupted: KeyboardInterrupt | None = None
     try:
         _send_all(producer, topic, payload, records, rate, deliveries)
+    except KeyboardInterrupt as stop:
+        interrupted = stop
     finally:
         left = producer.flush(_FLUSH_TIMEOUT_S)
     now_s = time.monotonic()
@@ -76,6 +81,8 @@ def produce(
     if left:
         raise PeerError(f"{left} records for {topic!r} were not acknowledged within {_FLUSH_TIMEOUT_S:.0f} s")
     _tell_end(deliveries.tally.facts(now_s) | deliveries.latencies.facts(), as_json=as_json)
+    if interrupted is not None:
+        raise interrupted
 
 
 def _send_all(
