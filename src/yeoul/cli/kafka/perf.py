@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from yeoul.cli.kafka.client import Cluster, client_settings, explain
+from yeoul.cli.kafka.client import Cluster, client_settings, drain, explain, serve
 from yeoul.cli.kafka.consuming import whole_topic
 from yeoul.cli.kafka.latencies import Latencies, Tally
 from yeoul.cli.rendering.listing import print_json
@@ -74,7 +74,7 @@ def produce(
     except KeyboardInterrupt as stop:
         interrupted = stop
     finally:
-        left = producer.flush(_FLUSH_TIMEOUT_S)
+        left = drain(producer, _FLUSH_TIMEOUT_S)
     now_s = time.monotonic()
     if deliveries.failure is not None:
         raise explain(deliveries.failure, f"Producing to {topic!r}")
@@ -97,7 +97,7 @@ def _send_all(
         for _ in range(min(due - sent, _BATCH)):
             _send(producer, topic, payload)
             sent += 1
-        producer.poll(0 if sent < due else 0.001)
+        serve(producer, 0 if sent < due else 0.001)
         if now_s >= next_tell_s:
             print(tally.line(now_s), file=sys.stderr)
             next_tell_s += _TELL_EVERY_S
@@ -109,7 +109,7 @@ def _send(producer: Producer, topic: str, payload: bytes) -> None:
             producer.produce(topic, payload)
             return
         except BufferError:
-            producer.poll(0.1)
+            serve(producer, 0.1)
         except KafkaException as error:
             raise explain(error.args[0], f"Producing to {topic!r}") from None
 
