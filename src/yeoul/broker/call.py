@@ -30,6 +30,11 @@ class CallOrigin(Protocol):
 
     peer_host: str
 
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        """Host and port that this peer reaches the broker by: those of its listener."""
+        ...
+
     def answered(self, call: Call) -> None:
         """Called once, when the call's `parts` are set."""
         ...

@@ -17,6 +17,7 @@ from yeoul.broker.config import BrokerConfig
 from yeoul.broker.group_driver import GroupDriver
 from yeoul.broker.internal_topics import OFFSETS_TOPIC, TRANSACTIONS_TOPIC
 from yeoul.broker.security.operations import CLUSTER_NAME, Operation, ResourceType
+from yeoul.broker.settings.overrides import Settings
 from yeoul.broker.transaction_driver import TransactionDriver
 from yeoul.clock import Clock
 from yeoul.log.directory import Log, Topic
@@ -38,16 +39,19 @@ class Node:
     """One running broker, as its handlers see it.
 
     Attributes:
-        config: What it was started with.
+        config: Its settings as they are now: what it was started with, and what was set since.
+        settings: Where each of them comes from, and how it is changed.
         log: Where records are kept.
         groups: The group coordinator.
         transactions: The transaction coordinator.
         clock: The time.
         loop: Where all of this runs.
         unacknowledged: Produce requests whose bytes are not durable yet.
-        host: The address that clients are told.
-        port: The port that clients are told; known once the server listens.
+        host: The address that clients of the first listener are told.
+        port: The port that they are told; known once the server listens.
     """
+
+    config: BrokerConfig
 
     def __init__(
         self,
@@ -58,8 +62,8 @@ class Node:
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self.config = config
         self.log = log
+        self.settings = Settings(config, log, self._put_in_effect)
         self.groups = groups
         self.transactions = transactions
         self.clock = clock
@@ -67,6 +71,10 @@ class Node:
         self.unacknowledged = 0
         self.host = config.host
         self.port = config.port
+
+    def _put_in_effect(self, config: BrokerConfig, topic_defaults: Mapping[str, str]) -> None:
+        self.config = config
+        self.log.set_topic_defaults(topic_defaults)
 
     @property
     def cluster_id(self) -> str:

@@ -12,6 +12,7 @@ from yeoul.wire.messages.delete_topics import (
     DeleteTopicsResponse,
     DeleteTopicState,
 )
+from yeoul.wire.schema import ZERO_UUID
 
 __all__ = ["HANDLER"]
 
@@ -22,6 +23,13 @@ def _answer(node: Node, request: DeleteTopicsRequest, call: Call) -> DeleteTopic
 
 
 def _delete(node: Node, wanted: DeleteTopicState) -> DeletableTopicResult:
+    if bool(wanted.name) == (wanted.topic_id != ZERO_UUID):
+        return DeletableTopicResult(
+            name=wanted.name,
+            topic_id=wanted.topic_id,
+            error_code=ErrorCode.INVALID_REQUEST,
+            error_message="Expected a topic's name or its id, one of the two",
+        )
     topic = node.find_topic(wanted.name or "", wanted.topic_id)
     if topic is None:
         unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if wanted.name else ErrorCode.UNKNOWN_TOPIC_ID

@@ -23,11 +23,12 @@ def _answer(node: Node, request: DescribeClusterRequest, call: Call) -> Describe
         return DescribeClusterResponse(
             error_code=ErrorCode.MISMATCHED_ENDPOINT_TYPE, error_message="This is a broker, not a controller"
         )
+    host, port = call.origin.endpoint
     response = DescribeClusterResponse(
         error_message=None,
         cluster_id=node.cluster_id,
         controller_id=NODE_ID,
-        brokers=[DescribeClusterBroker(broker_id=NODE_ID, host=node.host, port=node.port)],
+        brokers=[DescribeClusterBroker(broker_id=NODE_ID, host=host, port=port)],
     )
     if request.include_cluster_authorized_operations:
         response.cluster_authorized_operations = CLUSTER_OPERATIONS

@@ -23,7 +23,7 @@ _BATCHED_FROM = 4
 
 def _answer(node: Node, request: FindCoordinatorRequest, call: Call) -> FindCoordinatorResponse:
     code, message = _refusal(request.key_type)
-    found = (NODE_ID, node.host, node.port) if code is ErrorCode.NONE else (-1, "", -1)
+    found = (NODE_ID, *call.origin.endpoint) if code is ErrorCode.NONE else (-1, "", -1)
     if call.version >= _BATCHED_FROM:
         return FindCoordinatorResponse(
             coordinators=[

@@ -1,4 +1,8 @@
-"""ListTransactions 0-1: all transactional ids, or those in certain states. Deviations: none."""
+"""ListTransactions 0-1: all transactional ids, or those in certain states, or open for long.
+
+Deviations: version 2, with patterns, is not advertised: a pattern is another's code, and this broker has no matcher
+whose time is bounded.
+"""
 
 from __future__ import annotations
 

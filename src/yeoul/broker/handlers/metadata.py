@@ -41,8 +41,9 @@ def _answer(node: Node, request: MetadataRequest, call: Call) -> MetadataRespons
         if call.version < _NULL_NAMES_FROM:
             for topic in topics:
                 topic.name = topic.name or ""
+    host, port = call.origin.endpoint
     response = MetadataResponse(
-        brokers=[MetadataResponseBroker(node_id=NODE_ID, host=node.host, port=node.port)],
+        brokers=[MetadataResponseBroker(node_id=NODE_ID, host=host, port=port)],
         cluster_id=node.cluster_id,
         controller_id=NODE_ID,
         topics=topics,
