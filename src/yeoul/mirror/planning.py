@@ -21,15 +21,6 @@ __all__ = [
     "config_changes",
     "plan_topics",
 ]
-    "NEVER_COPIED",
-    "Change",
-    "Setting",
-    "TopicPlan",
-    "TopicView",
-    "chosen_topics",
-    "config_changes",
-    "plan_topics",
-]
 
 NEVER_COPIED = frozenset(
     {

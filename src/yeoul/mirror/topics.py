@@ -130,6 +130,8 @@ class TopicKeeper:
         self, plan: TopicPlan, names: Collection[str], source: Mapping[str, Setting], target: Mapping[str, Setting]
     ) -> None:
         for name in sorted(names):
+            if name in target and target[name].value == source[name].value:
+                continue
             self._tell(f"topic {plan.source!r}: {name} = {source[name].value} is not copied, it belongs to the cluster")
         stamp = target.get("message.timestamp.type")
         if stamp is not None and stamp.value == _STAMPED.value:
