@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Literal
 
 from yeoul.broker.listeners import Listener, is_loopback
+from yeoul.broker.security.guard import AccessSettings
 from yeoul.errors import UserError
 
 __all__ = ["BrokerConfig", "FlushMode", "Limits", "is_loopback"]
 
 FlushMode = Literal["commit", "interval", "os"]
+_LONGEST_DELAY_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,14 @@ class BrokerConfig:
         auto_create_topics: Whether asking for an unknown topic creates it (`auto.create.topics.enable`).
         group_initial_rebalance_delay_ms: How long a new group waits for more members before its first assignment.
         transaction_max_timeout_ms: The longest time-out of a transaction (`transaction.max.timeout.ms`).
+        authorize: Whether access control lists decide what a peer may do (`authorizer.class.name`); None for just when
+            some listener makes its peers prove who they are.
+        super_users: Principals that may do everything, such as `User:alice` (`super.users`).
+        allow_everyone_if_no_acl_found: Whether everybody may use what no access control list is about
+            (`allow.everyone.if.no.acl.found`).
+        max_reauth_ms: How long a SASL login counts; 0 for as long as its connection (`connections.max.reauth.ms`).
+        failed_authentication_delay_ms: How long a refused login waits for its answer
+            (`connection.failed.authentication.delay.ms`).
         insecure: Allow listeners that other machines can reach and that ask nobody who they are.
         limits: The bounds.
 
@@ -81,6 +91,11 @@ class BrokerConfig:
     auto_create_topics: bool = True
     group_initial_rebalance_delay_ms: int = 100
     transaction_max_timeout_ms: int = 900_000
+    authorize: bool | None = None
+    super_users: tuple[str, ...] = ()
+    allow_everyone_if_no_acl_found: bool = False
+    max_reauth_ms: int = 0
+    failed_authentication_delay_ms: int = 100
     insecure: bool = False
     limits: Limits = Limits()
 
@@ -92,10 +107,30 @@ class BrokerConfig:
                     f"Refused to listen on {listener.host!r}: {reason}",
                     hint="Listen on 127.0.0.1, or pass --insecure (insecure=True) if you trust the network",
                 )
+        for principal in self.super_users:
+            if not all(principal.partition(":")):
+                raise UserError(f"super.users: Expected a principal such as 'User:alice', got {principal!r}")
+        if self.max_reauth_ms < 0 or not 0 <= self.failed_authentication_delay_ms <= _LONGEST_DELAY_MS:
+            raise UserError(
+                f"Expected max_reauth_ms of 0 or more and failed_authentication_delay_ms of 0 to {_LONGEST_DELAY_MS}, "
+                f"got {self.max_reauth_ms!r} and {self.failed_authentication_delay_ms!r}"
+            )
         if self.flush not in ("commit", "interval", "os"):
             raise UserError(f"Expected a flush mode of 'commit', 'interval' or 'os', got {self.flush!r}")
         if not 1 <= self.num_partitions <= self.limits.partitions:
             raise UserError(f"Expected 1 to {self.limits.partitions} partitions, got {self.num_partitions!r}")
+
+    @property
+    def access(self) -> AccessSettings:
+        """How strict the broker is."""
+        asks = any(listener.authenticates for listener in self.bound_listeners)
+        return AccessSettings(
+            enforced=asks if self.authorize is None else self.authorize,
+            super_users=frozenset(self.super_users),
+            allow_without_acl=self.allow_everyone_if_no_acl_found,
+            session_lifetime_ms=self.max_reauth_ms,
+            refusal_delay_ms=self.failed_authentication_delay_ms,
+        )
 
     @property
     def bound_listeners(self) -> tuple[Listener, ...]:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, cast
 from yeoul.broker.call import Call, Handler
 from yeoul.broker.certificate_names import name_by_rules, subject_name
 from yeoul.broker.listeners import Listener
+from yeoul.broker.security.gate import LARGEST_LOGIN_FRAME_BYTES, Gate
+from yeoul.broker.security.session import ANONYMOUS, Session, user_principal
 from yeoul.errors import YeoulError
 from yeoul.wire import frames
 from yeoul.wire.compression import Buffer
@@ -45,6 +47,8 @@ class Connection(asyncio.BufferedProtocol):
         endpoint: Host and port that the peer reaches this broker by.
         certificate_name: Who the peer proved to be by its certificate (mutual TLS), after
             `ssl.principal.mapping.rules`; empty without one.
+        session: Who the peer is, and what it may do.
+        gate: Its login, as long as there is something to check: until it has logged in, or always where logins expire.
         was_made: Whether there was a connection at all: a TLS handshake may fail.
     """
 
@@ -73,6 +77,8 @@ class Connection(asyncio.BufferedProtocol):
         self.peer_host = "?"
         self.endpoint = self.listener.endpoint(self.listener.host)
         self.certificate_name = ""
+        self.session = Session(ANONYMOUS, self.peer_host)
+        self.gate: Gate | None = None
         self.was_made = False
 
     # -- the loop's side ----------------------------------------------------------------------------------------
@@ -95,6 +101,7 @@ class Connection(asyncio.BufferedProtocol):
         except (ValueError, IndexError) as error:
             _log.warning("Closed the connection from %s: its certificate cannot be read: %s", self.peer_host, error)
             self.close()
+        self._begin_session()
         self._transport.set_write_buffer_limits(high=self._limits.send_bytes, low=self._limits.send_bytes // 4)
         self._server.opened(self)
 
@@ -103,6 +110,8 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = None
         if self._mute is not None:
             self._mute.cancel()
+        if self.gate is not None:
+            self.gate.abandon()
         self._use_buffer(self._small)
         for call in self._calls:
             call.cancel()
@@ -127,6 +136,21 @@ class Connection(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         self._writable = True
         self._pump()
+
+    # -- who it is ----------------------------------------------------------------------------------------------
+
+    def _begin_session(self) -> None:
+        """Takes the peer for whom its certificate names, or for nobody until it has logged in."""
+        principal = user_principal(self.certificate_name) if self.certificate_name else ANONYMOUS
+        self.session = Session(principal, self.peer_host)
+        if self.listener.uses_sasl and not self._ended:
+            offered = self.listener.offered_mechanisms
+            self.gate = Gate(self._node, self.peer_host, offered, self._logged_in, self._pump, self.close)
+
+    def _logged_in(self, principal: str) -> None:
+        self.session = Session(principal, self.peer_host)
+        if self.gate is not None and not self.gate.is_needed:
+            self.gate = None
 
     # -- requests -----------------------------------------------------------------------------------------------
 
@@ -165,7 +189,11 @@ class Connection(asyncio.BufferedProtocol):
                 return frames.LENGTH_BYTES
             start = self._consumed + frames.LENGTH_BYTES
             frame_bytes: int = _LENGTH.unpack_from(view, self._consumed)[0]
-            if frame_bytes < _SMALLEST_FRAME_BYTES or frame_bytes > limits.request_bytes:
+            if self.gate is not None:
+                if self.gate.is_busy:
+                    return frames.LENGTH_BYTES
+                self._check_login_size(self.gate, frame_bytes)
+            elif frame_bytes < _SMALLEST_FRAME_BYTES or frame_bytes > limits.request_bytes:
                 raise ProtocolError(ErrorCode.INVALID_REQUEST, self._not_a_request(frame_bytes))
             if frame_bytes > limits.control_request_bytes and self._filled - start >= 2:
                 self._check_size(frame_bytes, start)
@@ -187,13 +215,28 @@ class Connection(asyncio.BufferedProtocol):
             return f"It speaks HTTP, but listener {self.listener.name} speaks the Kafka protocol"
         return f"A request of {frame_bytes} bytes"
 
+    def _check_login_size(self, gate: Gate, frame_bytes: int) -> None:
+        """Whoever has not logged in gets no memory for large requests."""
+        smallest = 1 if gate.expects_token else _SMALLEST_FRAME_BYTES
+        largest = self._limits.request_bytes if gate.is_open else LARGEST_LOGIN_FRAME_BYTES
+        if not smallest <= frame_bytes <= largest:
+            raise ProtocolError(ErrorCode.INVALID_REQUEST, self._not_a_request(frame_bytes))
+
     def _check_size(self, frame_bytes: int, start: int) -> None:
         api_key = int.from_bytes(self._view[start : start + 2], "big")
         if api_key != _PRODUCE_KEY:
             raise ProtocolError(ErrorCode.INVALID_REQUEST, f"A request of {frame_bytes} bytes for API {api_key}")
 
     def _dispatch(self, frame: memoryview) -> None:
+        gate = self.gate
+        if gate is not None and gate.expects_token:
+            call = Call(self, 0, 0, None)
+            self._calls.append(call)
+            gate.take_token(call, bytes(frame))
+            return
         api_key, version, correlation_id = frames.read_request_prefix(frame)
+        if gate is not None:
+            gate.admit(api_key)
         handler = self._handlers.get(api_key)
         if handler is None:
             raise ProtocolError(ErrorCode.UNSUPPORTED_VERSION, f"Unknown API {api_key}")

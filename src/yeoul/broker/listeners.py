@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
+from yeoul.broker.security.mechanisms import offered_mechanisms
 from yeoul.broker.tls import TlsSettings
 from yeoul.errors import UserError, did_you_mean
 
@@ -36,6 +37,8 @@ class Listener:
             that the client's own connection came in by.
         advertised_port: What clients are told; 0 for the port that was bound.
         tls: Keys and certificates, for SSL and SASL_SSL.
+        sasl_mechanisms: What peers may log in with (`sasl.enabled.mechanisms`), for SASL_PLAINTEXT and SASL_SSL; empty
+            for all that keep a password secret there.
 
     Raises:
         UserError: A port is out of range, the advertised address is not one that can be connected to, or TLS lacks
@@ -53,6 +56,7 @@ class Listener:
     advertised_host: str = ""
     advertised_port: int = 0
     tls: TlsSettings | None = None
+    sasl_mechanisms: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for port in (self.port, self.advertised_port):
@@ -68,6 +72,7 @@ class Listener:
                 f"Listener {self.name} speaks {self.protocol}, which needs a certificate",
                 hint="Set ssl.keystore.type=PEM and ssl.keystore.location to a PEM file with the key and its chain",
             )
+        _ = self.offered_mechanisms
 
     @property
     def uses_tls(self) -> bool:
@@ -76,6 +81,16 @@ class Listener:
     @property
     def uses_sasl(self) -> bool:
         return self.protocol in ("SASL_PLAINTEXT", "SASL_SSL")
+
+    @property
+    def offered_mechanisms(self) -> tuple[str, ...]:
+        """What peers may log in with.
+
+        Raises:
+            UserError: A mechanism is not known, or passwords could be read on their way.
+        """
+        is_private = self.uses_tls or not self.is_open_to_others
+        return offered_mechanisms(self.sasl_mechanisms, is_private=is_private) if self.uses_sasl else ()
 
     @property
     def authenticates(self) -> bool:

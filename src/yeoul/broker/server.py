@@ -22,6 +22,7 @@ from yeoul.broker.listeners import Listener
 from yeoul.broker.listening import Door, open_door
 from yeoul.broker.node import Node
 from yeoul.broker.registry import all_handlers
+from yeoul.broker.security.guard import Guard
 from yeoul.broker.transaction_driver import TransactionDriver
 from yeoul.broker.transactions.coordinator import Coordinator as TransactionCoordinator
 from yeoul.broker.transactions.coordinator import TransactionConfig
@@ -70,7 +71,8 @@ class Server:
         transactions = TransactionCoordinator(self._log.allocate_producer_id, bounds)
         self._transactions = TransactionDriver(transactions, self._groups, self._log, clock, loop)
         self._transactions.replay()
-        self.node = Node(config, self._log, self._groups, self._transactions, clock, loop)
+        guard = Guard(config.data_dir, config.access)
+        self.node = Node(config, self._log, self._groups, self._transactions, guard, clock, loop)
         self.handlers, self.advertised_versions = all_handlers()
         self.buffers = BufferStore(config.limits.receive_bytes)
         self._connections: set[Connection] = set()

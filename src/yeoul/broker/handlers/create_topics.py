@@ -9,6 +9,7 @@ from __future__ import annotations
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.node import INTERNAL_TOPICS, NODE_ID, Node
 from yeoul.broker.refusals import error_code_of
+from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.broker.settings.describing import topic_settings
 from yeoul.broker.settings.keys import Source
 from yeoul.broker.settings.topic_keys import check_topic_entries
@@ -31,11 +32,30 @@ __all__ = ["HANDLER"]
 def _answer(node: Node, request: CreateTopicsRequest, call: Call) -> CreateTopicsResponse:
     names = [topic.name for topic in request.topics]
     return CreateTopicsResponse(
-        topics=[_create(node, topic, names.count(topic.name) > 1, request.validate_only) for topic in request.topics]
+        topics=[
+            _create(node, topic, names.count(topic.name) > 1, request.validate_only, call)
+            if _may_create(node, topic.name, call)
+            else _refusal(topic.name)
+            for topic in request.topics
+        ]
     )
 
 
-def _create(node: Node, wanted: CreatableTopic, repeated: bool, validate_only: bool) -> CreatableTopicResult:
+def _may_create(node: Node, name: str, call: Call) -> bool:
+    return node.allows(call, Operation.CREATE, ResourceType.CLUSTER) or node.allows(
+        call, Operation.CREATE, ResourceType.TOPIC, name
+    )
+
+
+def _refusal(name: str) -> CreatableTopicResult:
+    return CreatableTopicResult(
+        name=name, error_code=ErrorCode.TOPIC_AUTHORIZATION_FAILED, error_message="Authorization failed."
+    )
+
+
+def _create(
+    node: Node, wanted: CreatableTopic, repeated: bool, validate_only: bool, call: Call
+) -> CreatableTopicResult:
     try:
         if repeated:
             raise ProtocolError(ErrorCode.INVALID_REQUEST, f"Topic {wanted.name!r} is named twice")
@@ -49,6 +69,11 @@ def _create(node: Node, wanted: CreatableTopic, repeated: bool, validate_only: b
             topic_id = node.create_topic(wanted.name, partition_count, entries).topic_id.bytes
     except YeoulError as error:
         return CreatableTopicResult(name=wanted.name, error_code=error_code_of(error), error_message=str(error))
+    if not node.allows(call, Operation.DESCRIBE_CONFIGS, ResourceType.TOPIC, wanted.name):
+        hidden = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+        return CreatableTopicResult(
+            name=wanted.name, topic_id=topic_id, error_message=None, topic_config_error_code=hidden
+        )
     return CreatableTopicResult(
         name=wanted.name,
         topic_id=topic_id,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from yeoul.broker.call import Call, MessageHandler
-from yeoul.broker.handlers.metadata import TOPIC_OPERATIONS
 from yeoul.broker.node import INTERNAL_TOPICS, NODE_ID, Node
 from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.log.directory import Topic
@@ -46,7 +45,9 @@ def _answer(node: Node, request: DescribeTopicPartitionsRequest, call: Call) -> 
         topic = node.log.topics[name]
         first = begin.partition_index if name == begin.topic_name else 0
         numbers = range(max(0, first), len(topic.partitions))[:left]
-        response.topics.append(_describe(topic, numbers))
+        described = _describe(topic, numbers)
+        described.topic_authorized_operations = node.authorized_operations(call, ResourceType.TOPIC, name)
+        response.topics.append(described)
         left -= len(numbers)
         if numbers and numbers[-1] + 1 < len(topic.partitions):
             response.next_cursor = Cursor(topic_name=name, partition_index=numbers[-1] + 1)
@@ -90,7 +91,6 @@ def _describe(topic: Topic, numbers: Sequence[int]) -> DescribeTopicPartitionsRe
             )
             for number in numbers
         ],
-        topic_authorized_operations=TOPIC_OPERATIONS,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.node import Node
+from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.broker.transactions.records import State
 from yeoul.wire.messages.list_transactions import (
     LIST_TRANSACTIONS,
@@ -38,6 +39,7 @@ def _answer(node: Node, request: ListTransactionsRequest, call: Call) -> ListTra
                 transactional_id=each.transactional_id, producer_id=each.producer_id, transaction_state=each.state
             )
             for each in found
+            if node.allows(call, Operation.DESCRIBE, ResourceType.TRANSACTIONAL_ID, each.transactional_id)
         ],
     )
 
