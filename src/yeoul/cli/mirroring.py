@@ -33,6 +33,8 @@ __all__ = ["Request", "duration_text", "json_line", "plain_line", "run", "settin
 
 _LINE_EVERY_S = 5.0
 _MOST_ROWS = 20
+_PATIENCE_ONCE_MS = 300_000
+"""How long `--once`, which somebody waits for, tries to reach a cluster that it has lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ def settings_of(request: Request) -> MirrorSettings:
         refresh_ms=parse_duration_ms(request.refresh),
         commit_ms=parse_duration_ms(request.commit_interval),
         append=request.append,
+        patience_ms=_PATIENCE_ONCE_MS if request.once else None,
     )
 
 

@@ -31,7 +31,6 @@ from yeoul.wire.records import (
     HEADER_BYTES,
     LOG_OVERHEAD_BYTES,
     TRANSACTIONAL_BIT,
-    BatchHeader,
     Record,
     encode_batch,
 )
@@ -45,6 +44,7 @@ GATHERED_BYTES = 512 << 10
 
 _AFTER_CRC = struct.Struct(">hiqqqhii")
 _UNCOUNTED = 1 << 62
+_LZ4_INDEPENDENT_BIT = 0x20
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def compose(fetched: FetchedRange, limit_bytes: int) -> list[Outgoing]:
     composed: list[Outgoing] = []
     for spans in _groups(fetched):
         first = spans[0]
-        if len(spans) == 1 and _is_portable(first.header, fetched.start) and first.header.size_bytes <= limit_bytes:
+        if len(spans) == 1 and _is_portable(fetched, first) and first.header.size_bytes <= limit_bytes:
             composed.append(_whole(fetched, first))
         else:
             composed += _Rewriting(fetched, spans, limit_bytes).batches((fetched.start, _UNCOUNTED))
@@ -125,7 +125,7 @@ def _groups(fetched: FetchedRange) -> Iterator[list[Span]]:
         header = span.header
         if header.record_count < 1:
             continue
-        stands_alone = header.size_bytes >= WHOLE_BYTES and _is_portable(header, fetched.start)
+        stands_alone = header.size_bytes >= WHOLE_BYTES and _is_portable(fetched, span)
         is_other = bool(group) and header.codec is not group[-1].header.codec
         if group and (stands_alone or is_other or group_bytes + header.size_bytes > GATHERED_BYTES):
             yield group
@@ -139,13 +139,20 @@ def _groups(fetched: FetchedRange) -> Iterator[list[Span]]:
         yield group
 
 
-def _is_portable(header: BatchHeader, start: int) -> bool:
+def _is_portable(fetched: FetchedRange, span: Span) -> bool:
     """Whether any log takes the batch's records as they are."""
+    header = span.header
     return (
         header.record_count == header.last_offset_delta + 1
-        and header.base_offset >= start
+        and header.base_offset >= fetched.start
         and header.timestamp_type == CREATE_TIME
+        and not (header.codec is Codec.LZ4 and _has_linked_blocks(fetched.records, span.position + HEADER_BYTES))
     )
+
+
+def _has_linked_blocks(records: memoryview, at: int) -> bool:
+    """Whether an lz4 frame's blocks depend on each other: some clients write such frames, Apache Kafka reads none."""
+    return len(records) > at + 4 and not records[at + 4] & _LZ4_INDEPENDENT_BIT
 
 
 def _whole(fetched: FetchedRange, span: Span) -> Outgoing:

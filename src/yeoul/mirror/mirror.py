@@ -88,8 +88,9 @@ class Mirror:
         """Raises if there is no point in another session."""
         if lost_at_s is None:
             raise PeerError(error.message, hint=error.hint or "Are the addresses right, and both clusters up?")
-        if self._now_s() - lost_at_s > self._settings.patience_ms / 1_000:
-            seconds = self._settings.patience_ms // 1_000
+        patience_ms = self._settings.patience_ms
+        if patience_ms is not None and self._now_s() - lost_at_s > patience_ms / 1_000:
+            seconds = patience_ms // 1_000
             raise PeerError(f"{error.message}; gave up after {seconds} s", hint="Start the mirror again: it goes on.")
 
     def _report(self) -> None:

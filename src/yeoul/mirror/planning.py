@@ -88,20 +88,18 @@ class TopicPlan:
     grow: bool
 
 
-def chosen_topics(settings: MirrorSettings, topics: Iterable[TopicView]) -> list[TopicView]:
-    """Returns the topics to copy: neither a cluster's own nor a mirror's."""
+def chosen_topics(
+    settings: MirrorSettings, topics: Iterable[TopicView], is_one_cluster: bool = False
+) -> list[TopicView]:
+    """Returns the topics to copy: neither a cluster's own nor a mirror's, nor copies beside their originals."""
     return [
         topic
         for topic in sorted(topics, key=lambda topic: topic.name)
         if not topic.is_internal
         and not topic.name.startswith(("__", STATE_PREFIX))
-        and not (settings.rename and _is_same_cluster(settings) and topic.name.startswith(settings.rename))
+        and not (is_one_cluster and topic.name.startswith(settings.rename))
         and topic.name in settings.topics
     ]
-
-
-def _is_same_cluster(settings: MirrorSettings) -> bool:
-    return bool(set(settings.source.bootstrap) & set(settings.target.bootstrap))
 
 
 def plan_topics(

@@ -15,7 +15,7 @@ from hashlib import sha256
 from yeoul.connectors.kafka.cluster import TopicPartition
 from yeoul.connectors.kafka.pieces import FetchedRange
 from yeoul.connectors.spec import ConnectorContext
-from yeoul.errors import PeerError
+from yeoul.errors import PeerError, UserError
 from yeoul.mirror.batches import Outgoing, compose, of_records
 from yeoul.mirror.client import EARLIEST, LATEST, Client, ClusterView
 from yeoul.mirror.fetcher import Fetcher
@@ -100,6 +100,7 @@ class Session:
         self._pending_since_s = 0.0
         self._pending_bytes = 0
         self._refresh_at_s = 0.0
+        self._is_one_cluster = False
         self._may_send_at_s = 0.0
         self._writer: Writer
         self._state: TopicPartition
@@ -149,7 +150,13 @@ class Session:
     def _open(self) -> None:
         """Takes over the transactional id and learns how far the copy is."""
         source = self._source.patiently(lambda: self._source.view())
-        self._target.patiently(lambda: self._target.view())
+        target = self._target.patiently(lambda: self._target.view())
+        self._is_one_cluster = source.cluster_id == target.cluster_id != ""
+        if self._is_one_cluster and not self._settings.rename:
+            raise UserError(
+                f"Source and target are the same cluster: {source.cluster_id}",
+                hint="Copying within one cluster needs --rename PREFIX.",
+            )
         name = STATE_PREFIX + (self._settings.mirror_id or _default_id(source.cluster_id, self._settings.rename))
         factor = self._settings.replication_factor
         create_topic(self._target, name, 1, factor, {"cleanup.policy": "compact"})
@@ -175,7 +182,8 @@ class Session:
     def _refresh(self) -> None:
         """Looks at topics, partitions and configs on both sides, begins to copy what is new, translates offsets."""
         source, target = self._source.view(None), self._target.view(None)
-        plans = plan_topics(self._settings, chosen_topics(self._settings, source.topics.values()), target.topics)
+        chosen = chosen_topics(self._settings, source.topics.values(), self._is_one_cluster)
+        plans = plan_topics(self._settings, chosen, target.topics)
         if self._keeper.shape(plans):
             target = self._target.patiently(lambda: self._view_of(plans))
         self._keeper.configure(plans)
@@ -241,20 +249,21 @@ class Session:
             source_id, target_id = source.topics[partition.topic].topic_id, target.topics[named.topic].topic_id
             if held is None or _differ(held.target_id, target_id):
                 new.append(partition)
-            elif _differ(held.source_id, source_id) or held.offsets.next_source > ends[partition]:
+                continue
+            # What was written and is not committed yet must not be read again.
+            position = self._pending.get(partition, held.offsets.next_source)
+            if _differ(held.source_id, source_id) or position > ends[partition]:
                 self._tell(
                     f"topic {partition.topic!r} is not the one that was copied, it was created anew at the source; "
                     f"it is left alone. To copy it, delete topic {named.topic!r} at the target"
                 )
             else:
-                found[partition] = self._position(partition, held.offsets.next_source, starts[partition])
-        ids = {
-            one: Copied(
-                OffsetMap(starts[one], 0), source.topics[one.topic].topic_id, target.topics[named.topic].topic_id
-            )
-            for one, named in partitions.items()
-        }
-        return found | self._adopt({one: (partitions[one], ids[one]) for one in new}, target)
+                found[partition] = self._position(partition, position, starts[partition])
+        fresh: dict[TopicPartition, tuple[TopicPartition, Copied]] = {}
+        for one in new:
+            ids = source.topics[one.topic].topic_id, target.topics[partitions[one].topic].topic_id
+            fresh[one] = (partitions[one], Copied(OffsetMap(starts[one], 0), *ids))
+        return found | self._adopt(fresh, target)
 
     def _position(self, partition: TopicPartition, position: int, start: int) -> int:
         if position < start:
@@ -270,6 +279,7 @@ class Session:
         """Begins to copy partitions: into empty ones, and stored before the first record is."""
         if not new:
             return {}
+        self._commit()
         leaders = target.leaders(named for named, _ in new.values())
         starts = self._target.list_offsets(leaders, EARLIEST)
         ends = self._target.list_offsets(leaders, LATEST, read_committed=False)
@@ -291,7 +301,6 @@ class Session:
             self._copied[partition], self._chunks[partition] = fresh, {0}
             found[partition] = position
         if records:
-            self._commit()
             self._write_state(records)
             self._writer.commit()
         return found
@@ -402,9 +411,12 @@ class Session:
         self._report()
 
     def _count_lags(self) -> None:
+        """Counts what is not committed at the target yet; of what was read without records nothing is left to copy."""
         lags: dict[str, int | None] = {}
-        for partition in self._fetcher.positions:
+        for partition, position in self._fetcher.positions.items():
             lag, before = self._fetcher.lag(partition), lags.get(partition.topic, 0)
+            if lag is not None and self._writer.is_open:
+                lag += position - min(position, self._copied[partition].offsets.next_source)
             lags[partition.topic] = None if lag is None or before is None else before + lag
         self._memory.tally.lags = lags
 

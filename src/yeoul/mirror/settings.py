@@ -81,7 +81,7 @@ class MirrorSettings:
         commit_ms: How long a transaction stays open while little comes.
         commit_bytes: How much one transaction copies at most, give or take a fetch.
         transaction_timeout_ms: When the target gives up a transaction whose mirror is gone.
-        patience_ms: How long to try to reach a cluster again that has been lost.
+        patience_ms: How long to try to reach a cluster again that has been lost; None: for ever.
         append: Copy into topics that hold records already which no mirror of this id has put there.
 
     Raises:
@@ -101,7 +101,7 @@ class MirrorSettings:
     commit_ms: int = 500
     commit_bytes: int = 64 << 20
     transaction_timeout_ms: int = 60_000
-    patience_ms: int = 300_000
+    patience_ms: int | None = None
     append: bool = False
 
     def __post_init__(self) -> None:
@@ -111,8 +111,3 @@ class MirrorSettings:
             )
         if self.rename and not _ID.fullmatch(self.rename):
             raise UserError(f"--rename: expected what a topic's name may hold, got {self.rename!r}")
-        if set(self.source.bootstrap) & set(self.target.bootstrap) and not self.rename:
-            raise UserError(
-                f"Source and target are the same cluster: {self.source.bootstrap[0]}",
-                hint="Copying within one cluster needs --rename PREFIX.",
-            )
