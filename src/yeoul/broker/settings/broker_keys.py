@@ -55,7 +55,16 @@ def _limit(field: str) -> tuple[Callable[[BrokerConfig], str], Change]:
     return read, change
 
 
+def _unlimited(name: str) -> BrokerKey:
+    """A rate of replication: taken, so that tools that set it go on, though nothing is ever replicated."""
+    text = "There is one copy of each partition: kept, not acted on."
+    return BrokerKey(ConfigKey(name, _L, text, 0), lambda config: str(2**63 - 1), lambda config, value: config)
+
+
 _KEYS = (
+    _unlimited("follower.replication.throttled.rate"),
+    _unlimited("leader.replication.throttled.rate"),
+    _unlimited("replica.alter.log.dirs.io.max.bytes.per.second"),
     BrokerKey(
         ConfigKey("auto.create.topics.enable", _B, "Whether asking for an unknown topic creates it."),
         lambda config: _flag(config.auto_create_topics),
@@ -90,6 +99,19 @@ _KEYS = (
     BrokerKey(
         ConfigKey("max.connections", _I, "Open connections at most; further ones are closed at once.", 1),
         *_limit("connections"),
+    ),
+    BrokerKey(
+        ConfigKey("max.connections.per.ip", _I, "Open connections of one address at most; 0 for no bound.", 0),
+        *_limit("connections_per_address"),
+    ),
+    BrokerKey(
+        ConfigKey("max.connection.creation.rate", _I, "New connections a second; further ones wait. 0: no bound.", 0),
+        *_limit("connections_per_second"),
+    ),
+    BrokerKey(ConfigKey("connections.max.idle.ms", _L, "How long a connection may be silent."), _limit("idle_ms")[0]),
+    BrokerKey(
+        ConfigKey("listeners", _LIST, "Where the broker listens."),
+        lambda config: ",".join(listener.url for listener in config.bound_listeners),
     ),
     BrokerKey(
         ConfigKey("num.partitions", _I, "Partitions of a topic that is created without saying how many.", 1),
