@@ -16,9 +16,6 @@ import typer
 from typer.core import TyperGroup
 
 from yeoul import __version__
-<<<<<<< HEAD
-from yeoul.cli.commands import broker, consume, demo, doctor, groups, mirror, produce, sql, topics, up
-=======
 from yeoul.cli.commands import (
     broker,
     cluster,
@@ -28,6 +25,7 @@ from yeoul.cli.commands import (
     doctor,
     groups,
     log_dirs,
+    mirror,
     offsets,
     perf,
     produce,
@@ -37,7 +35,6 @@ from yeoul.cli.commands import (
     up,
     verify,
 )
->>>>>>> main
 from yeoul.cli.errors import tell
 
 __all__ = ["app", "main", "run"]
@@ -75,9 +72,7 @@ app.add_typer(topics.app, name="topics")
 app.command("produce")(produce.produce)
 app.command("consume")(consume.consume)
 app.add_typer(groups.app, name="groups")
-<<<<<<< HEAD
 app.command("mirror")(mirror.mirror)
-=======
 app.add_typer(configs.app, name="configs")
 app.command("offsets")(offsets.offsets)
 app.command("delete-records")(offsets.delete_records)
@@ -86,7 +81,6 @@ app.add_typer(transactions.app, name="transactions")
 app.command("cluster")(cluster.cluster)
 app.add_typer(perf.app, name="perf")
 app.add_typer(verify.app, name="verify")
->>>>>>> main
 
 
 def _show_version(wanted: bool) -> None:
