@@ -90,6 +90,21 @@ def rows(broker: Broker, topic: str, starts: Mapping[int, int] | None = None) ->
         consumer.close()
 
 
+def offsets_of(broker: Broker, topic: str) -> list[int]:
+    """Returns the offsets of a topic's committed records, of its one partition."""
+    consumer = Consumer(client(broker, group_id="unused", isolation_level="read_committed", enable_partition_eof=True))
+    try:
+        consumer.assign([TopicPartition(topic, 0, 0)])
+        found: list[int] = []
+        for message in iter(lambda: consumer.poll(20), None):
+            if message.error():
+                return found
+            found.append(message.offset() or 0)
+        raise AssertionError(f"{topic} has no end")
+    finally:
+        consumer.close()
+
+
 def commit(broker: Broker, group: str, offsets: Sequence[TopicPartition]) -> None:
     consumer = Consumer(client(broker, group_id=group, enable_auto_commit=False))
     consumer.commit(offsets=list(offsets), asynchronous=False)
@@ -178,9 +193,11 @@ def test_aborted_records_stay_behind_and_every_offset_is_translated(source: Brok
     for offset in range(end + 1):
         commit(source, f"g{offset}", [TopicPartition("tx", 0, offset)])
     copy(source, target)
+    assert rows(target, "tx") == rows(source, "tx")
+    here, there = offsets_of(source, "tx"), offsets_of(target, "tx")
     for offset in range(end + 1):
-        there = committed(target, f"g{offset}", "tx")
-        assert rows(target, "tx", {0: there}) == rows(source, "tx", {0: offset}), offset
+        translated = committed(target, f"g{offset}", "tx")
+        assert sum(one >= translated for one in there) == sum(one >= offset for one in here), offset
 
 
 def test_offsets_move_forward_only_and_groups_at_work_are_left_alone(source: Broker, target: Broker) -> None:
