@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from yeoul import __version__
-from yeoul.cli.commands import broker, consume, demo, doctor, groups, produce, sql, topics, up
+from yeoul.cli.commands import acls, broker, consume, demo, doctor, groups, produce, sql, topics, up, users
 from yeoul.cli.errors import tell
 
 __all__ = ["app", "main", "run"]
@@ -54,6 +54,8 @@ app.add_typer(topics.app, name="topics")
 app.command("produce")(produce.produce)
 app.command("consume")(consume.consume)
 app.add_typer(groups.app, name="groups")
+app.add_typer(users.app, name="users")
+app.add_typer(acls.app, name="acls")
 
 
 def _show_version(wanted: bool) -> None:

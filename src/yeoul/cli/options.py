@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,8 @@ import typer
 __all__ = [
     "DEFAULT_BOOTSTRAP",
     "DEFAULT_DATA_DIR",
+    "AccessBootstrap",
+    "AccessDataDir",
     "Bootstrap",
     "CommandConfig",
     "DataDir",
@@ -18,6 +21,7 @@ __all__ = [
     "KafkaPort",
     "Properties",
     "ReadyFile",
+    "access_target",
     "client_properties",
     "parse_properties",
 ]
@@ -70,6 +74,40 @@ CommandConfig = Annotated[
         help="Client properties as Kafka's own tools read them: security.protocol, sasl.jaas.config, ssl.*, ...",
     ),
 ]
+
+
+AccessDataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        file_okay=False,
+        help="The directory of a stopped broker; made if missing.  [default: yeoul-data, if no broker is named]",
+    ),
+]
+AccessBootstrap = Annotated[
+    str | None,
+    typer.Option("--bootstrap-server", "-b", metavar="HOST:PORT", help="A running broker; yeoul's own or any Kafka."),
+]
+
+
+def access_target(
+    data_dir: Path | None, bootstrap: str | None, command_config: Path | None, properties: list[str] | None
+) -> Path | tuple[str, dict[str, str]]:
+    """Returns a stopped broker's directory, or a running broker's address with client properties.
+
+    Raises:
+        UserError: Both are named, or a property cannot be used.
+    """
+    from yeoul.errors import UserError
+
+    if bootstrap is not None:
+        if data_dir is not None:
+            raise UserError(
+                "--data-dir and --bootstrap-server exclude each other",
+                hint="The directory is for a stopped broker, the address for a running one.",
+            )
+        return bootstrap, client_properties(command_config, properties)
+    return data_dir or Path(os.environ.get("YEOUL_DATA_DIR") or DEFAULT_DATA_DIR)
 
 
 def client_properties(command_config: Path | None, given: list[str] | None) -> dict[str, str]:
