@@ -8,6 +8,7 @@ Source: https://kafka.apache.org/documentation/#brokerconfigs_max.connections.pe
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from yeoul.broker.config import Limits
 
@@ -21,17 +22,17 @@ class Admission:
     """Counts the connections.
 
     Args:
-        limits: The bounds.
+        limits: Returns the bounds, which may change while the broker runs.
 
     Example:
-        >>> door = Admission(Limits(connections=3, connections_per_address=1))
+        >>> door = Admission(lambda: Limits(connections=3, connections_per_address=1))
         >>> door.refusal("10.0.0.1"), door.refusal("10.0.0.1")
         ('', '1 from this address are open already')
         >>> door.leave("10.0.0.1"); door.refusal("10.0.0.1")
         ''
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Callable[[], Limits]) -> None:
         self._limits = limits
         self._by_address: Counter[str] = Counter()
         self._next_free_s = float("-inf")
@@ -41,7 +42,7 @@ class Admission:
 
     def refusal(self, address: str) -> str:
         """Lets a connection in and returns "", or returns why it may not come in; it is not counted then."""
-        limits = self._limits
+        limits = self._limits()
         reason = ""
         if self.count >= limits.connections:
             reason = f"{limits.connections} are open already"
@@ -68,11 +69,11 @@ class Admission:
         A second's worth may come at once; the wait is bounded, for what waits is counted as open all the while.
 
         Example:
-            >>> door = Admission(Limits(connections_per_second=2))
+            >>> door = Admission(lambda: Limits(connections_per_second=2))
             >>> [door.wait_s(100.0) for _ in range(4)]
             [0.0, 0.0, 0.5, 1.0]
         """
-        rate = self._limits.connections_per_second
+        rate = self._limits().connections_per_second
         if not rate:
             return 0.0
         self._next_free_s = max(self._next_free_s, now_s - _BURST_S) + 1 / rate

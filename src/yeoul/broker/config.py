@@ -6,13 +6,16 @@ Owns the defaults and the rule that nothing but loopback is bound unless it is a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from yeoul.broker.listeners import Listener, is_loopback
+from yeoul.broker.log_lines import LogFormat, LogLevel
 from yeoul.broker.security.guard import AccessSettings
 from yeoul.errors import UserError
+from yeoul.log.config import check_entries
 
 __all__ = ["BrokerConfig", "FlushMode", "Limits", "is_loopback"]
 
@@ -34,6 +37,7 @@ class Limits:
         connections_per_address: Of one peer's address, as Kafka's `max.connections.per.ip`; 0 for no bound.
         connections_per_second: New ones, as Kafka's `max.connection.creation.rate`; those beyond it wait. 0 for no
             bound.
+        idle_ms: How long a connection may be silent, as Kafka's `connections.max.idle.ms`.
         fetch_bytes: One Fetch response, as Kafka's `fetch.max.bytes`.
         partitions: Partitions over all topics.
     """
@@ -46,6 +50,7 @@ class Limits:
     connections: int = 1_000
     connections_per_address: int = 0
     connections_per_second: int = 0
+    idle_ms: int = 600_000
     fetch_bytes: int = 55 << 20
     partitions: int = 20_000
 
@@ -74,6 +79,13 @@ class BrokerConfig:
         failed_authentication_delay_ms: How long a refused login waits for its answer
             (`connection.failed.authentication.delay.ms`).
         insecure: Allow listeners that other machines can reach and that ask nobody who they are.
+        metrics_host: The address that metrics and health are served on, where `metrics_port` is set.
+        metrics_port: Their port; 0 takes a free one, -1 serves none.
+        log_level: The least that is logged.
+        log_format: How: lines of text, or an object of JSON a line.
+        log_file: Where: a file that is appended to (and opened anew when it was moved away), else stderr.
+        topic_defaults: Entries of a topic's configuration for topics that do not set them (`log.retention.ms` and the
+            like, under the names that topics have for them).
         limits: The bounds.
 
     Raises:
@@ -97,6 +109,12 @@ class BrokerConfig:
     max_reauth_ms: int = 0
     failed_authentication_delay_ms: int = 100
     insecure: bool = False
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = -1
+    log_level: LogLevel = "warning"
+    log_format: LogFormat = "text"
+    log_file: Path | None = None
+    topic_defaults: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
@@ -104,8 +122,9 @@ class BrokerConfig:
             if listener.is_open_to_others and not listener.authenticates and not self.insecure:
                 reason = "other machines could reach it, and there is no authentication"
                 raise UserError(
-                    f"Refused to listen on {listener.host!r}: {reason}",
-                    hint="Listen on 127.0.0.1, or pass --insecure (insecure=True) if you trust the network",
+                    f"Refused to listen on {listener.host or 'every address'!r}: {reason}",
+                    hint="Listen on 127.0.0.1, make peers say who they are (SASL_SSL, or SSL with"
+                    " ssl.client.auth=required), or pass --insecure (insecure=True) if you trust the network",
                 )
         for principal in self.super_users:
             if not all(principal.partition(":")):
@@ -117,8 +136,12 @@ class BrokerConfig:
             )
         if self.flush not in ("commit", "interval", "os"):
             raise UserError(f"Expected a flush mode of 'commit', 'interval' or 'os', got {self.flush!r}")
+        for name, value, known in (("log level", self.log_level, LogLevel), ("log format", self.log_format, LogFormat)):
+            if value not in get_args(known):
+                raise UserError(f"Expected a {name} of {', '.join(map(repr, get_args(known)))}, got {value!r}")
         if not 1 <= self.num_partitions <= self.limits.partitions:
             raise UserError(f"Expected 1 to {self.limits.partitions} partitions, got {self.num_partitions!r}")
+        check_entries(self.topic_defaults)
 
     @property
     def access(self) -> AccessSettings:

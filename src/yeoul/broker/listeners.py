@@ -9,7 +9,7 @@ Source: https://kafka.apache.org/documentation/#brokerconfigs_listeners.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
@@ -17,7 +17,7 @@ from yeoul.broker.security.mechanisms import offered_mechanisms
 from yeoul.broker.tls import TlsSettings
 from yeoul.errors import UserError, did_you_mean
 
-__all__ = ["Listener", "SecurityProtocol", "is_loopback", "is_wildcard", "parse_listeners"]
+__all__ = ["Listener", "SecurityProtocol", "is_loopback", "is_wildcard", "local_address", "parse_listeners"]
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 _PROTOCOLS: tuple[str, ...] = get_args(SecurityProtocol)
@@ -140,6 +140,18 @@ def is_wildcard(host: str) -> bool:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:
         return False
+
+
+def local_address(listeners: Sequence[Listener]) -> str:
+    """Returns `host:port` of the listener that this machine's own programs can use without more ado.
+
+    Example:
+        >>> local_address([Listener("OUT", "0.0.0.0", 9093), Listener("IN", "127.0.0.1", 9092)])
+        '127.0.0.1:9092'
+    """
+    plain = [each for each in listeners if each.protocol == "PLAINTEXT"]
+    chosen = next((each for each in plain if not each.is_open_to_others), plain[0] if plain else listeners[0])
+    return f"{_bracketed(chosen.host or '127.0.0.1')}:{chosen.port}"
 
 
 def parse_listeners(

@@ -1,8 +1,8 @@
 """The broker as a whole: opens the log, listens, and ends in order.
 
 Owns the doors (one for each listener), the open connections and the upkeep timers. Invariants: a connection beyond a
-bound is closed at once, and one that is idle for ten minutes (Kafka's `connections.max.idle.ms`) at the next upkeep;
-when the disk can no longer make bytes durable the broker stops, with everything acknowledged safe; `close` leaves
+bound is closed at once, and one that is idle for ten minutes (Kafka's `connections.max.idle.ms`) soon after; when the
+disk can no longer make bytes durable the broker stops, with everything acknowledged safe; `close` leaves
 nothing to recover. Caller: `process`.
 """
 
@@ -36,7 +36,7 @@ __all__ = ["Server"]
 
 _log = logging.getLogger("yeoul.broker")
 _UPKEEP_S = 60.0
-_IDLE_ROUNDS = 10
+_IDLE_CHECKS = 10
 _CLOSE_TIMEOUT_S = 2.0
 _CLOSE_STEP_S = 0.001
 
@@ -76,9 +76,10 @@ class Server:
         self.handlers, self.advertised_versions = all_handlers()
         self.buffers = BufferStore(config.limits.receive_bytes)
         self._connections: set[Connection] = set()
-        self._admission = Admission(config.limits)
+        self._admission = Admission(lambda: self.node.config.limits)
         self._doors: list[Door] = []
         self._upkeep: asyncio.TimerHandle | None = None
+        self._idle_check: asyncio.TimerHandle | None = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -106,11 +107,13 @@ class Server:
         first = self._doors[0].listener
         self.node.host, self.node.port = first.host, first.port
         self._schedule_upkeep()
+        self._schedule_idle_check()
 
     async def close(self) -> None:
         """Ends in order: no new requests, what was appended acknowledged, everything durable."""
-        if self._upkeep is not None:
-            self._upkeep.cancel()
+        for timer in (self._upkeep, self._idle_check):
+            if timer is not None:
+                timer.cancel()
         for door in self._doors:
             door.close()
         for connection in tuple(self._connections):
@@ -161,12 +164,20 @@ class Server:
         self._connections.discard(connection)
         self._admission.leave(connection.peer_host)
 
+    def _schedule_idle_check(self) -> None:
+        idle_s = self.node.config.limits.idle_ms / 1_000
+        if idle_s > 0:
+            self._idle_check = self.loop.call_later(idle_s / _IDLE_CHECKS, self._check_idle)
+
+    def _check_idle(self) -> None:
+        for connection in tuple(self._connections):
+            connection.close_if_idle(_IDLE_CHECKS)
+        self._schedule_idle_check()
+
     def _schedule_upkeep(self) -> None:
         self._upkeep = self.loop.call_later(_UPKEEP_S, self._run_upkeep)
 
     def _run_upkeep(self) -> None:
-        for connection in tuple(self._connections):
-            connection.close_if_idle(_IDLE_ROUNDS)
         self._log.apply_retention()
         self._log.expire_producers()
         self._schedule_upkeep()

@@ -11,14 +11,17 @@ import typer
 __all__ = [
     "DEFAULT_BOOTSTRAP",
     "DEFAULT_DATA_DIR",
+    "DEFAULT_KAFKA_PORT",
     "AccessBootstrap",
     "AccessDataDir",
     "Bootstrap",
     "CommandConfig",
+    "ConfigFile",
     "DataDir",
     "Host",
     "Insecure",
     "KafkaPort",
+    "Overrides",
     "Properties",
     "ReadyFile",
     "access_target",
@@ -28,6 +31,7 @@ __all__ = [
 
 DEFAULT_BOOTSTRAP = "127.0.0.1:9092"
 DEFAULT_DATA_DIR = Path("yeoul-data")
+DEFAULT_KAFKA_PORT = 9092
 
 DataDir = Annotated[
     Path,
@@ -41,6 +45,19 @@ KafkaPort = Annotated[
 ]
 ReadyFile = Annotated[
     Path | None, typer.Option("--ready-file", dir_okay=False, help="Write the addresses there as JSON, once ready.")
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        dir_okay=False,
+        envvar="YEOUL_BROKER_CONFIG",
+        help="The broker's settings under Kafka's names: a server.properties, or TOML.",
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--override", "-o", metavar="NAME=VALUE", help="One of the broker's settings; repeatable."),
 ]
 Insecure = Annotated[
     bool, typer.Option("--insecure", help="Allow an address that other machines can reach; nobody has to log in.")

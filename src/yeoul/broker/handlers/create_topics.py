@@ -140,7 +140,7 @@ def _partition_count(node: Node, wanted: CreatableTopic) -> int:
 def _shown_configs(node: Node, wanted: CreatableTopic, entries: dict[str, str]) -> list[CreatableTopicConfigs]:
     shown = [
         CreatableTopicConfigs(name=one.key.name, value=one.value, config_source=one.source)
-        for one in topic_settings(entries, node.settings.overrides)
+        for one in topic_settings(entries, node.settings.overrides, node.settings.static.topic_defaults)
     ]
     if wanted.replication_factor > 1:
         warning = f"replication.factor={wanted.replication_factor} was asked for; a single node keeps one copy"

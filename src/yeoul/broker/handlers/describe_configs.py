@@ -63,7 +63,9 @@ def _settings_of(node: Node, wanted: DescribeConfigsResource) -> list[Described]
     overrides = node.settings.overrides
     match wanted.resource_type:
         case ConfigResourceType.TOPIC:
-            return topic_settings(node.log.topic(wanted.resource_name).entries, overrides)
+            return topic_settings(
+                node.log.topic(wanted.resource_name).entries, overrides, node.settings.static.topic_defaults
+            )
         case ConfigResourceType.BROKER:
             check_broker_name(wanted.resource_name)
             return broker_settings(node.settings.static, overrides, cluster_wide=not wanted.resource_name)

@@ -92,6 +92,19 @@ _KEYS = (
         *_limit("connections"),
     ),
     BrokerKey(
+        ConfigKey("max.connections.per.ip", _I, "Open connections of one address at most; 0 for no bound.", 0),
+        *_limit("connections_per_address"),
+    ),
+    BrokerKey(
+        ConfigKey("max.connection.creation.rate", _I, "New connections a second; further ones wait. 0: no bound.", 0),
+        *_limit("connections_per_second"),
+    ),
+    BrokerKey(ConfigKey("connections.max.idle.ms", _L, "How long a connection may be silent."), _limit("idle_ms")[0]),
+    BrokerKey(
+        ConfigKey("listeners", _LIST, "Where the broker listens."),
+        lambda config: ",".join(listener.url for listener in config.bound_listeners),
+    ),
+    BrokerKey(
         ConfigKey("num.partitions", _I, "Partitions of a topic that is created without saying how many.", 1),
         lambda config: str(config.num_partitions),
         lambda config, value: replace(config, num_partitions=int(value)),

@@ -54,10 +54,18 @@ class Described:
         return self.synonyms[0].source
 
 
-def topic_settings(entries: Mapping[str, str], overrides: Overrides) -> list[Described]:
-    """Returns all settings of a topic whose own are `entries`."""
+def topic_settings(
+    entries: Mapping[str, str], overrides: Overrides, static_defaults: Mapping[str, str]
+) -> list[Described]:
+    """Returns all settings of a topic whose own are `entries`.
+
+    Args:
+        entries: The topic's own.
+        overrides: What was set for the broker while it ran.
+        static_defaults: `BrokerConfig.topic_defaults`.
+    """
     return [
-        Described(key, False, (*_own(name, entries, Source.TOPIC), *_defaults_of(name, overrides)))
+        Described(key, False, (*_own(name, entries, Source.TOPIC), *_defaults_of(name, overrides, static_defaults)))
         for name, key in TOPIC_KEYS.items()
     ]
 
@@ -66,7 +74,7 @@ def _own(name: str, entries: Mapping[str, str], source: Source) -> Sequence[Syno
     return (Synonym(name, entries[name], source),) if name in entries else ()
 
 
-def _defaults_of(name: str, overrides: Overrides) -> list[Synonym]:
+def _defaults_of(name: str, overrides: Overrides, static_defaults: Mapping[str, str]) -> list[Synonym]:
     """What a topic's setting is where the topic says nothing: by the broker's settings, then Kafka's default."""
     found = []
     for entries, source in (
@@ -77,7 +85,10 @@ def _defaults_of(name: str, overrides: Overrides) -> list[Synonym]:
             default = topic_default_of(broker_name, entries[broker_name])
             if default is not None and default[0] == name:
                 found.append(Synonym(broker_name, default[1], source))
-    found.append(Synonym(TOPIC_KEYS[name].broker_name or name, TOPIC_DEFAULTS[name], Source.DEFAULT))
+    broker_name = TOPIC_KEYS[name].broker_name or name
+    if name in static_defaults:
+        found.append(Synonym(broker_name, static_defaults[name], Source.STATIC_BROKER))
+    found.append(Synonym(broker_name, TOPIC_DEFAULTS[name], Source.DEFAULT))
     return found
 
 
@@ -97,8 +108,10 @@ def broker_settings(static: BrokerConfig, overrides: Overrides, *, cluster_wide:
             beneath.insert(0, Synonym(name, value, Source.STATIC_BROKER))
         found.append(Described(one.key, one.change is None, (*_dynamic(name, overrides), *beneath)))
     for name, topic_name in BROKER_NAMES.items():
-        default_value = Synonym(name, TOPIC_DEFAULTS[topic_name], Source.DEFAULT)
-        found.append(Described(_key(name), False, (*_dynamic(name, overrides), default_value)))
+        beneath = [Synonym(name, TOPIC_DEFAULTS[topic_name], Source.DEFAULT)]
+        if topic_name in static.topic_defaults:
+            beneath.insert(0, Synonym(name, static.topic_defaults[topic_name], Source.STATIC_BROKER))
+        found.append(Described(_key(name), False, (*_dynamic(name, overrides), *beneath)))
     return found
 
 

@@ -149,4 +149,5 @@ class Settings:
         self._apply()
 
     def _apply(self) -> None:
-        self.put_in_effect(self.overrides.over(self.static), self.overrides.topic_defaults())
+        topic_defaults = {**self.static.topic_defaults, **self.overrides.topic_defaults()}
+        self.put_in_effect(self.overrides.over(self.static), topic_defaults)
