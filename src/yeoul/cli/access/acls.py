@@ -7,16 +7,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from yeoul.broker.security.acl_store import AclStore
 from yeoul.broker.security.acls import ANY_HOST, ANY_NAME, Acl, AclFilter, Pattern, Permission
 from yeoul.broker.security.operations import CLUSTER_NAME, Operation, ResourceType
 from yeoul.broker.security.stopped import stopped_broker
+from yeoul.cli.access.remote import RemoteBroker
 from yeoul.errors import UserError
-
-if TYPE_CHECKING:
-    from confluent_kafka.admin import AclBinding, AclBindingFilter
+from yeoul.wire.messages.create_acls import CREATE_ACLS, AclCreation, CreateAclsRequest
+from yeoul.wire.messages.delete_acls import DELETE_ACLS, DeleteAclsFilter, DeleteAclsMatchingAcl, DeleteAclsRequest
+from yeoul.wire.messages.describe_acls import DESCRIBE_ACLS, AclDescription, DescribeAclsRequest
 
 __all__ = ["AclPlace", "LocalAcls", "RemoteAcls", "Resources", "add", "principal_of", "remove", "rules_of", "show"]
 
@@ -61,29 +62,71 @@ class RemoteAcls:
     """The rules of a running broker, through Kafka's admin API."""
 
     def __init__(self, bootstrap: str, properties: Mapping[str, str]) -> None:
-        from yeoul.cli.kafka.client import Cluster
-
-        self._cluster = Cluster(bootstrap, properties)
+        self._broker = RemoteBroker(bootstrap, properties)
 
     def add(self, acls: Sequence[Acl]) -> None:
-        from yeoul.cli.kafka.client import REQUEST_TIMEOUT_S, outcome
-
-        answers = self._cluster.admin.create_acls([_binding(acl) for acl in acls], request_timeout=REQUEST_TIMEOUT_S)
-        for future in answers.values():
-            outcome(future, "Adding a rule")
+        request = CreateAclsRequest(
+            creations=[
+                AclCreation(
+                    resource_type=acl.resource_type,
+                    resource_name=acl.name,
+                    resource_pattern_type=acl.pattern,
+                    principal=acl.principal,
+                    host=acl.host,
+                    operation=acl.operation,
+                    permission_type=acl.permission,
+                )
+                for acl in acls
+            ]
+        )
+        for result in self._broker.ask(CREATE_ACLS, request).results:
+            self._broker.check("Adding rules", result.error_code, result.error_message)
 
     def remove(self, wanted: Sequence[AclFilter]) -> list[Acl]:
-        from yeoul.cli.kafka.client import REQUEST_TIMEOUT_S, outcome
-
-        filters = [_binding_filter(each) for each in wanted]
-        answers = self._cluster.admin.delete_acls(filters, request_timeout=REQUEST_TIMEOUT_S)
-        return [_acl(one) for future in answers.values() for one in outcome(future, "Removing rules")]
+        request = DeleteAclsRequest(
+            filters=[
+                DeleteAclsFilter(
+                    resource_type_filter=each.resource_type,
+                    resource_name_filter=each.name,
+                    pattern_type_filter=each.pattern,
+                    principal_filter=each.principal,
+                    host_filter=each.host,
+                    operation=each.operation,
+                    permission_type=each.permission,
+                )
+                for each in wanted
+            ]
+        )
+        found: dict[Acl, None] = {}
+        for result in self._broker.ask(DELETE_ACLS, request).filter_results:
+            self._broker.check("Removing rules", result.error_code, result.error_message)
+            for one in result.matching_acls:
+                self._broker.check("Removing a rule", one.error_code, one.error_message)
+                place = (ResourceType(one.resource_type), one.resource_name, Pattern(one.pattern_type))
+                found[_acl(place, one)] = None
+        return list(found)
 
     def find(self, wanted: AclFilter) -> list[Acl]:
-        from yeoul.cli.kafka.client import REQUEST_TIMEOUT_S, outcome
+        request = DescribeAclsRequest(
+            resource_type_filter=wanted.resource_type,
+            resource_name_filter=wanted.name,
+            pattern_type_filter=wanted.pattern,
+            principal_filter=wanted.principal,
+            host_filter=wanted.host,
+            operation=wanted.operation,
+            permission_type=wanted.permission,
+        )
+        answer = self._broker.ask(DESCRIBE_ACLS, request)
+        self._broker.check("Listing rules", answer.error_code, answer.error_message)
+        return [
+            _acl((ResourceType(one.resource_type), one.resource_name, Pattern(one.pattern_type)), rule)
+            for one in answer.resources
+            for rule in one.acls
+        ]
 
-        answer = self._cluster.admin.describe_acls(_binding_filter(wanted), request_timeout=REQUEST_TIMEOUT_S)
-        return [_acl(one) for one in outcome(answer, "Listing rules")]
+
+def _acl(place: tuple[ResourceType, str, Pattern], told: AclDescription | DeleteAclsMatchingAcl) -> Acl:
+    return Acl(*place, told.principal, told.host, Operation(told.operation), Permission(told.permission_type))
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,60 +280,3 @@ def show(place: AclPlace, wanted: Sequence[AclFilter]) -> None:
             for acl in found
         ],
     )
-
-
-def _binding(acl: Acl) -> AclBinding:
-    from confluent_kafka import admin
-
-    return admin.AclBinding(
-        _known(admin.ResourceType, acl.resource_type),
-        acl.name,
-        admin.ResourcePatternType(acl.pattern.value),
-        acl.principal,
-        acl.host,
-        _known(admin.AclOperation, acl.operation),
-        admin.AclPermissionType(acl.permission.value),
-    )
-
-
-def _binding_filter(wanted: AclFilter) -> AclBindingFilter:
-    from confluent_kafka import admin
-
-    # The client takes None for whatever may be anything, though its type hints do not say so.
-    anything: Any = None
-    return admin.AclBindingFilter(
-        _known(admin.ResourceType, wanted.resource_type),
-        anything if wanted.name is None else wanted.name,
-        admin.ResourcePatternType(wanted.pattern.value),
-        anything if wanted.principal is None else wanted.principal,
-        anything if wanted.host is None else wanted.host,
-        _known(admin.AclOperation, wanted.operation),
-        admin.AclPermissionType(wanted.permission.value),
-    )
-
-
-def _acl(binding: AclBinding) -> Acl:
-    return Acl(
-        ResourceType(_number(binding.restype)),
-        binding.name,
-        Pattern(_number(binding.resource_pattern_type)),
-        binding.principal,
-        binding.host,
-        Operation(_number(binding.operation)),
-        Permission(_number(binding.permission_type)),
-    )
-
-
-def _number(named: Any) -> int:
-    return int(named.value)
-
-
-def _known(kind: Any, value: ResourceType | Operation) -> Any:
-    """Returns the client library's name for what has a number in the protocol."""
-    try:
-        return kind(value.value)
-    except ValueError:
-        raise UserError(
-            f"The Kafka client that this command uses does not know {value.name}",
-            hint="Change it while the broker is stopped, with --data-dir.",
-        ) from None

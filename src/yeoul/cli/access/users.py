@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 from yeoul.broker.security.scram import FEWEST_ITERATIONS, MOST_ITERATIONS, ScramMechanism
 from yeoul.broker.security.stopped import stopped_broker
 from yeoul.broker.security.users import SALT_BYTES, User, Users, check_name
+from yeoul.cli.access.remote import RemoteBroker
 from yeoul.errors import UserError, did_you_mean
-
-if TYPE_CHECKING:
-    from confluent_kafka.admin import UserScramCredentialAlteration
+from yeoul.wire.messages.alter_user_scram_credentials import (
+    ALTER_USER_SCRAM_CREDENTIALS,
+    AlterUserScramCredentialsRequest,
+    ScramCredentialDeletion,
+    ScramCredentialUpsertion,
+)
+from yeoul.wire.messages.describe_user_scram_credentials import (
+    DESCRIBE_USER_SCRAM_CREDENTIALS,
+    DescribeUserScramCredentialsRequest,
+)
 
 __all__ = ["ListedUser", "LocalUsers", "RemoteUsers", "UserPlace", "add", "change_password", "delete", "show_all"]
 
@@ -70,58 +79,57 @@ class RemoteUsers:
     """The users of a running broker, through Kafka's admin API; the password itself is hashed here and never sent."""
 
     def __init__(self, bootstrap: str, properties: Mapping[str, str]) -> None:
-        from yeoul.cli.kafka.client import Cluster
-
-        self._cluster = Cluster(bootstrap, properties)
+        self._broker = RemoteBroker(bootstrap, properties)
 
     def list_all(self) -> list[ListedUser]:
-        from yeoul.cli.kafka.client import REQUEST_TIMEOUT_S, outcome
-
-        answer: Any = self._cluster.admin.describe_user_scram_credentials(request_timeout=REQUEST_TIMEOUT_S)
-        found = outcome(answer, "Listing users")
+        doing = "Listing users"
+        answer = self._broker.ask(DESCRIBE_USER_SCRAM_CREDENTIALS, DescribeUserScramCredentialsRequest(users=None))
+        self._broker.check(doing, answer.error_code, answer.error_message)
         return [
-            (name, {ScramMechanism(info.mechanism.value): info.iterations for info in one.scram_credential_infos}, None)
-            for name, one in sorted(found.items())
+            (
+                one.user,
+                {ScramMechanism(info.mechanism): info.iterations for info in one.credential_infos},
+                None,
+            )
+            for one in sorted(answer.results, key=lambda one: one.user)
         ]
 
     def put(
         self, name: str, password: str, mechanisms: Sequence[ScramMechanism], iterations: int, is_super: bool | None
     ) -> None:
-        from confluent_kafka import admin
-
         if is_super:
             raise UserError(
                 "A running broker makes nobody a super user",
                 hint="Do it while it is stopped, with --data-dir, or name User:... in its setting super.users.",
             )
-        held = next((kept for user, kept, _ in self.list_all() if user == name), {})
-        alterations: list[UserScramCredentialAlteration] = [
-            admin.UserScramCredentialUpsertion(
-                name,
-                admin.ScramCredentialInfo(admin.ScramMechanism(mechanism.value), iterations),
-                password.encode(),
-                secrets.token_bytes(SALT_BYTES),
-            )
+        upsertions = [
+            _upsertion(name, password, mechanism, iterations, secrets.token_bytes(SALT_BYTES))
             for mechanism in mechanisms
         ]
-        self._alter(name, alterations + self._deletions(name, set(held) - set(mechanisms)))
+        self._alter(name, self._deletions(name, mechanisms), upsertions)
 
     def delete(self, name: str) -> None:
-        held = next((kept for user, kept, _ in self.list_all() if user == name), {})
-        self._alter(name, self._deletions(name, held))
+        self._alter(name, self._deletions(name, ()), [])
 
-    def _deletions(self, name: str, mechanisms: Collection[ScramMechanism]) -> list[UserScramCredentialAlteration]:
-        from confluent_kafka import admin
+    def _deletions(self, name: str, kept: Collection[ScramMechanism]) -> list[ScramCredentialDeletion]:
+        held = next((mechanisms for user, mechanisms, _ in self.list_all() if user == name), {})
+        return [ScramCredentialDeletion(name=name, mechanism=mechanism) for mechanism in held if mechanism not in kept]
 
-        return [
-            admin.UserScramCredentialDeletion(name, admin.ScramMechanism(mechanism.value)) for mechanism in mechanisms
-        ]
+    def _alter(
+        self, name: str, deletions: list[ScramCredentialDeletion], upsertions: list[ScramCredentialUpsertion]
+    ) -> None:
+        request = AlterUserScramCredentialsRequest(deletions=deletions, upsertions=upsertions)
+        for result in self._broker.ask(ALTER_USER_SCRAM_CREDENTIALS, request).results:
+            self._broker.check(f"Changing user {name!r}", result.error_code, result.error_message)
 
-    def _alter(self, name: str, alterations: list[UserScramCredentialAlteration]) -> None:
-        from yeoul.cli.kafka.client import REQUEST_TIMEOUT_S, outcome
 
-        answers = self._cluster.admin.alter_user_scram_credentials(alterations, request_timeout=REQUEST_TIMEOUT_S)
-        outcome(answers[name], f"Changing user {name!r}")
+def _upsertion(
+    name: str, password: str, mechanism: ScramMechanism, iterations: int, salt: bytes
+) -> ScramCredentialUpsertion:
+    salted = hashlib.pbkdf2_hmac(mechanism.digest, password.encode(), salt, iterations)
+    return ScramCredentialUpsertion(
+        name=name, mechanism=mechanism, iterations=iterations, salt=salt, salted_password=salted
+    )
 
 
 def add(
