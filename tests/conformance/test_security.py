@@ -339,7 +339,7 @@ def test_librdkafka_is_told_what_it_may_not_do(guarded: Guarded) -> None:
     idempotent = Producer({**bob, "enable.idempotence": True, "error_cb": told.append})
     idempotent.produce(topic, b"v")
     idempotent.flush(10)
-    assert KafkaError.CLUSTER_AUTHORIZATION_FAILED in [error.code() for error in told]
+    assert any("Cluster authorization failed" in error.str() for error in told)
     transactional = Producer({**bob, "transactional.id": a_name("x")})
     failure = error_of(lambda: transactional.init_transactions(10))
     assert failure.code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
