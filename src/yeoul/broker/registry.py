@@ -15,6 +15,8 @@ from yeoul.broker.handlers import (
     alter_replica_log_dirs,
     alter_user_scram_credentials,
     api_versions,
+    consumer_group_describe,
+    consumer_group_heartbeat,
     create_acls,
     create_partitions,
     create_topics,
@@ -67,6 +69,8 @@ __all__ = ["all_handlers"]
 _MODULES = (
     add_offsets_to_txn,
     add_partitions_to_txn,
+    consumer_group_describe,
+    consumer_group_heartbeat,
     alter_configs,
     alter_partition_reassignments,
     alter_replica_log_dirs,
