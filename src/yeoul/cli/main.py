@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 from yeoul import __version__
 from yeoul.cli.commands import (
+    acls,
     broker,
     cluster,
     configs,
@@ -33,6 +34,7 @@ from yeoul.cli.commands import (
     topics,
     transactions,
     up,
+    users,
     verify,
 )
 from yeoul.cli.errors import tell
@@ -81,6 +83,8 @@ app.add_typer(transactions.app, name="transactions")
 app.command("cluster")(cluster.cluster)
 app.add_typer(perf.app, name="perf")
 app.add_typer(verify.app, name="verify")
+app.add_typer(users.app, name="users")
+app.add_typer(acls.app, name="acls")
 
 
 def _show_version(wanted: bool) -> None:
