@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.table import Table
 
-from bench import broker_load, file_tumble, json_decode, peers, startup, topic_tumble
+from bench import broker_load, file_tumble, json_decode, peers, side_by_side, startup, topic_tumble
 from bench.measure import Row, remember
 
 
@@ -18,7 +18,7 @@ def main() -> int:
     """Returns 0 if every bar is reached."""
     parser = argparse.ArgumentParser(description="Speed, as ratios within one run on one machine.")
     parser.add_argument("--quick", action="store_true", help="a tenth of the events, one repeat; not remembered")
-    names = ["startup", "broker", "file", "json", "topic"]
+    names = ["startup", "broker", "kafka", "file", "json", "topic"]
     parser.add_argument("--only", nargs="+", choices=names, help="just these cases")
     parser.add_argument("--peers", action="store_true", help="the query in other engines instead; installs them")
     options = parser.parse_args()
@@ -27,6 +27,7 @@ def main() -> int:
     cases: dict[str, Callable[[], Iterator[Row]]] = {
         "startup": lambda: startup.run(repeats),
         "broker": lambda: broker_load.run(1_000_000 // scale, repeats),
+        "kafka": lambda: side_by_side.run(1_000 // scale, max(1, repeats // 2 + 1), 10 / scale + 4),
         "file": lambda: file_tumble.run(2_000_000 // scale, repeats, seed),
         "json": lambda: json_decode.run(1_000_000 // scale, repeats, seed),
         "topic": lambda: topic_tumble.run(2_000_000 // scale, repeats, seed),

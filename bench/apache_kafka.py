@@ -181,8 +181,11 @@ class ApacheKafka:
             "-server",
             "-XX:+UseG1GC",
             "-XX:MaxGCPauseMillis=20",
+            "-XX:+ExplicitGCInvokesConcurrent",
+            *_QUIET,
+            "-cp",
+            class_path(version=self._version),
         ]
-        command += ["-XX:+ExplicitGCInvokesConcurrent", *_QUIET, "-cp", class_path(version=self._version)]
         with (self.data_dir / "kafka.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "kafka.Kafka", settings], stdout=log, stderr=log, start_new_session=True

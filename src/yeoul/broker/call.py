@@ -18,6 +18,8 @@ from yeoul.wire.schema import Api, Message
 
 if TYPE_CHECKING:
     from yeoul.broker.node import Node
+    from yeoul.broker.security.gate import Gate
+    from yeoul.broker.security.session import Session
 
 __all__ = ["Call", "CallOrigin", "Handler", "MessageHandler", "RawHandler"]
 
@@ -29,6 +31,13 @@ class CallOrigin(Protocol):
     """Where a call came from: the connection, or a test."""
 
     peer_host: str
+    session: Session
+    gate: Gate | None
+
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        """Host and port that this peer reaches the broker by: those of its listener."""
+        ...
 
     def answered(self, call: Call) -> None:
         """Called once, when the call's `parts` are set."""

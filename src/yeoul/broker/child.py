@@ -20,11 +20,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from yeoul.broker.config import BrokerConfig, FlushMode
+from yeoul.broker.config import FlushMode
+from yeoul.broker.configuration.effective import Given, gather, make_config
+from yeoul.broker.log_lines import LogLevel
 from yeoul.errors import EnvironmentFailure
 
 __all__ = ["FAILED_PREFIX", "READY_PREFIX", "Broker"]
@@ -47,6 +51,8 @@ class Broker:
         num_partitions: Partitions of topics created without a number.
         auto_create_topics: Whether asking for an unknown topic creates it.
         insecure: Allow an address that other machines can reach.
+        settings: More settings, under Kafka's names: `{"log.retention.ms": "60000"}`. With `listeners`, leave `host`
+            and `port` alone.
         log_level: What it writes to stderr.
         start: Start at once, and return when clients can connect. False leaves it to `with`, `async with` or `start`;
             `async with` then waits on a thread, so that the event loop runs on meanwhile.
@@ -66,22 +72,27 @@ class Broker:
         num_partitions: int = 1,
         auto_create_topics: bool = True,
         insecure: bool = False,
-        log_level: str = "warning",
+        settings: Mapping[str, str] | None = None,
+        log_level: LogLevel = "warning",
         start: bool = True,
     ) -> None:
         self._process: subprocess.Popen[str] | None = None
         self._temporary = None if data_dir else tempfile.mkdtemp(prefix="yeoul-broker-")
-        self.config = BrokerConfig(
-            data_dir=Path(data_dir or self._temporary or ""),
-            host=host,
-            port=port,
-            flush=flush,
-            num_partitions=num_partitions,
-            auto_create_topics=auto_create_topics,
-            insecure=insecure,
-        )
-        self._log_level = log_level
+        self._given = {
+            "log.dirs": str(data_dir or self._temporary),
+            "yeoul.flush": flush,
+            "num.partitions": str(num_partitions),
+            "auto.create.topics.enable": str(auto_create_topics).lower(),
+            "yeoul.insecure": str(insecure).lower(),
+            "yeoul.log.level": log_level,
+            **(settings or {}),
+        }
+        if "listeners" not in self._given:
+            self._given |= {"yeoul.host": host, "yeoul.port": str(port)}
+        given = {name: Given(text, "Broker()") for name, text in self._given.items()}
+        self.config = make_config(gather(given), Path())
         self.host, self.port = host, port
+        self.addresses: dict[str, str] = {}
         if start:
             self.start()
 
@@ -101,17 +112,32 @@ class Broker:
 
     def start(self) -> None:
         """Starts the child and returns once clients can connect; on the port it had before, if it ran before."""
-        command = [sys.executable, "-m", "yeoul.broker", *self._arguments()]
+        command = [
+            sys.executable,
+            "-m",
+            "yeoul.broker",
+            "--settings-from-stdin",
+            "--report-failure",
+            "--end-with-stdin",
+        ]
         # A session of its own: Ctrl-C in a terminal reaches the parent, which ends the broker in order.
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
+        assert self._process.stdin is not None
+        # Not as arguments: those can be read by everybody on the machine, and a setting may be a key.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(self._given) + "\n")
+            self._process.stdin.flush()
         line = self._first_line()
         if not line.startswith(READY_PREFIX):
             self.kill()
             raise _failure(line)
-        host, _, port = line.removeprefix(READY_PREFIX).strip().rpartition(":")
+        address, *several = line.removeprefix(READY_PREFIX).split()
+        host, _, port = address.rpartition(":")
         self.host, self.port = host, int(port)
+        self.addresses = dict(each.split("=", 1) for each in several) or {self.config.bound_listeners[0].name: address}
+        self._keep_ports()
 
     def stop(self) -> None:
         """Ends the child in order: SIGTERM, and everything is durable."""
@@ -186,23 +212,13 @@ class Broker:
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
-    def _arguments(self) -> list[str]:
-        config = self.config
-        arguments = [
-            f"--data-dir={config.data_dir}",
-            f"--host={config.host}",
-            f"--port={self.port}",
-            f"--flush={config.flush}",
-            f"--num-partitions={config.num_partitions}",
-            f"--log-level={self._log_level}",
-            "--report-failure",
-            "--end-with-stdin",
-        ]
-        if not config.auto_create_topics:
-            arguments.append("--no-auto-create-topics")
-        if config.insecure:
-            arguments.append("--insecure")
-        return arguments
+    def _keep_ports(self) -> None:
+        """Makes the next start take the ports that this one got."""
+        if "listeners" not in self._given:
+            self._given["yeoul.port"] = str(self.port)
+            return
+        bound = [(each, self.addresses[each.name].rpartition(":")[2]) for each in self.config.listeners]
+        self._given["listeners"] = ",".join(replace(each, port=int(port)).url for each, port in bound)
 
     def _first_line(self) -> str:
         """Returns the child's first line, or what there is of it when it ends or takes too long."""

@@ -6,16 +6,21 @@ Owns the defaults and the rule that nothing but loopback is bound unless it is a
 
 from __future__ import annotations
 
-import ipaddress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
+from yeoul.broker.listeners import Listener, is_loopback
+from yeoul.broker.log_lines import LogFormat, LogLevel
+from yeoul.broker.security.guard import AccessSettings
 from yeoul.errors import UserError
+from yeoul.log.config import check_entries
 
-__all__ = ["BrokerConfig", "FlushMode", "Limits"]
+__all__ = ["BrokerConfig", "FlushMode", "Limits", "is_loopback"]
 
 FlushMode = Literal["commit", "interval", "os"]
+_LONGEST_DELAY_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,10 @@ class Limits:
         send_bytes: Responses that one connection has not taken yet, before its requests wait.
         pipelined_requests: Unanswered requests of one connection, before the next ones wait.
         connections: Open connections, as Kafka's `max.connections`.
+        connections_per_address: Of one peer's address, as Kafka's `max.connections.per.ip`; 0 for no bound.
+        connections_per_second: New ones, as Kafka's `max.connection.creation.rate`; those beyond it wait. 0 for no
+            bound.
+        idle_ms: How long a connection may be silent, as Kafka's `connections.max.idle.ms`.
         fetch_bytes: One Fetch response, as Kafka's `fetch.max.bytes`.
         partitions: Partitions over all topics.
     """
@@ -39,6 +48,9 @@ class Limits:
     send_bytes: int = 8 << 20
     pipelined_requests: int = 256
     connections: int = 1_000
+    connections_per_address: int = 0
+    connections_per_second: int = 0
+    idle_ms: int = 600_000
     fetch_bytes: int = 55 << 20
     partitions: int = 20_000
 
@@ -49,57 +61,101 @@ class BrokerConfig:
 
     Attributes:
         data_dir: Where topics, offsets and identity are kept; made if missing.
-        host: The address to bind, and the one that clients are told.
-        port: The port to bind; 0 takes a free one.
+        host: The address to bind, and the one that clients are told, where `listeners` is empty.
+        port: The port to bind, likewise; 0 takes a free one.
+        listeners: Where it listens; empty for one PLAINTEXT listener at `host` and `port`.
         flush: When an append counts as done: `commit` after its bytes are on the disk, `interval` and `os` at once.
         flush_interval_ms: The pause between flush rounds under `interval`.
         num_partitions: Partitions of a topic that is created without saying how many (`num.partitions`).
         auto_create_topics: Whether asking for an unknown topic creates it (`auto.create.topics.enable`).
         group_initial_rebalance_delay_ms: How long a new group waits for more members before its first assignment.
         transaction_max_timeout_ms: The longest time-out of a transaction (`transaction.max.timeout.ms`).
-        insecure: Allow an address that other machines can reach; there is no authentication yet.
+        authorize: Whether access control lists decide what a peer may do (`authorizer.class.name`); None for just when
+            some listener makes its peers prove who they are.
+        super_users: Principals that may do everything, such as `User:alice` (`super.users`).
+        allow_everyone_if_no_acl_found: Whether everybody may use what no access control list is about
+            (`allow.everyone.if.no.acl.found`).
+        max_reauth_ms: How long a SASL login counts; 0 for as long as its connection (`connections.max.reauth.ms`).
+        failed_authentication_delay_ms: How long a refused login waits for its answer
+            (`connection.failed.authentication.delay.ms`).
+        insecure: Allow listeners that other machines can reach and that ask nobody who they are.
+        metrics_host: The address that metrics and health are served on, where `metrics_port` is set.
+        metrics_port: Their port; 0 takes a free one, -1 serves none.
+        log_level: The least that is logged.
+        log_format: How: lines of text, or an object of JSON a line.
+        log_file: Where: a file that is appended to (and opened anew when it was moved away), else stderr.
+        topic_defaults: Entries of a topic's configuration for topics that do not set them (`log.retention.ms` and the
+            like, under the names that topics have for them).
         limits: The bounds.
 
     Raises:
-        UserError: The host is not loopback and `insecure` is false, or a number is out of range.
+        UserError: A listener that does not authenticate is not on loopback and `insecure` is false, or a number is out
+            of range.
     """
 
     data_dir: Path
     host: str = "127.0.0.1"
     port: int = 0
+    listeners: tuple[Listener, ...] = ()
     flush: FlushMode = "commit"
     flush_interval_ms: int = 1_000
     num_partitions: int = 1
     auto_create_topics: bool = True
     group_initial_rebalance_delay_ms: int = 100
     transaction_max_timeout_ms: int = 900_000
+    authorize: bool | None = None
+    super_users: tuple[str, ...] = ()
+    allow_everyone_if_no_acl_found: bool = False
+    max_reauth_ms: int = 0
+    failed_authentication_delay_ms: int = 100
     insecure: bool = False
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = -1
+    log_level: LogLevel = "warning"
+    log_format: LogFormat = "text"
+    log_file: Path | None = None
+    topic_defaults: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
-        if not self.insecure and not is_loopback(self.host):
+        for listener in self.bound_listeners:
+            if listener.is_open_to_others and not listener.authenticates and not self.insecure:
+                reason = "other machines could reach it, and there is no authentication"
+                raise UserError(
+                    f"Refused to listen on {listener.host or 'every address'!r}: {reason}",
+                    hint="Listen on 127.0.0.1, make peers say who they are (SASL_SSL, or SSL with"
+                    " ssl.client.auth=required), or pass --insecure (insecure=True) if you trust the network",
+                )
+        for principal in self.super_users:
+            if not all(principal.partition(":")):
+                raise UserError(f"super.users: Expected a principal such as 'User:alice', got {principal!r}")
+        if self.max_reauth_ms < 0 or not 0 <= self.failed_authentication_delay_ms <= _LONGEST_DELAY_MS:
             raise UserError(
-                f"Refused to listen on {self.host!r}: other machines could reach it, and there is no authentication",
-                hint="Listen on 127.0.0.1, or pass --insecure (insecure=True) if you trust the network",
+                f"Expected max_reauth_ms of 0 or more and failed_authentication_delay_ms of 0 to {_LONGEST_DELAY_MS}, "
+                f"got {self.max_reauth_ms!r} and {self.failed_authentication_delay_ms!r}"
             )
-        if not 0 <= self.port <= 65_535:
-            raise UserError(f"Expected a port from 0 to 65535, got {self.port!r}")
         if self.flush not in ("commit", "interval", "os"):
             raise UserError(f"Expected a flush mode of 'commit', 'interval' or 'os', got {self.flush!r}")
+        for name, value, known in (("log level", self.log_level, LogLevel), ("log format", self.log_format, LogFormat)):
+            if value not in get_args(known):
+                raise UserError(f"Expected a {name} of {', '.join(map(repr, get_args(known)))}, got {value!r}")
         if not 1 <= self.num_partitions <= self.limits.partitions:
             raise UserError(f"Expected 1 to {self.limits.partitions} partitions, got {self.num_partitions!r}")
+        check_entries(self.topic_defaults)
 
+    @property
+    def access(self) -> AccessSettings:
+        """How strict the broker is."""
+        asks = any(listener.authenticates for listener in self.bound_listeners)
+        return AccessSettings(
+            enforced=asks if self.authorize is None else self.authorize,
+            super_users=frozenset(self.super_users),
+            allow_without_acl=self.allow_everyone_if_no_acl_found,
+            session_lifetime_ms=self.max_reauth_ms,
+            refusal_delay_ms=self.failed_authentication_delay_ms,
+        )
 
-def is_loopback(host: str) -> bool:
-    """Returns whether only this machine can reach an address.
-
-    Example:
-        >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
-        (True, True, False)
-    """
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    @property
+    def bound_listeners(self) -> tuple[Listener, ...]:
+        """The listeners, also when there is but `host` and `port`."""
+        return self.listeners or (Listener("PLAINTEXT", self.host, self.port),)

@@ -14,6 +14,10 @@ from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from yeoul.broker.call import Call, Handler
+from yeoul.broker.certificate_names import name_by_rules, subject_name
+from yeoul.broker.listeners import Listener
+from yeoul.broker.security.gate import LARGEST_LOGIN_FRAME_BYTES, Gate
+from yeoul.broker.security.session import ANONYMOUS, Session, user_principal
 from yeoul.errors import YeoulError
 from yeoul.wire import frames
 from yeoul.wire.compression import Buffer
@@ -30,13 +34,27 @@ _LENGTH = struct.Struct(">i")
 _PRODUCE_KEY = 0
 _SMALLEST_FRAME_BYTES = 8
 _FLUSH_BYTES = 256 << 10
+_TLS_HANDSHAKE = b"\x16\x03"
+_HTTP_METHODS = frozenset({b"GET ", b"POST", b"HEAD", b"PUT ", b"OPTI", b"CONN", b"PRI "})
 
 
 class Connection(asyncio.BufferedProtocol):
-    """The protocol object that uvloop drives."""
+    """The protocol object that uvloop drives.
 
-    def __init__(self, server: Server) -> None:
+    Attributes:
+        listener: The listener that the peer came in by.
+        peer_host: The peer's address.
+        endpoint: Host and port that the peer reaches this broker by.
+        certificate_name: Who the peer proved to be by its certificate (mutual TLS), after
+            `ssl.principal.mapping.rules`; empty without one.
+        session: Who the peer is, and what it may do.
+        gate: Its login, as long as there is something to check: until it has logged in, or always where logins expire.
+        was_made: Whether there was a connection at all: a TLS handshake may fail.
+    """
+
+    def __init__(self, server: Server, listener: Listener | None = None, *, admitted: bool = False) -> None:
         self._server = server
+        self.listener = listener or server.listeners[0]
         self._node = server.node
         self._handlers = server.handlers
         self._limits = server.node.config.limits
@@ -54,25 +72,52 @@ class Connection(asyncio.BufferedProtocol):
         self._send_scheduled = False
         self._pumping = False
         self._transport: asyncio.Transport | None = None
+        self._mute: asyncio.TimerHandle | None = None
+        self._is_admitted = admitted
         self.peer_host = "?"
+        self.endpoint = self.listener.endpoint(self.listener.host)
+        self.certificate_name = ""
+        self.session = Session(ANONYMOUS, self.peer_host)
+        self.gate: Gate | None = None
+        self.was_made = False
 
     # -- the loop's side ----------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self.was_made = True
         peer = transport.get_extra_info("peername")
         self.peer_host = str(peer[0]) if peer else "?"
+        if not self._is_admitted and not self._server.admit(self.peer_host, self.listener):
+            self._ended = True
+            transport.close()
+            return
+        self._is_admitted = True
+        own = transport.get_extra_info("sockname")
+        if own:
+            self.endpoint = self.listener.endpoint(str(own[0]))
+        try:
+            self.certificate_name = _certificate_name(transport, self.listener)
+        except (ValueError, IndexError) as error:
+            _log.warning("Closed the connection from %s: its certificate cannot be read: %s", self.peer_host, error)
+            self.close()
+        self._begin_session()
         self._transport.set_write_buffer_limits(high=self._limits.send_bytes, low=self._limits.send_bytes // 4)
         self._server.opened(self)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._ended = True
         self._transport = None
+        if self._mute is not None:
+            self._mute.cancel()
+        if self.gate is not None:
+            self.gate.abandon()
         self._use_buffer(self._small)
         for call in self._calls:
             call.cancel()
         self._calls.clear()
-        self._server.closed(self)
+        if self._is_admitted:
+            self._server.closed(self)
 
     def eof_received(self) -> bool:
         return False
@@ -92,11 +137,29 @@ class Connection(asyncio.BufferedProtocol):
         self._writable = True
         self._pump()
 
+    # -- who it is ----------------------------------------------------------------------------------------------
+
+    def _begin_session(self) -> None:
+        """Takes the peer for whom its certificate names, or for nobody until it has logged in."""
+        principal = user_principal(self.certificate_name) if self.certificate_name else ANONYMOUS
+        self.session = Session(principal, self.peer_host)
+        if self.listener.uses_sasl and not self._ended:
+            offered = self.listener.offered_mechanisms
+            self.gate = Gate(self._node, self.peer_host, offered, self._logged_in, self._pump, self.close)
+
+    def _logged_in(self, principal: str) -> None:
+        self.session = Session(principal, self.peer_host)
+        if self.gate is not None and not self.gate.is_needed:
+            self.gate = None
+
     # -- requests -----------------------------------------------------------------------------------------------
 
     def _pump(self) -> None:
         """Serves the whole requests that are in the buffer, as long as the peer keeps up with the answers."""
         if self._pumping or self._ended or self._transport is None:
+            return
+        if self._mute is not None:
+            self._make_room(frames.LENGTH_BYTES)
             return
         self._pumping = True
         try:
@@ -126,8 +189,12 @@ class Connection(asyncio.BufferedProtocol):
                 return frames.LENGTH_BYTES
             start = self._consumed + frames.LENGTH_BYTES
             frame_bytes: int = _LENGTH.unpack_from(view, self._consumed)[0]
-            if frame_bytes < _SMALLEST_FRAME_BYTES or frame_bytes > limits.request_bytes:
-                raise ProtocolError(ErrorCode.INVALID_REQUEST, f"A request of {frame_bytes} bytes")
+            if self.gate is not None:
+                if self.gate.is_busy:
+                    return frames.LENGTH_BYTES
+                self._check_login_size(self.gate, frame_bytes)
+            elif frame_bytes < _SMALLEST_FRAME_BYTES or frame_bytes > limits.request_bytes:
+                raise ProtocolError(ErrorCode.INVALID_REQUEST, self._not_a_request(frame_bytes))
             if frame_bytes > limits.control_request_bytes and self._filled - start >= 2:
                 self._check_size(frame_bytes, start)
             end = start + frame_bytes
@@ -139,13 +206,37 @@ class Connection(asyncio.BufferedProtocol):
                 return 0
         return frames.LENGTH_BYTES
 
+    def _not_a_request(self, frame_bytes: int) -> str:
+        """Returns what a peer seems to speak whose first bytes are no request's length."""
+        first = bytes(self._view[self._consumed : self._consumed + frames.LENGTH_BYTES])
+        if first[:2] == _TLS_HANDSHAKE:
+            return f"It speaks TLS, but listener {self.listener.name} is {self.listener.protocol}"
+        if first in _HTTP_METHODS:
+            return f"It speaks HTTP, but listener {self.listener.name} speaks the Kafka protocol"
+        return f"A request of {frame_bytes} bytes"
+
+    def _check_login_size(self, gate: Gate, frame_bytes: int) -> None:
+        """Whoever has not logged in gets no memory for large requests."""
+        smallest = 1 if gate.expects_token else _SMALLEST_FRAME_BYTES
+        largest = self._limits.request_bytes if gate.is_open else LARGEST_LOGIN_FRAME_BYTES
+        if not smallest <= frame_bytes <= largest:
+            raise ProtocolError(ErrorCode.INVALID_REQUEST, self._not_a_request(frame_bytes))
+
     def _check_size(self, frame_bytes: int, start: int) -> None:
         api_key = int.from_bytes(self._view[start : start + 2], "big")
         if api_key != _PRODUCE_KEY:
             raise ProtocolError(ErrorCode.INVALID_REQUEST, f"A request of {frame_bytes} bytes for API {api_key}")
 
     def _dispatch(self, frame: memoryview) -> None:
+        gate = self.gate
+        if gate is not None and gate.expects_token:
+            call = Call(self, 0, 0, None)
+            self._calls.append(call)
+            gate.take_token(call, bytes(frame))
+            return
         api_key, version, correlation_id = frames.read_request_prefix(frame)
+        if gate is not None:
+            gate.admit(api_key)
         handler = self._handlers.get(api_key)
         if handler is None:
             raise ProtocolError(ErrorCode.UNSUPPORTED_VERSION, f"Unknown API {api_key}")
@@ -241,6 +332,16 @@ class Connection(asyncio.BufferedProtocol):
         if parts:
             transport.writelines(parts)
 
+    def mute(self, pause_s: float) -> None:
+        """Serves no more requests for a while; what was asked for before is answered all the same."""
+        if self._mute is not None:
+            self._mute.cancel()
+        self._mute = self._server.loop.call_later(pause_s, self._unmute)
+
+    def _unmute(self) -> None:
+        self._mute = None
+        self._pump()
+
     def close_if_idle(self, rounds: int) -> None:
         """Called now and then: ends the connection when nothing came or was asked for in `rounds` calls."""
         self._idle_rounds = 0 if self._calls else self._idle_rounds + 1
@@ -260,3 +361,12 @@ class Connection(asyncio.BufferedProtocol):
         self._flush_answers()
         if self._transport is not None:
             self._transport.close()
+
+
+def _certificate_name(transport: asyncio.BaseTransport, listener: Listener) -> str:
+    """Returns the name of a peer that proved it with a certificate; empty for all others."""
+    encrypted = transport.get_extra_info("ssl_object")
+    certificate = encrypted.getpeercert(True) if encrypted is not None else None
+    if not certificate or listener.tls is None:
+        return ""
+    return name_by_rules(listener.tls.name_rules, subject_name(certificate))

@@ -16,7 +16,9 @@ from yeoul.broker.call import Call
 from yeoul.broker.config import BrokerConfig
 from yeoul.broker.group_driver import GroupDriver
 from yeoul.broker.internal_topics import OFFSETS_TOPIC, TRANSACTIONS_TOPIC
-from yeoul.broker.security.operations import CLUSTER_NAME, Operation, ResourceType
+from yeoul.broker.security.guard import Guard
+from yeoul.broker.security.operations import CLUSTER_NAME, OPERATIONS_OF, Operation, ResourceType
+from yeoul.broker.settings.overrides import Settings
 from yeoul.broker.transaction_driver import TransactionDriver
 from yeoul.clock import Clock
 from yeoul.log.directory import Log, Topic
@@ -38,16 +40,20 @@ class Node:
     """One running broker, as its handlers see it.
 
     Attributes:
-        config: What it was started with.
+        config: Its settings as they are now: what it was started with, and what was set since.
+        settings: Where each of them comes from, and how it is changed.
         log: Where records are kept.
         groups: The group coordinator.
         transactions: The transaction coordinator.
+        guard: The users, and the rules by which they may do things.
         clock: The time.
         loop: Where all of this runs.
         unacknowledged: Produce requests whose bytes are not durable yet.
-        host: The address that clients are told.
-        port: The port that clients are told; known once the server listens.
+        host: The address that clients of the first listener are told.
+        port: The port that they are told; known once the server listens.
     """
+
+    config: BrokerConfig
 
     def __init__(
         self,
@@ -55,18 +61,24 @@ class Node:
         log: Log,
         groups: GroupDriver,
         transactions: TransactionDriver,
+        guard: Guard,
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self.config = config
         self.log = log
+        self.settings = Settings(config, log, self._put_in_effect)
         self.groups = groups
         self.transactions = transactions
+        self.guard = guard
         self.clock = clock
         self.loop = loop
         self.unacknowledged = 0
         self.host = config.host
         self.port = config.port
+
+    def _put_in_effect(self, config: BrokerConfig, topic_defaults: Mapping[str, str]) -> None:
+        self.config = config
+        self.log.set_topic_defaults(topic_defaults)
 
     @property
     def cluster_id(self) -> str:
@@ -74,7 +86,27 @@ class Node:
 
     def allows(self, call: Call, operation: Operation, resource: ResourceType, name: str = CLUSTER_NAME) -> bool:
         """Whether whoever made a call may do this; everybody may while no authorizer is configured."""
-        return True
+        authorizer = self.guard.authorizer
+        return authorizer is None or authorizer.allows(call.origin.session, operation, resource, name)
+
+    def allows_some(self, call: Call, operation: Operation, resource: ResourceType) -> bool:
+        """Whether there may be a resource of this type that whoever made a call may do this to."""
+        authorizer = self.guard.authorizer
+        return authorizer is None or authorizer.allows_some(call.origin.session, operation, resource)
+
+    def authorized_operations(self, call: Call, resource: ResourceType, name: str = CLUSTER_NAME) -> int:
+        """Returns what whoever made a call may do to a resource, as the bits that KIP-430 gives the operations."""
+        return sum(
+            1 << operation for operation in OPERATIONS_OF[resource] if self.allows(call, operation, resource, name)
+        )
+
+    def acl_refusal(self, call: Call, operation: Operation) -> tuple[ErrorCode, str] | None:
+        """Returns why whoever made a call may not look at, or change, access control lists; None if they may."""
+        if self.guard.authorizer is None:
+            return ErrorCode.SECURITY_DISABLED, "No authorizer is configured."
+        if not self.allows(call, operation, ResourceType.CLUSTER):
+            return ErrorCode.CLUSTER_AUTHORIZATION_FAILED, "Cluster authorization failed."
+        return None
 
     def find_topic(self, name: str, topic_id: bytes) -> Topic | None:
         """Returns a topic by its name, or by its id where the name is empty."""

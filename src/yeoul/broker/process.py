@@ -16,18 +16,21 @@ import sys
 from collections.abc import Callable
 
 from yeoul.broker.config import BrokerConfig
+from yeoul.broker.listeners import Listener
 from yeoul.broker.server import Server
 from yeoul.errors import YeoulError
 
 __all__ = ["run_broker"]
 
 
-def run_broker(config: BrokerConfig, ready: Callable[[tuple[str, int]], None], *, end_with_stdin: bool = False) -> None:
+def run_broker(
+    config: BrokerConfig, ready: Callable[[tuple[Listener, ...]], None], *, end_with_stdin: bool = False
+) -> None:
     """Runs a broker in this process until a signal ends it.
 
     Args:
         config: Its settings.
-        ready: Called once with (host, port) when clients can connect.
+        ready: Called once, with the listeners and the ports that were bound, when clients can connect.
         end_with_stdin: End in order when standard input is closed as well: a parent holds the other end of the pipe,
             so that no broker outlives it, however it ends.
 
@@ -55,7 +58,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return factory
 
 
-async def _run(config: BrokerConfig, ready: Callable[[tuple[str, int]], None], end_with_stdin: bool) -> None:
+async def _run(config: BrokerConfig, ready: Callable[[tuple[Listener, ...]], None], end_with_stdin: bool) -> None:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[YeoulError | None] = loop.create_future()
 
@@ -74,7 +77,7 @@ async def _run(config: BrokerConfig, ready: Callable[[tuple[str, int]], None], e
         # What was made at the start stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
-        ready(server.address)
+        ready(server.listeners)
         failure = await ended
     finally:
         await server.close()

@@ -1,25 +1,28 @@
 """The broker as a whole: opens the log, listens, and ends in order.
 
-Owns the listening socket, the open connections and the upkeep timers. Invariants: a connection beyond the limit is
-closed at once, and one that is idle for ten minutes (Kafka's `connections.max.idle.ms`) at the next upkeep; when the
-disk can no longer make bytes durable the broker stops, with everything acknowledged safe; `close` leaves nothing to
-recover. Caller: `process`.
+Owns the doors (one for each listener), the open connections and the upkeep timers. Invariants: a connection beyond a
+bound is closed at once, and one that is idle for ten minutes (Kafka's `connections.max.idle.ms`) soon after; when the
+disk can no longer make bytes durable the broker stops, with everything acknowledged safe; `close` leaves
+nothing to recover. Caller: `process`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 from collections.abc import Callable
 
+from yeoul.broker.admission import Admission
 from yeoul.broker.buffers import BufferStore
 from yeoul.broker.config import BrokerConfig
 from yeoul.broker.connection import Connection
 from yeoul.broker.group_driver import GroupDriver
 from yeoul.broker.groups.coordinator import Coordinator, GroupConfig
+from yeoul.broker.listeners import Listener
+from yeoul.broker.listening import Door, open_door
 from yeoul.broker.node import Node
 from yeoul.broker.registry import all_handlers
+from yeoul.broker.security.guard import Guard
 from yeoul.broker.transaction_driver import TransactionDriver
 from yeoul.broker.transactions.coordinator import Coordinator as TransactionCoordinator
 from yeoul.broker.transactions.coordinator import TransactionConfig
@@ -33,8 +36,7 @@ __all__ = ["Server"]
 
 _log = logging.getLogger("yeoul.broker")
 _UPKEEP_S = 60.0
-_IDLE_ROUNDS = 10
-_BACKLOG = 1_024
+_IDLE_CHECKS = 10
 _CLOSE_TIMEOUT_S = 2.0
 _CLOSE_STEP_S = 0.001
 
@@ -69,17 +71,25 @@ class Server:
         transactions = TransactionCoordinator(self._log.allocate_producer_id, bounds)
         self._transactions = TransactionDriver(transactions, self._groups, self._log, clock, loop)
         self._transactions.replay()
-        self.node = Node(config, self._log, self._groups, self._transactions, clock, loop)
+        guard = Guard(config.data_dir, config.access)
+        self.node = Node(config, self._log, self._groups, self._transactions, guard, clock, loop)
         self.handlers, self.advertised_versions = all_handlers()
         self.buffers = BufferStore(config.limits.receive_bytes)
         self._connections: set[Connection] = set()
-        self._listener: asyncio.Server | None = None
+        self._admission = Admission(lambda: self.node.config.limits)
+        self._doors: list[Door] = []
         self._upkeep: asyncio.TimerHandle | None = None
+        self._idle_check: asyncio.TimerHandle | None = None
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port that clients connect to."""
+        """Host and port that clients of the first listener connect to."""
         return self.node.host, self.node.port
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """The listeners with the ports that were bound."""
+        return tuple(door.listener for door in self._doors) or self.node.config.bound_listeners
 
     @property
     def connection_count(self) -> int:
@@ -89,24 +99,23 @@ class Server:
         """Starts to accept connections.
 
         Raises:
-            EnvironmentFailure: The port is taken, or the address is not this machine's.
+            EnvironmentFailure: A port is taken, or an address is not this machine's; or a certificate cannot be read.
+            UserError: A certificate cannot be used.
         """
-        config = self.node.config
-        try:
-            self._listener = await self.loop.create_server(
-                lambda: Connection(self), config.host, config.port, backlog=_BACKLOG
-            )
-        except OSError as error:
-            raise _listen_failure(config, error) from error
-        self.node.port = self._listener.sockets[0].getsockname()[1]
+        for listener in self.node.config.bound_listeners:
+            self._doors.append(await open_door(self, listener))
+        first = self._doors[0].listener
+        self.node.host, self.node.port = first.host, first.port
         self._schedule_upkeep()
+        self._schedule_idle_check()
 
     async def close(self) -> None:
         """Ends in order: no new requests, what was appended acknowledged, everything durable."""
-        if self._upkeep is not None:
-            self._upkeep.cancel()
-        if self._listener is not None:
-            self._listener.close()
+        for timer in (self._upkeep, self._idle_check):
+            if timer is not None:
+                timer.cancel()
+        for door in self._doors:
+            door.close()
         for connection in tuple(self._connections):
             connection.stop_reading()
         await self._wait_until(lambda: not self.node.unacknowledged)
@@ -126,24 +135,49 @@ class Server:
         while not condition() and self.loop.time() < deadline_s:  # noqa: ASYNC110
             await asyncio.sleep(_CLOSE_STEP_S)
 
+    # -- connections --------------------------------------------------------------------------------------------
+
+    def admit(self, peer_host: str, listener: Listener) -> bool:
+        """Whether a peer may come in; from then on it is counted, until `left` or `closed`."""
+        reason = self._admission.refusal(peer_host)
+        if reason:
+            _log.warning("Closed a connection from %s on listener %s: %s", peer_host, listener.name, reason)
+        return not reason
+
+    def left(self, peer_host: str) -> None:
+        """For a peer that came in and went before it was connected."""
+        self._admission.leave(peer_host)
+
+    def connect(self, listener: Listener, *, admitted: bool) -> Connection:
+        """Returns the connection for a peer of a listener; `admitted` says that it is counted already."""
+        return Connection(self, listener, admitted=admitted)
+
     def opened(self, connection: Connection) -> None:
-        """For a connection that was just accepted."""
+        """For a connection that was made."""
         self._connections.add(connection)
-        limit = self.node.config.limits.connections
-        if len(self._connections) > limit:
-            _log.warning("Closed a connection from %s: %d are open already", connection.peer_host, limit)
-            connection.close()
+        wait_s = self._admission.wait_s(self.loop.time())
+        if wait_s:
+            connection.mute(wait_s)
 
     def closed(self, connection: Connection) -> None:
         """For a connection that has ended."""
         self._connections.discard(connection)
+        self._admission.leave(connection.peer_host)
+
+    def _schedule_idle_check(self) -> None:
+        idle_s = self.node.config.limits.idle_ms / 1_000
+        if idle_s > 0:
+            self._idle_check = self.loop.call_later(idle_s / _IDLE_CHECKS, self._check_idle)
+
+    def _check_idle(self) -> None:
+        for connection in tuple(self._connections):
+            connection.close_if_idle(_IDLE_CHECKS)
+        self._schedule_idle_check()
 
     def _schedule_upkeep(self) -> None:
         self._upkeep = self.loop.call_later(_UPKEEP_S, self._run_upkeep)
 
     def _run_upkeep(self) -> None:
-        for connection in tuple(self._connections):
-            connection.close_if_idle(_IDLE_ROUNDS)
         self._log.apply_retention()
         self._log.expire_producers()
         self._schedule_upkeep()
@@ -168,13 +202,3 @@ def _open_log(
             f"Cannot use the data directory {str(config.data_dir)!r}: {error.strerror or error}",
             hint="Choose a directory that you may write to with --data-dir",
         ) from error
-
-
-def _listen_failure(config: BrokerConfig, error: OSError) -> EnvironmentFailure:
-    address = f"{config.host}:{config.port}"
-    if error.errno == errno.EADDRINUSE:
-        return EnvironmentFailure(
-            f"Cannot listen on {address}: the port is taken",
-            hint="Stop what listens there, or choose another port; port 0 takes a free one",
-        )
-    return EnvironmentFailure(f"Cannot listen on {address}: {error.strerror or error}")

@@ -10,18 +10,24 @@ import typer
 __all__ = [
     "DEFAULT_BOOTSTRAP",
     "DEFAULT_DATA_DIR",
+    "DEFAULT_KAFKA_PORT",
     "Bootstrap",
+    "CommandConfig",
+    "ConfigFile",
     "DataDir",
     "Host",
     "Insecure",
     "KafkaPort",
+    "Overrides",
     "Properties",
     "ReadyFile",
+    "client_properties",
     "parse_properties",
 ]
 
 DEFAULT_BOOTSTRAP = "127.0.0.1:9092"
 DEFAULT_DATA_DIR = Path("yeoul-data")
+DEFAULT_KAFKA_PORT = 9092
 
 DataDir = Annotated[
     Path,
@@ -35,6 +41,19 @@ KafkaPort = Annotated[
 ]
 ReadyFile = Annotated[
     Path | None, typer.Option("--ready-file", dir_okay=False, help="Write the addresses there as JSON, once ready.")
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        dir_okay=False,
+        envvar="YEOUL_BROKER_CONFIG",
+        help="The broker's settings under Kafka's names: a server.properties, or TOML.",
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--override", "-o", metavar="NAME=VALUE", help="One of the broker's settings; repeatable."),
 ]
 Insecure = Annotated[
     bool, typer.Option("--insecure", help="Allow an address that other machines can reach; nobody has to log in.")
@@ -57,6 +76,32 @@ Properties = Annotated[
         "--property", "-X", metavar="KEY=VALUE", help="A client property, such as security.protocol=SSL; repeatable."
     ),
 ]
+
+CommandConfig = Annotated[
+    Path | None,
+    typer.Option(
+        "--command-config",
+        metavar="FILE",
+        dir_okay=False,
+        envvar="YEOUL_COMMAND_CONFIG",
+        help="Client properties as Kafka's own tools read them: security.protocol, sasl.jaas.config, ssl.*, ...",
+    ),
+]
+
+
+def client_properties(command_config: Path | None, given: list[str] | None) -> dict[str, str]:
+    """Returns the properties that `--command-config` and `--property` give, the latter winning, in librdkafka's terms.
+
+    Raises:
+        UserError: A property cannot be used.
+        EnvironmentFailure: A file cannot be read.
+    """
+    from yeoul.cli.kafka.properties import read_properties, translated
+
+    written = read_properties(command_config) if command_config is not None else {}
+    return translated(
+        {name: value for name, value in written.items() if name != "bootstrap.servers"} | parse_properties(given)
+    )
 
 
 def parse_properties(given: list[str] | None, option: str = "--property") -> dict[str, str]:

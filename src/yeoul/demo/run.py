@@ -66,7 +66,14 @@ def run_demo(options: DemoOptions, console: Console) -> int:
             views.append(_start_terminal(stop, addresses["kafka"], console))
 
     children = [
-        broker_child(options.data_dir / "log", options.host, options.kafka_port, insecure=options.insecure),
+        broker_child(
+            {
+                "log.dirs": str(options.data_dir / "log"),
+                "yeoul.host": options.host,
+                "yeoul.port": str(options.kafka_port),
+                "yeoul.insecure": str(options.insecure).lower(),
+            }
+        ),
         _producers(options),
         _jobs("alerts", options, ALERT_JOBS),
         _jobs("windows", options, WINDOW_JOBS),

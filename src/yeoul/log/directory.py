@@ -3,6 +3,7 @@
     .lock              held while a broker runs on the directory
     meta.json          format version, cluster id
     producer-ids       the first producer id that was never handed out
+    dynamic-settings.json and the like: what `keep` was given
     clean-shutdown     there after an orderly end only
     topics/<name>/     see `topics`; `topics/<name>/<partition>/` see `partition`
 
@@ -16,7 +17,7 @@ import base64
 import json
 import uuid
 from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from yeoul.clock import SYSTEM_CLOCK, Clock
@@ -123,6 +124,7 @@ class Log:
         self._topics: dict[str, Topic] = {}
         self._names_by_id: dict[uuid.UUID, str] = {}
         self._partitions: dict[tuple[str, int], PartitionLog] = {}
+        self._topic_defaults: Mapping[str, str] = {}
         self._next_producer_id = 0
         self._producer_id_limit = 0
         self._topics_dir = data_dir / "topics"
@@ -250,10 +252,43 @@ class Log:
             yeoul.errors.UserError: An entry is unknown or out of range.
         """
         topic = self.topic(name)
-        config = TopicConfig.from_entries(entries)
-        for partition in topic.partitions:
-            partition.config = config
+        self._configure(topic, self._config_of(entries))
         return self._replace(topic, TopicRecord(topic.topic_id, len(topic.partitions), dict(entries)))
+
+    def set_topic_defaults(self, defaults: Mapping[str, str]) -> None:
+        """Changes what topics go by where their own entries say nothing; Kafka's defaults lie below. Not kept.
+
+        Raises:
+            yeoul.errors.UserError: A default is unknown or out of range; nothing was changed.
+        """
+        TopicConfig.from_entries(defaults)
+        self._topic_defaults = dict(defaults)
+        for name, topic in list(self._topics.items()):
+            config = self._config_of(topic.entries)
+            self._configure(topic, config)
+            self._topics[name] = replace(topic, config=config)
+
+    @property
+    def topic_defaults(self) -> Mapping[str, str]:
+        """As `set_topic_defaults` was told."""
+        return self._topic_defaults
+
+    # -- small files --------------------------------------------------------------------------------------------
+
+    def kept(self, name: str) -> bytes | None:
+        """Returns what `keep` was last given under a name, in this run or an earlier one; None when nothing was."""
+        return self._disk.read_file(self.data_dir / name)
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Keeps a small file in the data directory; when the call returns it will survive a crash.
+
+        Raises:
+            LogFull, DiskRefused: The disk would not take it; what was kept before still is.
+        """
+        try:
+            self._disk.replace_file(self.data_dir / name, content)
+        except OSError as error:
+            raise refused(f"keep {name}", error) from error
 
     # -- producer ids -------------------------------------------------------------------------------------------
 
@@ -348,8 +383,16 @@ class Log:
                 raise LogCorrupt(f"{path / TOPIC_FILE} is missing", hint="Run `yeoul doctor` on the data directory.")
             self._open_topic(name, TopicRecord.decode(content, str(path / TOPIC_FILE)))
 
+    def _config_of(self, entries: Mapping[str, str]) -> TopicConfig:
+        return TopicConfig.from_entries({**self._topic_defaults, **entries})
+
+    @staticmethod
+    def _configure(topic: Topic, config: TopicConfig) -> None:
+        for partition in topic.partitions:
+            partition.config = config
+
     def _open_topic(self, name: str, record: TopicRecord, kept: tuple[PartitionLog, ...] = ()) -> Topic:
-        config = TopicConfig.from_entries(record.entries)
+        config = self._config_of(record.entries)
         partitions = kept + tuple(
             PartitionLog(self._topics_dir / name / str(number), config, self._disk, self._flusher, self._clock)
             for number in range(len(kept), record.partition_count)

@@ -34,6 +34,8 @@ _Encoder = Callable[["Message", bytearray], None]
 
 _decoders: dict[tuple[type, int, bool], _Decoder] = {}
 _encoders: dict[tuple[type, int, bool], _Encoder] = {}
+_NULL_STRUCT = 0xFF
+"""The byte before a nullable structure: -1 where there is none, else 1."""
 _SIZES = {"?": 1, "b": 1, "h": 2, "H": 2, "i": 4, "q": 8, "d": 8, "16s": 16}
 
 
@@ -164,6 +166,8 @@ def _smallest_bytes(item: Field | type[Message], version: int, flexible: bool) -
     if item.kind in _SIZES:
         return _SIZES[item.kind]
     if item.kind == "struct":
+        if version in item.null:
+            return 1
         return _smallest_bytes(_item_of(item), version, flexible)
     return 1 if flexible else 2 if item.kind == "string" else 4
 
@@ -210,7 +214,11 @@ def _decode_field(source: _Source, name: str, field: Field) -> None:
         _decode_ordinary(source, [(name, field)])
     elif field.kind == "struct":
         decoder = _decoder_for(source, cast("type[Message]", field.item))
-        source.add(f"{name}, p = {decoder}(b, p, e)")
+        if source.version in field.null:
+            source.add(f"if b[p] == {_NULL_STRUCT}: {name}, p = None, p + 1")
+            source.add(f"else: {name}, p = {decoder}(b, p + 1, e)")
+        else:
+            source.add(f"{name}, p = {decoder}(b, p, e)")
     else:
         _decode_sized(source, name, field)
 
@@ -294,7 +302,7 @@ def _decode_tagged(source: _Source, tagged: list[tuple[str, Field]]) -> None:
 
 
 def _default_of(source: _Source, name: str, field: Field) -> str:
-    if field.kind == "struct":
+    if field.kind == "struct" and not field.is_nullable_struct:
         return f"{source.name('new', field.item)}()"
     if field.kind == "array" and field.default is not None:
         return "[]"
@@ -334,7 +342,12 @@ def _encode_field(source: _Source, value: str, field: Field) -> None:
     if field.kind in _SIZES:
         _encode_ordinary(source, [(value, field)])
     elif field.kind == "struct":
-        source.add(f"{_encoder_for(source, cast('type[Message]', field.item))}({value}, out)")
+        encoder = _encoder_for(source, cast("type[Message]", field.item))
+        if source.version in field.null:
+            source.add(f"if {value} is None: out.append({_NULL_STRUCT})")
+            source.add(f"else: out.append(1); {encoder}({value}, out)")
+        else:
+            source.add(f"{encoder}({value}, out)")
     else:
         _encode_sized(source, value, field)
 

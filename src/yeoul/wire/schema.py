@@ -94,6 +94,11 @@ class Field:
     default: object
     item: Field | type[Message] | None = None
 
+    @property
+    def is_nullable_struct(self) -> bool:
+        """Whether it is a structure that is absent, None, unless it is given."""
+        return self.kind == "struct" and self.null.first <= self.null.last
+
 
 def _field(
     kind: str,
@@ -193,8 +198,14 @@ def array(
 _Struct = TypeVar("_Struct", bound="Message")
 
 
-def struct_of(item: type[_Struct], versions: str = _ALWAYS, *, tag: int | None = None) -> _Struct:
-    return cast(_Struct, _field("struct", versions, None, tag=tag, item=item))
+@overload
+def struct_of(item: type[_Struct], versions: str = ..., *, tag: int | None = ...) -> _Struct: ...
+@overload
+def struct_of(item: type[_Struct], versions: str = ..., *, null: str, tag: int | None = ...) -> _Struct | None: ...
+def struct_of(
+    item: type[_Struct], versions: str = _ALWAYS, *, null: str = _NEVER, tag: int | None = None
+) -> _Struct | None:
+    return cast(_Struct, _field("struct", versions, None, null=null, tag=tag, item=item))
 
 
 _ABSENT = object()
@@ -208,7 +219,7 @@ def _constructor(fields: dict[str, Field]) -> Callable[..., None]:
         value = name
         if field.kind == "array" and field.default is not None:
             value = f"[] if {name} is _ABSENT else {name}"
-        elif field.kind == "struct":
+        elif field.kind == "struct" and not field.is_nullable_struct:
             scope[f"_new_{name}"] = field.item
             value = f"_new_{name}() if {name} is _ABSENT else {name}"
         scope[f"_default_{name}"] = field.default if value == name else _ABSENT

@@ -31,7 +31,8 @@ def test_an_address_that_others_can_reach_is_refused(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (
         1,
         "error: Refused to listen on '0.0.0.0': other machines could reach it, and there is no authentication\n"
-        "hint: Listen on 127.0.0.1, or pass --insecure (insecure=True) if you trust the network\n",
+        "hint: Listen on 127.0.0.1, make peers say who they are (SASL_SSL, or SSL with ssl.client.auth=required),"
+        " or pass --insecure (insecure=True) if you trust the network\n",
     )
 
 

@@ -6,6 +6,7 @@ from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.internal_topics import OFFSETS_TOPIC
 from yeoul.broker.node import Node
 from yeoul.broker.refusals import epoch_error
+from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.errors import YeoulError
 from yeoul.wire.errors import ErrorCode
 from yeoul.wire.messages.add_offsets_to_txn import ADD_OFFSETS_TO_TXN, AddOffsetsToTxnRequest, AddOffsetsToTxnResponse
@@ -18,6 +19,10 @@ _FENCED_FROM = 2
 def _answer(node: Node, request: AddOffsetsToTxnRequest, call: Call) -> AddOffsetsToTxnResponse | None:
     if not request.group_id:
         return AddOffsetsToTxnResponse(error_code=ErrorCode.INVALID_GROUP_ID)
+    if not node.allows(call, Operation.WRITE, ResourceType.TRANSACTIONAL_ID, request.transactional_id):
+        return AddOffsetsToTxnResponse(error_code=ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+    if not node.allows(call, Operation.READ, ResourceType.GROUP, request.group_id):
+        return AddOffsetsToTxnResponse(error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
     try:
         node.groups.offsets_partition()
     except YeoulError:

@@ -18,9 +18,9 @@ from yeoul.wire.messages.api_versions import (
     SupportedFeatureKey,
 )
 
-__all__ = ["make_handler"]
+__all__ = ["FEATURES", "make_handler"]
 
-_FEATURES = {"transaction.version": 2}
+FEATURES = {"transaction.version": 2}
 """The level of each: 2 is transactions whose end bumps the producer's epoch (KIP-890)."""
 _FEATURES_EPOCH = 0
 
@@ -34,12 +34,12 @@ def make_handler(
         return ApiVersionsResponse(
             api_keys=list(versions),
             supported_features=[
-                SupportedFeatureKey(name=name, min_version=0, max_version=level) for name, level in _FEATURES.items()
+                SupportedFeatureKey(name=name, min_version=0, max_version=level) for name, level in FEATURES.items()
             ],
             finalized_features_epoch=_FEATURES_EPOCH,
             finalized_features=[
                 FinalizedFeatureKey(name=name, max_version_level=level, min_version_level=level)
-                for name, level in _FEATURES.items()
+                for name, level in FEATURES.items()
             ],
         )
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from yeoul.broker.call import Call, MessageHandler
-from yeoul.broker.node import NODE_ID, Node
+from yeoul.broker.node import INTERNAL_TOPICS, NODE_ID, Node
 from yeoul.broker.refusals import error_code_of
+from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.errors import YeoulError
 from yeoul.wire.errors import ErrorCode, ProtocolError
 from yeoul.wire.messages.create_partitions import (
@@ -19,15 +20,29 @@ __all__ = ["HANDLER"]
 
 
 def _answer(node: Node, request: CreatePartitionsRequest, call: Call) -> CreatePartitionsResponse:
-    return CreatePartitionsResponse(results=[_grow(node, each, request.validate_only) for each in request.topics])
+    names = [topic.name for topic in request.topics]
+    return CreatePartitionsResponse(
+        results=[_grow(node, each, names.count(each.name) > 1, request.validate_only, call) for each in request.topics]
+    )
 
 
-def _grow(node: Node, wanted: CreatePartitionsTopic, validate_only: bool) -> CreatePartitionsTopicResult:
+def _grow(
+    node: Node, wanted: CreatePartitionsTopic, repeated: bool, validate_only: bool, call: Call
+) -> CreatePartitionsTopicResult:
     try:
+        if repeated:
+            raise ProtocolError(ErrorCode.INVALID_REQUEST, f"Topic {wanted.name!r} is named twice")
+        if not node.allows(call, Operation.ALTER, ResourceType.TOPIC, wanted.name):
+            raise ProtocolError(ErrorCode.TOPIC_AUTHORIZATION_FAILED, "Topic authorization failed.")
+        if wanted.name in INTERNAL_TOPICS:
+            raise ProtocolError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"Topic {wanted.name!r} is the broker's own")
         held = len(node.log.topic(wanted.name).partitions)
         if wanted.count <= held:
             message = f"Topic {wanted.name!r} has {held} partitions, expected a larger number, got {wanted.count}"
             raise ProtocolError(ErrorCode.INVALID_PARTITIONS, message)
+        if wanted.assignments is not None and len(wanted.assignments) != wanted.count - held:
+            message = f"Expected assignments for {wanted.count - held} new partitions, got {len(wanted.assignments)}"
+            raise ProtocolError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, message)
         if any(each.broker_ids != [NODE_ID] for each in wanted.assignments or []):
             message = f"Expected every partition to be assigned to broker {NODE_ID} alone"
             raise ProtocolError(ErrorCode.INVALID_REPLICA_ASSIGNMENT, message)

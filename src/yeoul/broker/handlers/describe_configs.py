@@ -1,16 +1,24 @@
-"""DescribeConfigs 1-4: a topic's settings, and the broker's few.
+"""DescribeConfigs 1-4: the settings of topics, of the broker, of groups, and the levels of its loggers.
 
-Deviations: only topics (2) and brokers (4) are described; documentation texts are left out.
+Deviations: client metrics (16) cannot be configured, so none are described.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from yeoul.broker.call import Call, MessageHandler
-from yeoul.broker.node import NODE_ID, Node
-from yeoul.log.config import TOPIC_DEFAULTS
-from yeoul.wire.errors import ErrorCode
+from yeoul.broker.node import Node
+from yeoul.broker.refusals import error_code_of
+from yeoul.broker.security.operations import Operation
+from yeoul.broker.settings.altering import ConfigResourceType, authorization_error, check_broker_name
+from yeoul.broker.settings.describing import (
+    Described,
+    broker_settings,
+    group_settings,
+    logger_settings,
+    topic_settings,
+)
+from yeoul.errors import YeoulError
+from yeoul.wire.errors import ErrorCode, ProtocolError
 from yeoul.wire.messages.describe_configs import (
     DESCRIBE_CONFIGS,
     DescribeConfigsRequest,
@@ -23,78 +31,71 @@ from yeoul.wire.messages.describe_configs import (
 
 __all__ = ["HANDLER"]
 
-_TOPIC, _BROKER = 2, 4
-_FROM_TOPIC, _FROM_START, _FROM_DEFAULT = 1, 4, 5
-_STRING = 2
-
 
 def _answer(node: Node, request: DescribeConfigsRequest, call: Call) -> DescribeConfigsResponse:
-    return DescribeConfigsResponse(
-        results=[_describe(node, each, request.include_synonyms) for each in request.resources]
-    )
+    return DescribeConfigsResponse(results=[_describe(node, call, request, each) for each in request.resources])
 
 
-def _describe(node: Node, wanted: DescribeConfigsResource, synonyms: bool) -> DescribeConfigsResult:
+def _describe(
+    node: Node, call: Call, request: DescribeConfigsRequest, wanted: DescribeConfigsResource
+) -> DescribeConfigsResult:
     result = DescribeConfigsResult(
         resource_type=wanted.resource_type, resource_name=wanted.resource_name, error_message=None
     )
-    if wanted.resource_type == _TOPIC:
-        topic = node.log.topics.get(wanted.resource_name)
-        if topic is None:
-            result.error_code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-            result.error_message = f"There is no topic {wanted.resource_name!r}"
-            return result
-        result.configs = _topic_configs(topic.entries, synonyms)
-    elif wanted.resource_type == _BROKER and wanted.resource_name in ("", str(NODE_ID)):
-        result.configs = _broker_configs(node)
-    else:
-        result.error_code = ErrorCode.INVALID_REQUEST
-        result.error_message = f"Nothing is known of resource type {wanted.resource_type} {wanted.resource_name!r}"
+    try:
+        refusal = authorization_error(
+            node, call, Operation.DESCRIBE_CONFIGS, wanted.resource_type, wanted.resource_name
+        )
+        if refusal:
+            raise ProtocolError(refusal, "Not authorised to see these settings")
+        found = _settings_of(node, wanted)
+    except YeoulError as error:
+        result.error_code, result.error_message = error_code_of(error), str(error)
+        return result
     if wanted.configuration_keys is not None:
         keys = frozenset(wanted.configuration_keys)
-        result.configs = [config for config in result.configs if config.name in keys]
+        found = [one for one in found if one.key.name in keys]
+    result.configs = [_shown(one, request) for one in found]
     return result
 
 
-def _topic_configs(entries: Mapping[str, str], synonyms: bool) -> list[DescribeConfigsResourceResult]:
-    shown = []
-    for name, default in TOPIC_DEFAULTS.items():
-        own = entries.get(name)
-        sources = [] if own is None else [DescribeConfigsSynonym(name=name, value=own, source=_FROM_TOPIC)]
-        sources.append(DescribeConfigsSynonym(name=name, value=default, source=_FROM_DEFAULT))
-        shown.append(
-            DescribeConfigsResourceResult(
-                name=name,
-                value=sources[0].value,
-                config_source=sources[0].source,
-                synonyms=sources if synonyms else [],
-                config_type=_STRING,
-                documentation=None,
+def _settings_of(node: Node, wanted: DescribeConfigsResource) -> list[Described]:
+    overrides = node.settings.overrides
+    match wanted.resource_type:
+        case ConfigResourceType.TOPIC:
+            return topic_settings(
+                node.log.topic(wanted.resource_name).entries, overrides, node.settings.static.topic_defaults
             )
-        )
-    return shown
+        case ConfigResourceType.BROKER:
+            check_broker_name(wanted.resource_name)
+            return broker_settings(node.settings.static, overrides, cluster_wide=not wanted.resource_name)
+        case ConfigResourceType.BROKER_LOGGER:
+            check_broker_name(wanted.resource_name, may_be_empty=False)
+            return logger_settings()
+        case ConfigResourceType.GROUP:
+            return group_settings(overrides.groups.get(wanted.resource_name, {}))
+        case ConfigResourceType.CLIENT_METRICS:
+            return []
+    message = f"Nothing is known of resource type {wanted.resource_type} {wanted.resource_name!r}"
+    raise ProtocolError(ErrorCode.INVALID_REQUEST, message)
 
 
-def _broker_configs(node: Node) -> list[DescribeConfigsResourceResult]:
-    config = node.config
-    values = {
-        "auto.create.topics.enable": str(config.auto_create_topics).lower(),
-        "broker.id": str(NODE_ID),
-        "default.replication.factor": "1",
-        "fetch.max.bytes": str(config.limits.fetch_bytes),
-        "listeners": f"PLAINTEXT://{node.host}:{node.port}",
-        "log.dirs": str(config.data_dir),
-        "max.connections": str(config.limits.connections),
-        "num.partitions": str(config.num_partitions),
-        "socket.request.max.bytes": str(config.limits.request_bytes),
-        "yeoul.flush": config.flush,
-    }
-    return [
-        DescribeConfigsResourceResult(
-            name=name, value=value, read_only=True, config_source=_FROM_START, config_type=_STRING, documentation=None
-        )
-        for name, value in values.items()
-    ]
+def _shown(one: Described, request: DescribeConfigsRequest) -> DescribeConfigsResourceResult:
+    hidden = one.key.is_sensitive
+    synonyms = one.synonyms if request.include_synonyms else ()
+    return DescribeConfigsResourceResult(
+        name=one.key.name,
+        value=one.value,
+        read_only=one.read_only,
+        config_source=one.source,
+        is_sensitive=hidden,
+        synonyms=[
+            DescribeConfigsSynonym(name=each.name, value=None if hidden else each.value, source=each.source)
+            for each in synonyms
+        ],
+        config_type=one.key.type,
+        documentation=one.key.text if request.include_documentation else None,
+    )
 
 
 HANDLER = MessageHandler(DESCRIBE_CONFIGS, 1, 4, _answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.node import Node
+from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.wire.errors import ErrorCode
 from yeoul.wire.messages.describe_groups import (
     DESCRIBE_GROUPS,
@@ -17,15 +18,19 @@ __all__ = ["HANDLER"]
 
 _UNKNOWN_IS_ERROR_FROM = 6
 _DEAD = "Dead"
-# Bits of Kafka's AclOperation: read, delete, describe.
-_GROUP_OPERATIONS = (1 << 3) | (1 << 6) | (1 << 8)
 
 
 def _answer(node: Node, request: DescribeGroupsRequest, call: Call) -> DescribeGroupsResponse:
-    described = [_describe(node, group_id, call.version) for group_id in request.groups]
-    if request.include_authorized_operations:
-        for group in described:
-            group.authorized_operations = _GROUP_OPERATIONS
+    described = []
+    for group_id in request.groups:
+        if not node.allows(call, Operation.DESCRIBE, ResourceType.GROUP, group_id):
+            refused = ErrorCode.GROUP_AUTHORIZATION_FAILED
+            described.append(DescribedGroup(group_id=group_id, error_code=refused, error_message=None))
+            continue
+        group = _describe(node, group_id, call.version)
+        if request.include_authorized_operations:
+            group.authorized_operations = node.authorized_operations(call, ResourceType.GROUP, group_id)
+        described.append(group)
     return DescribeGroupsResponse(groups=described)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.node import Node
+from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.wire.errors import ErrorCode
 from yeoul.wire.messages.describe_producers import (
     DESCRIBE_PRODUCERS,
@@ -24,14 +25,17 @@ def _answer(node: Node, request: DescribeProducersRequest, call: Call) -> Descri
     return DescribeProducersResponse(
         topics=[
             TopicResponse(
-                name=topic.name, partitions=[_describe(node, topic.name, number) for number in topic.partition_indexes]
+                name=topic.name,
+                partitions=[_describe(node, topic.name, number, call) for number in topic.partition_indexes],
             )
             for topic in request.topics
         ]
     )
 
 
-def _describe(node: Node, topic: str, number: int) -> PartitionResponse:
+def _describe(node: Node, topic: str, number: int, call: Call) -> PartitionResponse:
+    if not node.allows(call, Operation.READ, ResourceType.TOPIC, topic):
+        return PartitionResponse(partition_index=number, error_code=ErrorCode.TOPIC_AUTHORIZATION_FAILED)
     partition = node.log.partition(topic, number)
     if partition is None:
         return PartitionResponse(partition_index=number, error_code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)

@@ -6,6 +6,7 @@ from itertools import groupby
 
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.node import Node
+from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.wire.errors import ErrorCode
 from yeoul.wire.messages.describe_transactions import (
     DESCRIBE_TRANSACTIONS,
@@ -19,11 +20,14 @@ __all__ = ["HANDLER"]
 
 
 def _answer(node: Node, request: DescribeTransactionsRequest, call: Call) -> DescribeTransactionsResponse:
-    states = [_describe(node, transactional_id) for transactional_id in request.transactional_ids]
+    states = [_describe(node, transactional_id, call) for transactional_id in request.transactional_ids]
     return DescribeTransactionsResponse(transaction_states=states)
 
 
-def _describe(node: Node, transactional_id: str) -> TransactionState:
+def _describe(node: Node, transactional_id: str, call: Call) -> TransactionState:
+    if not node.allows(call, Operation.DESCRIBE, ResourceType.TRANSACTIONAL_ID, transactional_id):
+        refused = ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+        return TransactionState(error_code=refused, transactional_id=transactional_id)
     found = node.transactions.coordinator.describe(transactional_id)
     if found is None:
         unknown = ErrorCode.TRANSACTIONAL_ID_NOT_FOUND
@@ -36,7 +40,11 @@ def _describe(node: Node, transactional_id: str) -> TransactionState:
         transaction_start_time_ms=found.start_ms,
         producer_id=found.producer_id,
         producer_epoch=found.producer_epoch,
-        topics=[TopicData(topic=topic, partitions=[number for _, number in group]) for topic, group in by_topic],
+        topics=[
+            TopicData(topic=topic, partitions=[number for _, number in group])
+            for topic, group in by_topic
+            if node.allows(call, Operation.DESCRIBE, ResourceType.TOPIC, topic)
+        ],
     )
 
 

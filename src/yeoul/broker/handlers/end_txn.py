@@ -9,7 +9,9 @@ from __future__ import annotations
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.node import Node
 from yeoul.broker.refusals import epoch_error
+from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.broker.transactions.messages import EndReply, EndRequest
+from yeoul.wire.errors import ErrorCode
 from yeoul.wire.messages.end_txn import END_TXN, EndTxnRequest, EndTxnResponse
 
 __all__ = ["HANDLER"]
@@ -18,7 +20,10 @@ _FENCED_FROM = 2
 _EPOCH_BUMPED_FROM = 5
 
 
-def _answer(node: Node, request: EndTxnRequest, call: Call) -> None:
+def _answer(node: Node, request: EndTxnRequest, call: Call) -> EndTxnResponse | None:
+    if not node.allows(call, Operation.WRITE, ResourceType.TRANSACTIONAL_ID, request.transactional_id):
+        return EndTxnResponse(error_code=ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+
     def make(request_id: int) -> EndRequest:
         return EndRequest(
             request_id,
@@ -35,6 +40,7 @@ def _answer(node: Node, request: EndTxnRequest, call: Call) -> None:
         call.answer(END_TXN, response)
 
     node.transactions.ask(make, EndReply, answer)
+    return None
 
 
 HANDLER = MessageHandler(END_TXN, 0, 5, _answer)

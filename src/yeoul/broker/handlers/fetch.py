@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from yeoul.broker.call import Call, RawHandler
 from yeoul.broker.node import Node
 from yeoul.broker.refusals import error_code_of
+from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.errors import YeoulError
 from yeoul.log.errors import LogCorrupt
 from yeoul.log.partition import ColdRead, Fetched, PartitionLog
@@ -98,7 +99,11 @@ class _Fetch:
 
     def _read_partition(self, wanted: _Wanted, max_bytes: int, first: bool) -> FetchResult | ColdRead:
         node = self._node
-        partition = node.find_partition(wanted.topic, wanted.topic_id, wanted.number)
+        topic = node.find_topic(wanted.topic, wanted.topic_id)
+        name = wanted.topic if topic is None else topic.name
+        if name and not node.allows(self._call, Operation.READ, ResourceType.TOPIC, name):
+            return _refusal(wanted, ErrorCode.TOPIC_AUTHORIZATION_FAILED)
+        partition = None if topic is None else node.log.partition(name, wanted.number)
         if partition is None:
             unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if wanted.topic else ErrorCode.UNKNOWN_TOPIC_ID
             return _refusal(wanted, unknown)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.node import NODE_ID, Node
+from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.wire.errors import ErrorCode
 from yeoul.wire.messages.find_coordinator import (
     FIND_COORDINATOR,
@@ -22,26 +23,38 @@ _BATCHED_FROM = 4
 
 
 def _answer(node: Node, request: FindCoordinatorRequest, call: Call) -> FindCoordinatorResponse:
-    code, message = _refusal(request.key_type)
-    found = (NODE_ID, node.host, node.port) if code is ErrorCode.NONE else (-1, "", -1)
     if call.version >= _BATCHED_FROM:
         return FindCoordinatorResponse(
-            coordinators=[
-                Coordinator(
-                    key=key, node_id=found[0], host=found[1], port=found[2], error_code=code, error_message=message
-                )
-                for key in request.coordinator_keys
-            ]
+            coordinators=[_find(node, request.key_type, key, call) for key in request.coordinator_keys]
         )
+    found = _find(node, request.key_type, request.key, call)
     return FindCoordinatorResponse(
-        node_id=found[0], host=found[1], port=found[2], error_code=code, error_message=message
+        node_id=found.node_id,
+        host=found.host,
+        port=found.port,
+        error_code=found.error_code,
+        error_message=found.error_message,
     )
 
 
-def _refusal(key_type: int) -> tuple[ErrorCode, str | None]:
-    if key_type in (_GROUP, _TRANSACTION):
-        return ErrorCode.NONE, None
-    return ErrorCode.INVALID_REQUEST, f"Expected a group (0) or a transaction (1), got key type {key_type}"
+def _find(node: Node, key_type: int, key: str, call: Call) -> Coordinator:
+    code, message = _refusal(node, key_type, key, call)
+    if code is not ErrorCode.NONE:
+        return Coordinator(key=key, node_id=-1, host="", port=-1, error_code=code, error_message=message)
+    host, port = call.origin.endpoint
+    return Coordinator(key=key, node_id=NODE_ID, host=host, port=port, error_message=None)
+
+
+def _refusal(node: Node, key_type: int, key: str, call: Call) -> tuple[ErrorCode, str | None]:
+    if key_type == _GROUP:
+        if not node.allows(call, Operation.DESCRIBE, ResourceType.GROUP, key):
+            return ErrorCode.GROUP_AUTHORIZATION_FAILED, "Group authorization failed."
+    elif key_type == _TRANSACTION:
+        if not node.allows(call, Operation.DESCRIBE, ResourceType.TRANSACTIONAL_ID, key):
+            return ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "Transactional Id authorization failed."
+    else:
+        return ErrorCode.INVALID_REQUEST, f"Expected a group (0) or a transaction (1), got key type {key_type}"
+    return ErrorCode.NONE, None
 
 
 HANDLER = MessageHandler(FIND_COORDINATOR, 0, 6, _answer)

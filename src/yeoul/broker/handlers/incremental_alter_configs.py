@@ -1,15 +1,17 @@
-"""IncrementalAlterConfigs 0-1: sets, deletes, appends to or subtracts from single settings of topics.
+"""IncrementalAlterConfigs 0-1: sets, deletes, appends to or subtracts from single settings.
 
-Deviations: a broker's settings are fixed at its start.
+Of topics, of the broker (durable, in effect at once), of groups, and the levels of its loggers. Deviations:
+`num.partitions` and `auto.create.topics.enable` can be changed as well; there are no client metrics to configure.
 """
 
 from __future__ import annotations
 
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.node import Node
-from yeoul.errors import YeoulError
-from yeoul.log.config import TOPIC_DEFAULTS, check_entries
-from yeoul.wire.errors import ErrorCode
+from yeoul.broker.refusals import error_code_of
+from yeoul.broker.settings.altering import Alteration, alter
+from yeoul.broker.settings.changing import Change
+from yeoul.wire.errors import ErrorCode, ProtocolError
 from yeoul.wire.messages.incremental_alter_configs import (
     INCREMENTAL_ALTER_CONFIGS,
     AlterConfigsResource,
@@ -20,53 +22,33 @@ from yeoul.wire.messages.incremental_alter_configs import (
 
 __all__ = ["HANDLER"]
 
-_TOPIC = 2
-
 
 def _answer(node: Node, request: IncrementalAlterConfigsRequest, call: Call) -> IncrementalAlterConfigsResponse:
-    return IncrementalAlterConfigsResponse(
-        responses=[_alter(node, each, request.validate_only) for each in request.resources]
-    )
-
-
-def _alter(node: Node, wanted: AlterConfigsResource, validate_only: bool) -> AlterConfigsResourceResponse:
-    result = AlterConfigsResourceResponse(
-        resource_type=wanted.resource_type, resource_name=wanted.resource_name, error_message=None
-    )
-    topic = node.log.topics.get(wanted.resource_name)
-    if wanted.resource_type != _TOPIC:
-        result.error_code = ErrorCode.INVALID_REQUEST
-        result.error_message = "Only the settings of topics can be changed while the broker runs"
-    elif topic is None:
-        result.error_code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-        result.error_message = f"There is no topic {wanted.resource_name!r}"
-    else:
+    readable: dict[int, Alteration] = {}
+    outcomes: dict[int, tuple[ErrorCode, str | None]] = {}
+    for index, resource in enumerate(request.resources):
         try:
-            entries = _changed(dict(topic.entries), wanted)
-            check_entries(entries)
-            if not validate_only:
-                node.log.set_config(topic.name, entries)
-        except YeoulError as error:
-            result.error_code = ErrorCode.INVALID_CONFIG
-            result.error_message = str(error)
-    return result
+            readable[index] = _read(resource)
+        except ProtocolError as error:
+            outcomes[index] = (error_code_of(error), str(error))
+    done = alter(node, call, list(readable.values()), validate_only=request.validate_only)
+    outcomes.update(zip(readable, done, strict=True))
+    return IncrementalAlterConfigsResponse(
+        responses=[
+            AlterConfigsResourceResponse(
+                error_code=outcomes[index][0],
+                error_message=outcomes[index][1],
+                resource_type=resource.resource_type,
+                resource_name=resource.resource_name,
+            )
+            for index, resource in enumerate(request.resources)
+        ]
+    )
 
 
-def _changed(entries: dict[str, str], wanted: AlterConfigsResource) -> dict[str, str]:
-    for change in wanted.configs:
-        held = entries.get(change.name, TOPIC_DEFAULTS.get(change.name, ""))
-        items = [item for item in held.split(",") if item]
-        value = change.value or ""
-        match change.config_operation:
-            case 0:
-                entries[change.name] = value
-            case 1:
-                entries.pop(change.name, None)
-            case 2:
-                entries[change.name] = ",".join([*items, *(new for new in value.split(",") if new not in items)])
-            case _:
-                entries[change.name] = ",".join(item for item in items if item not in value.split(","))
-    return entries
+def _read(resource: AlterConfigsResource) -> Alteration:
+    changes = [Change.of(one.name, one.config_operation, one.value) for one in resource.configs]
+    return Alteration(resource.resource_type, resource.resource_name, changes)
 
 
 HANDLER = MessageHandler(INCREMENTAL_ALTER_CONFIGS, 0, 1, _answer)

@@ -10,6 +10,8 @@ import uuid
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.groups import messages as groups
 from yeoul.broker.node import Node
+from yeoul.broker.security.operations import Operation, ResourceType
+from yeoul.wire.errors import ErrorCode
 from yeoul.wire.messages.join_group import (
     JOIN_GROUP,
     JoinGroupRequest,
@@ -24,7 +26,9 @@ _NULL_PROTOCOL_FROM = 7
 _SKIP_ASSIGNMENT_FROM = 9
 
 
-def _answer(node: Node, request: JoinGroupRequest, call: Call) -> None:
+def _answer(node: Node, request: JoinGroupRequest, call: Call) -> JoinGroupResponse | None:
+    if not node.allows(call, Operation.READ, ResourceType.GROUP, request.group_id):
+        return JoinGroupResponse(error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
     client_id = call.client_id or ""
 
     def make(request_id: int) -> groups.JoinRequest:
@@ -45,6 +49,7 @@ def _answer(node: Node, request: JoinGroupRequest, call: Call) -> None:
         )
 
     node.groups.ask(make, groups.JoinReply, lambda reply: call.answer(JOIN_GROUP, _response(reply, call.version)))
+    return None
 
 
 def _response(reply: groups.JoinReply, version: int) -> JoinGroupResponse:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.groups import messages as groups
 from yeoul.broker.node import Node
+from yeoul.broker.security.operations import Operation, ResourceType
+from yeoul.wire.errors import ErrorCode
 from yeoul.wire.messages.leave_group import LEAVE_GROUP, LeaveGroupRequest, LeaveGroupResponse, MemberResponse
 
 __all__ = ["HANDLER"]
@@ -12,7 +14,9 @@ __all__ = ["HANDLER"]
 _BATCHED_FROM = 3
 
 
-def _answer(node: Node, request: LeaveGroupRequest, call: Call) -> None:
+def _answer(node: Node, request: LeaveGroupRequest, call: Call) -> LeaveGroupResponse | None:
+    if not node.allows(call, Operation.READ, ResourceType.GROUP, request.group_id):
+        return LeaveGroupResponse(error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
     if call.version >= _BATCHED_FROM:
         leaving = tuple(groups.LeavingMember(each.member_id, each.group_instance_id) for each in request.members)
     else:
@@ -23,6 +27,7 @@ def _answer(node: Node, request: LeaveGroupRequest, call: Call) -> None:
         groups.LeaveReply,
         lambda reply: call.answer(LEAVE_GROUP, _response(reply, call.version)),
     )
+    return None
 
 
 def _response(reply: groups.LeaveReply, version: int) -> LeaveGroupResponse:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.node import Node
+from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.log.partition import PartitionLog, TimestampOffset
 from yeoul.log.recovery import LEADER_EPOCH
 from yeoul.wire.errors import ErrorCode
@@ -37,6 +38,8 @@ def _answer(node: Node, request: ListOffsetsRequest, call: Call) -> ListOffsetsR
                 name=topic.name,
                 partitions=[
                     _look_up(node, topic.name, each, searches, request.isolation_level == _READ_COMMITTED)
+                    if node.allows(call, Operation.DESCRIBE, ResourceType.TOPIC, topic.name)
+                    else _refusal(each.partition_index)
                     for each in topic.partitions
                 ],
             )
@@ -54,6 +57,11 @@ def _answer(node: Node, request: ListOffsetsRequest, call: Call) -> ListOffsetsR
 
     node.in_thread(lambda: _search(searches), searched)
     return None
+
+
+def _refusal(partition_index: int) -> ListOffsetsPartitionResponse:
+    refused = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+    return ListOffsetsPartitionResponse(partition_index=partition_index, offset=-1, timestamp=-1, error_code=refused)
 
 
 def _look_up(

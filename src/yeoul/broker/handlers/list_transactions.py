@@ -1,9 +1,14 @@
-"""ListTransactions 0-1: all transactional ids, or those in certain states. Deviations: none."""
+"""ListTransactions 0-1: all transactional ids, or those in certain states, or open for long.
+
+Deviations: version 2, with patterns, is not advertised: a pattern is another's code, and this broker has no matcher
+whose time is bounded.
+"""
 
 from __future__ import annotations
 
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.node import Node
+from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.broker.transactions.records import State
 from yeoul.wire.messages.list_transactions import (
     LIST_TRANSACTIONS,
@@ -34,6 +39,7 @@ def _answer(node: Node, request: ListTransactionsRequest, call: Call) -> ListTra
                 transactional_id=each.transactional_id, producer_id=each.producer_id, transaction_state=each.state
             )
             for each in found
+            if node.allows(call, Operation.DESCRIBE, ResourceType.TRANSACTIONAL_ID, each.transactional_id)
         ],
     )
 

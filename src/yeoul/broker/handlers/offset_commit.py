@@ -5,9 +5,12 @@ Deviations: `retention_time_ms` is ignored, as Kafka does from version 5 on; com
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.groups import messages as groups
 from yeoul.broker.node import Node
+from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.wire.errors import ErrorCode
 from yeoul.wire.messages.offset_commit import (
     OFFSET_COMMIT,
@@ -20,14 +23,24 @@ from yeoul.wire.messages.offset_commit import (
 __all__ = ["HANDLER"]
 
 
-def _answer(node: Node, request: OffsetCommitRequest, call: Call) -> None:
+def _answer(node: Node, request: OffsetCommitRequest, call: Call) -> OffsetCommitResponse | None:
+    if not node.allows(call, Operation.READ, ResourceType.GROUP, request.group_id):
+        wanted = [(topic.name, each.partition_index) for topic in request.topics for each in topic.partitions]
+        return _response(request, dict.fromkeys(wanted, ErrorCode.GROUP_AUTHORIZATION_FAILED))
+    refused = {
+        (topic.name, each.partition_index): ErrorCode.TOPIC_AUTHORIZATION_FAILED
+        for topic in request.topics
+        if not node.allows(call, Operation.READ, ResourceType.TOPIC, topic.name)
+        for each in topic.partitions
+    }
     offsets = {
         (topic.name, each.partition_index): groups.CommittedOffset(
             each.committed_offset, each.committed_leader_epoch, each.committed_metadata or ""
         )
         for topic in request.topics
         for each in topic.partitions
-        if node.log.partition(topic.name, each.partition_index) is not None
+        if (topic.name, each.partition_index) not in refused
+        and node.log.partition(topic.name, each.partition_index) is not None
     }
 
     def make(request_id: int) -> groups.CommitRequest:
@@ -40,10 +53,14 @@ def _answer(node: Node, request: OffsetCommitRequest, call: Call) -> None:
             offsets=offsets,
         )
 
-    node.groups.ask(make, groups.CommitReply, lambda reply: call.answer(OFFSET_COMMIT, _response(request, reply)))
+    def answer(reply: groups.CommitReply) -> None:
+        call.answer(OFFSET_COMMIT, _response(request, {**reply.errors, **refused}))
+
+    node.groups.ask(make, groups.CommitReply, answer)
+    return None
 
 
-def _response(request: OffsetCommitRequest, reply: groups.CommitReply) -> OffsetCommitResponse:
+def _response(request: OffsetCommitRequest, errors: Mapping[groups.TopicPartition, ErrorCode]) -> OffsetCommitResponse:
     unknown = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     return OffsetCommitResponse(
         topics=[
@@ -52,7 +69,7 @@ def _response(request: OffsetCommitRequest, reply: groups.CommitReply) -> Offset
                 partitions=[
                     OffsetCommitResponsePartition(
                         partition_index=each.partition_index,
-                        error_code=reply.errors.get((topic.name, each.partition_index), unknown),
+                        error_code=errors.get((topic.name, each.partition_index), unknown),
                     )
                     for each in topic.partitions
                 ],

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.groups.messages import CommittedOffset
 from yeoul.broker.node import Node
+from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.wire.errors import ErrorCode
 from yeoul.wire.messages.offset_fetch import (
     OFFSET_FETCH,
@@ -27,6 +28,7 @@ from yeoul.wire.messages.offset_fetch import (
 __all__ = ["HANDLER"]
 
 _BATCHED_FROM = 8
+_WHOLE_ERROR_FROM = 2
 _NOTHING = CommittedOffset(-1)
 
 Found = list[tuple[str, list[tuple[int, CommittedOffset, ErrorCode]]]]
@@ -34,7 +36,9 @@ Found = list[tuple[str, list[tuple[int, CommittedOffset, ErrorCode]]]]
 
 def _answer(node: Node, request: OffsetFetchRequest, call: Call) -> OffsetFetchResponse:
     if call.version >= _BATCHED_FROM:
-        return OffsetFetchResponse(groups=[_group(node, each, request.require_stable) for each in request.groups])
+        return OffsetFetchResponse(groups=[_group(node, each, request.require_stable, call) for each in request.groups])
+    if not node.allows(call, Operation.DESCRIBE, ResourceType.GROUP, request.group_id):
+        return _refusal(request, call.version)
     wanted = None if request.topics is None else [(topic.name, topic.partition_indexes) for topic in request.topics]
     return OffsetFetchResponse(
         topics=[
@@ -51,12 +55,35 @@ def _answer(node: Node, request: OffsetFetchRequest, call: Call) -> OffsetFetchR
                     for number, committed, error in partitions
                 ],
             )
-            for topic, partitions in _find(node, request.group_id, wanted, request.require_stable)
+            for topic, partitions in _find(node, request.group_id, wanted, request.require_stable, call)
         ]
     )
 
 
-def _group(node: Node, request: OffsetFetchRequestGroup, require_stable: bool) -> OffsetFetchResponseGroup:
+def _refusal(request: OffsetFetchRequest, version: int) -> OffsetFetchResponse:
+    """Version 1 has no place for an error of the whole."""
+    refused = ErrorCode.GROUP_AUTHORIZATION_FAILED
+    if version >= _WHOLE_ERROR_FROM:
+        return OffsetFetchResponse(error_code=refused)
+    return OffsetFetchResponse(
+        topics=[
+            OffsetFetchResponseTopic(
+                name=topic.name,
+                partitions=[
+                    OffsetFetchResponsePartition(
+                        partition_index=number, committed_offset=-1, metadata="", error_code=refused
+                    )
+                    for number in topic.partition_indexes
+                ],
+            )
+            for topic in request.topics or ()
+        ]
+    )
+
+
+def _group(node: Node, request: OffsetFetchRequestGroup, require_stable: bool, call: Call) -> OffsetFetchResponseGroup:
+    if not node.allows(call, Operation.DESCRIBE, ResourceType.GROUP, request.group_id):
+        return OffsetFetchResponseGroup(group_id=request.group_id, error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
     wanted = None if request.topics is None else [(topic.name, topic.partition_indexes) for topic in request.topics]
     return OffsetFetchResponseGroup(
         group_id=request.group_id,
@@ -74,16 +101,24 @@ def _group(node: Node, request: OffsetFetchRequestGroup, require_stable: bool) -
                     for number, committed, error in partitions
                 ],
             )
-            for topic, partitions in _find(node, request.group_id, wanted, require_stable)
+            for topic, partitions in _find(node, request.group_id, wanted, require_stable, call)
         ],
     )
 
 
-def _find(node: Node, group_id: str, wanted: Iterable[tuple[str, Sequence[int]]] | None, require_stable: bool) -> Found:
-    """Returns the committed offsets by topic; -1 where there is none; all that there are when `wanted` is None."""
+def _find(
+    node: Node, group_id: str, wanted: Iterable[tuple[str, Sequence[int]]] | None, require_stable: bool, call: Call
+) -> Found:
+    """Returns the committed offsets by topic; -1 where there is none; all that there are when `wanted` is None.
+
+    A topic that the peer may not see is refused when it is asked for, and left out when all are.
+    """
     coordinator = node.groups.coordinator
     held = coordinator.fetch_offsets(group_id)
     unstable = coordinator.unstable_partitions(group_id) if require_stable else frozenset()
+
+    def is_visible(topic: str) -> bool:
+        return node.allows(call, Operation.DESCRIBE, ResourceType.TOPIC, topic)
 
     def stable(topic: str, number: int) -> tuple[int, CommittedOffset, ErrorCode]:
         if (topic, number) in unstable:
@@ -91,10 +126,15 @@ def _find(node: Node, group_id: str, wanted: Iterable[tuple[str, Sequence[int]]]
         return number, held.get((topic, number), _NOTHING), ErrorCode.NONE
 
     if wanted is not None:
-        return [(topic, [stable(topic, number) for number in numbers]) for topic, numbers in wanted]
+        refused = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+        return [
+            (topic, [stable(topic, number) if is_visible(topic) else (number, _NOTHING, refused) for number in numbers])
+            for topic, numbers in wanted
+        ]
     found: dict[str, list[tuple[int, CommittedOffset, ErrorCode]]] = {}
     for topic, number in {**dict.fromkeys(held), **dict.fromkeys(unstable)}:
-        found.setdefault(topic, []).append(stable(topic, number))
+        if is_visible(topic):
+            found.setdefault(topic, []).append(stable(topic, number))
     return list(found.items())
 
 

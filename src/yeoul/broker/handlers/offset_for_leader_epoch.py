@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.node import Node
+from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.log.recovery import LEADER_EPOCH
 from yeoul.wire.errors import ErrorCode
 from yeoul.wire.messages.offset_for_leader_epoch import (
@@ -22,14 +23,16 @@ def _answer(node: Node, request: OffsetForLeaderEpochRequest, call: Call) -> Off
     return OffsetForLeaderEpochResponse(
         topics=[
             OffsetForLeaderTopicResult(
-                topic=topic.topic, partitions=[_look_up(node, topic.topic, each) for each in topic.partitions]
+                topic=topic.topic, partitions=[_look_up(node, topic.topic, each, call) for each in topic.partitions]
             )
             for topic in request.topics
         ]
     )
 
 
-def _look_up(node: Node, topic: str, wanted: OffsetForLeaderPartition) -> EpochEndOffset:
+def _look_up(node: Node, topic: str, wanted: OffsetForLeaderPartition, call: Call) -> EpochEndOffset:
+    if not node.allows(call, Operation.DESCRIBE, ResourceType.TOPIC, topic):
+        return EpochEndOffset(partition=wanted.partition, error_code=ErrorCode.TOPIC_AUTHORIZATION_FAILED)
     partition = node.log.partition(topic, wanted.partition)
     if partition is None:
         return EpochEndOffset(partition=wanted.partition, error_code=ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)

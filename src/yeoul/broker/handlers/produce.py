@@ -13,6 +13,7 @@ from __future__ import annotations
 from yeoul.broker.call import Call, RawHandler
 from yeoul.broker.node import INTERNAL_TOPICS, Node
 from yeoul.broker.refusals import error_code_of
+from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.errors import YeoulError
 from yeoul.log.errors import LogStopped
 from yeoul.log.partition import PartitionLog
@@ -93,6 +94,9 @@ def _serve(node: Node, call: Call, frame: memoryview, position: int) -> None:
             refusal = ProduceResult(data.topic, data.partition, ErrorCode.INVALID_REQUIRED_ACKS)
             acknowledgement.add(refusal, None, 0)
             continue
+        if (forbidden := _forbidden(node, call, request.transactional_id, data.topic)) is not None:
+            acknowledgement.add(ProduceResult(data.topic, data.partition, forbidden), None, 0)
+            continue
         if request.transactional_id is not None and _must_wait(node, data, call.version):
             _append_enlisted(node, request, data, acknowledgement)
             continue
@@ -103,11 +107,24 @@ def _serve(node: Node, call: Call, frame: memoryview, position: int) -> None:
 def _append_unacknowledged(node: Node, call: Call, request: ProduceRequest) -> None:
     """Without responses a failure can be told only by closing the connection, as Kafka does."""
     for each in request.data:
+        if (forbidden := _forbidden(node, call, request.transactional_id, each.topic)) is not None:
+            raise ProtocolError(forbidden, f"{call.origin.session.principal} may not write to {each.topic}")
         result, _, _ = _append(node, each, request.transactional_id, call.version)
         if result.error_code:
             message = f"Could not append to {each.topic}-{each.partition}: {result.error_message}"
             raise ProtocolError(ErrorCode(result.error_code), message)
     call.answer_parts(())
+
+
+def _forbidden(node: Node, call: Call, transactional_id: str | None, topic: str) -> ErrorCode | None:
+    """Returns why a peer may not write to a topic, or not within this transaction."""
+    if transactional_id is not None and not node.allows(
+        call, Operation.WRITE, ResourceType.TRANSACTIONAL_ID, transactional_id
+    ):
+        return ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+    if not node.allows(call, Operation.WRITE, ResourceType.TOPIC, topic):
+        return ErrorCode.TOPIC_AUTHORIZATION_FAILED
+    return None
 
 
 def _must_wait(node: Node, data: ProduceData, version: int) -> bool:

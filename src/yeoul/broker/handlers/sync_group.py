@@ -5,12 +5,17 @@ from __future__ import annotations
 from yeoul.broker.call import Call, MessageHandler
 from yeoul.broker.groups import messages as groups
 from yeoul.broker.node import Node
+from yeoul.broker.security.operations import Operation, ResourceType
+from yeoul.wire.errors import ErrorCode
 from yeoul.wire.messages.sync_group import SYNC_GROUP, SyncGroupRequest, SyncGroupResponse
 
 __all__ = ["HANDLER"]
 
 
-def _answer(node: Node, request: SyncGroupRequest, call: Call) -> None:
+def _answer(node: Node, request: SyncGroupRequest, call: Call) -> SyncGroupResponse | None:
+    if not node.allows(call, Operation.READ, ResourceType.GROUP, request.group_id):
+        return SyncGroupResponse(error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
+
     def make(request_id: int) -> groups.SyncRequest:
         return groups.SyncRequest(
             request_id=request_id,
@@ -33,6 +38,7 @@ def _answer(node: Node, request: SyncGroupRequest, call: Call) -> None:
         call.answer(SYNC_GROUP, response)
 
     node.groups.ask(make, groups.SyncReply, answer)
+    return None
 
 
 HANDLER = MessageHandler(SYNC_GROUP, 0, 5, _answer)

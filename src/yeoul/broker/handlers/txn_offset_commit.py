@@ -13,6 +13,7 @@ from yeoul.broker.groups import messages as groups
 from yeoul.broker.internal_topics import OFFSETS_TOPIC
 from yeoul.broker.node import Node
 from yeoul.broker.refusals import epoch_error
+from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.errors import YeoulError
 from yeoul.wire.errors import ErrorCode
 from yeoul.wire.messages.txn_offset_commit import (
@@ -33,6 +34,11 @@ _OFFSETS = (OFFSETS_TOPIC, 0)
 def _answer(node: Node, request: TxnOffsetCommitRequest, call: Call) -> TxnOffsetCommitResponse | None:
     who = (request.transactional_id, request.producer_id, request.producer_epoch)
 
+    if not node.allows(call, Operation.WRITE, ResourceType.TRANSACTIONAL_ID, request.transactional_id):
+        return _refusal(request, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, call.version)
+    if not node.allows(call, Operation.READ, ResourceType.GROUP, request.group_id):
+        return _refusal(request, ErrorCode.GROUP_AUTHORIZATION_FAILED, call.version)
+
     def enlisted(error: ErrorCode) -> None:
         if error:
             call.answer(TXN_OFFSET_COMMIT, _refusal(request, error, call.version))
@@ -51,13 +57,20 @@ def _answer(node: Node, request: TxnOffsetCommitRequest, call: Call) -> TxnOffse
 
 
 def _commit(node: Node, request: TxnOffsetCommitRequest, call: Call) -> None:
+    refused = {
+        (topic.name, each.partition_index): ErrorCode.TOPIC_AUTHORIZATION_FAILED
+        for topic in request.topics
+        if not node.allows(call, Operation.READ, ResourceType.TOPIC, topic.name)
+        for each in topic.partitions
+    }
     offsets = {
         (topic.name, each.partition_index): groups.CommittedOffset(
             each.committed_offset, each.committed_leader_epoch, each.committed_metadata or ""
         )
         for topic in request.topics
         for each in topic.partitions
-        if node.log.partition(topic.name, each.partition_index) is not None
+        if (topic.name, each.partition_index) not in refused
+        and node.log.partition(topic.name, each.partition_index) is not None
     }
 
     def make(request_id: int) -> groups.CommitRequest:
@@ -73,7 +86,7 @@ def _commit(node: Node, request: TxnOffsetCommitRequest, call: Call) -> None:
         )
 
     def answer(reply: groups.CommitReply) -> None:
-        call.answer(TXN_OFFSET_COMMIT, _response(request, reply.errors))
+        call.answer(TXN_OFFSET_COMMIT, _response(request, {**reply.errors, **refused}))
 
     node.groups.ask(make, groups.CommitReply, answer)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from yeoul.cli.options import DEFAULT_BOOTSTRAP, Bootstrap, Properties, parse_properties
+from yeoul.cli.options import DEFAULT_BOOTSTRAP, Bootstrap, CommandConfig, Properties, client_properties
 
 __all__ = ["consume"]
 
@@ -37,6 +37,7 @@ def consume(
     ] = RecordFormat.VALUE,
     key_separator: Annotated[str, typer.Option("--key-separator", metavar="TEXT", help="For key-value.")] = "\t",
     bootstrap_server: Bootstrap = DEFAULT_BOOTSTRAP,
+    command_config: CommandConfig = None,
     properties: Properties = None,
 ) -> None:
     """Write a topic's records to standard output, a line each, until Ctrl-C."""
@@ -50,6 +51,6 @@ def consume(
         from_beginning=from_beginning,
         until_end=until_end,
         max_messages=max_messages,
-        properties=parse_properties(properties),
+        properties=client_properties(command_config, properties),
     )
     copy_records(request, bootstrap_server, FORMATS[form.value](key_separator.encode()), sys.stdout.buffer)

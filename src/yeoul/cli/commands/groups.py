@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from yeoul.cli.options import DEFAULT_BOOTSTRAP, Bootstrap, Properties, parse_properties
+from yeoul.cli.options import DEFAULT_BOOTSTRAP, Bootstrap, CommandConfig, Properties, client_properties
 
 __all__ = ["app"]
 
@@ -14,25 +14,28 @@ app = typer.Typer(no_args_is_help=True, help="Look at consumer groups and move t
 
 
 @app.command("list")
-def list_groups(bootstrap_server: Bootstrap = DEFAULT_BOOTSTRAP, properties: Properties = None) -> None:
+def list_groups(
+    bootstrap_server: Bootstrap = DEFAULT_BOOTSTRAP, command_config: CommandConfig = None, properties: Properties = None
+) -> None:
     """List consumer groups and their states."""
     from yeoul.cli.kafka import groups
     from yeoul.cli.kafka.client import Cluster
 
-    groups.show_all(Cluster(bootstrap_server, parse_properties(properties)))
+    groups.show_all(Cluster(bootstrap_server, client_properties(command_config, properties)))
 
 
 @app.command("describe")
 def describe(
     group: Annotated[str, typer.Argument(metavar="GROUP", help="Which group.")],
     bootstrap_server: Bootstrap = DEFAULT_BOOTSTRAP,
+    command_config: CommandConfig = None,
     properties: Properties = None,
 ) -> None:
     """Show a group's committed offsets, its lag and its members."""
     from yeoul.cli.kafka import groups
     from yeoul.cli.kafka.client import Cluster
 
-    groups.describe(Cluster(bootstrap_server, parse_properties(properties)), group)
+    groups.describe(Cluster(bootstrap_server, client_properties(command_config, properties)), group)
 
 
 @app.command("reset-offsets")
@@ -55,6 +58,7 @@ def reset_offsets(
         bool, typer.Option("--execute", help="Do it; without this, only show what would be done.")
     ] = False,
     bootstrap_server: Bootstrap = DEFAULT_BOOTSTRAP,
+    command_config: CommandConfig = None,
     properties: Properties = None,
 ) -> None:
     """Move a group's committed offsets; a dry run unless --execute is given."""
@@ -64,4 +68,10 @@ def reset_offsets(
     target = groups.Target.of(
         to_earliest=to_earliest, to_latest=to_latest, to_datetime=to_datetime, to_offset=to_offset
     )
-    groups.reset(Cluster(bootstrap_server, parse_properties(properties)), group, topic or [], target, execute=execute)
+    groups.reset(
+        Cluster(bootstrap_server, client_properties(command_config, properties)),
+        group,
+        topic or [],
+        target,
+        execute=execute,
+    )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from yeoul.cli.options import DEFAULT_BOOTSTRAP, Bootstrap, Properties, parse_properties
+from yeoul.cli.options import DEFAULT_BOOTSTRAP, Bootstrap, CommandConfig, Properties, client_properties
 
 __all__ = ["produce"]
 
@@ -29,6 +29,7 @@ def produce(
     ] = None,
     compression: Annotated[Compression, typer.Option(help="How record batches are compressed.")] = Compression.NONE,
     bootstrap_server: Bootstrap = DEFAULT_BOOTSTRAP,
+    command_config: CommandConfig = None,
     properties: Properties = None,
 ) -> None:
     """Send each line of standard input as a record."""
@@ -36,6 +37,6 @@ def produce(
 
     from yeoul.cli.kafka.producing import send_lines
 
-    settings = {"compression.type": compression.value} | parse_properties(properties)
+    settings = {"compression.type": compression.value} | client_properties(command_config, properties)
     separator = key_separator.encode() if key_separator is not None else None
     send_lines(sys.stdin.buffer, topic, bootstrap_server, settings, separator)

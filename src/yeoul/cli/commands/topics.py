@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from yeoul.cli.options import DEFAULT_BOOTSTRAP, Bootstrap, Properties, parse_properties
+from yeoul.cli.options import (
+    DEFAULT_BOOTSTRAP,
+    Bootstrap,
+    CommandConfig,
+    Properties,
+    client_properties,
+    parse_properties,
+)
 
 __all__ = ["app"]
 
@@ -23,13 +30,14 @@ def create(
     ] = None,
     if_not_exists: Annotated[bool, typer.Option("--if-not-exists", help="Leave a topic that stands as it is.")] = False,
     bootstrap_server: Bootstrap = DEFAULT_BOOTSTRAP,
+    command_config: CommandConfig = None,
     properties: Properties = None,
 ) -> None:
     """Create topics."""
     from yeoul.cli.kafka import topics
 
     topics.create(
-        topics.Cluster(bootstrap_server, parse_properties(properties)),
+        topics.Cluster(bootstrap_server, client_properties(command_config, properties)),
         names,
         partitions=partitions,
         replication_factor=replication_factor,
@@ -42,24 +50,26 @@ def create(
 def list_topics(
     internal: Annotated[bool, typer.Option("--internal", help="Show topics that begin with __ as well.")] = False,
     bootstrap_server: Bootstrap = DEFAULT_BOOTSTRAP,
+    command_config: CommandConfig = None,
     properties: Properties = None,
 ) -> None:
     """List topics, their partitions and how many records they hold."""
     from yeoul.cli.kafka import topics
 
-    topics.show_all(topics.Cluster(bootstrap_server, parse_properties(properties)), internal=internal)
+    topics.show_all(topics.Cluster(bootstrap_server, client_properties(command_config, properties)), internal=internal)
 
 
 @app.command("describe")
 def describe(
     name: Annotated[str, typer.Argument(metavar="TOPIC", help="Which topic.")],
     bootstrap_server: Bootstrap = DEFAULT_BOOTSTRAP,
+    command_config: CommandConfig = None,
     properties: Properties = None,
 ) -> None:
     """Show a topic's partitions, their offsets and its settings."""
     from yeoul.cli.kafka import topics
 
-    topics.describe(topics.Cluster(bootstrap_server, parse_properties(properties)), name)
+    topics.describe(topics.Cluster(bootstrap_server, client_properties(command_config, properties)), name)
 
 
 @app.command("delete")
@@ -67,9 +77,12 @@ def delete(
     names: Annotated[list[str], typer.Argument(metavar="TOPIC...", help="What to delete.")],
     if_exists: Annotated[bool, typer.Option("--if-exists", help="Pass over a topic that is not there.")] = False,
     bootstrap_server: Bootstrap = DEFAULT_BOOTSTRAP,
+    command_config: CommandConfig = None,
     properties: Properties = None,
 ) -> None:
     """Delete topics and all their records."""
     from yeoul.cli.kafka import topics
 
-    topics.delete(topics.Cluster(bootstrap_server, parse_properties(properties)), names, if_exists=if_exists)
+    topics.delete(
+        topics.Cluster(bootstrap_server, client_properties(command_config, properties)), names, if_exists=if_exists
+    )

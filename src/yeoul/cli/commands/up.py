@@ -7,22 +7,50 @@ from typing import Annotated
 
 import typer
 
-from yeoul.cli.options import DEFAULT_DATA_DIR, DataDir, Host, Insecure, KafkaPort, ReadyFile
+from yeoul.cli.options import DEFAULT_DATA_DIR, DEFAULT_KAFKA_PORT, ConfigFile, Insecure, Overrides, ReadyFile
 
 __all__ = ["up"]
 
 
 def up(
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-    host: Host = "127.0.0.1",
-    kafka_port: KafkaPort = 9092,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--data-dir",
+            file_okay=False,
+            envvar="YEOUL_DATA_DIR",
+            show_default=str(DEFAULT_DATA_DIR),
+            help="Where topics are kept; made if missing.",
+        ),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            "--host", show_default="127.0.0.1", help="The address to listen on, and the one clients are told."
+        ),
+    ] = None,
+    kafka_port: Annotated[
+        int | None,
+        typer.Option(
+            "--kafka-port",
+            min=0,
+            max=65535,
+            show_default=str(DEFAULT_KAFKA_PORT),
+            help="The broker's port; 0 takes a free one.",
+        ),
+    ] = None,
     http_port: Annotated[int, typer.Option(min=0, max=65535, help="The web page's port; 0 takes a free one.")] = 8080,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
     ready_file: ReadyFile = None,
     insecure: Insecure = False,
 ) -> None:
     """Run the broker and the web page until Ctrl-C."""
+    import os
     from collections.abc import Mapping
 
+    from yeoul.broker.configuration.effective import Given, gather, make_config
+    from yeoul.cli.options import parse_properties
     from yeoul.supervise.children import broker_child, web_child
     from yeoul.supervise.ready import write_ready_file
     from yeoul.supervise.supervisor import Supervisor
@@ -32,7 +60,21 @@ def up(
             write_ready_file(ready_file, addresses)
         print(f"yeoul is up: kafka {addresses['kafka']}, web {addresses['http']} (Ctrl-C stops)", flush=True)
 
-    broker = broker_child(Path(data_dir), host, kafka_port, insecure=insecure)
+    flags = {name: Given(text, "--override") for name, text in parse_properties(overrides, "--override").items()}
+    for flag, name, value in (
+        ("--data-dir", "log.dirs", data_dir),
+        ("--host", "yeoul.host", host),
+        ("--kafka-port", "yeoul.port", kafka_port),
+        ("--insecure", "yeoul.insecure", "true" if insecure else None),
+    ):
+        if value is not None:
+            flags[name] = Given(str(value), flag)
+    # What is wrong with a setting is told here, not by a child that does not start.
+    make_config(gather(flags, os.environ, config), DEFAULT_DATA_DIR, DEFAULT_KAFKA_PORT)
+    texts = {name: given.text for name, given in flags.items()}
+    broker = broker_child(
+        texts, config, default_data_dir=DEFAULT_DATA_DIR, default_port=DEFAULT_KAFKA_PORT, environment=True
+    )
     if ready_file is not None:
         ready_file.unlink(missing_ok=True)
-    raise typer.Exit(Supervisor([broker, web_child(host, http_port)], announce).run())
+    raise typer.Exit(Supervisor([broker, web_child(host or "127.0.0.1", http_port)], announce).run())

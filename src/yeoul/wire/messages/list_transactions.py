@@ -9,6 +9,7 @@ class ListTransactionsRequest(Message):
     state_filters: list[str] = array(string)
     producer_id_filters: list[int] = array(int64)
     duration_filter: int = int64("1+", default=-1)
+    transactional_id_pattern: str | None = string("2+", null="2+", default=None)
 
 
 class TransactionState(Message):
@@ -24,4 +25,4 @@ class ListTransactionsResponse(Message):
     transaction_states: list[TransactionState] = array(TransactionState)
 
 
-LIST_TRANSACTIONS = Api(66, "ListTransactions", 0, 1, 0, ListTransactionsRequest, ListTransactionsResponse)
+LIST_TRANSACTIONS = Api(66, "ListTransactions", 0, 2, 0, ListTransactionsRequest, ListTransactionsResponse)
