@@ -369,6 +369,8 @@ def _iter_records(data: bytes, header: BatchHeader) -> Iterator[Record]:
             raise ProtocolError(ErrorCode.CORRUPT_MESSAGE, f"A record ends at {at}, its length says {end}")
         timestamp_ms = header.max_timestamp_ms if stamped_by_log else header.base_timestamp_ms + timestamp_delta_ms
         yield Record(header.base_offset + offset_delta, timestamp_ms, key, value, headers)
+    if at != len(data):
+        raise ProtocolError(ErrorCode.CORRUPT_MESSAGE, f"The records of a batch end at {at} of {len(data)} bytes")
 
 
 def _read_record_headers(data: bytes, at: int, end: int) -> tuple[tuple[tuple[str, bytes | None], ...], int]:
