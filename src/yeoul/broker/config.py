@@ -128,7 +128,7 @@ class BrokerConfig:
     cleaner_backoff_ms: int = 15_000
     cleaner_dedupe_buffer_bytes: int = 128 << 20
     cleaner_io_max_bytes_per_second: float = float(1 << 40)
-    retention_check_interval_ms: int = 60_000
+    retention_check_interval_ms: int = 300_000
     disk_reserve_bytes: int = 64 << 20
     limits: Limits = Limits()
 

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from yeoul.log.compaction.swapping import COMPACTION_NAME
 from yeoul.log.errors import LogCorrupt
 from yeoul.log.partition import Appended, ColdRead
 from yeoul.log.segment import segment_path
 from yeoul.wire.compression import Codec
+from yeoul.wire.markers import control_record_commits
 from yeoul.wire.records import BatchHeader, Record, decode_records, encode_batch, iter_batches, read_header
 
 if TYPE_CHECKING:
     from conftest import Bench
 
+EXAMPLES = int(os.environ.get("YEOUL_FUZZ", "60"))
+DELETE_RETENTION_MS = 1_000
+KEYS = st.integers(0, 6).map(lambda number: b"k%d" % number)
+PAIRS = st.lists(st.tuples(KEYS, st.one_of(st.none(), st.binary(max_size=90))), min_size=1, max_size=6)
 COMPACT = {"cleanup_policy": "compact", "min_cleanable_dirty_ratio": "0"}
 Pair = tuple[bytes, bytes | None]
 
@@ -384,3 +399,126 @@ def test_a_gap_where_compaction_has_not_been_is_damage(bench: Bench) -> None:
     bench.disk.sync_directory(partition.directory)
     with pytest.raises(LogCorrupt, match=r"records in between are missing|expected base offset"):
         bench.restart()
+
+
+class Compaction(RuleBasedStateMachine):
+    """The model: all committed records by offset, and what each open transaction wrote."""
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__()
+        self.bench = bench
+        self.committed: list[tuple[int, Pair]] = []
+        self.open: dict[int, list[tuple[int, Pair]]] = {}
+        self.sequences: dict[int, int] = {}
+        self.last: dict[int, tuple[int, int, list[Pair]]] = {}
+
+    @initialize(segment_bytes=st.sampled_from([1024, 4096]), index_bytes=st.sampled_from([0, 300, 4096]))
+    def create(self, segment_bytes: int, index_bytes: int) -> None:
+        self.bench.topic(
+            cleanup_policy="compact",
+            min_cleanable_dirty_ratio="0",
+            segment_bytes=segment_bytes,
+            index_interval_bytes=index_bytes,
+            delete_retention_ms=DELETE_RETENTION_MS,
+        )
+
+    @rule(pairs=PAIRS, codec=st.sampled_from(list(Codec)))
+    def write(self, pairs: list[Pair], codec: Codec) -> None:
+        base = put(self.bench, *pairs, codec=codec).base_offset
+        self.committed += [(base + at, pair) for at, pair in enumerate(pairs)]
+        self.bench.settle()
+
+    @rule(producer=st.integers(1, 3), pairs=PAIRS)
+    def write_in_transaction(self, producer: int, pairs: list[Pair]) -> None:
+        sequence = self.sequences.get(producer, 0)
+        base = put(self.bench, *pairs, producer=(producer, 0, sequence), transactional=True).base_offset
+        self.sequences[producer] = sequence + len(pairs)
+        self.last[producer] = base, sequence, pairs
+        self.open.setdefault(producer, []).extend((base + at, pair) for at, pair in enumerate(pairs))
+        self.bench.settle()
+
+    @rule(producer=st.integers(1, 3), commit=st.booleans())
+    def end_transaction(self, producer: int, commit: bool) -> None:
+        if producer in self.open:
+            end(self.bench, producer, commit=commit)
+            written = self.open.pop(producer)
+            self.committed += written if commit else []
+            self.bench.settle()
+
+    @rule()
+    def clean(self) -> None:
+        self.seal()
+        clean(self.bench)
+
+    def seal(self) -> None:
+        """Rolls the active segment, so that all that is stable before it can be cleaned."""
+        held = self.bench.partition.segment_count
+        while self.bench.partition.segment_count == held:
+            base = put(self.bench, (b"filler", b"f" * 900)).base_offset
+            self.committed.append((base, (b"filler", b"f" * 900)))
+            self.bench.settle()
+
+    @rule(after_ms=st.sampled_from([1, DELETE_RETENTION_MS + 1]))
+    def wait(self, after_ms: int) -> None:
+        self.bench.clock.advance_ms(after_ms)
+
+    @rule(jobs=st.integers(0, 3), survives=st.booleans(), lose_checkpoint=st.booleans())
+    def power_cut_while_cleaning(self, jobs: int, survives: bool, lose_checkpoint: bool) -> None:
+        self.seal()
+        self.bench.log.clean()
+        for _ in range(jobs):
+            self.bench.workers.step()
+        directory = self.bench.partition.directory
+        self.bench.disk = self.bench.disk.crash(keep=(lambda extra: extra) if survives else None)
+        if lose_checkpoint:
+            self.bench.disk.unlink(directory / "checkpoint")
+        self.bench.open()
+        self.bench.settle()
+
+    @rule(producer=st.integers(1, 3))
+    def a_retry_is_answered_with_the_first_offset(self, producer: int) -> None:
+        if producer in self.last:
+            base, sequence, pairs = self.last[producer]
+            retried = put(self.bench, *pairs, producer=(producer, 0, sequence), transactional=True)
+            assert (retried.duplicate, retried.base_offset) == (True, base)
+
+    @invariant()
+    def readers_of_committed_records_see_the_model(self) -> None:
+        partition = self.bench.partition
+        seen: dict[int, Pair] = {}
+        waiting: dict[int, list[tuple[int, Pair]]] = {}
+        for header, records in stored(self.bench):
+            pairs = [(record.offset, (record.key or b"", record.value)) for record in records]
+            if header.is_control:
+                held = waiting.pop(header.producer_id, [])
+                if records and control_record_commits(records[0]):
+                    seen.update(held)
+            elif header.is_transactional:
+                waiting.setdefault(header.producer_id, []).extend(pairs)
+            else:
+                seen.update(pairs)
+        committed = dict(self.committed)
+        assert {offset: committed.get(offset) for offset in seen} == seen, "a record that was never committed"
+        clean_below = partition.cleaned_offset
+        beyond = {offset: pair for offset, pair in committed.items() if offset >= clean_below}
+        assert {offset: pair for offset, pair in seen.items() if offset >= clean_below} == beyond
+        expected = _last_values(committed)
+        found = _last_values(seen)
+        gone = {key for key, value in expected.items() if value is None and key not in found}
+        assert found == {key: value for key, value in expected.items() if key not in gone}
+        assert partition.last_stable_offset == min(
+            (offset for written in self.open.values() for offset, _ in written), default=partition.high_watermark
+        )
+
+
+def _last_values(records: dict[int, Pair]) -> dict[bytes, bytes | None]:
+    return {key: value for _, (key, value) in sorted(records.items())}
+
+
+def test_random_cleanings_keep_what_readers_of_committed_records_need(bench: Bench) -> None:
+    run_state_machine_as_test(
+        lambda: Compaction(type(bench)()),
+        settings=settings(
+            max_examples=EXAMPLES, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
