@@ -55,7 +55,16 @@ def _limit(field: str) -> tuple[Callable[[BrokerConfig], str], Change]:
     return read, change
 
 
+def _unlimited(name: str) -> BrokerKey:
+    """A rate of replication: taken, so that tools that set it go on, though nothing is ever replicated."""
+    text = "There is one copy of each partition: kept, not acted on."
+    return BrokerKey(ConfigKey(name, _L, text, 0), lambda config: str(2**63 - 1), lambda config, value: config)
+
+
 _KEYS = (
+    _unlimited("follower.replication.throttled.rate"),
+    _unlimited("leader.replication.throttled.rate"),
+    _unlimited("replica.alter.log.dirs.io.max.bytes.per.second"),
     BrokerKey(
         ConfigKey("auto.create.topics.enable", _B, "Whether asking for an unknown topic creates it."),
         lambda config: _flag(config.auto_create_topics),
@@ -107,6 +116,53 @@ _KEYS = (
     BrokerKey(
         ConfigKey("log.retention.check.interval.ms", _L, "How often old segments are looked for.", 1),
         lambda config: str(config.retention_check_interval_ms),
+    ),
+    BrokerKey(
+        ConfigKey(
+            "group.min.session.timeout.ms", _I, "The shortest session that a member of a classic group may ask for.", 1
+        ),
+        lambda config: str(config.group_min_session_timeout_ms),
+    ),
+    BrokerKey(
+        ConfigKey(
+            "group.max.session.timeout.ms", _I, "The longest session that a member of a classic group may ask for.", 1
+        ),
+        lambda config: str(config.group_max_session_timeout_ms),
+    ),
+    BrokerKey(
+        ConfigKey("group.max.size", _I, "The most members of a classic group.", 1),
+        lambda config: str(config.group_max_size),
+    ),
+    BrokerKey(
+        ConfigKey(
+            "group.consumer.session.timeout.ms",
+            _I,
+            "How long a member of a group of the consumer protocol may be silent.",
+            1,
+        ),
+        lambda config: str(config.group_consumer_session_timeout_ms),
+    ),
+    BrokerKey(
+        ConfigKey(
+            "group.consumer.heartbeat.interval.ms", _I, "How often members of a group of the consumer protocol come.", 1
+        ),
+        lambda config: str(config.group_consumer_heartbeat_interval_ms),
+    ),
+    BrokerKey(
+        ConfigKey("group.consumer.max.size", _I, "The most members of a group of the consumer protocol.", 1),
+        lambda config: str(config.group_consumer_max_size),
+    ),
+    BrokerKey(
+        ConfigKey("offsets.retention.minutes", _I, "How long committed offsets outlive their use.", 1),
+        lambda config: str(config.offsets_retention_minutes),
+    ),
+    BrokerKey(
+        ConfigKey("offsets.retention.check.interval.ms", _I, "How often it is looked for offsets to drop.", 1),
+        lambda config: str(config.offsets_retention_check_interval_ms),
+    ),
+    BrokerKey(
+        ConfigKey("group.consumer.assignors", ConfigType.LIST, "What members may ask for, the broker's choice first."),
+        lambda config: ",".join(config.group_consumer_assignors),
     ),
     BrokerKey(ConfigKey("log.dirs", _S, "The data directory; there is but one."), lambda config: str(config.data_dir)),
     BrokerKey(
