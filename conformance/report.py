@@ -19,8 +19,8 @@ Outcome = Literal["passed", "failed", "skipped"]
 
 _HEAD = """# Conformance
 
-Real clients, unmodified, against this broker. This page is written by `make conformance`; the last whole run
-was on {day} ({machine}). A part whose tools a machine lacks (Java and Maven, Go, Node) is skipped there, with the reason below.
+Real clients, unmodified, against this broker. This page is written by `make conformance`; the last whole run was on
+{day} ({machine}). A part whose tools a machine lacks (Java and Maven, Go, Node) is skipped there, and says so.
 """
 _SUITES_HEAD = """
 ## Public test suites
