@@ -25,6 +25,8 @@ from confluent_kafka.admin import (
 )
 
 from yeoul.broker import Broker
+from yeoul.broker.security.scram import ScramMechanism
+from yeoul.broker.security.users import User, Users
 from yeoul.connectors.kafka.settings import client_settings
 from yeoul.errors import PeerError
 from yeoul.mirror.mirror import Mirror
@@ -433,3 +435,28 @@ def test_whoever_is_killed_nothing_is_lost_and_nothing_doubled(source: Broker, t
             there = committed(target, f"g{partition}-{offset}", "load", partition)
             moved, stayed = rows(target, "load", {partition: there}), rows(source, "load", {partition: offset})
             assert moved[partition] == stayed[partition]
+
+
+def test_a_target_with_logins_is_written_to_with_a_password(source: Broker, tmp_path: Path) -> None:
+    Users(tmp_path / "secured").change([User("root", True).with_password("secret", ScramMechanism, 4096)])
+    config = tmp_path / "to.properties"
+    config.write_text(
+        "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=SCRAM-SHA-512\nsasl.jaas.config="
+        'org.apache.kafka.common.security.scram.ScramLoginModule required username="root" password="secret";\n'
+    )
+    login = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "SCRAM-SHA-512"}
+    who = login | {"sasl_username": "root", "sasl_password": "secret"}
+    create(source, NewTopic("t", 1))
+    send(source, "t", [b"1", b"2"])
+    with Broker(tmp_path / "secured", settings={"listeners": "SASL_PLAINTEXT://127.0.0.1:0"}) as target:
+        command = ["--from", source.bootstrap_servers, "--to", target.bootstrap_servers, "--once"]
+        run = [sys.executable, "-m", "yeoul.cli", "mirror", *command]
+        done = subprocess.run(
+            [*run, "--to-config", str(config)], capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        consumer = Consumer(client(target, group_id="unused", auto_offset_reset="earliest", **who))
+        consumer.assign([TopicPartition("t", 0, 0)])
+        found = [message.value() for message in consumer.consume(2, 20)]
+        consumer.close()
+        assert found == [b"1", b"2"]
