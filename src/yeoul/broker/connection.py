@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
+import time
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
@@ -167,6 +168,8 @@ class Connection(asyncio.BufferedProtocol):
             if not self._ended:
                 self._make_room(wanted_bytes)
         except ProtocolError as error:
+            if self._node.traffic is not None:
+                self._node.traffic.refused += 1
             _log.warning("Closed the connection from %s: %s", self.peer_host, error)
             self.close()
         except YeoulError as error:
@@ -245,6 +248,8 @@ class Connection(asyncio.BufferedProtocol):
             return
         client_id, position = frames.read_client_id(frame, handler.api.is_flexible(version))
         call = Call(self, version, correlation_id, client_id)
+        if self._node.traffic is not None:
+            call.api_key, call.started_s = api_key, time.perf_counter()
         self._calls.append(call)
         handler.handle(self._node, call, frame, position)
 
@@ -303,6 +308,9 @@ class Connection(asyncio.BufferedProtocol):
         """All answers that fall into one tick of the loop leave in one system call."""
         if call.cancelled:
             return
+        if call.started_s and self._node.traffic is not None:
+            duration_ms = (time.perf_counter() - call.started_s) * 1_000
+            self._node.traffic.answered(call.api_key, call.version, duration_ms)
         self._held_bytes += sum(map(len, call.parts or ()))
         if self._pumping or self._send_scheduled:
             return
@@ -341,6 +349,11 @@ class Connection(asyncio.BufferedProtocol):
     def _unmute(self) -> None:
         self._mute = None
         self._pump()
+
+    @property
+    def unanswered(self) -> int:
+        """Requests that wait for their answer."""
+        return len(self._calls)
 
     def close_if_idle(self, rounds: int) -> None:
         """Called now and then: ends the connection when nothing came or was asked for in `rounds` calls."""

@@ -16,6 +16,7 @@ from yeoul.broker.call import Call
 from yeoul.broker.config import BrokerConfig
 from yeoul.broker.group_driver import GroupDriver
 from yeoul.broker.internal_topics import OFFSETS_TOPIC, TRANSACTIONS_TOPIC
+from yeoul.broker.metrics.traffic import Traffic
 from yeoul.broker.security.guard import Guard
 from yeoul.broker.security.operations import CLUSTER_NAME, OPERATIONS_OF, Operation, ResourceType
 from yeoul.broker.settings.overrides import Settings
@@ -48,6 +49,7 @@ class Node:
         guard: The users, and the rules by which they may do things.
         clock: The time.
         loop: Where all of this runs.
+        traffic: What is counted for metrics; None where none are served.
         unacknowledged: Produce requests whose bytes are not durable yet.
         host: The address that clients of the first listener are told.
         port: The port that they are told; known once the server listens.
@@ -73,6 +75,7 @@ class Node:
         self.clock = clock
         self.loop = loop
         self.unacknowledged = 0
+        self.traffic = Traffic() if config.metrics_port >= 0 else None
         self.host = config.host
         self.port = config.port
 

@@ -24,6 +24,7 @@ from yeoul.clock import SYSTEM_CLOCK, Clock
 from yeoul.errors import did_you_mean
 from yeoul.log.config import TopicConfig
 from yeoul.log.disk import Disk, DiskLock, RealDisk
+from yeoul.log.durations import Durations
 from yeoul.log.errors import (
     NO_SPACE,
     DirectoryLocked,
@@ -257,6 +258,11 @@ class Log:
     def topic_defaults(self) -> Mapping[str, str]:
         """As `set_topic_defaults` was told."""
         return self._topic_defaults
+
+    @property
+    def flush_durations(self) -> Durations:
+        """How long the flush rounds took."""
+        return self._flusher.durations
 
     # -- small files --------------------------------------------------------------------------------------------
 

@@ -196,6 +196,12 @@ class _Fetch:
         call = self._call
         if call.origin.is_congested():
             results = [result._replace(records=(), size_bytes=0, aborted=()) for result in results]
+        traffic = self._node.traffic
+        if traffic is not None:
+            for result in results:
+                topic = self._node.find_topic(result.topic, result.topic_id)
+                if topic is not None:
+                    traffic.fetched(topic.name, result.size_bytes, failed=bool(result.error_code))
         call.answer_parts(encode_response(call.correlation_id, call.version, results))
 
 

@@ -191,7 +191,11 @@ def _append(
             _check_transaction(node, partition, data, headers[0], transactional_id, version)
         appended = partition.append(records, headers)
     except YeoulError as error:
+        if node.traffic is not None:
+            node.traffic.topic(topic).failed_produces += 1
         return _refusal(topic, number, error), None, 0
+    if node.traffic is not None:
+        node.traffic.produced(topic, appended.end_offset - appended.base_offset, len(records))
     append_time_ms = headers[-1].max_timestamp_ms if partition.config.log_append_time else -1
     result = ProduceResult(topic, number, 0, appended.base_offset, append_time_ms, partition.start_offset)
     return result, partition, appended.end_offset
