@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, cast
 from yeoul.broker.call import Call, Handler
 from yeoul.broker.certificate_names import name_by_rules, subject_name
 from yeoul.broker.listeners import Listener
+from yeoul.broker.quotas import REQUESTS
 from yeoul.broker.security.gate import LARGEST_LOGIN_FRAME_BYTES, Gate
 from yeoul.broker.security.session import ANONYMOUS, Session, user_principal
 from yeoul.errors import YeoulError
@@ -251,7 +252,19 @@ class Connection(asyncio.BufferedProtocol):
         if self._node.traffic is not None:
             call.api_key, call.started_s = api_key, time.perf_counter()
         self._calls.append(call)
-        handler.handle(self._node, call, frame, position)
+        if self._node.quotas.is_active:
+            self._handle_within_quota(handler, call, frame, position)
+        else:
+            handler.handle(self._node, call, frame, position)
+
+    def _handle_within_quota(self, handler: Handler, call: Call, frame: memoryview, position: int) -> None:
+        """Charges the client for the broker's time; what went beyond its share is waited for with the next answer."""
+        self._node.charge(call, REQUESTS, 0.0)
+        started_s = time.perf_counter()
+        try:
+            handler.handle(self._node, call, frame, position)
+        finally:
+            self._node.charge(call, REQUESTS, time.perf_counter() - started_s)
 
     def _refuse_version(self, handler: Handler, version: int, correlation_id: int) -> None:
         """ApiVersions answers in its oldest form, from which a client learns what to ask instead (KIP-511)."""
@@ -311,6 +324,8 @@ class Connection(asyncio.BufferedProtocol):
         if call.started_s and self._node.traffic is not None:
             duration_ms = (time.perf_counter() - call.started_s) * 1_000
             self._node.traffic.answered(call.api_key, call.version, duration_ms)
+        if call.throttle_ms:
+            self.mute(call.throttle_ms / 1_000)
         self._held_bytes += sum(map(len, call.parts or ()))
         if self._pumping or self._send_scheduled:
             return
@@ -342,9 +357,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def mute(self, pause_s: float) -> None:
         """Serves no more requests for a while; what was asked for before is answered all the same."""
+        loop = self._server.loop
         if self._mute is not None:
+            if self._mute.when() >= loop.time() + pause_s:
+                return
             self._mute.cancel()
-        self._mute = self._server.loop.call_later(pause_s, self._unmute)
+        self._mute = loop.call_later(pause_s, self._unmute)
 
     def _unmute(self) -> None:
         self._mute = None

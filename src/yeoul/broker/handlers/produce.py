@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from yeoul.broker.call import Call, RawHandler
 from yeoul.broker.node import INTERNAL_TOPICS, Node
+from yeoul.broker.quotas import PRODUCED
 from yeoul.broker.refusals import error_code_of
 from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.errors import YeoulError
@@ -76,7 +77,7 @@ class _Acknowledgement:
             return
         self.node.unacknowledged -= 1
         call = self.call
-        body = encode_response(self.results, call.version)
+        body = encode_response(self.results, call.version, call.throttle_ms)
         flexible = PRODUCE.is_flexible(call.version)
         call.answer_parts((frame_response(PRODUCE.key, flexible, call.correlation_id, body),))
 
@@ -85,6 +86,8 @@ def _serve(node: Node, call: Call, frame: memoryview, position: int) -> None:
     if call.version < _OLDEST_SERVED:
         raise ProtocolError(ErrorCode.UNSUPPORTED_VERSION, f"Produce version {call.version} is not served")
     request = read_request(frame, call.version, position)
+    if node.quotas.is_active:
+        node.charge(call, PRODUCED, len(frame))
     if request.acks == 0:
         _append_unacknowledged(node, call, request)
         return
