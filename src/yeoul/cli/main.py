@@ -16,7 +16,24 @@ import typer
 from typer.core import TyperGroup
 
 from yeoul import __version__
-from yeoul.cli.commands import broker, consume, demo, doctor, groups, produce, sql, topics, up
+from yeoul.cli.commands import (
+    broker,
+    cluster,
+    configs,
+    consume,
+    demo,
+    doctor,
+    groups,
+    log_dirs,
+    offsets,
+    perf,
+    produce,
+    sql,
+    topics,
+    transactions,
+    up,
+    verify,
+)
 from yeoul.cli.errors import tell
 
 __all__ = ["app", "main", "run"]
@@ -54,6 +71,14 @@ app.add_typer(topics.app, name="topics")
 app.command("produce")(produce.produce)
 app.command("consume")(consume.consume)
 app.add_typer(groups.app, name="groups")
+app.add_typer(configs.app, name="configs")
+app.command("offsets")(offsets.offsets)
+app.command("delete-records")(offsets.delete_records)
+app.command("log-dirs")(log_dirs.log_dirs)
+app.add_typer(transactions.app, name="transactions")
+app.command("cluster")(cluster.cluster)
+app.add_typer(perf.app, name="perf")
+app.add_typer(verify.app, name="verify")
 
 
 def _show_version(wanted: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -15,13 +16,19 @@ __all__ = [
     "CommandConfig",
     "ConfigFile",
     "DataDir",
+    "Execute",
+    "GroupArgument",
     "Host",
     "Insecure",
+    "Json",
     "KafkaPort",
     "Overrides",
     "Properties",
     "ReadyFile",
+    "TopicArgument",
     "client_properties",
+    "complete_groups",
+    "complete_topics",
     "parse_properties",
 ]
 
@@ -87,6 +94,38 @@ CommandConfig = Annotated[
         help="Client properties as Kafka's own tools read them: security.protocol, sasl.jaas.config, ssl.*, ...",
     ),
 ]
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table, for scripts.")]
+Execute = Annotated[bool, typer.Option("--execute", help="Do it; without this, only show what would be done.")]
+
+
+def _complete(kind: str, context: typer.Context, incomplete: str) -> list[str]:
+    """Names that begin so, from the broker that the line names; nothing when it does not answer at once."""
+    import contextlib
+
+    with contextlib.suppress(Exception):
+        from yeoul.cli.kafka.completion import names_of
+
+        given = context.params
+        bootstrap = str(given.get("bootstrap_server") or os.environ.get("YEOUL_BOOTSTRAP_SERVER") or DEFAULT_BOOTSTRAP)
+        file = given.get("command_config") or os.environ.get("YEOUL_COMMAND_CONFIG")
+        properties = client_properties(Path(file) if file else None, given.get("properties"))
+        return [name for name in names_of(kind, bootstrap, properties) if name.startswith(incomplete)]
+    return []
+
+
+def complete_topics(ctx: typer.Context, incomplete: str) -> list[str]:
+    """For the shell: topics."""
+    return _complete("topics", ctx, incomplete)
+
+
+def complete_groups(ctx: typer.Context, incomplete: str) -> list[str]:
+    """For the shell: groups."""
+    return _complete("groups", ctx, incomplete)
+
+
+TopicArgument = Annotated[str, typer.Argument(metavar="TOPIC", help="Which topic.", autocompletion=complete_topics)]
+GroupArgument = Annotated[str, typer.Argument(metavar="GROUP", help="Which group.", autocompletion=complete_groups)]
 
 
 def client_properties(command_config: Path | None, given: list[str] | None) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from yeoul.clock import SYSTEM_CLOCK, Clock
 from yeoul.connectors.options import Option
+from yeoul.plan.changelog import APPEND_ONLY, Change
 from yeoul.plan.nodes import Scan, Write
 from yeoul.plan.tables import Column
 from yeoul.plan.types import DataType
@@ -85,6 +86,8 @@ class ConnectorSpec:
         check: Rules across options and columns; raises UserError.
         is_bounded: Whether reading a table with these options comes to an end; what its source says, without one.
         how_to_bound: What to do about a table whose reading does not end, for a hint.
+        changes: The kinds of change that its sink takes. With updates after but not before, it keeps one row for each
+            primary key.
     """
 
     name: str
@@ -98,3 +101,4 @@ class ConnectorSpec:
     check: Callable[[Mapping[str, str], Sequence[Column]], None] = accept_any
     is_bounded: Callable[[Mapping[str, str]], bool] = always_ends
     how_to_bound: str = ""
+    changes: frozenset[Change] = APPEND_ONLY

@@ -9,7 +9,11 @@ A `Position` is whatever the connector needs to go on after a piece: JSON values
 Reserved column names begin with `$` and never reach a sink:
 `$watermark` (Int64, ms): the watermark as it stood before this row; present above an AssignWatermark if an operator
 judges lateness. `$row` (UInt32): the row's index in its SourceBatch, so that a late row can be recovered whole;
-present under the same condition. `$weight` (Int64): +1 insert, -1 retract; absent on an append-only stream.
+present under the same condition. `$weight` (Int64): +1 insert, -1 retract; absent on an append-only stream; a row that
+changes is -1 for what it was and, right behind, +1 for what it is.
+
+`$change` (UInt8) does reach sinks that take changes, and results: 0 for +I, 1 for -U, 2 for +U, 3 for -D, the numbers
+that Flink's RowKind has.
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ from typing import Protocol, runtime_checkable
 import polars as pl
 
 __all__ = [
+    "CHANGE",
+    "CHANGE_MARKS",
     "ROW",
     "WATERMARK",
     "WEIGHT",
@@ -38,6 +44,9 @@ __all__ = [
 WATERMARK = "$watermark"
 ROW = "$row"
 WEIGHT = "$weight"
+CHANGE = "$change"
+CHANGE_MARKS = ("+I", "-U", "+U", "-D")
+"""How each kind of change is written for people, by its number."""
 
 Position = None | bool | int | float | str | list["Position"] | dict[str, "Position"]
 
@@ -175,7 +184,10 @@ class Sink(Protocol):
     """A table as something to write; used by one thread."""
 
     def write(self, frame: pl.DataFrame) -> None:
-        """Takes rows whose columns are the table's writable ones, same names and order; may block (back-pressure)."""
+        """Takes rows whose columns are the table's writable ones, same names and order; may block (back-pressure).
+
+        A sink whose connector takes changes finds them in `$change`; without that column every row is an insert.
+        """
         ...
 
     def flush(self) -> None:

@@ -55,11 +55,17 @@ def _zone(text: str) -> str:
 
 
 def _runtime_mode(text: str) -> str:
-    if text.lower() != "streaming":
+    if text.lower() not in ("automatic", "streaming"):
         raise UserError(
-            f"Expected 'streaming', got {text!r}",
-            hint="A query over bounded tables ends by itself; there is no batch mode.",
+            f"Expected 'automatic' or 'streaming', got {text!r}",
+            hint="A query over bounded tables ends by itself and gives its final rows; that is 'automatic'.",
         )
+    return text
+
+
+def _state_policy(text: str) -> str:
+    if text not in ("allow", "refuse"):
+        raise UserError(f"Expected 'allow' or 'refuse', got {text!r}")
     return text
 
 
@@ -75,8 +81,15 @@ OPTIONS: Mapping[str, SessionOption] = {
     "table.dml-sync": SessionOption(_flag, "Whether INSERT is waited for; by default it is if its input is bounded."),
     "parallelism.default": SessionOption(_count, "How many threads decode a job's input."),
     "pipeline.name": SessionOption(_any, "The name of the jobs that follow."),
-    "execution.runtime-mode": SessionOption(_runtime_mode, "Always 'streaming'."),
-    "table.exec.state.ttl": SessionOption(parse_duration_ms, "Windows drop their state by themselves.", False),
+    "execution.runtime-mode": SessionOption(
+        _runtime_mode, "'automatic': bounded tables give final rows; 'streaming': they give changes, too."
+    ),
+    "table.exec.state.ttl": SessionOption(
+        parse_duration_ms, "How long untouched state of a query without windows is kept; '0 ms': for ever."
+    ),
+    "table.exec.state.unbounded": SessionOption(
+        _state_policy, "Whether queries whose state can only grow are allowed ('allow') or refused ('refuse')."
+    ),
     "table.exec.mini-batch.enabled": SessionOption(_flag, "Batches form by themselves.", False),
     "table.exec.mini-batch.allow-latency": SessionOption(parse_duration_ms, "Batches form by themselves.", False),
     "table.exec.mini-batch.size": SessionOption(_any, "Batches form by themselves.", False),
@@ -118,7 +131,9 @@ def engine_settings(settings: Mapping[str, str]) -> Settings:
     threads = settings.get("parallelism.default")
     chosen = Settings() if threads is None else Settings(parallelism=_count(threads))
     idle_timeout_ms = parse_duration_ms(settings.get("table.exec.source.idle-timeout", "0")) or None
-    return replace(chosen, idle_timeout_ms=idle_timeout_ms, local_time_zone=local_time_zone(settings))
+    ttl_ms = parse_duration_ms(settings.get("table.exec.state.ttl", "0")) or None
+    zone = local_time_zone(settings)
+    return replace(chosen, idle_timeout_ms=idle_timeout_ms, local_time_zone=zone, state_ttl_ms=ttl_ms)
 
 
 def is_sync(settings: Mapping[str, str], *, is_bounded: bool) -> bool:

@@ -9,7 +9,7 @@ once the rows before it are read.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Protocol
 import polars as pl
 
 from yeoul.engine.compile.dtypes import polars_dtype
+from yeoul.engine.contract import CHANGE, CHANGE_MARKS
 from yeoul.errors import UserError
 from yeoul.jobs.job import Job, JobStatus
-from yeoul.plan.nodes import Schema
+from yeoul.plan.changelog import changelog_of
+from yeoul.plan.nodes import Field, Node, Schema
+from yeoul.plan.types import STRING
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,10 +70,15 @@ class Listing:
 
 
 class Select:
-    """The rows of a job, through its buffer; the job starts at the first read."""
+    """The rows of a job, through its buffer; the job starts at the first read.
 
-    def __init__(self, job: Job, buffer: BatchBuffer, schema: Schema) -> None:
-        self.schema = schema
+    Rows that change come with the kind of change before them, in a column `op`: +I, -U, +U or -D.
+    """
+
+    def __init__(self, job: Job, buffer: BatchBuffer, plan: Node) -> None:
+        self._op = None if changelog_of(plan).is_append_only else _free_name("op", plan.schema.names)
+        fields = [] if self._op is None else [Field(self._op, STRING.not_null())]
+        self.schema = Schema((*fields, *plan.schema.fields))
         self.is_bounded = job.is_bounded
         self._job = job
         self._buffer = buffer
@@ -85,7 +93,7 @@ class Select:
         batch = self._buffer.take(timeout_s)
         if batch is None and self._job.status is JobStatus.CANCELED and not self._closed:
             raise UserError("The query was cancelled before its last row", hint="Its session was closed, or its job.")
-        return batch
+        return batch if batch is None or self._op is None else _with_marks(batch, self._op)
 
     def close(self) -> None:
         self._closed = True
@@ -217,6 +225,18 @@ class Result:
                 "This query never ends: its input is unbounded, so its rows cannot be collected",
                 hint="Iterate over the result, add LIMIT, or bound the input ('scan.bounded.mode' = 'latest-offset').",
             )
+
+
+def _with_marks(batch: pl.DataFrame, name: str) -> pl.DataFrame:
+    marks = batch[CHANGE].replace_strict(range(len(CHANGE_MARKS)), CHANGE_MARKS, return_dtype=pl.String)
+    return batch.select(marks.alias(name), pl.exclude(CHANGE))
+
+
+def _free_name(wanted: str, taken: Sequence[str]) -> str:
+    """Returns a name that no column has, longer by underscores if need be."""
+    while wanted in taken:
+        wanted += "_"
+    return wanted
 
 
 def _close_all(closers: list[Callable[[], None]]) -> None:

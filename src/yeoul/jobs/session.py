@@ -191,7 +191,7 @@ class Session:
     def _select(self, statement: statements.Select) -> Result:
         buffer = BatchBuffer()
         job = self._job(statement.plan, "SELECT", buffer)
-        return Result(Select(job, buffer, statement.plan.schema))
+        return Result(Select(job, buffer, statement.plan))
 
     def _insert(self, statement: statements.Insert) -> Job:
         job = self._job(statement.plan, self.settings.get("pipeline.name", statement.plan.table.name), None)

@@ -1,7 +1,7 @@
-"""Compiled kernels, the only home of Numba: record batches, JSON, lines. Pure: memory in, memory out.
+"""Compiled kernels, the only home of Numba: record batches, JSON, lines, keys. Pure: memory in, memory out.
 
 Importing this package is cheap; its modules load Numba. Kernels work on addresses, see `machine` for the rules that
-keep that safe and `compilation` for how machine code is kept. Callers: `formats` and `connectors`.
+keep that safe and `compilation` for how machine code is kept. Callers: `formats`, `connectors`, `engine.state`.
 """
 
 from __future__ import annotations
@@ -33,4 +33,4 @@ def declare() -> None:
     """Imports every module that has kernels, which declares them, the longest to compile first."""
     from yeoul.kernels.json import leaf, rows  # noqa: F401, I001
     from yeoul.kernels.json import arrays, reader, writer  # noqa: F401
-    from yeoul.kernels import csv, lines, records, text  # noqa: F401
+    from yeoul.kernels import chains, csv, fingerprints, key_index, lines, records, text  # noqa: F401

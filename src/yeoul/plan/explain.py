@@ -21,6 +21,7 @@ from yeoul.plan.nodes import (
     Projection,
     Scan,
     Schema,
+    Settle,
     Union,
     Values,
     Window,
@@ -119,6 +120,8 @@ def _describe(node: Node) -> list[str]:
             return [f"UnionAll({len(node.inputs)} inputs; the watermark is the least of theirs)"]
         case Limit():
             return [f"Limit({node.count})  -> {_columns(node.schema)}"]
+        case Settle():
+            return ["Settle", "emits: the rows that are left, once, at the end of the input"]
         case Write():
             connector = node.options.get("connector", "?")
             return [f"Write(table {node.table.name}, connector {connector})", f"columns: {_columns(node.schema)}"]
@@ -164,7 +167,8 @@ def _projection(one: Projection) -> str:
 
 def _aggregate(node: Aggregate) -> list[str]:
     lines = ["Aggregate", *_groups(node, "none, one row in all")]
-    lines.append("emits: each group once, at the end of the input")
+    when = "at each batch the groups that it changes" if node.updating else "each group once, at the end of the input"
+    lines.append(f"emits: {when}")
     return lines
 
 

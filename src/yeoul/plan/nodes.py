@@ -27,6 +27,7 @@ __all__ = [
     "Projection",
     "Scan",
     "Schema",
+    "Settle",
     "Union",
     "Values",
     "Window",
@@ -35,6 +36,7 @@ __all__ = [
     "WindowKind",
     "WindowProperty",
     "Write",
+    "WriteEncoding",
     "inputs_of",
     "walk",
 ]
@@ -198,18 +200,21 @@ class Aggregation:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """Aggregates all rows of a bounded input by key; emits every group once, at the end of the input.
+    """Aggregates all rows by key.
 
     Attributes:
         keys: Output name and expression over the input; may be empty (one row, also over no input row).
         aggregates: Output name and call, arguments over the input; may be empty (SELECT DISTINCT) if there are keys.
         schema: Keys, then aggregates.
+        updating: Whether each batch gives the groups that it changes, as changes; else every group is given once, at
+            the end of the input.
     """
 
     input: Node
     keys: tuple[Projection, ...]
     aggregates: tuple[Aggregation, ...]
     schema: Schema
+    updating: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,12 +266,35 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Settle:
+    """The rows that are left, once, at the end of a bounded input whose rows change on the way."""
+
+    input: Node
+
+    @property
+    def schema(self) -> Schema:
+        return self.input.schema
+
+
+class WriteEncoding(enum.Enum):
+    """How a table is told of changes."""
+
+    APPEND = "append"
+    """There are none."""
+    CHANGES = "changes"
+    """Every change: what a row was and what it is."""
+    UPSERT = "upsert"
+    """The newest row of each primary key, or that there is none any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Write:
     """INSERT INTO: the input's columns, by position, into the table's writable ones."""
 
     input: Node
     table: TableDefinition
     options: Mapping[str, str] = field(default_factory=dict)
+    encoding: WriteEncoding = WriteEncoding.APPEND
 
     @property
     def schema(self) -> Schema:
@@ -284,6 +312,7 @@ Node = (
     | WindowAssign
     | Union
     | Limit
+    | Settle
     | Write
 )
 

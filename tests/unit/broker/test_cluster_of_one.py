@@ -134,7 +134,9 @@ def test_features_and_the_broker_stay_what_they_are(bench: Bench) -> None:
     assert update("transaction.version", 2) == ErrorCode.NONE
     assert update("transaction.version", 1) == ErrorCode.INVALID_UPDATE_VERSION
     assert update("warp.drive", 1) == ErrorCode.INVALID_UPDATE_VERSION
-    assert bench.ask(UNREGISTER_BROKER, 0, UnregisterBrokerRequest(broker_id=1)).error_code == ErrorCode.INVALID_REQUEST
+    assert (
+        bench.ask(UNREGISTER_BROKER, 0, UnregisterBrokerRequest(broker_id=1)).error_code == ErrorCode.POLICY_VIOLATION
+    )
     assert bench.ask(UNREGISTER_BROKER, 0, UnregisterBrokerRequest(broker_id=2)).error_code == 102
 
 

@@ -37,7 +37,7 @@ def cells(text: str) -> list[list[str]]:
 def test_topics_are_created_listed_described_and_deleted(bootstrap: str) -> None:
     done = yeoul("topics", "create", "orders", "-p", "3", "--config", "retention.ms=60000", "-b", bootstrap)
     assert (done.code, done.out) == (0, "Created topic 'orders' with 3 partitions.\n")
-    assert ["orders", "3", "0"] in cells(yeoul("topics", "list", "-b", bootstrap).out)
+    assert ["orders", "3", "0", "0", "B"] in cells(yeoul("topics", "list", "-b", bootstrap).out)
     described = yeoul("topics", "describe", "orders", "-b", bootstrap).out
     assert [row[0] for row in cells(described)[:3]] == ["0", "1", "2"]
     assert "retention.ms = 60000" in described

@@ -12,7 +12,6 @@ import polars as pl
 import pytest
 
 import yeoul
-from yeoul.errors import UserError
 from yeoul.jobs.result import Result
 from yeoul.jobs.session import Session
 
@@ -110,8 +109,8 @@ def test_a_limit_bounds_what_is_below_and_cuts_what_is_above(session: Session) -
     assert session.sql(ticks + "SELECT COUNT(*) FROM (SELECT n FROM ticks LIMIT 700)").rows() == [(700,)]
     assert session.sql("SELECT COUNT(*) FROM ticks /*+ OPTIONS('number-of-rows' = '30') */").rows() == [(30,)]
     assert len(session.sql("SELECT u, COUNT(*) FROM t GROUP BY u LIMIT 7").rows()) == 7
-    with pytest.raises(UserError, match="table 'ticks' never does"):
-        session.sql("SELECT COUNT(*) FROM ticks")
+    with session.sql("SELECT COUNT(*) FROM ticks") as endless:
+        assert endless.schema.names[0] == "op"
 
 
 def test_late_and_dead_rows_can_be_counted(tmp_path: Path) -> None:

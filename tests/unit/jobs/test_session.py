@@ -308,7 +308,11 @@ def test_an_option_without_effect_says_so() -> None:
         ("SET 'table.local-time-zon' = 'UTC'", "Unknown option 'table.local-time-zon' in SET", "table.local-time-zone"),
         ("SET 'table.local-time-zone' = 'Mars'", "'Mars'", ""),
         ("SET 'table.dml-sync' = 'maybe'", "Expected 'true' or 'false', got 'maybe'", ""),
-        ("SET 'execution.runtime-mode' = 'batch'", "Expected 'streaming', got 'batch'", "ends by itself"),
+        (
+            "SET 'execution.runtime-mode' = 'batch'",
+            "Expected 'automatic' or 'streaming', got 'batch'",
+            "ends by itself",
+        ),
         ("RESET 'table.dml-snyc'", "Unknown option 'table.dml-snyc' in RESET", "table.dml-sync"),
     ],
 )

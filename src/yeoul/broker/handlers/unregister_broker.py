@@ -23,7 +23,7 @@ def _answer(node: Node, request: UnregisterBrokerRequest, call: Call) -> Unregis
     if not node.allows(call, Operation.ALTER, ResourceType.CLUSTER):
         code, message = ErrorCode.CLUSTER_AUTHORIZATION_FAILED, "Not authorised to change the cluster"
     elif request.broker_id == NODE_ID:
-        code, message = ErrorCode.INVALID_REQUEST, f"Broker {NODE_ID} is the only one, and it runs"
+        code, message = ErrorCode.POLICY_VIOLATION, f"Broker {NODE_ID} is the only one, and it runs"
     return UnregisterBrokerResponse(error_code=code, error_message=message)
 
 

@@ -55,7 +55,16 @@ def _limit(field: str) -> tuple[Callable[[BrokerConfig], str], Change]:
     return read, change
 
 
+def _unlimited(name: str) -> BrokerKey:
+    """A rate of replication: taken, so that tools that set it go on, though nothing is ever replicated."""
+    text = "There is one copy of each partition: kept, not acted on."
+    return BrokerKey(ConfigKey(name, _L, text, 0), lambda config: str(2**63 - 1), lambda config, value: config)
+
+
 _KEYS = (
+    _unlimited("follower.replication.throttled.rate"),
+    _unlimited("leader.replication.throttled.rate"),
+    _unlimited("replica.alter.log.dirs.io.max.bytes.per.second"),
     BrokerKey(
         ConfigKey("auto.create.topics.enable", _B, "Whether asking for an unknown topic creates it."),
         lambda config: _flag(config.auto_create_topics),

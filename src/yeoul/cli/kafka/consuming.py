@@ -7,7 +7,9 @@ partitions are shared among its members, and the place is committed for what was
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -18,7 +20,7 @@ from confluent_kafka.admin import OffsetSpec
 from yeoul.cli.kafka.client import Cluster, client_settings, ends_of, explain
 from yeoul.errors import UserError
 
-__all__ = ["FORMATS", "Format", "Request", "copy_records"]
+__all__ = ["FORMATS", "Format", "Reading", "Request", "copy_records", "whole_topic"]
 
 _BATCH = 1_000
 _POLL_S = 0.1
@@ -28,13 +30,30 @@ Format = Callable[[Message], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to read, and until when."""
+    """What to read, and until when.
+
+    Attributes:
+        topic: What is read.
+        group: Whose place is taken and remembered.
+        from_beginning: Begin with the oldest record.
+        until_end: Stop at the end that each partition has now.
+        max_messages: Stop after so many.
+        partitions: Only these.
+        offset: Begin there; from the end when it is negative.
+        from_ms: Begin with the first record of that time or later.
+        idle_timeout_ms: Stop when nothing has come for so long.
+        properties: Of the client.
+    """
 
     topic: str
     group: str | None = None
     from_beginning: bool = False
     until_end: bool = False
     max_messages: int | None = None
+    partitions: tuple[int, ...] = ()
+    offset: int | None = None
+    from_ms: int | None = None
+    idle_timeout_ms: int | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -98,11 +117,7 @@ def copy_records(request: Request, bootstrap: str, form: Format, output: BinaryI
     """
     cluster = Cluster(bootstrap, request.properties)
     cluster.require(request.topic)
-    if request.group is not None and request.until_end:
-        raise UserError(
-            "--until-end reads every partition itself and cannot be combined with --group",
-            hint="Leave one of them out, or use --max-messages.",
-        )
+    _check(request)
     consumer = Consumer(_settings(request, bootstrap))
     try:
         remaining = _begin(consumer, cluster, request)
@@ -110,6 +125,23 @@ def copy_records(request: Request, bootstrap: str, form: Format, output: BinaryI
     finally:
         output.flush()
         consumer.close()
+
+
+def _check(request: Request) -> None:
+    """Raises UserError when what was asked for contradicts itself."""
+    if request.group is not None and request.until_end:
+        raise UserError(
+            "--until-end reads every partition itself and cannot be combined with --group",
+            hint="Leave one of them out, or use --max-messages.",
+        )
+    places = (bool(request.partitions), request.offset is not None, request.from_ms is not None)
+    if request.group is not None and any(places):
+        raise UserError(
+            "--partition, --offset and --from-time say where to read and cannot be combined with --group",
+            hint="`yeoul groups reset-offsets` moves a group.",
+        )
+    if request.from_beginning + places[1] + places[2] > 1:
+        raise UserError("Expected one beginning", hint="Give one of --from-beginning, --offset, --from-time.")
 
 
 def _settings(request: Request, bootstrap: str) -> dict[str, str | int | float | bool]:
@@ -129,12 +161,12 @@ def _begin(consumer: Consumer, cluster: Cluster, request: Request) -> dict[int, 
     if request.group is not None:
         consumer.subscribe([request.topic])
         return None
-    places = [(request.topic, partition) for partition in cluster.partitions(request.topic)]
+    places = [(request.topic, partition) for partition in _partitions(cluster, request)]
     ends = ends_of(cluster, places, OffsetSpec.latest())
-    starts = ends_of(cluster, places, OffsetSpec.earliest()) if request.from_beginning else ends
+    starts = _starts(cluster, request, ends)
     consumer.assign(
         [
-            TopicPartition(topic, partition, OFFSET_BEGINNING if request.from_beginning else ends[topic, partition])
+            TopicPartition(topic, partition, OFFSET_BEGINNING if request.from_beginning else starts[topic, partition])
             for topic, partition in places
         ]
     )
@@ -147,15 +179,40 @@ def _begin(consumer: Consumer, cluster: Cluster, request: Request) -> dict[int, 
     }
 
 
+def _partitions(cluster: Cluster, request: Request) -> list[int]:
+    held = cluster.partitions(request.topic)
+    for number in request.partitions:
+        if number not in held:
+            raise UserError(f"Topic {request.topic!r} has no partition {number}", hint=f"It has 0 to {len(held) - 1}.")
+    return sorted(set(request.partitions)) or held
+
+
+def _starts(cluster: Cluster, request: Request, ends: Mapping[tuple[str, int], int]) -> dict[tuple[str, int], int]:
+    """Where each partition's reading begins."""
+    if request.from_ms is not None:
+        found = ends_of(cluster, ends, OffsetSpec.for_timestamp(request.from_ms))
+        return {place: found[place] if found[place] >= 0 else end for place, end in ends.items()}
+    if not request.from_beginning and request.offset is None:
+        return dict(ends)
+    first = ends_of(cluster, ends, OffsetSpec.earliest())
+    offset = request.offset
+    if offset is None:
+        return first
+    wanted = {place: offset if offset >= 0 else end + offset for place, end in ends.items()}
+    return {place: min(max(wanted[place], first[place]), end) for place, end in ends.items()}
+
+
 def _copy(
     consumer: Consumer, request: Request, remaining: dict[int, int] | None, form: Format, output: BinaryIO
 ) -> None:
     left = request.max_messages
+    heard_s = time.monotonic()
     while (left is None or left > 0) and (remaining is None or remaining):
         messages = consumer.consume(min(_BATCH, left) if left is not None else _BATCH, _POLL_S)
         good = [message for message in messages if _is_record(message, request.topic)]
         wanted = _before_end(good, remaining) if remaining is not None else good
         if wanted:
+            heard_s = time.monotonic()
             output.write(b"\n".join(map(form, wanted)) + b"\n")
             output.flush()
         if request.group is not None:
@@ -163,9 +220,58 @@ def _copy(
                 consumer.store_offsets(message)
         if left is not None:
             left -= len(wanted)
+        idle_ms = request.idle_timeout_ms
+        if idle_ms is not None and (time.monotonic() - heard_s) * 1_000 >= idle_ms:
+            return
         if remaining is not None:
             for place in _at_end(messages):
                 remaining.pop(place, None)  # what the offsets promised is gone: compacted, or a transaction's marker
+
+
+class Reading:
+    """A topic's records in batches, up to the ends that its partitions had; made by `whole_topic`."""
+
+    def __init__(self, consumer: Consumer, topic: str, remaining: dict[int, int] | None) -> None:
+        self._consumer = consumer
+        self._topic = topic
+        self._remaining = remaining
+
+    def next(self, count: int, timeout_s: float) -> list[Message] | None:
+        """Returns the next records, none if none came in time; None at the end.
+
+        Raises:
+            PeerError: The broker refuses.
+        """
+        if self._remaining is not None and not self._remaining:
+            return None
+        messages = self._consumer.consume(count, timeout_s)
+        good = [message for message in messages if _is_record(message, self._topic)]
+        if self._remaining is None:
+            return good
+        wanted = _before_end(good, self._remaining)
+        for place in _at_end(messages):
+            self._remaining.pop(place, None)
+        return wanted
+
+
+@contextmanager
+def whole_topic(
+    bootstrap: str, properties: Mapping[str, str], topic: str, *, group: str | None = None
+) -> Iterator[Reading]:
+    """Gives a topic from its oldest records to the ends that its partitions have now; for a group, without an end.
+
+    Raises:
+        PeerError: No broker answers, or it refuses.
+        UserError: There is no such topic.
+    """
+    request = Request(topic, group, from_beginning=True, until_end=group is None, properties=properties)
+    cluster = Cluster(bootstrap, properties)
+    cluster.require(topic)
+    consumer = Consumer(_settings(request, bootstrap))
+    try:
+        yield Reading(consumer, topic, _begin(consumer, cluster, request))
+    finally:
+        consumer.close()
 
 
 def _is_record(message: Message, topic: str) -> bool:

@@ -6,6 +6,7 @@ A reset is planned wholly before anything is written: every new offset lies with
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -14,34 +15,69 @@ from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, To
 from confluent_kafka.admin import ConsumerGroupDescription, OffsetSpec
 
 from yeoul.cli.kafka.client import REQUEST_TIMEOUT_S, Cluster, ends_of, explain, outcome
-from yeoul.cli.rendering.listing import print_table
-from yeoul.errors import UserError, did_you_mean
+from yeoul.cli.kafka.requests import GROUP, Requests, refusal
+from yeoul.cli.rendering.listing import print_rows, print_table
+from yeoul.errors import UserError, YeoulError, did_you_mean
+from yeoul.units import parse_duration_ms
+from yeoul.wire.messages.offset_delete import (
+    OFFSET_DELETE,
+    OffsetDeleteRequest,
+    OffsetDeleteRequestPartition,
+    OffsetDeleteRequestTopic,
+)
 
-__all__ = ["Target", "describe", "parse_datetime_ms", "parse_topics", "reset", "show_all", "within"]
+__all__ = [
+    "Target",
+    "delete",
+    "delete_offsets",
+    "describe",
+    "describe_members",
+    "parse_datetime_ms",
+    "parse_topics",
+    "reset",
+    "show_all",
+    "within",
+]
 
 Place = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where offsets are moved to: exactly one of the four."""
+    """Where offsets are moved to: exactly one of these."""
 
     spec: OffsetSpec | None = None
     offset: int | None = None
+    shift: int | None = None
 
     @classmethod
-    def of(cls, *, to_earliest: bool, to_latest: bool, to_datetime: str | None, to_offset: int | None) -> Target:
+    def of(
+        cls,
+        *,
+        to_earliest: bool = False,
+        to_latest: bool = False,
+        to_datetime: str | None = None,
+        to_offset: int | None = None,
+        by_duration: str | None = None,
+        shift_by: int | None = None,
+    ) -> Target:
         """Returns the one target that was asked for.
 
         Raises:
             UserError: None or more than one was.
         """
-        given = [to_earliest, to_latest, to_datetime is not None, to_offset is not None]
+        others = (to_datetime, to_offset, by_duration, shift_by)
+        given = [to_earliest, to_latest, *(one is not None for one in others)]
         if sum(given) != 1:
             raise UserError(
                 f"Expected one target for the offsets, got {sum(given)}",
-                hint="Give one of --to-earliest, --to-latest, --to-datetime TIME, --to-offset N.",
+                hint="Give one of --to-earliest, --to-latest, --to-datetime TIME, --by-duration DURATION, "
+                "--to-offset N, --shift-by N.",
             )
+        if shift_by is not None:
+            return cls(shift=shift_by)
+        if by_duration is not None:
+            return cls(spec=OffsetSpec.for_timestamp(int(time.time() * 1_000) - parse_duration_ms(by_duration)))
         if to_offset is not None:
             return cls(offset=to_offset)
         if to_datetime is not None:
@@ -99,19 +135,35 @@ def within(offset: int, first: int, last: int) -> int:
     return min(max(offset, first), last)
 
 
-def show_all(cluster: Cluster) -> None:
-    """Prints one line a group."""
+def show_all(cluster: Cluster, *, states: Sequence[str] = (), as_json: bool = False) -> None:
+    """Prints one line a group; only those in `states`, if any are named."""
     found = outcome(cluster.admin.list_consumer_groups(request_timeout=REQUEST_TIMEOUT_S), "Listing groups")
     if not found.valid and found.errors:
         raise found.errors[0]
+    wanted = frozenset(state.replace("-", " ").lower() for state in states)
     rows = sorted((one.group_id, _state_name(one.state)) for one in found.valid)
-    if rows:
-        print_table(("group", "state"), rows)
-    else:
-        print("No consumer groups.")
+    chosen = [row for row in rows if not wanted or row[1] in wanted]
+    print_rows(("group", "state"), chosen, as_json=as_json, nothing="No consumer groups.")
 
 
-def describe(cluster: Cluster, group: str) -> None:
+def describe_members(cluster: Cluster, group: str, *, as_json: bool) -> None:
+    """Prints one line a member, with the partitions that it reads.
+
+    Raises:
+        UserError: There is no such group.
+    """
+    described = _described(cluster, group)
+    rows = []
+    for one in described.members:
+        places = one.assignment.topic_partitions if one.assignment else ()
+        shown = ", ".join(f"{place.topic}-{place.partition}" for place in places)
+        rows.append((one.member_id, one.client_id, one.host, one.group_instance_id, len(places), shown or None))
+    columns = ("member", "client", "host", "instance", "partitions", "assigned")
+    nothing = f"Group {group!r} has no members."
+    print_rows(columns, sorted(rows, key=str), numbers=("partitions",), as_json=as_json, nothing=nothing)
+
+
+def describe(cluster: Cluster, group: str, *, as_json: bool = False) -> None:
     """Prints one line a partition that the group committed for or reads.
 
     Raises:
@@ -126,17 +178,15 @@ def describe(cluster: Cluster, group: str) -> None:
     }
     places = sorted({*committed, *owners})
     last = ends_of(cluster, [place for place in places if _exists(cluster, place)], OffsetSpec.latest())
-    print(f"group {group!r}: {_state_name(described.state)}, {len(described.members)} members")
+    if not as_json:
+        print(f"group {group!r}: {_state_name(described.state)}, {len(described.members)} members")
     rows = []
     for place in places:
         at, end, owner = committed.get(place), last.get(place), owners.get(place)
         lag = end - at if end is not None and at is not None else None
         rows.append((*place, at, end, lag, owner.member_id if owner else None, owner.host if owner else None))
     columns = ("topic", "partition", "committed", "latest", "lag", "member", "host")
-    if rows:
-        print_table(columns, rows, numbers=columns[1:5])
-    else:
-        print("No offsets are committed.")
+    print_rows(columns, rows, numbers=columns[1:5], as_json=as_json, nothing="No offsets are committed.")
 
 
 def reset(cluster: Cluster, group: str, topics: Sequence[str], target: Target, *, execute: bool) -> None:
@@ -156,7 +206,7 @@ def reset(cluster: Cluster, group: str, topics: Sequence[str], target: Target, *
             f"Group {group!r} has committed nothing, so it is not clear which topics are meant",
             hint="Name them: --topic TOPIC.",
         )
-    planned = _planned(cluster, places, target)
+    planned = _planned(cluster, places, target, standing)
     rows = [(*place, standing.get(place), offset) for place, offset in planned.items()]
     print_table(("topic", "partition", "from", "to"), rows, numbers=("partition", "from", "to"))
     if not execute:
@@ -171,8 +221,67 @@ def reset(cluster: Cluster, group: str, topics: Sequence[str], target: Target, *
     print(f"Moved the offsets of group {group!r} in {len(planned)} partitions.")
 
 
-def _planned(cluster: Cluster, places: Sequence[Place], target: Target) -> dict[Place, int]:
+def delete(cluster: Cluster, groups: Sequence[str]) -> None:
+    """Deletes groups with all that they committed; the first that is refused is raised after the others are done.
+
+    Raises:
+        PeerError: A group has members, is not there, or the broker refuses.
+    """
+    answers = cluster.admin.delete_consumer_groups(list(groups), request_timeout=REQUEST_TIMEOUT_S)
+    failures: list[YeoulError] = []
+    for group, future in answers.items():
+        try:
+            outcome(future, f"Deleting group {group!r}")
+            print(f"Deleted group {group!r}.")
+        except YeoulError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+def delete_offsets(cluster: Cluster, requests: Requests, group: str, topics: Sequence[str], *, execute: bool) -> None:
+    """Forgets what a group committed for some topics.
+
+    Raises:
+        UserError: A topic is not there.
+        PeerError: The group reads a topic, or the broker refuses.
+    """
+    standing = _committed(cluster, group)
+    known = {topic: cluster.partitions(topic) for topic in cluster.topics}
+    known |= {
+        topic: [number for name, number in standing if name == topic] for topic, _ in standing if topic not in known
+    }
+    places = [place for place in parse_topics(topics, known) if place in standing]
+    columns = ("topic", "partition", "committed")
+    nothing = f"Group {group!r} has committed nothing there."
+    print_rows(columns, [(*place, standing[place]) for place in places], numbers=columns[1:], nothing=nothing)
+    if not places:
+        return
+    if not execute:
+        print("Dry run: nothing was changed. Add --execute to do it.")
+        return
+    by_topic: dict[str, list[OffsetDeleteRequestPartition]] = {}
+    for topic, number in places:
+        by_topic.setdefault(topic, []).append(OffsetDeleteRequestPartition(partition_index=number))
+    wanted = [OffsetDeleteRequestTopic(name=name, partitions=partitions) for name, partitions in by_topic.items()]
+    request = OffsetDeleteRequest(group_id=group, topics=wanted)
+    answer = requests.ask_coordinator(GROUP, group, OFFSET_DELETE, request)
+    codes = [answer.error_code, *(one.error_code for topic in answer.topics for one in topic.partitions)]
+    for code in codes:
+        if code:
+            raise refusal(code, f"Deleting offsets of group {group!r}")
+    print(f"Deleted the offsets of group {group!r} in {len(places)} partitions.")
+
+
+def _planned(
+    cluster: Cluster, places: Sequence[Place], target: Target, standing: Mapping[Place, int]
+) -> dict[Place, int]:
     first, last = ends_of(cluster, places, OffsetSpec.earliest()), ends_of(cluster, places, OffsetSpec.latest())
+    if target.shift is not None:
+        for place in places:
+            if place not in standing:
+                raise UserError(f"Nothing is committed for {place[0]}-{place[1]}, so there is nothing to shift from")
+        return {place: within(standing[place] + target.shift, first[place], last[place]) for place in places}
     if target.spec is None:
         return {place: within(target.offset or 0, first[place], last[place]) for place in places}
     found = ends_of(cluster, places, target.spec)

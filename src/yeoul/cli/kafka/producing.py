@@ -6,17 +6,21 @@ record is acknowledged, and an error says how many were.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from io import BufferedReader
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
+import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from yeoul.cli.kafka.client import Cluster, client_settings, explain
 from yeoul.errors import PeerError, UserError
 
-__all__ = ["lines_of", "send_lines", "split_line"]
+__all__ = ["Lines", "Outgoing", "lines_of", "send_lines", "split_line"]
 
 _CHUNK_BYTES = 1 << 18
 _FLUSH_TIMEOUT_S = 30.0
@@ -79,9 +83,87 @@ class _Deliveries:
             self.failure = error
 
 
-def send_lines(
-    stream: BinaryIO, topic: str, bootstrap: str, properties: dict[str, str], separator: bytes | None
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record that is to be sent; None for what the client is to choose."""
+
+    value: bytes | None
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+    partition: int | None = None
+    timestamp_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """How a line becomes a record.
+
+    Attributes:
+        separator: Stands between key and value; None for lines without keys.
+        as_json: A line is an object as `yeoul consume --format json` writes it.
+        headers: Of every record, before its own.
+        partition: Where every record goes that does not say otherwise.
+        null_marker: The value that means none: a tombstone.
+    """
+
+    separator: bytes | None = None
+    as_json: bool = False
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+    partition: int | None = None
+    null_marker: bytes | None = None
+
+    def record(self, line: bytes, number: int) -> Outgoing:
+        """Returns the record of a line.
+
+        Raises:
+            UserError: The line is not of the form.
+
+        Example:
+            >>> Lines(separator=b":").record(b"k:v", 1)
+            Outgoing(value=b'v', key=b'k', headers=(), partition=None, timestamp_ms=None)
+        """
+        if self.as_json:
+            return self._json_record(line, number)
+        key, value = (None, line) if self.separator is None else split_line(line, self.separator, number)
+        return Outgoing(None if value == self.null_marker else value, key, self.headers, self.partition)
+
+    def _json_record(self, line: bytes, number: int) -> Outgoing:
+        try:
+            given = msgspec.json.decode(line, type=_JsonRecord)
+            own = tuple((name, _bytes_of(value)) for name, value in given.headers.items())
+            return Outgoing(
+                _bytes_of(given.value),
+                _bytes_of(given.key),
+                self.headers + own,
+                self.partition if given.partition is None else given.partition,
+                given.timestamp_ms,
+            )
+        except (msgspec.MsgspecError, binascii.Error) as error:
+            raise UserError(
+                f"Line {number} is no record as JSON: {error}",
+                hint='Such as {"key": "a", "value": "b", "headers": {"h": "c"}, "partition": 0}.',
+            ) from None
+
+
+class _Base64(msgspec.Struct):
+    base64: str
+
+
+class _JsonRecord(msgspec.Struct):
+    value: str | _Base64 | None = None
+    key: str | _Base64 | None = None
+    headers: dict[str, str | _Base64 | None] = {}
+    partition: int | None = None
+    timestamp_ms: int | None = None
+
+
+def _bytes_of(value: str | _Base64 | None) -> bytes | None:
+    if isinstance(value, _Base64):
+        return base64.b64decode(value.base64, validate=True)
+    return None if value is None else value.encode()
+
+
+def send_lines(stream: BinaryIO, topic: str, bootstrap: str, properties: dict[str, str], lines: Lines) -> None:
     """Sends every line of a stream and says on stderr how many were acknowledged.
 
     Raises:
@@ -92,7 +174,7 @@ def send_lines(
     deliveries = _Deliveries()
     producer = Producer(client_settings(bootstrap, _DEFAULTS | properties) | {"on_delivery": deliveries.note})
     try:
-        _send_all(producer, topic, stream, separator, deliveries)
+        _send_all(producer, topic, stream, lines, deliveries)
     finally:
         producer.flush(_FLUSH_TIMEOUT_S)
         left = len(producer)
@@ -103,29 +185,38 @@ def send_lines(
         raise PeerError(f"{left} records for {topic!r} were not acknowledged within {_FLUSH_TIMEOUT_S:.0f} s")
 
 
-def _send_all(
-    producer: Producer, topic: str, stream: BinaryIO, separator: bytes | None, deliveries: _Deliveries
-) -> None:
+def _send_all(producer: Producer, topic: str, stream: BinaryIO, form: Lines, deliveries: _Deliveries) -> None:
     number = 0
+    plain = form == Lines()
     for lines in lines_of(stream):
-        for key, value in _records(lines, separator, number):
-            _send(producer, topic, key, value)
+        if plain:
+            for line in lines:
+                _send(producer, topic, {"value": line})
+        else:
+            for index, line in enumerate(lines, start=number + 1):
+                _send(producer, topic, _arguments(form.record(line, index)))
         number += len(lines)
         producer.poll(0)
         if deliveries.failure is not None:
             return
 
 
-def _records(lines: Sequence[bytes], separator: bytes | None, before: int) -> Iterable[tuple[bytes | None, bytes]]:
-    if separator is None:
-        return ((None, line) for line in lines)
-    return (split_line(line, separator, before + index) for index, line in enumerate(lines, start=1))
+def _arguments(record: Outgoing) -> dict[str, Any]:
+    """What `Producer.produce` wants of a record; what is not given is left out."""
+    given: dict[str, Any] = {"value": record.value, "key": record.key}
+    if record.headers:
+        given["headers"] = list(record.headers)
+    if record.partition is not None:
+        given["partition"] = record.partition
+    if record.timestamp_ms is not None:
+        given["timestamp"] = record.timestamp_ms
+    return given
 
 
-def _send(producer: Producer, topic: str, key: bytes | None, value: bytes) -> None:
+def _send(producer: Producer, topic: str, record: dict[str, Any]) -> None:
     while True:
         try:
-            producer.produce(topic, value, key)
+            producer.produce(topic, **record)
             return
         except BufferError:
             producer.poll(0.1)  # the client's queue is full: wait for the broker

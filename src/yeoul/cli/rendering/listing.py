@@ -1,15 +1,17 @@
-"""Small tables for people: the answers of `topics` and `groups`."""
+"""Small tables for people, and the same as JSON for scripts: the answers of the commands about a cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["print_table"]
+__all__ = ["print_json", "print_rows", "print_table"]
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Iterable[str] = ()) -> None:
@@ -24,3 +26,37 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, num
     for row in rows:
         table.add_row(*(Text("-" if value is None else str(value)) for value in row))
     console.print(table)
+
+
+def print_json(value: Mapping[str, object]) -> None:
+    """Prints one object on one line."""
+    print(json.dumps(value, ensure_ascii=False), file=sys.stdout)
+
+
+def print_rows(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    numbers: Iterable[str] = (),
+    as_json: bool = False,
+    nothing: str = "",
+) -> None:
+    """Prints a table, or with `as_json` one object a row whose names are the columns', with `_` for spaces.
+
+    Args:
+        columns: The header.
+        rows: What is below it.
+        numbers: The columns that stand to the right.
+        as_json: For scripts.
+        nothing: What to say to people when there are no rows.
+    """
+    if as_json:
+        names = [column.replace(" ", "_") for column in columns]
+        for row in rows:
+            print_json(dict(zip(names, row, strict=True)))
+        return
+    held = list(rows)
+    if held or not nothing:
+        print_table(columns, held, numbers=numbers)
+    else:
+        print(nothing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from yeoul.connectors.spec import ConnectorContext, ConnectorSpec
+from yeoul.plan.changelog import Change
 
 if TYPE_CHECKING:
     from yeoul.engine.contract import Sink
@@ -24,4 +25,5 @@ BLACKHOLE = ConnectorSpec(
     options=(),
     doc="Takes every row and keeps none.",
     make_sink=_make_sink,
+    changes=frozenset(Change),
 )

@@ -40,8 +40,15 @@ def wrap(plain: socket.socket, host: str, settings: ClientSettings) -> socket.so
 
 
 def _tls_context(properties: Mapping[str, str]) -> ssl.SSLContext:
+    if "ssl.keystore.location" in properties:
+        raise UserError(
+            "'ssl.keystore.location' names a PKCS12 file, which cannot be used here",
+            hint="Give the client's certificate as PEM: ssl.certificate.location and ssl.key.location.",
+        )
     try:
-        context = ssl.create_default_context(cafile=properties.get("ssl.ca.location"))
+        context = ssl.create_default_context(
+            cafile=properties.get("ssl.ca.location"), cadata=properties.get("ssl.ca.pem")
+        )
         if "ssl.certificate.location" in properties:
             context.load_cert_chain(
                 properties["ssl.certificate.location"],

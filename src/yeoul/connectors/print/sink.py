@@ -1,4 +1,4 @@
-"""Rows to a terminal, each as `+I[a, b]`.
+"""Rows to a terminal, each as `+I[a, b]`, or `-U`, `+U`, `-D` where it is a change.
 
 Owns the line, not the stream: it is never closed here. Meant for people, so it works value by value.
 """
@@ -10,6 +10,7 @@ from typing import TextIO
 import polars as pl
 
 from yeoul.connectors.print.rendering import render_column
+from yeoul.engine.contract import CHANGE, CHANGE_MARKS
 from yeoul.plan.tables import ColumnKind, TableDefinition
 
 __all__ = ["PrintSink"]
@@ -33,9 +34,11 @@ class PrintSink:
         """Prints every row."""
         if frame.height == 0:
             return
-        columns = [render_column(column, self._types[column.name]) for column in frame.iter_columns()]
-        before = f"{self._prefix}+I["
-        self._stream.write("".join(f"{before}{', '.join(row)}]\n" for row in zip(*columns, strict=True)))
+        shown = [column for column in frame.iter_columns() if column.name != CHANGE]
+        columns = [render_column(column, self._types[column.name]) for column in shown]
+        marks = [CHANGE_MARKS[change] for change in frame[CHANGE]] if CHANGE in frame.columns else ["+I"] * frame.height
+        rows = zip(marks, *columns, strict=True)
+        self._stream.write("".join(f"{self._prefix}{mark}[{', '.join(row)}]\n" for mark, *row in rows))
 
     def flush(self) -> None:
         """Flushes the stream."""

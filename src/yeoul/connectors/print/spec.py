@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from yeoul.connectors.options import Option, flag
 from yeoul.connectors.spec import ConnectorContext, ConnectorSpec
+from yeoul.plan.changelog import Change
 
 if TYPE_CHECKING:
     from yeoul.engine.contract import Sink
@@ -29,4 +30,5 @@ PRINT = ConnectorSpec(
     options=(IDENTIFIER, STANDARD_ERROR),
     doc="Shows each row in the terminal.",
     make_sink=_make_sink,
+    changes=frozenset(Change),
 )

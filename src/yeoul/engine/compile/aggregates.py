@@ -15,6 +15,9 @@ else is a number or two per group. Partial columns hold standard Arrow types onl
 
 FIRST_VALUE, LAST_VALUE, LISTAGG and ARRAY_AGG follow the order of rows within a frame and of frames in the concat.
 
+Over rows with a weight (+1, or -1 for one that is taken back) counts, sums and means add and subtract; every other
+aggregate keeps its values in a bag (see `bags`), which whoever merges has to settle after step 2.
+
 FILTER and NULLs: rows that do not count are NULL to the aggregate. Over no row, COUNT is 0 and everything else NULL.
 The argument is evaluated inside step 1; an error in it is an EvaluationError out of `agg`.
 """
@@ -23,10 +26,11 @@ from __future__ import annotations
 
 import decimal
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
+from yeoul.engine.compile.bags import BAG, bagged, values_of
 from yeoul.engine.compile.casts import lower_cast
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
@@ -49,12 +53,14 @@ class CompiledAggregate:
         partial: Over rows: the partial columns.
         merge: Over partial columns: the same partial columns.
         final: Over merged partial columns: the output column.
+        bag: The partial column that is a bag, to be settled after each merge; None if there is none.
     """
 
     name: str
     partial: tuple[pl.Expr, ...]
     merge: tuple[pl.Expr, ...]
     final: pl.Expr
+    bag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ class _Job:
     """The argument, NULL in rows that the filter leaves out."""
     keep: pl.Expr | None
     """The filter."""
+    weight: pl.Expr | None = None
+    """+1 or -1 a row; None: every row counts once."""
 
     @property
     def type(self) -> DataType:
@@ -81,6 +89,24 @@ class _Job:
     @property
     def dtype(self) -> pl.DataType:
         return polars_dtype(self.call.type)
+
+    def rows(self) -> pl.Expr:
+        """How many rows the filter leaves."""
+        if self.weight is None:
+            rows = pl.len() if self.keep is None else self.keep.sum()
+        else:
+            rows = (self.weight if self.keep is None else pl.when(self.keep).then(self.weight)).sum()
+        return rows.cast(pl.Int64)
+
+    def values(self) -> pl.Expr:
+        """How many values there are, NULL left out."""
+        if self.weight is None:
+            return self.value.count().cast(pl.Int64)
+        return pl.when(self.value.is_not_null()).then(self.weight).sum().cast(pl.Int64)
+
+    def signed(self, value: pl.Expr) -> pl.Expr:
+        """A value, or its negative where the row is taken back."""
+        return value if self.weight is None else value * self.weight
 
     def part(self, part: str) -> str:
         return f"{self.name}${part}"
@@ -102,13 +128,16 @@ def compiled_aggregates() -> frozenset[str]:
     return frozenset(_COMPILERS)
 
 
-def compile_aggregate(call: AggregateCall, name: str, context: EvaluationContext | None = None) -> CompiledAggregate:
+def compile_aggregate(
+    call: AggregateCall, name: str, context: EvaluationContext | None = None, weight: str | None = None
+) -> CompiledAggregate:
     """Lowers one aggregate.
 
     Args:
         call: Bound, its argument cast as `resolve_aggregate` says.
         name: The output column; partial columns are named after it.
         context: The clock and the session's time zone.
+        weight: The column that says whether a row counts or is taken back; None: every row counts.
 
     Raises:
         UserError: It cannot be computed here.
@@ -130,7 +159,13 @@ def compile_aggregate(call: AggregateCall, name: str, context: EvaluationContext
     value = _argument(call, context)
     if keep is not None and call.args:
         value = pl.when(keep).then(value)
-    return compiler(_Job(call, name, value, keep))
+    job = _Job(call, name, value, keep, None if weight is None else pl.col(weight))
+    return compiler(job) if weight is None or _subtracts(call) else _over_bag(job)
+
+
+def _subtracts(call: AggregateCall) -> bool:
+    """Whether a value can be taken out of what an aggregate keeps."""
+    return call.function in ("count_star", "count", "sum", "sum0", "avg") and not call.distinct
 
 
 def _argument(call: AggregateCall, context: EvaluationContext) -> pl.Expr:
@@ -155,15 +190,15 @@ def _per_row(lowered: pl.Expr, expression: object) -> pl.Expr:
 
 
 def _count_star(job: _Job) -> CompiledAggregate:
-    rows = pl.len() if job.keep is None else job.keep.sum()
-    return job.done({"count": rows.cast(pl.Int64)}, {"count": job.column("count").sum()}, job.column("count"))
+    return job.done({"count": job.rows()}, {"count": job.column("count").sum()}, job.column("count"))
 
 
 def _count(job: _Job) -> CompiledAggregate:
     if job.call.distinct:
         return _over_set(job, lambda values: values.list.len().cast(pl.Int64))
-    rows = pl.len() if job.keep is None and not any(each.type.nullable for each in job.call.args) else job.value.count()
-    return job.done({"count": rows.cast(pl.Int64)}, {"count": job.column("count").sum()}, job.column("count"))
+    always = job.keep is None and not any(each.type.nullable for each in job.call.args)
+    counted = job.rows() if always else job.values()
+    return job.done({"count": counted}, {"count": job.column("count").sum()}, job.column("count"))
 
 
 def _approx_count_distinct(job: _Job) -> CompiledAggregate:
@@ -195,9 +230,9 @@ def _widened(value: pl.Expr, type: DataType) -> pl.Expr:
     return value.cast(pl.Int128) if type.kind is Kind.BIGINT else value.cast(pl.Int64)
 
 
-def _total(value: pl.Expr, type: DataType) -> pl.Expr:
+def _total(value: pl.Expr, type: DataType, signed: Callable[[pl.Expr], pl.Expr] = lambda each: each) -> pl.Expr:
     """The sum; of BIGINTs as DECIMAL(38, 0), which Arrow can hold where it has no 128-bit integer."""
-    total = _widened(value, type).sum()
+    total = signed(_widened(value, type)).sum()
     return total.cast(pl.Decimal(38, 0)) if type.kind is Kind.BIGINT else total
 
 
@@ -209,7 +244,7 @@ def _with_size(job: _Job, partial: dict[str, pl.Expr], merge: dict[str, pl.Expr]
     total = job.column("sum")
     if job.type.kind is not Kind.DECIMAL or (job.type.precision or 38) <= 28:
         return total
-    partial["size"] = job.value.cast(pl.Float64).sum()
+    partial["size"] = job.signed(job.value.cast(pl.Float64)).sum()
     merge["size"] = job.column("size").sum()
     text, span, limit = render_aggregate(job.call), job.call.span, 10.0 ** (38 - (job.type.scale or 0))
 
@@ -255,12 +290,12 @@ def _sum(job: _Job) -> CompiledAggregate:
             return pl.when(values.list.len() > 0).then(_fitted(total, job)).otherwise(empty)
 
         return _over_set(job, of_set)
-    partial = {"sum": _total(job.value, type)}
+    partial = {"sum": _total(job.value, type, job.signed)}
     merge = {"sum": job.column("sum").sum()}
     final = _fitted(_with_size(job, partial, merge), job)
     if job.always or job.call.function == "sum0":
         return job.done(partial, merge, final)
-    partial["count"] = job.value.count().cast(pl.Int64)
+    partial["count"] = job.values()
     merge["count"] = job.column("count").sum()
     return job.done(partial, merge, pl.when(job.column("count") > 0).then(final).otherwise(empty))
 
@@ -272,8 +307,8 @@ def _avg(job: _Job) -> CompiledAggregate:
             job,
             lambda values: _mean(values.list.agg(_total(pl.element(), type)), values.list.len().cast(pl.Int64), job),
         )
-    count = pl.len() if job.always else job.value.count()
-    partial = {"sum": _total(job.value, type), "count": count.cast(pl.Int64)}
+    count = job.rows() if job.always else job.values()
+    partial = {"sum": _total(job.value, type, job.signed), "count": count}
     merge = {"sum": job.column("sum").sum(), "count": job.column("count").sum()}
     return job.done(partial, merge, _mean(_with_size(job, partial, merge), job.column("count"), job))
 
@@ -318,6 +353,45 @@ def _decimal_mean(total: pl.Expr, count: pl.Expr, scale: int) -> pl.Expr:
     return pl.when(tie).then((quotient + step).cast(dtype)).otherwise(quotient)
 
 
+# ---- over rows that can be taken back -------------------------------------------
+
+
+def _over_bag(job: _Job) -> CompiledAggregate:
+    """Keeps the values themselves; the answer is what the aggregate says of those that are left."""
+    assert job.weight is not None
+    keeps_nulls = job.call.function == "array_agg"
+    partial = bagged(job.value, job.weight, job.keep, keeps_nulls=keeps_nulls)
+    name = job.part(BAG)
+    answer = _answer_of_values(job, values_of(pl.col(name)))
+    made = job.done({BAG: partial}, {BAG: pl.col(name).explode().drop_nulls()}, answer)
+    return replace(made, bag=name)
+
+
+def _answer_of_values(job: _Job, values: pl.Expr) -> pl.Expr:
+    """What an aggregate says of a list of values in the order of their arrival."""
+    call = job.call
+    wanted = values.list.unique(maintain_order=True) if call.distinct else values
+    match call.function:
+        case "count" | "approx_count_distinct":
+            return values.list.drop_nulls().list.n_unique().cast(pl.Int64)
+        case "min" | "max":
+            return (values.list.min() if call.function == "min" else values.list.max()).cast(job.dtype)
+        case "first_value" | "last_value":
+            return (wanted.list.first() if call.function == "first_value" else wanted.list.last()).cast(job.dtype)
+        case "sum" | "sum0":
+            empty = pl.lit(0).cast(job.dtype) if call.function == "sum0" else pl.lit(None, dtype=job.dtype)
+            total = _fitted(wanted.list.agg(_total(pl.element(), job.type)), job)
+            return pl.when(wanted.list.len() > 0).then(total).otherwise(empty)
+        case "avg":
+            return _mean(wanted.list.agg(_total(pl.element(), job.type)), wanted.list.len().cast(pl.Int64), job)
+        case "listagg":
+            return pl.when(wanted.list.len() > 0).then(wanted.list.join(_separator(job)))
+        case "array_agg":
+            return pl.when(wanted.list.len() > 0).then(wanted).cast(job.dtype)
+        case _:
+            return _spread_of_values(job, wanted)
+
+
 # ---- extremes and order -----------------------------------------------------
 
 
@@ -338,13 +412,17 @@ def _at_end(job: _Job) -> CompiledAggregate:
     )
 
 
+def _separator(job: _Job) -> str:
+    if len(job.call.args) < 2:
+        return ","
+    given = job.call.args[1]
+    if not isinstance(given, Literal) or not isinstance(given.value, str):
+        raise UserError(f"The separator of {render_aggregate(job.call)} must be a literal", span=job.call.span)
+    return given.value
+
+
 def _listagg(job: _Job) -> CompiledAggregate:
-    separator = ","
-    if len(job.call.args) > 1:
-        given = job.call.args[1]
-        if not isinstance(given, Literal) or not isinstance(given.value, str):
-            raise UserError(f"The separator of {render_aggregate(job.call)} must be a literal", span=job.call.span)
-        separator = given.value
+    separator = _separator(job)
     values, kept = job.value.drop_nulls(), job.column("list").explode().drop_nulls()
     if job.call.distinct:
         values, kept = values.unique(maintain_order=True), kept.unique(maintain_order=True)
@@ -370,25 +448,8 @@ def _array_agg(job: _Job) -> CompiledAggregate:
 
 def _spread(job: _Job) -> CompiledAggregate:
     """Variances and deviations from count, mean and sum of squared deviations, merged as Chan et al. (1979) do."""
-    sample = job.call.function.endswith("_samp")
-    root = job.call.function.startswith("stddev")
-
-    def finished(count: pl.Expr, squares: pl.Expr) -> pl.Expr:
-        divisor = count - 1 if sample else count
-        variance = squares / pl.when(divisor > 0).then(divisor)
-        result = variance.sqrt() if root else variance
-        return lower_cast(
-            result, _DOUBLE, job.call.type, null_on_error=False, text=render_aggregate(job.call), zone="UTC"
-        )
-
     if job.call.distinct:
-        numbers = pl.element().cast(pl.Float64)
-        return _over_set(
-            job,
-            lambda values: finished(
-                values.list.len().cast(pl.Int64), values.list.agg((numbers - numbers.mean()).pow(2).sum())
-            ),
-        )
+        return _over_set(job, lambda values: _spread_of_values(job, values))
     value = job.value.cast(pl.Float64)
     n, mean, squares = job.column("count"), job.column("mean"), job.column("squares")
     whole = n.sum()
@@ -400,8 +461,20 @@ def _spread(job: _Job) -> CompiledAggregate:
             "mean": pl.when(whole > 0).then(centre),
             "squares": (squares + n * (mean - centre).pow(2)).sum(),
         },
-        finished(n, squares),
+        _spread_of(job, n, squares),
     )
+
+
+def _spread_of_values(job: _Job, values: pl.Expr) -> pl.Expr:
+    numbers = pl.element().cast(pl.Float64)
+    return _spread_of(job, values.list.len().cast(pl.Int64), values.list.agg((numbers - numbers.mean()).pow(2).sum()))
+
+
+def _spread_of(job: _Job, count: pl.Expr, squares: pl.Expr) -> pl.Expr:
+    divisor = count - 1 if job.call.function.endswith("_samp") else count
+    variance = squares / pl.when(divisor > 0).then(divisor)
+    result = variance.sqrt() if job.call.function.startswith("stddev") else variance
+    return lower_cast(result, _DOUBLE, job.call.type, null_on_error=False, text=render_aggregate(job.call), zone="UTC")
 
 
 _DOUBLE = DataType(Kind.DOUBLE)

@@ -60,9 +60,10 @@ class Aggregate:
             partial = _grouped(batch.with_columns(same), [pl.col(_ALL)], self._partial)
         return compacted(partial)
 
-    def process_prepared(self, partial: pl.DataFrame) -> None:
+    def process_prepared(self, partial: pl.DataFrame) -> Output:
         """Takes an aggregated batch."""
         self._groups.add(partial)
+        return EMPTY
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
         partial = self.prepare(batch)

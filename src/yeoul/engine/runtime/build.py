@@ -14,13 +14,17 @@ import polars as pl
 from yeoul.engine.compile.aggregates import compile_aggregate
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
+from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.aggregate import Aggregate as AggregateOperator
 from yeoul.engine.operators.assign_watermark import AssignWatermark as WatermarkOperator
 from yeoul.engine.operators.contract import Operator, Stateless
+from yeoul.engine.operators.encode_changes import EncodeChanges, EncodeUpserts
 from yeoul.engine.operators.filter import Filter as FilterOperator
+from yeoul.engine.operators.group_aggregate import GroupAggregate
 from yeoul.engine.operators.limit import Limit as LimitOperator
 from yeoul.engine.operators.project import Project as ProjectOperator
 from yeoul.engine.operators.relabel import Relabel
+from yeoul.engine.operators.settle_changes import SettleChanges as SettleOperator
 from yeoul.engine.operators.time_axis import TimeAxis
 from yeoul.engine.operators.union import Union as UnionOperator
 from yeoul.engine.operators.values import Values as ValuesOperator
@@ -31,6 +35,7 @@ from yeoul.engine.operators.windows import WindowLayout
 from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
 from yeoul.engine.runtime.settings import Settings
 from yeoul.errors import UserError
+from yeoul.plan.changelog import changelog_of, is_updating
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
@@ -40,12 +45,14 @@ from yeoul.plan.nodes import (
     Project,
     Scan,
     Schema,
+    Settle,
     Union,
     Values,
     Window,
     WindowAggregate,
     WindowAssign,
     Write,
+    WriteEncoding,
 )
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition
 from yeoul.plan.types import Kind
@@ -77,7 +84,7 @@ def build(plan: Node, settings: Settings) -> Built:
         UserError: The plan has something that cannot be computed here.
     """
     builder = _Builder(settings)
-    builder.add(plan, None, [])
+    builder.add(plan, None, [] if isinstance(plan, Write) else _encoder(plan))
     pipeline = Pipeline(builder.lanes, builder.stages[::-1], builder.values)
     return Built(pipeline, tuple(builder.scans), plan if isinstance(plan, Write) else None)
 
@@ -104,8 +111,10 @@ class _Builder:
 
     def add(self, node: Node, target: Target, above: list[Stateless]) -> None:
         match node:
-            case Project() | Filter() | WindowAssign() | Write():
+            case Project() | Filter() | WindowAssign():
                 self.add(node.input, target, [self._stateless(node), *above])
+            case Write():
+                self.add(node.input, target, [self._stateless(node), *_encoder(node), *above])
             case AssignWatermark():
                 self._add_timed_lane(node, target, above)
             case Scan():
@@ -113,7 +122,11 @@ class _Builder:
             case Values():
                 self.values.append((ValuesOperator(_literal_rows(node)), self._staged(above, target)))
             case Aggregate():
-                stage = self._stage("GROUP BY", self._aggregate(node), self._staged(above, target))
+                operator = self._group_aggregate(node) if node.updating else self._aggregate(node)
+                stage = self._stage("GROUP BY", operator, self._staged(above, target))
+                self._add_below(stage, [node.input])
+            case Settle():
+                stage = self._stage("SETTLE", SettleOperator(node.schema.names), self._staged(above, target))
                 self._add_below(stage, [node.input])
             case WindowAggregate():
                 stage = self._stage(str(node.window), self._window_aggregate(node), self._staged(above, target))
@@ -197,6 +210,18 @@ class _Builder:
             node.schema.names,
         )
 
+    def _group_aggregate(self, node: Aggregate) -> GroupAggregate:
+        retracts = is_updating(node.input)
+        weight = WEIGHT if retracts else None
+        return GroupAggregate(
+            [(key.name, compile_expression(key.expression, self._context)) for key in node.keys],
+            [compile_aggregate(one.call, one.name, self._context, weight) for one in node.aggregates],
+            node.schema.names,
+            retracts=retracts,
+            clock=self._settings.clock,
+            ttl_ms=self._settings.state_ttl_ms,
+        )
+
     def _window_aggregate(self, node: WindowAggregate) -> WindowOperator:
         return WindowOperator(
             WindowLayout.of(node.window),
@@ -211,6 +236,17 @@ class _Builder:
     def _axis(self, schema: Schema, window: Window) -> TimeAxis:
         is_local = schema[window.time_column].type.kind is Kind.TIMESTAMP_LTZ
         return TimeAxis(self._settings.local_time_zone if is_local else None)
+
+
+def _encoder(plan: Node) -> list[Stateless]:
+    """Returns what turns weights into kinds of change for whoever reads a plan's rows; nothing if rows stand."""
+    changelog = changelog_of(plan)
+    if isinstance(plan, Write) and plan.encoding is WriteEncoding.UPSERT:
+        return [EncodeUpserts(plan.table.primary_key)]
+    if changelog.is_append_only:
+        return []
+    keys = sorted(changelog.keys, key=len)
+    return [EncodeChanges(sorted(keys[0]) if keys else ())]
 
 
 def _judges(target: Target) -> bool:

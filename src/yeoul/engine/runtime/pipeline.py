@@ -18,6 +18,7 @@ from yeoul.engine.contract import WATERMARK, SourceBatch
 from yeoul.engine.operators.aggregate import Aggregate
 from yeoul.engine.operators.assign_watermark import AssignWatermark
 from yeoul.engine.operators.contract import END_OF_TIME, START_OF_TIME, LateRows, Operator, Output, State, Stateless
+from yeoul.engine.operators.group_aggregate import GroupAggregate
 from yeoul.engine.operators.limit import Limit
 from yeoul.engine.operators.relabel import RESERVED
 from yeoul.engine.operators.values import Values
@@ -108,10 +109,10 @@ class Lane:
     idle_timeout_ms: int | None = None
 
     @property
-    def aggregate(self) -> Aggregate | None:
+    def aggregate(self) -> Aggregate | GroupAggregate | None:
         """The aggregate without a window that the lane leads straight into, if it does."""
         operator = self.target[0].operator if self.target else None
-        return operator if isinstance(operator, Aggregate) else None
+        return operator if isinstance(operator, Aggregate | GroupAggregate) else None
 
     @property
     def window(self) -> WindowAggregate | None:
@@ -194,7 +195,9 @@ class Pipeline:
             return effects
         one = self.lanes[lane]
         if one.aggregate is not None and prepared.groups is not None:
-            one.aggregate.process_prepared(prepared.groups)
+            assert one.target is not None
+            stage, _ = one.target
+            self._hand_on(one.aggregate.process_prepared(prepared.groups), stage.parent, effects, stage.name)
         if one.assign is None:
             self._push(one.target, prepared.frame, effects)
             return effects

@@ -28,6 +28,7 @@ class Settings:
         clock: For idleness, CURRENT_TIMESTAMP and progress.
         flush_interval_ms: At the latest after how long what was written is flushed, while the job goes on.
         poll_timeout_ms: How long a source may wait for its first byte before it is asked again.
+        state_ttl_ms: How long state of a query without windows is kept untouched (`table.exec.state.ttl`); None: ever.
     """
 
     parallelism: int = field(default_factory=_processors)
@@ -39,3 +40,4 @@ class Settings:
     clock: Clock = SYSTEM_CLOCK
     flush_interval_ms: int = 1_000
     poll_timeout_ms: int = 500
+    state_ttl_ms: int | None = None

@@ -30,7 +30,7 @@ from yeoul.plan.nodes import (
 )
 from yeoul.plan.types import DataType
 from yeoul.planner.binding.absorption import absorb, window_columns
-from yeoul.planner.binding.boundedness import unbounded_error, unbounded_table
+from yeoul.planner.binding.boundedness import gives_changes
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder
 from yeoul.planner.binding.projections import Item, items_of
@@ -74,6 +74,7 @@ class _Groups:
         columns: Columns of the source that are grouped window properties.
         by_function: Whether TUMBLE_START and its like ask for the window's properties.
         conditions: Predicates over `WINDOW_COLUMNS` that go above the aggregate.
+        updating: Whether groups without a window are given as changes.
     """
 
     source: Relation
@@ -83,6 +84,7 @@ class _Groups:
     columns: Mapping[str, WindowProperty] = field(default_factory=dict)
     by_function: bool = False
     conditions: tuple[Expression, ...] = ()
+    updating: bool = False
     aggregates: dict[AggregateCall, str] = field(default_factory=dict)
     properties: dict[WindowProperty, str] = field(default_factory=dict)
 
@@ -107,8 +109,7 @@ def bind_grouped(context: BindContext, select: exp.Select, source: Relation) -> 
     """Binds a grouped SELECT over its source (FROM and WHERE are done).
 
     Raises:
-        UserError: There is no window to group by and the input never ends, or a column is neither grouped nor
-            aggregated.
+        UserError: A column is neither grouped nor aggregated.
     """
     items = items_of(context, select, source)
     _refuse_stars(context, items)
@@ -150,25 +151,17 @@ def _aggregate(groups: _Groups) -> Aggregate | WindowAggregate:
     fields = [Field(one.name, one.expression.type) for one in keys]
     fields += [Field(one.name, one.call.type) for one in aggregates]
     if groups.window is None:
-        return Aggregate(groups.rows, keys, aggregates, Schema(tuple(fields)))
+        return Aggregate(groups.rows, keys, aggregates, Schema(tuple(fields)), groups.updating)
     fields += [property_field(name, value, groups.time_type) for value, name in groups.properties.items()]
     properties = tuple((name, value) for value, name in groups.properties.items())
     return WindowAggregate(groups.rows, groups.window, keys, aggregates, properties, Schema(tuple(fields)))
 
 
-def distinct(context: BindContext, select: exp.Select, rows: Node) -> Aggregate:
-    """Returns the different rows of a SELECT: its rows grouped by every column.
-
-    Raises:
-        UserError: The input never ends.
-    """
-    table = unbounded_table(rows)
-    if table is not None:
-        at = select.args["distinct"]
-        hint = "Group by the columns within a window: GROUP BY window_start, window_end, ..."
-        raise unbounded_error(context, table, "SELECT DISTINCT", at, hint)
+def distinct(context: BindContext, rows: Node) -> Aggregate:
+    """Returns the different rows of a SELECT: its rows grouped by every column."""
     keys = tuple(Projection(one.name, ColumnRef(one.name, one.type)) for one in rows.schema.fields)
-    return Aggregate(rows, keys, (), Schema(tuple(replace(one, is_rowtime=False) for one in rows.schema.fields)))
+    fields = tuple(replace(one, is_rowtime=False) for one in rows.schema.fields)
+    return Aggregate(rows, keys, (), Schema(fields), gives_changes(rows, context.settings))
 
 
 # --- GROUP BY
@@ -188,7 +181,7 @@ def _groups(context: BindContext, select: exp.Select, source: Relation, items: l
         window = group_window(context, node, source)
         groups = _Groups(source, source.node, window, by_function=True)
     else:
-        groups = _windowed(source, keys) or _unwindowed(context, select, source)
+        groups = _windowed(source, keys) or _unwindowed(context, source)
     for key in keys:
         if not (isinstance(key, ColumnRef) and key.name in groups.columns):
             _add_key(groups, key)
@@ -231,25 +224,9 @@ def _windowed(source: Relation, keys: list[Expression]) -> _Groups | None:
     return _Groups(source, absorbed.node, absorbed.window, columns=grouped, conditions=absorbed.conditions)
 
 
-def _unwindowed(context: BindContext, select: exp.Select, source: Relation) -> _Groups:
-    """Returns the groups of all rows, which have to end."""
-    table = unbounded_table(source.node)
-    if table is None:
-        return _Groups(source, source.node)
-    group = select.args.get("group")
-    at = group or next((node for node in select.find_all(FunctionCall) if is_aggregate(node.this)), select)
-    columns = window_columns(source.node)
-    if not columns:
-        what = "GROUP BY without a window" if group else "Aggregation without a window"
-        raise unbounded_error(context, table, what, at, _WINDOW_HINT)
-    keys = {node.this.name for node in group.expressions if isinstance(node, exp.Column)} if group else set()
-    lacking = [name for name, value in columns.items() if value in _BOUNDARIES and name not in keys]
-    wanted = " and ".join(lacking or ["window_start", "window_end"])
-    raise context.error(
-        f"GROUP BY over a window needs window_start and window_end, it lacks {wanted}",
-        at,
-        hint=f"Add {wanted} to GROUP BY, or the groups would never close",
-    )
+def _unwindowed(context: BindContext, source: Relation) -> _Groups:
+    """Returns the groups of all rows."""
+    return _Groups(source, source.node, updating=gives_changes(source.node, context.settings))
 
 
 def _regrouped(source: Relation, keys: list[Expression]) -> _Groups | None:

@@ -84,7 +84,7 @@ def _count(context: BindContext, limit: exp.Expr) -> int:
 
 def _select(context: BindContext, select: exp.Select) -> Node:
     rows = _selected(context, select)
-    return distinct(context, select, rows) if select.args.get("distinct") is not None else rows
+    return distinct(context, rows) if select.args.get("distinct") is not None else rows
 
 
 def _selected(context: BindContext, select: exp.Select) -> Node:

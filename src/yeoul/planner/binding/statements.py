@@ -10,8 +10,9 @@ from sqlglot import exp
 
 from yeoul.errors import UserError, did_you_mean
 from yeoul.plan import statements
-from yeoul.plan.nodes import Write
+from yeoul.plan.nodes import Node, Write
 from yeoul.plan.tables import ViewDefinition
+from yeoul.planner.binding.changes import with_settled_changes
 from yeoul.planner.binding.context import BindContext
 from yeoul.planner.binding.inserts import bind_insert
 from yeoul.planner.binding.queries import bind_query, bind_view, renamed, unknown_table
@@ -45,7 +46,11 @@ def bind_statement(context: BindContext, node: exp.Expr) -> statements.Statement
     reader = _READERS.get(type(node))
     if reader is not None:
         return reader(context, node)
-    return statements.Select(optimised(bind_query(context, node)))
+    return statements.Select(_query(context, node))
+
+
+def _query(context: BindContext, node: exp.Expr) -> Node:
+    return with_settled_changes(context, optimised(bind_query(context, node)), node)
 
 
 def _create_table(context: BindContext, node: Any) -> statements.Statement:
@@ -71,7 +76,7 @@ def _insert(context: BindContext, node: Any) -> statements.Statement:
 
 
 def _write(context: BindContext, node: InsertSyntax) -> Write:
-    plan = optimised(bind_insert(context, node))
+    plan = with_settled_changes(context, optimised(bind_insert(context, node)), node.this)
     assert isinstance(plan, Write)
     return plan
 
@@ -79,7 +84,7 @@ def _write(context: BindContext, node: InsertSyntax) -> Write:
 def _explain(context: BindContext, node: Any) -> statements.Statement:
     if isinstance(node.this, InsertSyntax):
         return statements.Explain(_write(context, node.this))
-    return statements.Explain(optimised(bind_query(context, node.this)))
+    return statements.Explain(_query(context, node.this))
 
 
 def _set(context: BindContext, node: Any) -> statements.Statement:

@@ -22,6 +22,7 @@ from yeoul.plan.nodes import (
     Projection,
     Scan,
     Schema,
+    Settle,
     Union,
     Values,
     WindowAggregate,
@@ -68,6 +69,8 @@ def _pruned(node: Node, needed: Set[str]) -> Node:
             return _union(node, needed)
         case Limit():
             return replace(node, input=_pruned(node.input, needed))
+        case Settle():
+            return replace(node, input=_pruned(node.input, frozenset(node.schema.names)))
         case Write():
             return replace(node, input=_pruned(node.input, frozenset(node.input.schema.names)))
 

@@ -1,0 +1,67 @@
+"""Weights become kinds of change, for a sink or a caller.
+
+A row that was taken back and the row right behind it that took its place, with the same key, are an update, -U and +U;
+what stands alone is +I or -D. For a sink that is told each key's newest row, only the last change of a key in a batch
+is kept, as +U or -D.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import polars as pl
+
+from yeoul.engine.contract import CHANGE, WEIGHT
+from yeoul.engine.operators.contract import Stateless
+
+__all__ = ["DELETE", "INSERT", "UPDATE_AFTER", "UPDATE_BEFORE", "EncodeChanges", "EncodeUpserts"]
+
+INSERT, UPDATE_BEFORE, UPDATE_AFTER, DELETE = range(4)
+
+
+class EncodeChanges(Stateless):
+    """Gives every change, in `$change`.
+
+    Args:
+        key: Columns that identify a row, as far as they are known; none: neighbours belong together.
+    """
+
+    def __init__(self, key: Collection[str] = ()) -> None:
+        self._key = list(key)
+
+    def transform(self, batch: pl.DataFrame) -> pl.DataFrame:
+        if WEIGHT not in batch.columns:
+            return batch.with_columns(pl.lit(INSERT, dtype=pl.UInt8).alias(CHANGE))
+        weight = pl.col(WEIGHT)
+        same = [pl.col(name).eq_missing(pl.col(name).shift(-1)) for name in self._key]
+        begins = pl.all_horizontal(weight < 0, (weight.shift(-1) > 0).fill_null(False), *same)
+        ends = begins.shift(1, fill_value=False)
+        change = (
+            pl.when(begins)
+            .then(pl.lit(UPDATE_BEFORE, dtype=pl.UInt8))
+            .when(ends)
+            .then(pl.lit(UPDATE_AFTER, dtype=pl.UInt8))
+            .when(weight < 0)
+            .then(pl.lit(DELETE, dtype=pl.UInt8))
+            .otherwise(pl.lit(INSERT, dtype=pl.UInt8))
+        )
+        return batch.with_columns(change.alias(CHANGE)).drop(WEIGHT)
+
+
+class EncodeUpserts(Stateless):
+    """Gives the last change of each key, in `$change`: +U for the row that is, -D where none is left.
+
+    Args:
+        key: Columns that identify a row.
+    """
+
+    def __init__(self, key: Sequence[str]) -> None:
+        self._key = list(key)
+
+    def transform(self, batch: pl.DataFrame) -> pl.DataFrame:
+        if WEIGHT not in batch.columns:
+            return batch.with_columns(pl.lit(UPDATE_AFTER, dtype=pl.UInt8).alias(CHANGE))
+        last = batch.unique(subset=self._key, keep="last", maintain_order=True)
+        deleted = pl.lit(DELETE, dtype=pl.UInt8)
+        change = pl.when(pl.col(WEIGHT) < 0).then(deleted).otherwise(pl.lit(UPDATE_AFTER, dtype=pl.UInt8))
+        return last.with_columns(change.alias(CHANGE)).drop(WEIGHT)

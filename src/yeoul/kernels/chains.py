@@ -1,0 +1,154 @@
+"""Chains of rows: all rows of a key, found by its slot; put in and taken out anywhere in constant time.
+
+A chain is a doubly linked list through arrays: `heads` and `tails` by the key's slot, `nexts` and `previous` by the
+row's. An empty place holds -1. Rows stand in the order in which they were put in. The arrays belong to the caller's
+`Chains`; the kernels only follow them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yeoul.kernels.compilation import kernel
+from yeoul.kernels.machine import load_u64, store_u64
+
+__all__ = ["Chains"]
+
+_LEAST = 1 << 10
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64, int64)")
+def _append(keys, rows, count, heads, tails, nexts, previous, owners):
+    """Puts each row behind the last of its key."""
+    for at in range(count):
+        key, row = load_u64(keys + at * 8), load_u64(rows + at * 8)
+        last = load_u64(tails + key * 8)
+        if last < 0:
+            store_u64(heads + key * 8, row)
+        else:
+            store_u64(nexts + last * 8, row)
+        store_u64(previous + row * 8, last)
+        store_u64(nexts + row * 8, -1)
+        store_u64(tails + key * 8, row)
+        store_u64(owners + row * 8, key)
+    return 0
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64)")
+def _unlink(rows, count, heads, tails, nexts, previous, owners):
+    """Takes rows out of their chains."""
+    for at in range(count):
+        row = load_u64(rows + at * 8)
+        key, after, before = load_u64(owners + row * 8), load_u64(nexts + row * 8), load_u64(previous + row * 8)
+        if before < 0:
+            store_u64(heads + key * 8, after)
+        else:
+            store_u64(nexts + before * 8, after)
+        if after < 0:
+            store_u64(tails + key * 8, before)
+        else:
+            store_u64(previous + after * 8, before)
+    return 0
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64)")
+def _collect(keys, count, heads, nexts, places, rows, room):
+    """Writes each key's rows, with the place of the key among those asked for; returns how many there are in all."""
+    found = 0
+    for at in range(count):
+        key = load_u64(keys + at * 8)
+        row = load_u64(heads + key * 8) if key >= 0 else -1
+        while row >= 0:
+            if found < room:
+                store_u64(places + found * 8, at)
+                store_u64(rows + found * 8, row)
+            found += 1
+            row = load_u64(nexts + row * 8)
+    return found
+
+
+class Chains:
+    """Rows by key, both known by slots.
+
+    Example:
+        >>> chains = Chains()
+        >>> chains.append(np.array([0, 1, 0]), np.array([5, 6, 7]))
+        >>> places, rows = chains.rows_of(np.array([1, 0]))
+        >>> places.tolist(), rows.tolist()
+        ([0, 1, 1], [6, 5, 7])
+        >>> chains.remove(np.array([5]))
+        >>> chains.rows_of(np.array([0]))[1].tolist(), chains.is_empty(np.array([0, 1])).tolist()
+        ([7], [False, False])
+    """
+
+    def __init__(self) -> None:
+        self._heads, self._tails = _none(_LEAST), _none(_LEAST)
+        self._nexts, self._previous, self._owners = _none(_LEAST), _none(_LEAST), _none(_LEAST)
+
+    @property
+    def size_bytes(self) -> int:
+        """What the arrays take."""
+        arrays = (self._heads, self._tails, self._nexts, self._previous, self._owners)
+        return sum(array.nbytes for array in arrays)
+
+    def append(self, keys: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+        """Puts rows that are in no chain behind the last ones of their keys."""
+        if not len(keys):
+            return
+        key_room, row_room = int(keys.max()) + 1, int(rows.max()) + 1
+        self._heads, self._tails = _longer(self._heads, key_room), _longer(self._tails, key_room)
+        self._nexts, self._previous = _longer(self._nexts, row_room), _longer(self._previous, row_room)
+        self._owners = _longer(self._owners, row_room)
+        keys, rows = np.ascontiguousarray(keys, np.int64), np.ascontiguousarray(rows, np.int64)
+        _append(keys.ctypes.data, rows.ctypes.data, len(keys), *self._addresses())
+
+    def remove(self, rows: NDArray[np.int64]) -> None:
+        """Takes rows out of their chains; each stands once."""
+        rows = np.ascontiguousarray(rows, np.int64)
+        _unlink(rows.ctypes.data, len(rows), *self._addresses())
+
+    def owners(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns the keys of rows."""
+        return self._owners[rows]
+
+    def is_empty(self, keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tells which keys have no row."""
+        known = np.where(keys < len(self._heads), keys, -1)
+        return (known < 0) | (self._heads[known] < 0)
+
+    def rows_of(self, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Returns the rows of keys, one key after the other.
+
+        Args:
+            keys: Slots; -1 and slots that never had a row have none.
+
+        Returns:
+            Place among `keys` and row, for each row found.
+        """
+        known = np.ascontiguousarray(np.where(keys < len(self._heads), keys, -1), np.int64)
+        room = 2 * len(known)
+        while True:
+            places, rows = np.empty(room, np.int64), np.empty(room, np.int64)
+            addresses = (self._heads.ctypes.data, self._nexts.ctypes.data, places.ctypes.data, rows.ctypes.data)
+            found = int(_collect(known.ctypes.data, len(known), *addresses, room))
+            if found <= room:
+                return places[:found], rows[:found]
+            room = found
+
+    def _addresses(self) -> tuple[int, int, int, int, int]:
+        arrays = (self._heads, self._tails, self._nexts, self._previous, self._owners)
+        first, second, third, fourth, fifth = (array.ctypes.data for array in arrays)
+        return first, second, third, fourth, fifth
+
+
+def _none(size: int) -> NDArray[np.int64]:
+    return np.full(size, -1, np.int64)
+
+
+def _longer(array: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    if size <= len(array):
+        return array
+    grown = _none(max(size, len(array) * 3 // 2))
+    grown[: len(array)] = array
+    return grown

@@ -1,0 +1,227 @@
+"""From fingerprints to slots: an open-addressing index, the way into keyed state.
+
+A slot is a small number that a key keeps for as long as it lives; accumulators are arrays by slot. The table holds one
+word a place: 0 for never used, -1 for a place whose key is gone, else the upper half of a lane as a tag, and slot + 1.
+Whole fingerprints stand by slot, so a probe that misses by its tag touches nothing else. A freed slot is given to a
+later key. The table grows, and forgets the places of gone keys, before seven tenths of it are taken.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yeoul.kernels.compilation import kernel
+from yeoul.kernels.machine import inlined, load_u32, load_u64, shift_right, store_u8, store_u64
+
+__all__ = ["KeyIndex"]
+
+_LEAST_PLACES = 1 << 10
+_GONE = -1
+_FILL_PERCENT = 70
+
+
+@inlined
+def _entry(high, slot):
+    return (shift_right(high, 32) << 32) | (slot + 1)
+
+
+@inlined
+def _find(table, mask, lows, highs, low, high):
+    """Returns the place of a key, or -1 - the place where it would go."""
+    tag = shift_right(high, 32)
+    place = low & mask
+    free = -1
+    while True:
+        entry = load_u64(table + place * 8)
+        if entry == 0:
+            return -1 - (place if free < 0 else free)
+        if entry == _GONE:
+            if free < 0:
+                free = place
+        elif shift_right(entry, 32) == tag:
+            at = ((entry & 0xFFFFFFFF) - 1) * 8
+            if load_u64(lows + at) == low and load_u64(highs + at) == high:
+                return place
+        place = (place + 1) & mask
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64, int64, int64, int64, int64)")
+def _upsert(table, mask, lows, highs, low, high, count, slots, is_new, free, counts):
+    """Writes each key's slot, giving one to new keys; `counts` is slots in use from the start, free ones, places."""
+    used, free_count, places = load_u64(counts), load_u64(counts + 8), load_u64(counts + 16)
+    for row in range(count):
+        first, second = load_u64(low + row * 8), load_u64(high + row * 8)
+        place = _find(table, mask, lows, highs, first, second)
+        if place >= 0:
+            store_u64(slots + row * 8, (load_u64(table + place * 8) & 0xFFFFFFFF) - 1)
+            store_u8(is_new + row, 0)
+            continue
+        place = -1 - place
+        if free_count > 0:
+            free_count -= 1
+            slot = load_u64(free + free_count * 8)
+        else:
+            slot = used
+            used += 1
+        places += load_u64(table + place * 8) == 0
+        store_u64(table + place * 8, _entry(second, slot))
+        store_u64(lows + slot * 8, first)
+        store_u64(highs + slot * 8, second)
+        store_u64(slots + row * 8, slot)
+        store_u8(is_new + row, 1)
+    store_u64(counts, used)
+    store_u64(counts + 8, free_count)
+    store_u64(counts + 16, places)
+    return 0
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64, int64)")
+def _look_up(table, mask, lows, highs, low, high, count, slots):
+    """Writes each key's slot, -1 where it has none; returns how many have one."""
+    found = 0
+    for row in range(count):
+        place = _find(table, mask, lows, highs, load_u64(low + row * 8), load_u64(high + row * 8))
+        if place >= 0:
+            found += 1
+            store_u64(slots + row * 8, load_u32(table + place * 8) - 1)
+        else:
+            store_u64(slots + row * 8, -1)
+    return found
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64)")
+def _remove(table, mask, lows, highs, slots, count, free):
+    """Takes the keys of slots out and puts the slots behind the free ones; returns how many there were."""
+    removed = 0
+    for row in range(count):
+        slot = load_u64(slots + row * 8)
+        place = _find(table, mask, lows, highs, load_u64(lows + slot * 8), load_u64(highs + slot * 8))
+        if place >= 0 and load_u32(table + place * 8) - 1 == slot:
+            store_u64(table + place * 8, _GONE)
+            store_u64(free + removed * 8, slot)
+            removed += 1
+    return removed
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64)")
+def _rebuild(old, old_places, table, mask, lows, highs):
+    """Puts every living key of a table into a new one; returns how many there are."""
+    living = 0
+    for at in range(old_places):
+        entry = load_u64(old + at * 8)
+        if entry == 0 or entry == _GONE:
+            continue
+        slot = (entry & 0xFFFFFFFF) - 1
+        place = load_u64(lows + slot * 8) & mask
+        while load_u64(table + place * 8) != 0:
+            place = (place + 1) & mask
+        store_u64(table + place * 8, entry)
+        living += 1
+    return living
+
+
+class KeyIndex:
+    """Slots by fingerprint.
+
+    Example:
+        >>> index = KeyIndex()
+        >>> slots, is_new = index.upsert(np.array([7, 8, 7]), np.array([1, 1, 1]))
+        >>> slots.tolist(), is_new.tolist()
+        ([0, 1, 0], [True, True, False])
+        >>> index.remove(np.array([0]))
+        >>> index.find(np.array([7, 8]), np.array([1, 1])).tolist(), len(index)
+        ([-1, 1], 1)
+    """
+
+    def __init__(self) -> None:
+        self._table = np.zeros(_LEAST_PLACES, np.int64)
+        self._lows = np.empty(_LEAST_PLACES, np.int64)
+        self._highs = np.empty(_LEAST_PLACES, np.int64)
+        self._free = np.empty(_LEAST_PLACES, np.int64)
+        self._counts = np.zeros(3, np.int64)
+
+    def __len__(self) -> int:
+        return int(self._counts[0] - self._counts[1])
+
+    @property
+    def slot_count(self) -> int:
+        """How many slots there are, free ones included: every slot is below it."""
+        return int(self._counts[0])
+
+    @property
+    def size_bytes(self) -> int:
+        """What the arrays take."""
+        return sum(array.nbytes for array in (self._table, self._lows, self._highs, self._free))
+
+    def upsert(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Returns each key's slot, and whether the key was not there before; equal keys may repeat."""
+        count = len(low)
+        self._make_room(count)
+        slots, is_new = np.empty(count, np.int64), np.empty(count, np.bool_)
+        arrays = (low, high)
+        given = [np.ascontiguousarray(array, np.int64) for array in arrays]
+        _upsert(
+            *self._addresses(),
+            given[0].ctypes.data,
+            given[1].ctypes.data,
+            count,
+            slots.ctypes.data,
+            is_new.ctypes.data,
+            self._free.ctypes.data,
+            self._counts.ctypes.data,
+        )
+        return slots, is_new
+
+    def find(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns each key's slot, -1 where it has none."""
+        slots = np.empty(len(low), np.int64)
+        given = [np.ascontiguousarray(array, np.int64) for array in (low, high)]
+        _look_up(*self._addresses(), given[0].ctypes.data, given[1].ctypes.data, len(low), slots.ctypes.data)
+        return slots
+
+    def remove(self, slots: NDArray[np.int64]) -> None:
+        """Forgets the keys of slots that are in use; the slots are given to later keys."""
+        slots = np.ascontiguousarray(slots, np.int64)
+        behind = int(self._counts[1])
+        self._free = _with_room(self._free, behind + len(slots))
+        removed = _remove(*self._addresses(), slots.ctypes.data, len(slots), self._free.ctypes.data + behind * 8)
+        self._counts[1] += removed
+
+    def living(self) -> NDArray[np.int64]:
+        """Returns the slots in use, ascending."""
+        in_use = np.ones(self.slot_count, np.bool_)
+        in_use[self._free[: self._counts[1]]] = False
+        return np.flatnonzero(in_use)
+
+    def fingerprints(self, slots: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Returns the two lanes of slots in use."""
+        return self._lows[slots], self._highs[slots]
+
+    def _addresses(self) -> tuple[int, int, int, int]:
+        return self._table.ctypes.data, len(self._table) - 1, self._lows.ctypes.data, self._highs.ctypes.data
+
+    def _make_room(self, count: int) -> None:
+        used, free, places = (int(each) for each in self._counts)
+        needed = used + max(0, count - free)
+        if needed >= 1 << 32:
+            raise MemoryError("a keyed state holds fewer than 2**32 keys")
+        self._lows, self._highs = _with_room(self._lows, needed), _with_room(self._highs, needed)
+        if (places + count) * 100 > len(self._table) * _FILL_PERCENT:
+            self._rebuild(len(self) + count)
+
+    def _rebuild(self, keys: int) -> None:
+        places = _LEAST_PLACES
+        while keys * 100 * 4 > places * _FILL_PERCENT * 3:
+            places *= 2
+        old, self._table = self._table, np.zeros(places, np.int64)
+        self._counts[2] = _rebuild(old.ctypes.data, len(old), *self._addresses())
+
+
+def _with_room(array: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Returns an array of at least `size`, half as long again if it has to grow."""
+    if size <= len(array):
+        return array
+    grown = np.empty(max(size, len(array) * 3 // 2), np.int64)
+    grown[: len(array)] = array
+    return grown

@@ -1,0 +1,146 @@
+"""What becomes of rows that were given out: only new ones, or changes to earlier ones, and what identifies a row.
+
+A stream of changes is a table in motion: `changelog_of` says, for each node of a plan, which kinds of change it gives
+and which columns tell one living row from every other. Between operators a change is a row with a weight, +1 or -1; the
+kinds matter to people and to sinks. Source: Flink's "Dynamic Tables" page, whose short names are used here.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from yeoul.plan.expressions import ColumnRef
+from yeoul.plan.nodes import (
+    Aggregate,
+    AssignWatermark,
+    Filter,
+    Limit,
+    Node,
+    Project,
+    Scan,
+    Settle,
+    Union,
+    Values,
+    WindowAggregate,
+    WindowAssign,
+    Write,
+)
+
+__all__ = ["APPEND_ONLY", "Change", "Changelog", "StateBound", "changelog_of", "is_updating", "state_of"]
+
+
+class Change(enum.Enum):
+    """A kind of change; the value is the short name that EXPLAIN shows."""
+
+    INSERT = "I"
+    UPDATE_BEFORE = "UB"
+    UPDATE_AFTER = "UA"
+    DELETE = "D"
+
+
+APPEND_ONLY = frozenset({Change.INSERT})
+_UPDATES = frozenset({Change.INSERT, Change.UPDATE_BEFORE, Change.UPDATE_AFTER})
+_ALL = frozenset(Change)
+
+
+@dataclass(frozen=True, slots=True)
+class Changelog:
+    """What a node gives.
+
+    Attributes:
+        changes: The kinds of change; always with INSERT.
+        keys: Sets of columns, each of which identifies a living row; an empty set: there is at most one row.
+    """
+
+    changes: frozenset[Change]
+    keys: frozenset[frozenset[str]] = frozenset()
+
+    @property
+    def is_append_only(self) -> bool:
+        """Whether no row is ever changed or taken back."""
+        return self.changes == APPEND_ONLY
+
+    def __str__(self) -> str:
+        return f"[{','.join(one.value for one in Change if one in self.changes)}]"
+
+
+class StateBound(enum.Enum):
+    """What bounds the memory that a node needs."""
+
+    NONE = "none"
+    BOUNDED = "bounded"
+    UNBOUNDED = "unbounded"
+
+
+def changelog_of(node: Node) -> Changelog:
+    """Returns which changes a node gives.
+
+    Example:
+        >>> from yeoul.plan.nodes import Field, Schema
+        >>> from yeoul.plan.types import INT
+        >>> str(changelog_of(Values(((1,),), Schema((Field("a", INT),)))))
+        '[I]'
+    """
+    match node:
+        case Scan() | Values():
+            return Changelog(APPEND_ONLY)
+        case AssignWatermark() | Limit() | Write():
+            return changelog_of(node.input)
+        case Settle():
+            return Changelog(APPEND_ONLY, changelog_of(node.input).keys)
+        case Filter():
+            below = changelog_of(node.input)
+            return below if below.is_append_only else Changelog(_ALL, below.keys)
+        case Project():
+            below = changelog_of(node.input)
+            return Changelog(below.changes, _projected(node, below.keys))
+        case Aggregate():
+            return _aggregate(node)
+        case WindowAggregate():
+            keys = frozenset({*(key.name for key in node.keys), *(name for name, _ in node.properties)})
+            return Changelog(APPEND_ONLY, frozenset({keys}) if node.properties else frozenset())
+        case WindowAssign():
+            return Changelog(changelog_of(node.input).changes)
+        case Union():
+            return Changelog(frozenset().union(*(changelog_of(one).changes for one in node.inputs)))
+
+
+def _aggregate(node: Aggregate) -> Changelog:
+    keys = frozenset({frozenset(key.name for key in node.keys)})
+    below = changelog_of(node.input)
+    if not node.updating or (below.is_append_only and not node.aggregates):
+        return Changelog(APPEND_ONLY, keys)
+    return Changelog(_UPDATES if below.is_append_only else _ALL, keys)
+
+
+def _projected(node: Project, keys: frozenset[frozenset[str]]) -> frozenset[frozenset[str]]:
+    """Returns the keys that are still there, under their new names."""
+    names: dict[str, str] = {}
+    for one in node.projections:
+        if isinstance(one.expression, ColumnRef):
+            names.setdefault(one.expression.name, one.name)
+    return frozenset(frozenset(names[name] for name in key) for key in keys if key <= names.keys())
+
+
+def is_updating(node: Node) -> bool:
+    """Tells whether a node changes rows that it gave before."""
+    return not changelog_of(node).is_append_only
+
+
+def state_of(node: Node) -> tuple[StateBound, str]:
+    """Returns what bounds the memory that a node itself needs, and why; inputs are left out."""
+    match node:
+        case Aggregate() if node.updating and not node.keys:
+            return StateBound.BOUNDED, "one row"
+        case Aggregate():
+            until = "never dropped" if node.updating else "dropped at the end of the input"
+            return (StateBound.UNBOUNDED if node.updating else StateBound.BOUNDED), f"a row for each key, {until}"
+        case WindowAggregate():
+            return StateBound.BOUNDED, "a row for each key of each open window"
+        case AssignWatermark():
+            return StateBound.BOUNDED, "a watermark for each split"
+        case Settle():
+            return StateBound.BOUNDED, "the rows of the result, until the end of the input"
+        case _:
+            return StateBound.NONE, ""

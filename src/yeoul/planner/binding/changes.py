@@ -1,0 +1,137 @@
+"""Whether whoever reads a plan's rows can take changes: sinks, callers, and nodes that need rows to stand.
+
+Over input that ends, rows that change on the way are settled: the reader gets, at the end, those that are left. Over
+input that never ends the changes themselves are handed on, and a reader that cannot take them is an error here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from sqlglot import exp
+
+from yeoul.plan.changelog import Change, StateBound, changelog_of, state_of
+from yeoul.plan.nodes import (
+    Aggregate,
+    Limit,
+    Node,
+    Settle,
+    WindowAggregate,
+    WindowAssign,
+    Write,
+    WriteEncoding,
+    inputs_of,
+    walk,
+)
+from yeoul.planner.binding.boundedness import gives_changes, unbounded_table
+from yeoul.planner.binding.context import BindContext
+
+__all__ = ["STATE_SETTING", "with_settled_changes"]
+
+STATE_SETTING = "table.exec.state.unbounded"
+_ENDING = "Bound its tables ('scan.bounded.mode' = 'latest-offset'), or group within a window"
+
+
+def with_settled_changes(context: BindContext, plan: Node, at: exp.Expr) -> Node:
+    """Returns a plan whose reader can take what it gives.
+
+    Raises:
+        UserError: It gives changes that the sink, or a node, cannot take; or its state has no bound and the session
+            refuses such plans.
+    """
+    if context.settings.get(STATE_SETTING) == "refuse":
+        _refuse_unbounded(context, plan, at)
+    _check_inputs(context, plan, at)
+    if isinstance(plan, Write):
+        return _written(context, plan, at)
+    settles = not changelog_of(plan).is_append_only and not gives_changes(plan, context.settings)
+    return Settle(plan) if settles else plan
+
+
+def _written(context: BindContext, plan: Write, at: exp.Expr) -> Write:
+    from yeoul.connectors.registry import connector_of
+
+    takes, gives = connector_of(plan.options).changes, changelog_of(plan)
+    if Change.UPDATE_AFTER in takes and Change.UPDATE_BEFORE not in takes:
+        if not gives.is_append_only:
+            _check_keys(context, plan, at)
+        return replace(plan, encoding=WriteEncoding.UPSERT)
+    if gives.is_append_only:
+        return plan
+    if takes >= gives.changes:
+        return replace(plan, encoding=WriteEncoding.CHANGES)
+    if not gives_changes(plan, context.settings):
+        return replace(plan, input=Settle(plan.input))
+    raise context.error(
+        f"Table {plan.table.name!r} takes new rows only, and the query changes rows that it gave before:"
+        f" {_culprit(plan)} gives {changelog_of(plan)}",
+        at,
+        hint=f"{_ENDING}, or write to a table that takes changes ('connector' = 'print', ...)",
+    )
+
+
+def _check_inputs(context: BindContext, plan: Node, at: exp.Expr) -> None:
+    for node in walk(plan):
+        if isinstance(node, WindowAggregate | WindowAssign | Limit):
+            below = inputs_of(node)[0]
+            if not changelog_of(below).is_append_only:
+                raise context.error(
+                    f"{_name(node)} cannot take changes: {_culprit(below)} below it gives {changelog_of(below)}",
+                    at,
+                    hint="Put the window below what changes rows, or leave it out",
+                )
+
+
+def _check_keys(context: BindContext, write: Write, at: exp.Expr) -> None:
+    """The sink keeps one row for each of its keys: each row of the query must be told by these, too."""
+    key = frozenset(write.table.primary_key)
+    keys = changelog_of(write).keys
+    if any(one <= key for one in keys):
+        return
+    shown = " or ".join(f"({', '.join(sorted(one))})" for one in keys) or "none that is known"
+    raise context.error(
+        f"Table {write.table.name!r} keeps one row for each ({', '.join(write.table.primary_key)}),"
+        f" the query's rows are told apart by {shown}",
+        at,
+        hint="Declare the query's key as PRIMARY KEY, or group by the table's key",
+    )
+
+
+def _refuse_unbounded(context: BindContext, plan: Node, at: exp.Expr) -> None:
+    for node in walk(plan):
+        bound, why = state_of(node)
+        if bound is StateBound.UNBOUNDED and unbounded_table(node) is not None and not _has_ttl(context):
+            raise context.error(
+                f"The state of {_name(node)} has no bound ({why}), and {STATE_SETTING!r} is 'refuse'",
+                at,
+                hint="Group within a window, or set 'table.exec.state.ttl'",
+            )
+
+
+def _has_ttl(context: BindContext) -> bool:
+    return context.settings.get("table.exec.state.ttl", "0") not in ("", "0", "0 ms", "0 s")
+
+
+def _culprit(node: Node) -> str:
+    """Names the lowest node that changes rows."""
+    return next(_names_of_updating(node), _name(node))
+
+
+def _names_of_updating(node: Node) -> Iterator[str]:
+    for one in walk(node):
+        below = inputs_of(one)
+        if not changelog_of(one).is_append_only and all(changelog_of(each).is_append_only for each in below):
+            yield _name(one)
+
+
+def _name(node: Node) -> str:
+    match node:
+        case Aggregate():
+            return "GROUP BY"
+        case WindowAggregate() | WindowAssign():
+            return str(node.window.kind.value)
+        case Limit():
+            return "LIMIT"
+        case _:
+            return type(node).__name__

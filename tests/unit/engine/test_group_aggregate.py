@@ -1,0 +1,137 @@
+"""The aggregate that gives changes: however its input is cut, what it gave adds up to DuckDB's answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import duckdb
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from yeoul.clock import SYSTEM_CLOCK, Clock, ManualClock
+from yeoul.engine.compile.aggregates import compile_aggregate
+from yeoul.engine.contract import WEIGHT
+from yeoul.engine.operators.group_aggregate import GroupAggregate
+from yeoul.plan.expressions import AggregateCall, ColumnRef, Literal
+from yeoul.plan.types import BIGINT, DOUBLE, STRING, DataType, Kind
+
+N, X, S = ColumnRef("n", BIGINT), ColumnRef("x", DOUBLE), ColumnRef("s", STRING)
+CALLS = {
+    "count": (AggregateCall("count_star", (), BIGINT.not_null()), "count(*)"),
+    "known": (AggregateCall("count", (N,), BIGINT.not_null()), "count(n)"),
+    "total": (AggregateCall("sum", (N,), BIGINT), "sum(n)::bigint"),
+    "exact": (AggregateCall("sum", (X,), DOUBLE), "sum(x)"),
+    "least": (AggregateCall("min", (S,), STRING), "min(s)"),
+    "most": (AggregateCall("max", (N,), BIGINT), "max(n)"),
+    "kinds": (AggregateCall("count", (S,), BIGINT.not_null(), distinct=True), "count(distinct s)"),
+    "some": (
+        AggregateCall("count_star", (), BIGINT.not_null(), filter=ColumnRef("b", DataType(Kind.BOOLEAN))),
+        "count(*) filter (where b)",
+    ),
+}
+SCHEMA = {"k": pl.String, "n": pl.Int64, "x": pl.Float64, "s": pl.String, "b": pl.Boolean, WEIGHT: pl.Int64}
+ROW = st.tuples(
+    st.sampled_from(["a", "b", None, "a key that is longer than twelve bytes"]),
+    st.one_of(st.none(), st.integers(-3, 3)),
+    st.sampled_from([None, 0.5, -1.25, 8.0]),
+    st.sampled_from([None, "u", "v", "w"]),
+    st.sampled_from([None, True, False]),
+)
+
+
+def operator(
+    *, retracts: bool, keys: tuple[str, ...] = ("k",), clock: Clock = SYSTEM_CLOCK, ttl_ms: int | None = None
+) -> GroupAggregate:
+    weight = WEIGHT if retracts else None
+    compiled = [compile_aggregate(call, name, None, weight) for name, (call, _) in CALLS.items()]
+    named = [(key, pl.col(key)) for key in keys]
+    return GroupAggregate(named, compiled, [*keys, *CALLS], retracts=retracts, clock=clock, ttl_ms=ttl_ms)
+
+
+def plain(*rows: tuple) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema={name: SCHEMA[name] for name in "knxsb"}, orient="row")
+
+
+def expected(rows: list[tuple], keys: tuple[str, ...]) -> Counter:
+    frame = pl.DataFrame(rows, schema={name: SCHEMA[name] for name in "knxsb"}, orient="row")  # noqa: F841
+    columns = ", ".join([*keys, *(text for _, text in CALLS.values())])
+    grouped = f"group by {', '.join(keys)}" if keys else "having count(*) > 0"
+    return Counter(duckdb.sql(f"select {columns} from frame {grouped}").fetchall())
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[tuple[tuple, int]]:
+    """Rows that come and, some of them, go again; never before they came."""
+    living: list[tuple] = []
+    history: list[tuple[tuple, int]] = []
+    for row in draw(st.lists(ROW, max_size=30)):
+        history.append((row, 1))
+        living.append(row)
+        if draw(st.booleans()):
+            gone = living.pop(draw(st.integers(0, len(living) - 1)))
+            history.append((gone, -1))
+    return history
+
+
+@given(histories(), st.booleans(), st.data())
+@settings(max_examples=250, deadline=None)
+def test_changes_add_up_to_the_batch_answer(history, has_key, data):
+    keys = ("k",) if has_key else ()
+    retracts = any(weight < 0 for _, weight in history)
+    table: Counter = Counter()
+    running = operator(retracts=retracts, keys=keys)
+    left = list(history)
+    while left:
+        size = data.draw(st.integers(1, len(left)))
+        rows, left = left[:size], left[size:]
+        frame = pl.DataFrame([(*row, weight) for row, weight in rows], schema=SCHEMA, orient="row")
+        for given_out in running.process(0, frame if retracts else frame.drop(WEIGHT)).batches:
+            for *values, weight in given_out.rows():
+                table[tuple(values)] += weight
+                assert table[tuple(values)] in (0, 1), "what was given before is taken back, and nothing else"
+        if data.draw(st.booleans()):
+            state, running = running.snapshot(), operator(retracts=retracts, keys=keys)
+            running.restore(state)
+    living: Counter = Counter()
+    for row, weight in history:
+        living[row] += weight
+    assert +table == expected(list(living.elements()), keys)
+
+
+def test_an_update_is_what_was_and_right_behind_what_is():
+    running = operator(retracts=False)
+    rows = plain(("a", 1, None, "u", True), ("b", 2, None, "v", None))
+    running.process(0, rows)
+    (changes,) = running.process(0, rows).batches
+    assert changes.select("k", "count", WEIGHT).rows() == [("a", 1, -1), ("a", 2, 1), ("b", 1, -1), ("b", 2, 1)]
+
+
+def test_a_group_that_stays_the_same_is_not_given_again():
+    call = AggregateCall("max", (N,), BIGINT)
+    compiled = [compile_aggregate(call, "m")]
+    running = GroupAggregate([("k", pl.col("k"))], compiled, ["k", "m"], retracts=False, clock=SYSTEM_CLOCK)
+    assert len(running.process(0, pl.DataFrame({"k": [1], "n": [5]})).batches) == 1
+    assert running.process(0, pl.DataFrame({"k": [1], "n": [4]})).batches == ()
+
+
+def test_an_untouched_group_is_forgotten_after_its_time_to_live():
+    clock = ManualClock()
+    running = operator(retracts=False, clock=clock, ttl_ms=1_000)
+    running.process(0, plain(("a", 1, None, "u", True)))
+    clock.advance_ms(2_000)
+    (changes,) = running.process(0, plain(("a", 1, None, "u", True))).batches
+    assert changes.select("k", "count", WEIGHT).rows() == [("a", 1, 1)]
+
+
+def test_listagg_and_last_value_forget_what_is_taken_back():
+    calls = {
+        "all": AggregateCall("listagg", (S, Literal("-", STRING)), STRING),
+        "last": AggregateCall("last_value", (S,), STRING),
+        "first": AggregateCall("first_value", (S,), STRING),
+    }
+    compiled = [compile_aggregate(call, name, None, WEIGHT) for name, call in calls.items()]
+    running = GroupAggregate([], compiled, list(calls), retracts=True, clock=SYSTEM_CLOCK)
+    running.process(0, pl.DataFrame({"s": ["a", "b", "c"], WEIGHT: [1, 1, 1]}))
+    (changes,) = running.process(0, pl.DataFrame({"s": ["c", "a"], WEIGHT: [-1, -1]})).batches
+    assert changes.rows() == [("a-b-c", "c", "a", -1), ("b", "b", "b", 1)]
