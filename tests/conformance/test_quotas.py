@@ -122,7 +122,7 @@ def test_a_consumer_beyond_its_quota_gets_everything_later(own_broker: Broker) -
     producer = Producer(servers)
     for _ in range(12):
         producer.produce("t", b"x" * 100_000, partition=0)
-    assert producer.flush(20) == 0
+        assert producer.flush(20) == 0
     alter(own_broker, {"client-id": "greedy"}, consumer_byte_rate=100_000.0)
     consumer = Consumer({**servers, "group.id": "g", "client.id": "greedy", "max.partition.fetch.bytes": 120_000})
     consumer.assign([TopicPartition("t", 0, 0)])

@@ -15,7 +15,6 @@ from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from yeoul.broker.call import Call, Handler
-from yeoul.broker.certificate_names import name_by_rules, subject_name
 from yeoul.broker.listeners import Listener
 from yeoul.broker.quotas import REQUESTS
 from yeoul.broker.security.gate import LARGEST_LOGIN_FRAME_BYTES, Gate
@@ -400,4 +399,6 @@ def _certificate_name(transport: asyncio.BaseTransport, listener: Listener) -> s
     certificate = encrypted.getpeercert(True) if encrypted is not None else None
     if not certificate or listener.tls is None:
         return ""
+    from yeoul.broker.certificate_names import name_by_rules, subject_name
+
     return name_by_rules(listener.tls.name_rules, subject_name(certificate))

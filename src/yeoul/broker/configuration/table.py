@@ -8,8 +8,8 @@ Source: https://kafka.apache.org/documentation/#brokerconfigs; names that begin 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from yeoul.errors import UserError
 
@@ -19,8 +19,7 @@ Reader = Callable[[str], object]
 _NO_BOUND = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One name.
 
     Attributes:
