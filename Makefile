@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check bench lock clean help
+.PHONY: demo test check bench soak lock clean help
 
 help:           ## what can be run
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -23,6 +23,9 @@ check: $(READY) ## style, types and the layer contract
 
 bench: $(READY) ## speed, as ratios within one run
 	$(BIN)/python -m bench $(ARGS)
+
+soak: $(READY)   ## consistency while the broker is killed, stopped and cut off; ARGS="--minutes 10 --seed 7"
+	$(BIN)/python -m soak $(ARGS)
 
 $(READY): pyproject.toml requirements/dev.lock requirements/tools.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -10,7 +10,6 @@ import dataclasses
 import datetime
 import importlib
 import io
-import pkgutil
 import uuid
 
 import pytest
@@ -19,20 +18,13 @@ from hypothesis import strategies as st
 from kio.schema.errors import ErrorCode as KioErrorCode
 from kio.serial import entity_reader, entity_writer
 
-import yeoul.wire.messages
 from yeoul.wire.errors import ErrorCode
 from yeoul.wire.schema import ZERO_UUID, Api, Field, Message
 
+from .random_messages import all_apis
+
 FINITE = {"b": 8, "h": 16, "i": 32, "q": 64}
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-
-
-def all_apis() -> list[Api[Message, Message]]:
-    modules = [
-        importlib.import_module(f"yeoul.wire.messages.{module.name}")
-        for module in pkgutil.iter_modules(yeoul.wire.messages.__path__)
-    ]
-    return [value for module in modules for value in vars(module).values() if isinstance(value, Api)]
 
 
 APIS = all_apis()
