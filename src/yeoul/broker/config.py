@@ -69,6 +69,16 @@ class BrokerConfig:
         num_partitions: Partitions of a topic that is created without saying how many (`num.partitions`).
         auto_create_topics: Whether asking for an unknown topic creates it (`auto.create.topics.enable`).
         group_initial_rebalance_delay_ms: How long a new group waits for more members before its first assignment.
+        group_min_session_timeout_ms: The shortest session of a classic group's member (`group.min.session.timeout.ms`).
+        group_max_session_timeout_ms: The longest one (`group.max.session.timeout.ms`).
+        group_max_size: The most members of a classic group (`group.max.size`).
+        group_consumer_session_timeout_ms: How long a member of a consumer group may be silent
+            (`group.consumer.session.timeout.ms`).
+        group_consumer_heartbeat_interval_ms: How often such members come (`group.consumer.heartbeat.interval.ms`).
+        group_consumer_max_size: The most members of a consumer group (`group.consumer.max.size`).
+        group_consumer_assignors: What they may ask for, the broker's choice first (`group.consumer.assignors`).
+        offsets_retention_minutes: How long committed offsets outlive their use (`offsets.retention.minutes`).
+        offsets_retention_check_interval_ms: How often that is looked at (`offsets.retention.check.interval.ms`).
         transaction_max_timeout_ms: The longest time-out of a transaction (`transaction.max.timeout.ms`).
         authorize: Whether access control lists decide what a peer may do (`authorizer.class.name`); None for just when
             some listener makes its peers prove who they are.
@@ -102,6 +112,15 @@ class BrokerConfig:
     num_partitions: int = 1
     auto_create_topics: bool = True
     group_initial_rebalance_delay_ms: int = 100
+    group_min_session_timeout_ms: int = 6_000
+    group_max_session_timeout_ms: int = 1_800_000
+    group_max_size: int = (1 << 31) - 1
+    group_consumer_session_timeout_ms: int = 45_000
+    group_consumer_heartbeat_interval_ms: int = 500
+    group_consumer_max_size: int = (1 << 31) - 1
+    group_consumer_assignors: tuple[str, ...] = ("uniform", "range")
+    offsets_retention_minutes: int = 10_080
+    offsets_retention_check_interval_ms: int = 600_000
     transaction_max_timeout_ms: int = 900_000
     authorize: bool | None = None
     super_users: tuple[str, ...] = ()

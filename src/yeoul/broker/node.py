@@ -139,6 +139,7 @@ class Node:
         """
         self.check_partition_room(partition_count)
         topic = self.log.create_topic(name, partition_count, entries)
+        self.groups.topics_changed()
         _log.info("Created topic %s with %d partitions", name, partition_count)
         return topic
 

@@ -18,7 +18,9 @@ from yeoul.broker.buffers import BufferStore
 from yeoul.broker.config import BrokerConfig
 from yeoul.broker.connection import Connection
 from yeoul.broker.group_driver import GroupDriver
-from yeoul.broker.groups.coordinator import Coordinator, GroupConfig
+from yeoul.broker.groups.config import GroupConfig
+from yeoul.broker.groups.consumer.group import ConsumerGroupConfig
+from yeoul.broker.groups.coordinator import Coordinator
 from yeoul.broker.listeners import Listener
 from yeoul.broker.listening import Door, open_door
 from yeoul.broker.node import Node
@@ -68,8 +70,7 @@ class Server:
     ) -> None:
         self.loop = loop
         self._log = _open_log(config, loop, on_fatal, clock)
-        limits = GroupConfig(initial_rebalance_delay_ms=config.group_initial_rebalance_delay_ms)
-        self._groups = GroupDriver(Coordinator(limits), self._log, clock, loop)
+        self._groups = GroupDriver(Coordinator(_group_config(config)), self._log, clock, loop)
         self._groups.replay()
         bounds = TransactionConfig(max_timeout_ms=config.transaction_max_timeout_ms)
         transactions = TransactionCoordinator(self._log.allocate_producer_id, bounds)
@@ -224,3 +225,20 @@ def _open_log(
             f"Cannot use the data directory {str(config.data_dir)!r}: {error.strerror or error}",
             hint="Choose a directory that you may write to with --data-dir",
         ) from error
+
+
+def _group_config(config: BrokerConfig) -> GroupConfig:
+    return GroupConfig(
+        min_session_timeout_ms=config.group_min_session_timeout_ms,
+        max_session_timeout_ms=config.group_max_session_timeout_ms,
+        max_size=config.group_max_size,
+        initial_rebalance_delay_ms=config.group_initial_rebalance_delay_ms,
+        offsets_retention_ms=config.offsets_retention_minutes * 60_000,
+        offsets_check_interval_ms=config.offsets_retention_check_interval_ms,
+        consumer=ConsumerGroupConfig(
+            session_timeout_ms=config.group_consumer_session_timeout_ms,
+            heartbeat_interval_ms=config.group_consumer_heartbeat_interval_ms,
+            max_size=config.group_consumer_max_size,
+            assignors=config.group_consumer_assignors,
+        ),
+    )

@@ -159,6 +159,8 @@ def parse_properties(given: list[str] | None, option: str = "--property") -> dic
     for text in given or ():
         key, separator, value = text.partition("=")
         if not separator or not key.strip():
-            raise UserError(f"{option} expects KEY=VALUE, got {text!r}")
+            raise UserError(
+                f"{option} expects KEY=VALUE, got {text!r}", hint="Write name, '=' and value without spaces between."
+            )
         properties[key.strip()] = value
     return properties

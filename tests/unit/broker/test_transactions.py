@@ -375,5 +375,8 @@ def test_transactions_and_producers_are_described(bench: Bench) -> None:
 
 def test_the_feature_that_negotiates_the_newer_protocol_is_told(bench: Bench) -> None:
     told = bench.ask(API_VERSIONS, 3, ApiVersionsRequest(client_software_name="c", client_software_version="1"))
-    assert [(each.name, each.max_version_level) for each in told.finalized_features] == [("transaction.version", 2)]
+    assert [(each.name, each.max_version_level) for each in told.finalized_features] == [
+        ("group.version", 1),
+        ("transaction.version", 2),
+    ]
     assert told.finalized_features_epoch >= 0

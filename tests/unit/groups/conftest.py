@@ -6,6 +6,16 @@ from collections.abc import Mapping
 
 import pytest
 
+from yeoul.broker.groups.classic.messages import (
+    HeartbeatRequest,
+    JoinReply,
+    JoinRequest,
+    LeaveReply,
+    LeaveRequest,
+    LeavingMember,
+    SyncReply,
+    SyncRequest,
+)
 from yeoul.broker.groups.coordinator import Coordinator, GroupConfig
 from yeoul.broker.groups.messages import (
     CommitReply,
@@ -14,18 +24,10 @@ from yeoul.broker.groups.messages import (
     DeleteGroupReply,
     DeleteGroupRequest,
     Effect,
-    HeartbeatRequest,
-    JoinReply,
-    JoinRequest,
     KeyValue,
-    LeaveReply,
-    LeaveRequest,
-    LeavingMember,
     Reply,
     ReplyBody,
     Store,
-    SyncReply,
-    SyncRequest,
     TopicPartition,
 )
 from yeoul.wire.errors import ErrorCode
@@ -140,10 +142,11 @@ class Desk:
         generation: int = -1,
         group: str = "g",
         metadata: str = "",
+        knows_epochs: bool = True,
     ) -> int:
         number = self.next()
         taken = {partition: CommittedOffset(offset, 0, metadata, self.now_ms) for partition, offset in offsets.items()}
-        request = CommitRequest(number, group, generation, member_id, None, taken)
+        request = CommitRequest(number, group, generation, member_id, None, taken, knows_epochs=knows_epochs)
         self.take(self.coordinator.handle(request, self.now_ms))
         return number
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from yeoul.broker.groups.classic.messages import LeavingMember
 from yeoul.broker.groups.coordinator import Coordinator
-from yeoul.broker.groups.messages import CommitReply, CommittedOffset, DeleteOffsetsRequest, LeavingMember
+from yeoul.broker.groups.messages import CommitReply, CommittedOffset, DeleteOffsetsRequest
 from yeoul.broker.groups.records import (
     GroupValue,
     MemberValue,
@@ -44,7 +45,8 @@ def test_a_commit_that_could_not_be_stored_changes_nothing(desk: Desk) -> None:
 
 def test_who_may_commit(desk: Desk) -> None:
     assert desk.commit({("t", 0): 1}, group="") == {ErrorCode.INVALID_GROUP_ID}
-    assert desk.commit({("t", 0): 1}, generation=3, member_id="x") == {ErrorCode.ILLEGAL_GENERATION}
+    assert desk.commit({("t", 0): 1}, generation=3, member_id="x") == {ErrorCode.GROUP_ID_NOT_FOUND}
+    assert desk.commit({("t", 0): 1}, generation=3, member_id="x", knows_epochs=False) == {ErrorCode.ILLEGAL_GENERATION}
     assert desk.commit({("t", 0): 1}) == {ErrorCode.NONE}
     leader, _, generation = desk.stable_pair()
     assert desk.commit({("t", 0): 2}) == {ErrorCode.UNKNOWN_MEMBER_ID}
@@ -175,7 +177,7 @@ def test_older_and_flexible_offset_values_are_read() -> None:
 
 def test_keys_of_newer_kinds_of_groups_are_skipped() -> None:
     coordinator = Coordinator()
-    coordinator.replay(struct.pack(">h", 3) + b"\x00\x01g", b"whatever")
+    coordinator.replay(struct.pack(">h", 9) + b"\x00\x01g", b"whatever")
     coordinator.finish_replay(0)
     assert coordinator.list_groups() == []
     with pytest.raises(PeerError, match="damaged at byte 2 of 3"):
@@ -242,9 +244,12 @@ def test_any_course_of_events_answers_everybody_and_replays_to_what_was_stored(
     assert snapshot.fetch_offsets("g") == desk.coordinator.fetch_offsets("g")
     if desk.state() == "Stable":
         assert snapshot.describe_group("g") == desk.coordinator.describe_group("g")
-    # Nobody sends anything any more: every session ends, every request is answered, no timer is left.
+    # Nobody sends anything any more: every session ends, every request is answered.
     desk.advance(10_000_000)
     assert all(desk.answered(number) for number in asked)
-    assert desk.coordinator.next_deadline_ms() is None
     assert desk.state() in ("Empty", "Dead")
     assert desk.replayed().list_groups() == desk.coordinator.list_groups()
+    # In the end nobody remembers the group, and no timer is left.
+    desk.advance(8 * 86_400_000)
+    assert desk.coordinator.list_groups() == desk.replayed().list_groups() == []
+    assert desk.coordinator.next_deadline_ms() is None

@@ -1,18 +1,18 @@
 """The records of `__consumer_offsets`, in Kafka's own format, so that Kafka's tools can read ours and we theirs.
 
 Offset commits have key version 1 and are written with value version 3; group metadata has key version 2 and is written
-with value version 3. Older values, and version 4, which is flexible, are read too. Keys of other versions (newer kinds
-of groups) are skipped.
+with value version 3. Older values, and version 4, which is flexible, are read too. What groups of the consumer protocol
+store is in `consumer.records`; keys of other versions are skipped.
 
 Source: Apache Kafka's OffsetCommitKey/Value.json and GroupMetadataKey/Value.json.
 """
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 
 from yeoul.broker.groups.messages import CommittedOffset
+from yeoul.broker.groups.record_format import Reader, Writer
 from yeoul.errors import PeerError
 
 __all__ = [
@@ -71,24 +71,16 @@ class GroupValue:
     members: tuple[MemberValue, ...]
 
 
-def _string(value: str | None) -> bytes:
-    if value is None:
-        return b"\xff\xff"
-    encoded = value.encode()
-    return struct.pack(">h", len(encoded)) + encoded
-
-
-def _bytes(value: bytes) -> bytes:
-    return struct.pack(">i", len(value)) + value
-
-
 def encode_offset_key(key: OffsetKey) -> bytes:
     """Example:
     >>> decode_key(encode_offset_key(OffsetKey("g", "t", 3)))
     OffsetKey(group_id='g', topic='t', partition=3)
     """
-    head = struct.pack(">h", _OFFSET_KEY_VERSION)
-    return head + _string(key.group_id) + _string(key.topic) + struct.pack(">i", key.partition)
+    writer = _writer(_OFFSET_KEY_VERSION)
+    writer.string(key.group_id)
+    writer.string(key.topic)
+    writer.number(">i", key.partition)
+    return writer.done()
 
 
 def encode_offset_value(value: CommittedOffset) -> bytes:
@@ -96,12 +88,17 @@ def encode_offset_value(value: CommittedOffset) -> bytes:
     >>> decode_offset_value(encode_offset_value(CommittedOffset(7, 0, "m", 9)))
     CommittedOffset(offset=7, leader_epoch=0, metadata='m', commit_timestamp_ms=9)
     """
-    head = struct.pack(">hqi", _VALUE_VERSION, value.offset, value.leader_epoch)
-    return head + _string(value.metadata) + struct.pack(">q", value.commit_timestamp_ms)
+    writer = _writer(_VALUE_VERSION)
+    writer.number(">qi", value.offset, value.leader_epoch)
+    writer.string(value.metadata)
+    writer.number(">q", value.commit_timestamp_ms)
+    return writer.done()
 
 
 def encode_group_key(key: GroupKey) -> bytes:
-    return struct.pack(">h", _GROUP_KEY_VERSION) + _string(key.group_id)
+    writer = _writer(_GROUP_KEY_VERSION)
+    writer.string(key.group_id)
+    return writer.done()
 
 
 def encode_group_value(value: GroupValue) -> bytes:
@@ -110,88 +107,28 @@ def encode_group_value(value: GroupValue) -> bytes:
     >>> decode_group_value(encode_group_value(group)) == group
     True
     """
-    pieces = [
-        struct.pack(">h", _VALUE_VERSION),
-        _string(value.protocol_type),
-        struct.pack(">i", value.generation_id),
-        _string(value.protocol_name),
-        _string(value.leader),
-        struct.pack(">qi", value.state_timestamp_ms, len(value.members)),
-    ]
+    writer = _writer(_VALUE_VERSION)
+    writer.string(value.protocol_type)
+    writer.number(">i", value.generation_id)
+    writer.string(value.protocol_name)
+    writer.string(value.leader)
+    writer.number(">q", value.state_timestamp_ms)
+    writer.count(len(value.members))
     for member in value.members:
-        pieces += (
-            _string(member.member_id),
-            _string(member.group_instance_id),
-            _string(member.client_id),
-            _string(member.client_host),
-            struct.pack(">ii", member.rebalance_timeout_ms, member.session_timeout_ms),
-            _bytes(member.subscription),
-            _bytes(member.assignment),
-        )
-    return b"".join(pieces)
+        writer.string(member.member_id)
+        writer.string(member.group_instance_id)
+        writer.string(member.client_id)
+        writer.string(member.client_host)
+        writer.number(">ii", member.rebalance_timeout_ms, member.session_timeout_ms)
+        writer.binary(member.subscription)
+        writer.binary(member.assignment)
+    return writer.done()
 
 
-class _Reader:
-    """Walks one record; anything that runs past its end is damage."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-        self.flexible = False
-
-    def number(self, layout: str) -> int:
-        try:
-            (value,) = struct.unpack_from(layout, self._data, self._at)
-        except struct.error as error:
-            raise self._damaged() from error
-        self._at += struct.calcsize(layout)
-        return int(value)
-
-    def string(self) -> str:
-        return self.optional_string() or ""
-
-    def optional_string(self) -> str | None:
-        size_bytes = self._varint() - 1 if self.flexible else self.number(">h")
-        if size_bytes < 0:
-            return None
-        try:
-            return self._take(size_bytes).decode()
-        except UnicodeDecodeError as error:
-            raise self._damaged() from error
-
-    def binary(self) -> bytes:
-        size_bytes = self._varint() - 1 if self.flexible else self.number(">i")
-        return self._take(max(0, size_bytes))
-
-    def count(self) -> int:
-        count = self._varint() - 1 if self.flexible else self.number(">i")
-        if count > len(self._data):
-            raise self._damaged()
-        return count
-
-    def skip_tags(self) -> None:
-        if self.flexible:
-            for _ in range(self._varint()):
-                self._varint()
-                self._take(self._varint())
-
-    def _take(self, size_bytes: int) -> bytes:
-        if size_bytes > len(self._data) - self._at:
-            raise self._damaged()
-        self._at += size_bytes
-        return self._data[self._at - size_bytes : self._at]
-
-    def _varint(self) -> int:
-        value = 0
-        for shift in range(0, 35, 7):
-            byte = self._take(1)[0]
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value
-        raise self._damaged()
-
-    def _damaged(self) -> PeerError:
-        return PeerError(f"A record of __consumer_offsets is damaged at byte {self._at} of {len(self._data)}")
+def _writer(version: int) -> Writer:
+    writer = Writer(flexible=False)
+    writer.number(">h", version)
+    return writer
 
 
 def decode_key(data: bytes) -> OffsetKey | GroupKey | None:
@@ -200,7 +137,7 @@ def decode_key(data: bytes) -> OffsetKey | GroupKey | None:
     Raises:
         yeoul.errors.PeerError: The bytes are no key.
     """
-    reader = _Reader(data)
+    reader = Reader(data)
     version = reader.number(">h")
     if version in (0, _OFFSET_KEY_VERSION):
         return OffsetKey(reader.string(), reader.string(), reader.number(">i"))
@@ -211,7 +148,7 @@ def decode_offset_value(data: bytes) -> CommittedOffset:
     """Raises:
     yeoul.errors.PeerError: The bytes are no offset, or of a version that is not known.
     """
-    reader = _Reader(data)
+    reader = Reader(data)
     version = _version(reader)
     offset = reader.number(">q")
     leader_epoch = reader.number(">i") if version >= 3 else -1
@@ -223,7 +160,7 @@ def decode_group_value(data: bytes) -> GroupValue:
     """Raises:
     yeoul.errors.PeerError: The bytes are no group, or of a version that is not known.
     """
-    reader = _Reader(data)
+    reader = Reader(data)
     version = _version(reader)
     protocol_type, generation_id = reader.string(), reader.number(">i")
     protocol_name, leader = reader.optional_string(), reader.optional_string()
@@ -232,7 +169,7 @@ def decode_group_value(data: bytes) -> GroupValue:
     return GroupValue(protocol_type, generation_id, protocol_name, leader, state_timestamp_ms, members)
 
 
-def _member(reader: _Reader, version: int) -> MemberValue:
+def _member(reader: Reader, version: int) -> MemberValue:
     member_id = reader.string()
     group_instance_id = reader.optional_string() if version >= 3 else None
     client_id, client_host = reader.string(), reader.string()
@@ -254,7 +191,7 @@ def _member(reader: _Reader, version: int) -> MemberValue:
     )
 
 
-def _version(reader: _Reader) -> int:
+def _version(reader: Reader) -> int:
     version = reader.number(">h")
     if not 0 <= version <= _FLEXIBLE_VERSION:
         raise PeerError(f"Expected a value of version 0 to {_FLEXIBLE_VERSION} in __consumer_offsets, got {version}")

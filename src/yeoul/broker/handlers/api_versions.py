@@ -20,8 +20,10 @@ from yeoul.wire.messages.api_versions import (
 
 __all__ = ["FEATURES", "make_handler"]
 
-FEATURES = {"transaction.version": 2}
-"""The level of each: 2 is transactions whose end bumps the producer's epoch (KIP-890)."""
+FEATURES = {"group.version": 1, "transaction.version": 2}
+"""The level of each: groups of the consumer protocol (KIP-848); transactions whose end bumps the producer's epoch
+(KIP-890).
+"""
 _FEATURES_EPOCH = 0
 
 

@@ -49,6 +49,7 @@ def _grow(
         node.check_partition_room(wanted.count - held)
         if not validate_only:
             node.log.add_partitions(wanted.name, wanted.count)
+            node.groups.topics_changed()
     except YeoulError as error:
         return CreatePartitionsTopicResult(name=wanted.name, error_code=error_code_of(error), error_message=str(error))
     return CreatePartitionsTopicResult(name=wanted.name, error_message=None)

@@ -1,6 +1,7 @@
 """DescribeQuorum 0-2: the one node is the whole quorum, its leader and its only voter.
 
-Deviations: there is no metadata log, so its offsets are 0 and its end is always reached.
+Deviations: there is no metadata log, so its offsets are 0 and its end is always reached. The node's address is the one
+that the peer reaches it by: there is no listener for controllers alone.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ __all__ = ["HANDLER"]
 
 _METADATA_TOPIC = "__cluster_metadata"
 _EPOCH = 1
+_LISTENER = "CONTROLLER"
 
 
 def _answer(node: Broker, request: DescribeQuorumRequest, call: Call) -> DescribeQuorumResponse:
@@ -39,7 +41,8 @@ def _answer(node: Broker, request: DescribeQuorumRequest, call: Call) -> Describ
         )
         for topic in request.topics
     ]
-    listeners = [Listener(name="PLAINTEXT", host=node.host, port=node.port)]
+    host, port = call.origin.endpoint
+    listeners = [Listener(name=_LISTENER, host=host, port=port)]
     return DescribeQuorumResponse(topics=topics, nodes=[Node(node_id=NODE_ID, listeners=listeners)])
 
 

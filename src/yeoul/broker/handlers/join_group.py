@@ -1,6 +1,6 @@
 """JoinGroup 0-9: a member enters the next generation of a classic group; the answer waits for the others.
 
-Deviations: the first rebalance of a new group waits 10 ms for more members, not 3 s.
+Deviations: the first rebalance of a new group waits 100 ms for more members, not 3 s.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 
 from yeoul.broker.call import Call, MessageHandler
-from yeoul.broker.groups import messages as groups
+from yeoul.broker.groups.classic import messages as groups
 from yeoul.broker.node import Node
 from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.wire.errors import ErrorCode

@@ -1,4 +1,4 @@
-"""ListGroups 0-5: all groups, or those in certain states. Deviations: every group is of type `classic`."""
+"""ListGroups 0-5: all groups, or those in certain states and of certain types. Deviations: none."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from yeoul.wire.messages.list_groups import LIST_GROUPS, ListedGroup, ListGroups
 
 __all__ = ["HANDLER"]
 
-_TYPE = "classic"
-
 
 def _answer(node: Node, request: ListGroupsRequest, call: Call) -> ListGroupsResponse:
-    if request.types_filter and _TYPE not in (each.lower() for each in request.types_filter):
-        return ListGroupsResponse()
     sees_all = node.allows(call, Operation.DESCRIBE, ResourceType.CLUSTER)
     return ListGroupsResponse(
         groups=[
             ListedGroup(
-                group_id=group.group_id, protocol_type=group.protocol_type, group_state=group.state, group_type=_TYPE
+                group_id=group.group_id,
+                protocol_type=group.protocol_type,
+                group_state=group.state,
+                group_type=group.group_type,
             )
-            for group in node.groups.coordinator.list_groups(request.states_filter)
+            for group in node.groups.coordinator.list_groups(request.states_filter, request.types_filter)
             if sees_all or node.allows(call, Operation.DESCRIBE, ResourceType.GROUP, group.group_id)
         ]
     )

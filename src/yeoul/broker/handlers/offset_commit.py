@@ -1,6 +1,6 @@
 """OffsetCommit 2-9: committed offsets of a group, durable before the answer.
 
-Deviations: `retention_time_ms` is ignored, as Kafka does from version 5 on; committed offsets do not expire yet.
+Deviations: `retention_time_ms` is ignored, as Kafka does from version 5 on.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from yeoul.wire.messages.offset_commit import (
 )
 
 __all__ = ["HANDLER"]
+
+_MEMBER_EPOCHS_FROM = 9
 
 
 def _answer(node: Node, request: OffsetCommitRequest, call: Call) -> OffsetCommitResponse | None:
@@ -51,6 +53,7 @@ def _answer(node: Node, request: OffsetCommitRequest, call: Call) -> OffsetCommi
             member_id=request.member_id,
             group_instance_id=request.group_instance_id,
             offsets=offsets,
+            knows_epochs=call.version >= _MEMBER_EPOCHS_FROM,
         )
 
     def answer(reply: groups.CommitReply) -> None:

@@ -1,6 +1,6 @@
 """OffsetDelete 0: forgets a group's offsets of chosen partitions.
 
-Deviations: a group with members keeps all of its offsets (GROUP_SUBSCRIBED_TO_TOPIC is never answered).
+Deviations: none.
 """
 
 from __future__ import annotations

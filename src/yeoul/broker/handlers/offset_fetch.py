@@ -1,7 +1,7 @@
 """OffsetFetch 1-9: committed offsets, of one group, or from version 8 of several.
 
 With `require_stable` an offset that an open transaction is about to replace is refused for now
-(UNSTABLE_OFFSET_COMMIT). Deviations: member id and epoch (KIP-848) are not checked.
+(UNSTABLE_OFFSET_COMMIT). A member of a consumer group must name its epoch (version 9). Deviations: none.
 """
 
 from __future__ import annotations
@@ -84,6 +84,9 @@ def _refusal(request: OffsetFetchRequest, version: int) -> OffsetFetchResponse:
 def _group(node: Node, request: OffsetFetchRequestGroup, require_stable: bool, call: Call) -> OffsetFetchResponseGroup:
     if not node.allows(call, Operation.DESCRIBE, ResourceType.GROUP, request.group_id):
         return OffsetFetchResponseGroup(group_id=request.group_id, error_code=ErrorCode.GROUP_AUTHORIZATION_FAILED)
+    error = node.groups.coordinator.fetch_error(request.group_id, request.member_id, request.member_epoch)
+    if error:
+        return OffsetFetchResponseGroup(group_id=request.group_id, error_code=error)
     wanted = None if request.topics is None else [(topic.name, topic.partition_indexes) for topic in request.topics]
     return OffsetFetchResponseGroup(
         group_id=request.group_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from yeoul.broker.call import Call, MessageHandler
-from yeoul.broker.groups import messages as groups
+from yeoul.broker.groups.classic import messages as groups
 from yeoul.broker.node import Node
 from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.wire.errors import ErrorCode

@@ -95,6 +95,53 @@ _KEYS = (
         ),
         lambda config: str(config.group_initial_rebalance_delay_ms),
     ),
+    BrokerKey(
+        ConfigKey(
+            "group.min.session.timeout.ms", _I, "The shortest session that a member of a classic group may ask for.", 1
+        ),
+        lambda config: str(config.group_min_session_timeout_ms),
+    ),
+    BrokerKey(
+        ConfigKey(
+            "group.max.session.timeout.ms", _I, "The longest session that a member of a classic group may ask for.", 1
+        ),
+        lambda config: str(config.group_max_session_timeout_ms),
+    ),
+    BrokerKey(
+        ConfigKey("group.max.size", _I, "The most members of a classic group.", 1),
+        lambda config: str(config.group_max_size),
+    ),
+    BrokerKey(
+        ConfigKey(
+            "group.consumer.session.timeout.ms",
+            _I,
+            "How long a member of a group of the consumer protocol may be silent.",
+            1,
+        ),
+        lambda config: str(config.group_consumer_session_timeout_ms),
+    ),
+    BrokerKey(
+        ConfigKey(
+            "group.consumer.heartbeat.interval.ms", _I, "How often members of a group of the consumer protocol come.", 1
+        ),
+        lambda config: str(config.group_consumer_heartbeat_interval_ms),
+    ),
+    BrokerKey(
+        ConfigKey("group.consumer.max.size", _I, "The most members of a group of the consumer protocol.", 1),
+        lambda config: str(config.group_consumer_max_size),
+    ),
+    BrokerKey(
+        ConfigKey("offsets.retention.minutes", _I, "How long committed offsets outlive their use.", 1),
+        lambda config: str(config.offsets_retention_minutes),
+    ),
+    BrokerKey(
+        ConfigKey("offsets.retention.check.interval.ms", _I, "How often it is looked for offsets to drop.", 1),
+        lambda config: str(config.offsets_retention_check_interval_ms),
+    ),
+    BrokerKey(
+        ConfigKey("group.consumer.assignors", ConfigType.LIST, "What members may ask for, the broker's choice first."),
+        lambda config: ",".join(config.group_consumer_assignors),
+    ),
     BrokerKey(ConfigKey("log.dirs", _S, "The data directory; there is but one."), lambda config: str(config.data_dir)),
     BrokerKey(
         ConfigKey("max.connections", _I, "Open connections at most; further ones are closed at once.", 1),

@@ -17,7 +17,7 @@ _KEYS = (
         "consumer.heartbeat.interval.ms",
         ConfigType.INT,
         "How often members of a group of the consumer protocol are to be heard from.",
-        1_000,
+        100,
         60_000,
     ),
     ConfigKey(
@@ -31,7 +31,7 @@ _KEYS = (
 
 GROUP_KEYS: Mapping[str, ConfigKey] = MappingProxyType({key.name: key for key in _KEYS})
 GROUP_DEFAULTS: Mapping[str, str] = MappingProxyType(
-    {"consumer.heartbeat.interval.ms": "5000", "consumer.session.timeout.ms": "45000"}
+    {"consumer.heartbeat.interval.ms": "500", "consumer.session.timeout.ms": "45000"}
 )
 
 

@@ -99,7 +99,8 @@ def parse_datetime_ms(text: str) -> int:
         moment = datetime.datetime.fromisoformat(text)
     except ValueError:
         raise UserError(
-            f"Expected a time such as 2026-01-31T12:00:00 or 2026-01-31T12:00:00+09:00, got {text!r}"
+            f"Expected a time such as 2026-01-31T12:00:00 or 2026-01-31T12:00:00+09:00, got {text!r}",
+            hint="Without an offset it is UTC.",
         ) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=datetime.UTC)

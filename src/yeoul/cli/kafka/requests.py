@@ -81,8 +81,9 @@ class Requests:
             except ConnectionLost as error:
                 failure = failure or error
         shown = ", ".join(str(address) for address in self._settings.bootstrap)
+        reason = failure.message.removeprefix(f"Cannot connect to {shown}: ") if failure else "none is named"
         raise PeerError(
-            f"No Kafka broker answers at {shown!r}: {failure.message if failure else 'none is named'}",
+            f"No Kafka broker answers at {shown!r}: {reason}",
             hint="Is it running? `yeoul up` starts one; --bootstrap-server says where to look.",
         )
 

@@ -103,7 +103,8 @@ def _send_all(producer: Producer, topic: str, run: str, records: int, rate: floa
         for number in range(sent, min(due, sent + _BATCH)):
             while True:
                 try:
-                    producer.produce(topic, f"{run} {number}".encode())
+                    # with a key, so that a compacted topic takes them too
+                    producer.produce(topic, f"{run} {number}".encode(), f"{run} {number}")
                     break
                 except BufferError:
                     producer.poll(0.1)
@@ -188,6 +189,8 @@ def consume(
                 "Nothing says what to expect", hint="Give --ledger FILE or --records N of `verify produce`."
             )
         expected = dict.fromkeys(range(records))
+    if not expected:
+        raise UserError(f"{str(ledger)!r} holds no acknowledgement, so there is nothing to look for")
     found: list[tuple[int, int, int]] = []
     prefix = f"{run} ".encode()
     with whole_topic(bootstrap, properties, topic) as reading:

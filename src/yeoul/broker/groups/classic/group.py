@@ -20,8 +20,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from yeoul.broker.groups.messages import (
-    CommitRequest,
+from yeoul.broker.groups.classic.member import CONSUMER_PROTOCOL, Member, subscribed_topics
+from yeoul.broker.groups.classic.messages import (
     GroupDescription,
     HeartbeatRequest,
     JoinedMember,
@@ -32,34 +32,15 @@ from yeoul.broker.groups.messages import (
     LeavingMember,
     LeftMember,
     MemberDescription,
-    Reply,
     SyncReply,
     SyncRequest,
 )
+from yeoul.broker.groups.config import GroupConfig
+from yeoul.broker.groups.messages import CommitRequest, Reply
 from yeoul.broker.groups.records import GroupValue, MemberValue
 from yeoul.wire.errors import ErrorCode
 
-__all__ = ["Group", "GroupConfig", "GroupState", "Outbox"]
-
-
-@dataclass(frozen=True, slots=True)
-class GroupConfig:
-    """The broker's limits for groups; Kafka's defaults but for the initial delay.
-
-    Attributes:
-        min_session_timeout_ms: `group.min.session.timeout.ms`.
-        max_session_timeout_ms: `group.max.session.timeout.ms`.
-        initial_rebalance_delay_ms: `group.initial.rebalance.delay.ms`: how long an empty group waits for more members
-            after the first one. Kafka's 3 s would only be a wait here; but none at all makes the first leader assign
-            before its metadata has come, and the rebalance that follows at once trips kafka-python 3 when it polls with
-            short time-outs (it drops the assignment of a leader whose poll ended during the join).
-        max_offset_metadata_bytes: `offset.metadata.max.bytes`.
-    """
-
-    min_session_timeout_ms: int = 6_000
-    max_session_timeout_ms: int = 1_800_000
-    initial_rebalance_delay_ms: int = 100
-    max_offset_metadata_bytes: int = 4_096
+__all__ = ["ClassicGroup", "GroupState", "Outbox"]
 
 
 class GroupState(Enum):
@@ -84,34 +65,7 @@ class Outbox:
     assignments: Mapping[str, bytes] | None = None
 
 
-@dataclass(slots=True)
-class Member:
-    """One member; a request that waits for the group is remembered by its id."""
-
-    member_id: str
-    group_instance_id: str | None
-    client_id: str
-    client_host: str
-    session_timeout_ms: int
-    rebalance_timeout_ms: int
-    protocols: tuple[tuple[str, bytes], ...]
-    assignment: bytes = b""
-    session_deadline_ms: int | None = None
-    waiting_join: int | None = None
-    waiting_sync: int | None = None
-    synced: bool = False
-    skip_assignment_allowed: bool = False
-
-    def metadata(self, protocol_name: str | None) -> bytes:
-        return next((metadata for name, metadata in self.protocols if name == protocol_name), b"")
-
-    def refresh(self, now_ms: int) -> None:
-        """Begins a full session time-out, unless the member waits for the group anyway."""
-        waits = self.waiting_join is not None or self.waiting_sync is not None
-        self.session_deadline_ms = None if waits else now_ms + self.session_timeout_ms
-
-
-class Group:
+class ClassicGroup:
     """A group of that name, empty at first."""
 
     def __init__(self, group_id: str, config: GroupConfig) -> None:
@@ -123,6 +77,7 @@ class Group:
         self.leader: str | None = None
         self.members: dict[str, Member] = {}
         self.scheduled_ms: int | None = None
+        self.empty_since_ms: int | None = None
         self._config = config
         self._static: dict[str, str] = {}
         self._promised: dict[str, int] = {}
@@ -130,6 +85,11 @@ class Group:
         self._sync_deadline_ms: int | None = None
         self._initial_wait = False
         self._assigning: Mapping[str, bytes] | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody is in it or has joined; somebody may be about to."""
+        return self.state is GroupState.EMPTY
 
     @property
     def is_joining(self) -> bool:
@@ -147,6 +107,8 @@ class Group:
         """Takes a member into the next generation."""
         if not self._accepts(request):
             self._refuse_join(request, ErrorCode.INCONSISTENT_GROUP_PROTOCOL, outbox)
+        elif not self._has_room(request):
+            self._refuse_join(request, ErrorCode.GROUP_MAX_SIZE_REACHED, outbox)
         elif request.member_id:
             self._join_known(request, now_ms, outbox)
         elif request.group_instance_id is not None and request.group_instance_id in self._static:
@@ -167,6 +129,23 @@ class Group:
         offered = {name for name, _ in request.protocols}
         common = set.intersection(*({name for name, _ in member.protocols} for member in others))
         return request.protocol_type == self.protocol_type and bool(offered & common)
+
+    def _has_room(self, request: JoinRequest) -> bool:
+        """Whether the group may take the member; who is in it, or in a smaller group that waits, has its place.
+
+        A group that was larger before a restart with a smaller limit takes as many as there is room for: those that
+        have joined again already count.
+        """
+        limit = self._config.max_size
+        held = len(self.members) + len(self._promised)
+        if request.member_id in self._promised or request.group_instance_id in self._static:
+            held -= 1
+        member = self.members.get(request.member_id)
+        if member is None:
+            return held < limit
+        if self.state is not GroupState.PREPARING or member.waiting_join is not None:
+            return True
+        return sum(each.waiting_join is not None for each in self.members.values()) < limit
 
     @staticmethod
     def _refuse_join(request: JoinRequest, error: ErrorCode, outbox: Outbox) -> None:
@@ -325,7 +304,7 @@ class Group:
         for member in [m for m in self.members.values() if m.waiting_join is None and m.group_instance_id is None]:
             self._forget(member)
         if not self.members:
-            self._become_empty(outbox)
+            self._become_empty(now_ms, outbox)
             return
         joined = [member for member in self.members.values() if member.waiting_join is not None]
         if not joined:
@@ -346,8 +325,9 @@ class Group:
             member.waiting_join = None
             member.refresh(now_ms)
 
-    def _become_empty(self, outbox: Outbox) -> None:
+    def _become_empty(self, now_ms: int, outbox: Outbox) -> None:
         self.state = GroupState.EMPTY
+        self.empty_since_ms = now_ms
         self.generation_id += 1
         self.protocol_name = self.leader = None
         outbox.store_group = True
@@ -497,6 +477,19 @@ class Group:
         elif lost_members:
             self._prepare(now_ms, outbox)
 
+    # -- subscriptions ------------------------------------------------------------------------------------------
+
+    @property
+    def is_of_consumers(self) -> bool:
+        return self.protocol_type == CONSUMER_PROTOCOL
+
+    def subscribes_to(self, topic: str) -> bool:
+        """Whether a member of a group of consumers reads a topic, as far as that can be told."""
+        if not self.is_of_consumers or not self.members:
+            return False
+        metadata = (content for each in self.members.values() for _, content in each.protocols)
+        return any(topics is None or topic in topics for topics in map(subscribed_topics, metadata))
+
     # -- time ---------------------------------------------------------------------------------------------------
 
     def next_deadline_ms(self) -> int | None:
@@ -548,10 +541,11 @@ class Group:
             )
             for member in self.members.values()
         )
-        return GroupValue(self.protocol_type, self.generation_id, self.protocol_name, self.leader, now_ms, members)
+        since_ms = now_ms if self.members or self.empty_since_ms is None else self.empty_since_ms
+        return GroupValue(self.protocol_type, self.generation_id, self.protocol_name, self.leader, since_ms, members)
 
     @classmethod
-    def from_value(cls, group_id: str, value: GroupValue, config: GroupConfig) -> Group:
+    def from_value(cls, group_id: str, value: GroupValue, config: GroupConfig) -> ClassicGroup:
         """Returns the group that a stored record describes: stable with its members, or empty."""
         group = cls(group_id, config)
         group.protocol_type, group.generation_id = value.protocol_type, value.generation_id
@@ -571,6 +565,8 @@ class Group:
             if stored.group_instance_id is not None:
                 group._static[stored.group_instance_id] = stored.member_id
         group.state = GroupState.STABLE if group.members else GroupState.EMPTY
+        if not group.members and value.state_timestamp_ms >= 0:
+            group.empty_since_ms = value.state_timestamp_ms
         return group
 
     def begin_sessions(self, now_ms: int) -> None:
