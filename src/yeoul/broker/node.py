@@ -136,7 +136,9 @@ class Node:
         Raises:
             ProtocolError: There would be more partitions than there may be.
             InvalidTopic, TopicExists, UserError: As `Log.create_topic`.
+            LogFull: There is too little space to begin something new.
         """
+        self.log.space.claim(0)
         self.check_partition_room(partition_count)
         topic = self.log.create_topic(name, partition_count, entries)
         self.groups.topics_changed()

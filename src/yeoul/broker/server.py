@@ -23,7 +23,7 @@ from yeoul.broker.groups.consumer.group import ConsumerGroupConfig
 from yeoul.broker.groups.coordinator import Coordinator
 from yeoul.broker.listeners import Listener
 from yeoul.broker.listening import Door, open_door
-from yeoul.broker.node import Node
+from yeoul.broker.node import INTERNAL_TOPICS, Node
 from yeoul.broker.registry import all_handlers
 from yeoul.broker.security.guard import Guard
 from yeoul.broker.transaction_driver import TransactionDriver
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["Server"]
 
 _log = logging.getLogger("yeoul.broker")
-_UPKEEP_S = 60.0
 _IDLE_CHECKS = 10
 _CLOSE_TIMEOUT_S = 2.0
 _CLOSE_STEP_S = 0.001
@@ -86,6 +85,7 @@ class Server:
         self._metrics: MetricsServer | None = None
         self._upkeep: asyncio.TimerHandle | None = None
         self._idle_check: asyncio.TimerHandle | None = None
+        self._cleaning: asyncio.TimerHandle | None = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -125,12 +125,13 @@ class Server:
         self.node.host, self.node.port = first.host, first.port
         self._schedule_upkeep()
         self._schedule_idle_check()
+        self._schedule_cleaning()
         if self._metrics is not None:
             self._metrics.is_ready = True
 
     async def close(self) -> None:
         """Ends in order: no new requests, what was appended acknowledged, everything durable."""
-        for timer in (self._upkeep, self._idle_check):
+        for timer in (self._upkeep, self._idle_check, self._cleaning):
             if timer is not None:
                 timer.cancel()
         for door in self._doors:
@@ -198,12 +199,20 @@ class Server:
         self._schedule_idle_check()
 
     def _schedule_upkeep(self) -> None:
-        self._upkeep = self.loop.call_later(_UPKEEP_S, self._run_upkeep)
+        interval_s = self.node.config.retention_check_interval_ms / 1_000
+        self._upkeep = self.loop.call_later(interval_s, self._run_upkeep)
 
     def _run_upkeep(self) -> None:
         self._log.apply_retention()
         self._log.expire_producers()
         self._schedule_upkeep()
+
+    def _schedule_cleaning(self) -> None:
+        self._cleaning = self.loop.call_later(self.node.config.cleaner_backoff_ms / 1_000, self._clean)
+
+    def _clean(self) -> None:
+        self._log.clean()
+        self._schedule_cleaning()
 
 
 def _open_log(
@@ -219,6 +228,9 @@ def _open_log(
             flush=FlushMode(config.flush),
             flush_interval_ms=config.flush_interval_ms,
             clock=clock,
+            cleaning=config.cleaning,
+            self_cleaning=INTERNAL_TOPICS,
+            reserve_bytes=config.disk_reserve_bytes,
         )
     except OSError as error:
         raise EnvironmentFailure(

@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 from yeoul import __version__
 from yeoul.cli.commands import (
+    acls,
     broker,
     cluster,
     configs,
@@ -25,6 +26,7 @@ from yeoul.cli.commands import (
     doctor,
     groups,
     log_dirs,
+    mirror,
     offsets,
     perf,
     produce,
@@ -32,6 +34,7 @@ from yeoul.cli.commands import (
     topics,
     transactions,
     up,
+    users,
     verify,
 )
 from yeoul.cli.errors import tell
@@ -71,6 +74,7 @@ app.add_typer(topics.app, name="topics")
 app.command("produce")(produce.produce)
 app.command("consume")(consume.consume)
 app.add_typer(groups.app, name="groups")
+app.command("mirror")(mirror.mirror)
 app.add_typer(configs.app, name="configs")
 app.command("offsets")(offsets.offsets)
 app.command("delete-records")(offsets.delete_records)
@@ -79,6 +83,8 @@ app.add_typer(transactions.app, name="transactions")
 app.command("cluster")(cluster.cluster)
 app.add_typer(perf.app, name="perf")
 app.add_typer(verify.app, name="verify")
+app.add_typer(users.app, name="users")
+app.add_typer(acls.app, name="acls")
 
 
 def _show_version(wanted: bool) -> None:

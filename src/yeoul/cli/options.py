@@ -12,6 +12,8 @@ __all__ = [
     "DEFAULT_BOOTSTRAP",
     "DEFAULT_DATA_DIR",
     "DEFAULT_KAFKA_PORT",
+    "AccessBootstrap",
+    "AccessDataDir",
     "Bootstrap",
     "CommandConfig",
     "ConfigFile",
@@ -26,6 +28,7 @@ __all__ = [
     "Properties",
     "ReadyFile",
     "TopicArgument",
+    "access_target",
     "client_properties",
     "complete_groups",
     "complete_topics",
@@ -126,6 +129,40 @@ def complete_groups(ctx: typer.Context, incomplete: str) -> list[str]:
 
 TopicArgument = Annotated[str, typer.Argument(metavar="TOPIC", help="Which topic.", autocompletion=complete_topics)]
 GroupArgument = Annotated[str, typer.Argument(metavar="GROUP", help="Which group.", autocompletion=complete_groups)]
+
+
+AccessDataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        file_okay=False,
+        help="The directory of a stopped broker; made if missing.  [default: yeoul-data, if no broker is named]",
+    ),
+]
+AccessBootstrap = Annotated[
+    str | None,
+    typer.Option("--bootstrap-server", "-b", metavar="HOST:PORT", help="A running broker; yeoul's own or any Kafka."),
+]
+
+
+def access_target(
+    data_dir: Path | None, bootstrap: str | None, command_config: Path | None, properties: list[str] | None
+) -> Path | tuple[str, dict[str, str]]:
+    """Returns a stopped broker's directory, or a running broker's address with client properties.
+
+    Raises:
+        UserError: Both are named, or a property cannot be used.
+    """
+    from yeoul.errors import UserError
+
+    if bootstrap is not None:
+        if data_dir is not None:
+            raise UserError(
+                "--data-dir and --bootstrap-server exclude each other",
+                hint="The directory is for a stopped broker, the address for a running one.",
+            )
+        return bootstrap, client_properties(command_config, properties)
+    return data_dir or Path(os.environ.get("YEOUL_DATA_DIR") or DEFAULT_DATA_DIR)
 
 
 def client_properties(command_config: Path | None, given: list[str] | None) -> dict[str, str]:

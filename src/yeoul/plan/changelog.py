@@ -15,6 +15,8 @@ from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
     Filter,
+    Join,
+    JoinKind,
     Limit,
     Node,
     Project,
@@ -102,6 +104,8 @@ def changelog_of(node: Node) -> Changelog:
             return Changelog(APPEND_ONLY, frozenset({keys}) if node.properties else frozenset())
         case WindowAssign():
             return Changelog(changelog_of(node.input).changes)
+        case Join():
+            return _join(node)
         case Union():
             return Changelog(frozenset().union(*(changelog_of(one).changes for one in node.inputs)))
 
@@ -112,6 +116,24 @@ def _aggregate(node: Aggregate) -> Changelog:
     if not node.updating or (below.is_append_only and not node.aggregates):
         return Changelog(APPEND_ONLY, keys)
     return Changelog(_UPDATES if below.is_append_only else _ALL, keys)
+
+
+def _join(node: Join) -> Changelog:
+    left, right = changelog_of(node.left), changelog_of(node.right)
+    stands = left.is_append_only and right.is_append_only and node.kind in (JoinKind.INNER, JoinKind.SEMI)
+    changes = APPEND_ONLY if stands else _ALL
+    if not node.kind.gives_right:
+        return Changelog(changes, left.keys)
+    pairs = frozenset(one | other for one in left.keys for other in right.keys)
+    left_columns, right_columns = (
+        frozenset(pair[side].name for pair in node.keys if isinstance(pair[side], ColumnRef))  # type: ignore[union-attr]
+        for side in (0, 1)
+    )
+    if not node.kind.keeps_right and any(key <= right_columns for key in right.keys):
+        pairs |= left.keys
+    if not node.kind.keeps_left and any(key <= left_columns for key in left.keys):
+        pairs |= right.keys
+    return Changelog(changes, pairs)
 
 
 def _projected(node: Project, keys: frozenset[frozenset[str]]) -> frozenset[frozenset[str]]:
@@ -138,6 +160,8 @@ def state_of(node: Node) -> tuple[StateBound, str]:
             return (StateBound.UNBOUNDED if node.updating else StateBound.BOUNDED), f"a row for each key, {until}"
         case WindowAggregate():
             return StateBound.BOUNDED, "a row for each key of each open window"
+        case Join():
+            return StateBound.UNBOUNDED, "every row of both sides, never dropped"
         case AssignWatermark():
             return StateBound.BOUNDED, "a watermark for each split"
         case Settle():

@@ -15,6 +15,7 @@ from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
     Filter,
+    Join,
     Limit,
     Node,
     Project,
@@ -116,6 +117,8 @@ def _describe(node: Node) -> list[str]:
             return _window_aggregate(node)
         case WindowAssign():
             return [f"WindowAssign({explain_window(node.window)})", f"columns: {_columns(node.schema)}"]
+        case Join():
+            return _join(node)
         case Union():
             return [f"UnionAll({len(node.inputs)} inputs; the watermark is the least of theirs)"]
         case Limit():
@@ -163,6 +166,14 @@ def _projections(node: Project) -> list[str]:
 def _projection(one: Projection) -> str:
     text = explain_expression(one.expression)
     return text if text == one.name else f"{one.name} = {text}"
+
+
+def _join(node: Join) -> list[str]:
+    equal = [f"{explain_expression(left)} = {explain_expression(right)}" for left, right in node.keys]
+    lines = [f"Join({node.kind.value}: {', '.join(equal) or 'every row with every row'})"]
+    if node.condition is not None:
+        lines.append(f"where: {explain_expression(node.condition)}")
+    return [*lines, f"columns: {_columns(node.schema)}"]
 
 
 def _aggregate(node: Aggregate) -> list[str]:

@@ -21,6 +21,8 @@ __all__ = [
     "AssignWatermark",
     "Field",
     "Filter",
+    "Join",
+    "JoinKind",
     "Limit",
     "Node",
     "Project",
@@ -253,6 +255,53 @@ class Union:
     schema: Schema
 
 
+class JoinKind(enum.Enum):
+    INNER = "INNER"
+    LEFT = "LEFT"
+    RIGHT = "RIGHT"
+    FULL = "FULL"
+    SEMI = "SEMI"
+    """Rows of the left that have a partner; the right's columns are not given."""
+    ANTI = "ANTI"
+    """Rows of the left that have none; the right's columns are not given."""
+
+    @property
+    def keeps_left(self) -> bool:
+        """Whether a row of the left without a partner is given, with NULLs for the right's columns."""
+        return self in (JoinKind.LEFT, JoinKind.FULL)
+
+    @property
+    def keeps_right(self) -> bool:
+        """The same of the right."""
+        return self in (JoinKind.RIGHT, JoinKind.FULL)
+
+    @property
+    def gives_right(self) -> bool:
+        """Whether the right's columns are given."""
+        return self not in (JoinKind.SEMI, JoinKind.ANTI)
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Rows of two inputs that belong together, as both change: the regular join.
+
+    Attributes:
+        left: No two columns of the inputs have one name.
+        right: The same.
+        kind: What becomes of rows without a partner.
+        keys: Pairs of expressions, over the left and over the right, that have to be equal; NULL equals nothing.
+        condition: What must hold besides, over the columns of both; None: nothing.
+        schema: The left's columns, then the right's if the kind gives them.
+    """
+
+    left: Node
+    right: Node
+    kind: JoinKind
+    keys: tuple[tuple[Expression, Expression], ...]
+    condition: Expression | None
+    schema: Schema
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """The first `count` rows in order of arrival; then the job is done."""
@@ -311,6 +360,7 @@ Node = (
     | WindowAggregate
     | WindowAssign
     | Union
+    | Join
     | Limit
     | Settle
     | Write
@@ -324,6 +374,8 @@ def inputs_of(node: Node) -> tuple[Node, ...]:
             return ()
         case Union():
             return node.inputs
+        case Join():
+            return node.left, node.right
         case _:
             return (node.input,)
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from yeoul.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, children_of
-from yeoul.plan.nodes import Field, Node, Project, Projection, Scan, Schema, Union, Values
+from yeoul.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, children_of, columns_of
+from yeoul.plan.nodes import Field, Join, Node, Project, Projection, Scan, Schema, Union, Values
 from yeoul.plan.types import BOOLEAN
 from yeoul.planner.casts import can_widen
 
 __all__ = [
     "cannot_fail",
     "conjuncts",
+    "equal_sides",
     "is_repeatable",
     "joined",
     "map_call",
@@ -135,6 +136,21 @@ def cannot_fail(expression: Expression) -> bool:
     return known and all(cannot_fail(part) for part in children_of(expression))
 
 
+def equal_sides(
+    part: Expression, left: Collection[str], right: Collection[str]
+) -> tuple[Expression, Expression] | None:
+    """Returns what a condition wants equal on the left and on the right of a join; None if it is no such condition."""
+    if not (isinstance(part, Call) and part.function == "equals"):
+        return None
+    one, other = part.args
+    first, second = set(columns_of(one)), set(columns_of(other))
+    if not (first and second):
+        return None
+    if first <= set(left) and second <= set(right):
+        return one, other
+    return (other, one) if first <= set(right) and second <= set(left) else None
+
+
 def with_inputs(node: Node, change: Callable[[Node], Node]) -> Node:
     """Returns a node with each input changed, its own schema kept; the same object if none did."""
     match node:
@@ -144,6 +160,10 @@ def with_inputs(node: Node, change: Callable[[Node], Node]) -> Node:
             inputs = tuple(change(one) for one in node.inputs)
             same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
             return node if same else replace(node, inputs=inputs)
+        case Join():
+            left, right = change(node.left), change(node.right)
+            same = left is node.left and right is node.right
+            return node if same else replace(node, left=left, right=right)
         case _:
             below = change(node.input)
             return node if below is node.input else replace(node, input=below)

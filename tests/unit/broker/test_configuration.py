@@ -71,7 +71,7 @@ log.retention.check.interval.ms=300000
     assert (listener.url, listener.endpoint("")) == ("PLAINTEXT://127.0.0.1:9092", ("localhost", 19092))
     assert config.topic_defaults == {"retention.ms": "604800000", "segment.bytes": "1073741824"}
     told = [record.getMessage() for record in caplog.records]
-    assert sum("a single node has no use for it" in line for line in told) == len(told) == 7
+    assert sum("a single node has no use for it" in line for line in told) == len(told) == 6
 
 
 def test_finer_units_win_over_coarser_ones(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ __all__ = ["LARGEST_LOGIN_FRAME_BYTES", "Gate"]
 
 LARGEST_LOGIN_FRAME_BYTES = 32 << 10
 _LOGIN_TIMEOUT_S = 30.0
+_FAREWELL_S = 0.1
 _FRAMED_FROM = 1
 _API_VERSIONS_KEY = 18
 _LOGIN_KEYS = frozenset({_API_VERSIONS_KEY, SASL_HANDSHAKE.key, SASL_AUTHENTICATE.key})
@@ -130,7 +131,7 @@ class Gate:
             response.error_code = ErrorCode.UNSUPPORTED_SASL_MECHANISM
             call.answer(SASL_HANDSHAKE, response)
             _log.warning("Refused a login from %s: mechanism %.40r is not offered", self._host, request.mechanism)
-            self._end()
+            self._say_farewell()
             return
         self._mechanism, self._scram = request.mechanism, None
         self._state = _State.WAITING_FOR_TOKEN
@@ -226,9 +227,15 @@ class Gate:
         def tell() -> None:
             if self._state is not _State.ENDED:
                 refuse()
-                self._end()
+                self._say_farewell()
 
         self._timer = self._node.loop.call_later(self._node.guard.settings.refusal_delay_ms / 1_000, tell)
+
+    def _say_farewell(self) -> None:
+        """Leaves a peer the time to read why, and to go by itself: some drop what came along with the end."""
+        self.is_busy = True
+        self._stop_timer()
+        self._timer = self._node.loop.call_later(_FAREWELL_S, self._end)
 
     def _time_out(self) -> None:
         if not self.is_open and not self.is_busy:

@@ -21,6 +21,8 @@ from yeoul.engine.operators.contract import Operator, Stateless
 from yeoul.engine.operators.encode_changes import EncodeChanges, EncodeUpserts
 from yeoul.engine.operators.filter import Filter as FilterOperator
 from yeoul.engine.operators.group_aggregate import GroupAggregate
+from yeoul.engine.operators.join import Join as JoinOperator
+from yeoul.engine.operators.join import JoinSide
 from yeoul.engine.operators.limit import Limit as LimitOperator
 from yeoul.engine.operators.project import Project as ProjectOperator
 from yeoul.engine.operators.relabel import Relabel
@@ -40,6 +42,7 @@ from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
     Filter,
+    Join,
     Limit,
     Node,
     Project,
@@ -131,15 +134,22 @@ class _Builder:
             case WindowAggregate():
                 stage = self._stage(str(node.window), self._window_aggregate(node), self._staged(above, target))
                 self._add_below(stage, [node.input])
+            case Join():
+                stage = self._stage(f"{node.kind.value} JOIN", self._join(node), self._staged(above, target))
+                self._merge_ports(stage, 2)
+                self._add_below(stage, [node.left, node.right])
             case Limit():
                 stage = self._stage(f"LIMIT {node.count}", LimitOperator(node.count), self._staged(above, target))
                 self._add_below(stage, [node.input])
             case Union():
                 stage = self._stage("UNION ALL", UnionOperator(_dtypes(node.schema)), self._staged(above, target))
-                stage.ports = WatermarkMerge()
-                for port in range(len(node.inputs)):
-                    stage.ports.add(str(port))
+                self._merge_ports(stage, len(node.inputs))
                 self._add_below(stage, node.inputs)
+
+    def _merge_ports(self, stage: Stage, count: int) -> None:
+        stage.ports = WatermarkMerge()
+        for port in range(count):
+            stage.ports.add(str(port))
 
     def _add_below(self, stage: Stage, inputs: Sequence[Node]) -> None:
         first = len(self.lanes)
@@ -208,6 +218,21 @@ class _Builder:
             [compile_aggregate(one.call, one.name, self._context) for one in node.aggregates],
             pl.DataFrame(over_nothing),
             node.schema.names,
+        )
+
+    def _join(self, node: Join) -> JoinOperator:
+        left, right = (
+            JoinSide(dict(_dtypes(below.schema)), [compile_expression(pair[side], self._context) for pair in node.keys])
+            for side, below in enumerate((node.left, node.right))
+        )
+        return JoinOperator(
+            left,
+            right,
+            node.kind,
+            None if node.condition is None else compile_expression(node.condition, self._context),
+            weighted=is_updating(node),
+            clock=self._settings.clock,
+            ttl_ms=self._settings.state_ttl_ms,
         )
 
     def _group_aggregate(self, node: Aggregate) -> GroupAggregate:

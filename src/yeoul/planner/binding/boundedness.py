@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from yeoul.plan.changelog import is_updating
 from yeoul.plan.nodes import Limit, Node, Scan, inputs_of
 
-__all__ = ["MODE_SETTING", "gives_changes", "unbounded_table"]
+__all__ = ["MODE_SETTING", "computes_changes", "gives_changes", "unbounded_table"]
 
 MODE_SETTING = "execution.runtime-mode"
 
@@ -18,6 +19,11 @@ MODE_SETTING = "execution.runtime-mode"
 def gives_changes(node: Node, settings: Mapping[str, str]) -> bool:
     """Tells whether what is computed over a node's rows is given as changes: they never end, or SET asks for it."""
     return settings.get(MODE_SETTING, "").lower() == "streaming" or unbounded_table(node) is not None
+
+
+def computes_changes(node: Node, settings: Mapping[str, str]) -> bool:
+    """Tells whether an aggregate over a node's rows works on changes: it gives them, or its input does."""
+    return gives_changes(node, settings) or is_updating(node)
 
 
 def unbounded_table(node: Node) -> Scan | None:

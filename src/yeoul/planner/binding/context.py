@@ -13,7 +13,7 @@ from yeoul.plan.nodes import Node, Schema
 from yeoul.plan.tables import TableDefinition, ViewDefinition
 from yeoul.planner.positions import Positions
 
-__all__ = ["BindContext", "Relation", "Tables", "unique_name"]
+__all__ = ["BindContext", "Relation", "Scope", "Tables", "unique_name"]
 
 
 class Tables(Protocol):
@@ -53,22 +53,55 @@ class BindContext:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """One table of those joined in FROM.
+
+    Attributes:
+        alias: The qualifier its columns have; empty if none.
+        columns: Name as written, and the name that the column has in the joined rows.
+        hidden: Names that only count with the qualifier: those of the right side of a join by USING.
+    """
+
+    alias: str
+    columns: Mapping[str, str]
+    hidden: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Relation:
-    """What stands in FROM: rows of a node, under an alias.
+    """What stands in FROM: rows of a node, under an alias, or those of several joined tables.
 
     Attributes:
         node: Where the rows come from.
         alias: The qualifier its columns have; empty if none.
         title: How messages call it: `table 'clicks'`.
+        joined: The tables that were joined, each with its own qualifier; none: `alias` is the only one.
     """
 
     node: Node
     alias: str
     title: str
+    joined: tuple[Scope, ...] = ()
 
     @property
     def schema(self) -> Schema:
         return self.node.schema
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """The tables that names may belong to."""
+        return self.joined or (Scope(self.alias, {name: name for name in self.schema.names}),)
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The qualifiers that columns may have."""
+        return tuple(scope.alias for scope in self.scopes if scope.alias)
+
+    def find(self, name: str, qualifier: str = "") -> list[str]:
+        """Returns the columns of the node that a name may mean: none if it is unknown, several if it is ambiguous."""
+        if qualifier:
+            return [one.columns[name] for one in self.scopes if one.alias == qualifier and name in one.columns]
+        return [one.columns[name] for one in self.scopes if name in one.columns and name not in one.hidden]
 
 
 def unique_name(wanted: str, taken: Iterable[str]) -> str:

@@ -163,23 +163,27 @@ class ExpressionBinder:
             span=span,
         )
 
-    def column(self, name: str, span: Span | None) -> Expression:
-        """Resolves a column by its bare name."""
+    def column(self, name: str, span: Span | None, qualifier: str = "") -> Expression:
+        """Resolves a column by its name, and by its table's where that was written."""
         if self.relation is None:
             raise UserError(
                 f"Unknown column {name!r}: there is no table here to take it from",
                 hint=f"A string stands in single quotes: '{name}'",
                 span=span,
             )
-        if name not in self.relation.schema:
-            raise UserError(
-                f"Unknown column {name!r} in {self.relation.title}", hint=self._column_hint(name), span=span
-            )
-        return ColumnRef(name, self.relation.schema[name].type, span)
+        found = self.relation.find(name, qualifier)
+        if not found:
+            where = f"table {qualifier!r}" if qualifier and self.relation.joined else self.relation.title
+            raise UserError(f"Unknown column {name!r} in {where}", hint=self._column_hint(name), span=span)
+        if len(found) > 1:
+            owners = [one.alias for one in self.relation.scopes if name in one.columns and one.alias]
+            hint = " or ".join(f"{owner}.{name}" for owner in owners)
+            raise UserError(f"Column {name!r} is ambiguous: several tables have it", hint=f"Write {hint}", span=span)
+        return ColumnRef(found[0], self.relation.schema[found[0]].type, span)
 
     def _column_hint(self, name: str) -> str:
         assert self.relation is not None
-        return did_you_mean(name, self.relation.schema.names)
+        return did_you_mean(name, dict.fromkeys(one for scope in self.relation.scopes for one in scope.columns))
 
     # --- names
 
@@ -192,10 +196,10 @@ class ExpressionBinder:
             raise UserError(f"'.*' stands alone in a SELECT, not in {self.place}", span=span)
         owner, name = node.this, node.args["expression"].name
         if isinstance(owner, exp.Column) and self._is_alias(owner.this.name):
-            return self.column(name, self.context.span(owner))
+            return self.column(name, self.context.span(owner), owner.this.name)
         if isinstance(owner, exp.Column) and self._is_unknown(owner.this.name):
             assert self.relation is not None
-            known = [*self.relation.schema.names, *([self.relation.alias] if self.relation.alias else [])]
+            known = [*(name for scope in self.relation.scopes for name in scope.columns), *self.relation.aliases]
             raise self.context.error(
                 f"Unknown table or column {owner.this.name!r} before {('.' + name)!r}",
                 owner,
@@ -206,10 +210,10 @@ class ExpressionBinder:
         return call("field", (row, field), span)
 
     def _is_alias(self, name: str) -> bool:
-        return self.relation is not None and self.relation.alias == name
+        return self.relation is not None and name in self.relation.aliases
 
     def _is_unknown(self, name: str) -> bool:
-        return self.relation is not None and name not in self.relation.schema
+        return self.relation is not None and not self.relation.find(name)
 
     # --- literals
 

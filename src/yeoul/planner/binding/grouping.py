@@ -30,7 +30,7 @@ from yeoul.plan.nodes import (
 )
 from yeoul.plan.types import DataType
 from yeoul.planner.binding.absorption import absorb, window_columns
-from yeoul.planner.binding.boundedness import gives_changes
+from yeoul.planner.binding.boundedness import computes_changes
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder
 from yeoul.planner.binding.projections import Item, items_of
@@ -161,7 +161,7 @@ def distinct(context: BindContext, rows: Node) -> Aggregate:
     """Returns the different rows of a SELECT: its rows grouped by every column."""
     keys = tuple(Projection(one.name, ColumnRef(one.name, one.type)) for one in rows.schema.fields)
     fields = tuple(replace(one, is_rowtime=False) for one in rows.schema.fields)
-    return Aggregate(rows, keys, (), Schema(fields), gives_changes(rows, context.settings))
+    return Aggregate(rows, keys, (), Schema(fields), computes_changes(rows, context.settings))
 
 
 # --- GROUP BY
@@ -226,7 +226,7 @@ def _windowed(source: Relation, keys: list[Expression]) -> _Groups | None:
 
 def _unwindowed(context: BindContext, source: Relation) -> _Groups:
     """Returns the groups of all rows."""
-    return _Groups(source, source.node, updating=gives_changes(source.node, context.settings))
+    return _Groups(source, source.node, updating=computes_changes(source.node, context.settings))
 
 
 def _regrouped(source: Relation, keys: list[Expression]) -> _Groups | None:

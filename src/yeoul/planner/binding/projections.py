@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from yeoul.errors import did_you_mean
-from yeoul.planner.binding.context import BindContext, Relation, unique_name
+from yeoul.planner.binding.context import BindContext, Relation, Scope, unique_name
 
 __all__ = ["Item", "items_of"]
 
@@ -42,14 +42,23 @@ def _unfolded(
     if isinstance(node, exp.Star) or is_qualified:
         if relation is None:
             raise context.error("'*' needs a FROM", node, hint="SELECT * FROM a_table")
-        if is_qualified and not (isinstance(node.this, exp.Column) and node.this.this.name == relation.alias):
-            known = [relation.alias] if relation.alias else []
-            raise context.error("Unknown table before '.*'", node.this, did_you_mean(node.this.name, known))
-        yield from ((name, node, name) for name in relation.schema.names)
+        scopes = list(relation.scopes)
+        if is_qualified:
+            wanted = node.this.this.name if isinstance(node.this, exp.Column) else ""
+            scopes = [scope for scope in scopes if scope.alias and scope.alias == wanted]
+        if not scopes:
+            raise context.error("Unknown table before '.*'", node.this, did_you_mean(node.this.name, relation.aliases))
+        for scope in scopes:
+            shown = scope.columns.items() if is_qualified else _unhidden(scope)
+            yield from ((name, node, column) for name, column in shown)
     elif isinstance(node, exp.Alias):
         yield node.alias, node.this, None
     else:
         yield _own_name(node) or f"EXPR${index}", node, None
+
+
+def _unhidden(scope: Scope) -> list[tuple[str, str]]:
+    return [(name, column) for name, column in scope.columns.items() if name not in scope.hidden]
 
 
 def _own_name(node: exp.Expr) -> str:

@@ -17,12 +17,13 @@ from yeoul.plan.types import DataType
 from yeoul.planner.binding.context import BindContext, Relation
 from yeoul.planner.binding.expressions import ExpressionBinder
 from yeoul.planner.binding.grouping import bind_grouped, distinct, is_grouped
+from yeoul.planner.binding.joins import bind_join
 from yeoul.planner.binding.projections import items_of
 from yeoul.planner.binding.scans import merged_options, scan
 from yeoul.planner.binding.windows import assign_windows, window_arguments
 from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.dialect import read_script
-from yeoul.planner.dialects.flink.nodes import TableFunction, UnionAll
+from yeoul.planner.dialects.flink.nodes import JoinedTables, TableFunction, UnionAll
 from yeoul.planner.positions import Positions
 from yeoul.planner.rewriting import project
 from yeoul.planner.rules.fold_constants import folded
@@ -199,6 +200,8 @@ def _cast_to(rows: Node, schema: Schema) -> Node:
 
 
 def _relation(context: BindContext, node: exp.Expr) -> Relation:
+    if isinstance(node, JoinedTables):
+        return bind_join(context, node, _relation(context, node.this), _relation(context, node.args["expression"]))
     alias = node.args.get("alias")
     found = _source(context, node)
     if alias is None:

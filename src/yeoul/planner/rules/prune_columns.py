@@ -16,6 +16,7 @@ from yeoul.plan.nodes import (
     AssignWatermark,
     Field,
     Filter,
+    Join,
     Limit,
     Node,
     Project,
@@ -67,12 +68,25 @@ def _pruned(node: Node, needed: Set[str]) -> Node:
             return replace(node, input=below, schema=_of_names(node.schema, (*below.schema.names, *own)))
         case Union():
             return _union(node, needed)
+        case Join():
+            return _join(node, needed)
         case Limit():
             return replace(node, input=_pruned(node.input, needed))
         case Settle():
             return replace(node, input=_pruned(node.input, frozenset(node.schema.names)))
         case Write():
             return replace(node, input=_pruned(node.input, frozenset(node.input.schema.names)))
+
+
+def _join(node: Join, needed: Set[str]) -> Join:
+    used = set(needed) | (set() if node.condition is None else set(columns_of(node.condition)))
+    sides = []
+    for side, below in enumerate((node.left, node.right)):
+        wanted = {*used.intersection(below.schema.names), *_used(pair[side] for pair in node.keys)}
+        sides.append(_pruned(below, wanted))
+    left, right = sides
+    names = [*left.schema.names, *(right.schema.names if node.kind.gives_right else ())]
+    return replace(node, left=left, right=right, schema=_of_names(node.schema, names))
 
 
 def _kept(schema: Schema, needed: Set[str]) -> Schema:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from yeoul.plan.expressions import ColumnRef, Expression, Literal, columns_of
-from yeoul.plan.nodes import Aggregate, Filter, Node, Project, Union, WindowAggregate, WindowAssign
-from yeoul.planner.rewriting import cannot_fail, conjuncts, is_repeatable, joined, replaced, with_inputs
+from yeoul.plan.nodes import Aggregate, Filter, Join, JoinKind, Node, Project, Union, WindowAggregate, WindowAssign
+from yeoul.planner.rewriting import cannot_fail, conjuncts, equal_sides, is_repeatable, joined, replaced, with_inputs
 
 __all__ = ["push_down_filters"]
 
@@ -54,6 +54,8 @@ def _passes(node: Node, part: Expression) -> bool:
             return True
         case WindowAssign():
             return used <= set(node.input.schema.names)
+        case Join():
+            return _side(node, part) is not None or _is_key(node, part)
         case Aggregate() | WindowAggregate():
             repeatable = {key.name for key in node.keys if is_repeatable(key.expression)}
             return bool(used) and used <= repeatable
@@ -72,11 +74,42 @@ def _below(node: Node, parts: Sequence[Expression]) -> Node:
             return replace(node, inputs=tuple(_pushed(one, _renamed(node, one, parts)) for one in node.inputs))
         case WindowAssign():
             return replace(node, input=_pushed(node.input, parts))
+        case Join():
+            return _into_join(node, parts)
         case Aggregate() | WindowAggregate():
             keys = {key.name: key.expression for key in node.keys}
             return replace(node, input=_pushed(node.input, [replaced(part, keys) for part in parts]))
         case _:
             raise AssertionError(f"no filter passes below {type(node).__name__}")
+
+
+def _side(join: Join, part: Expression) -> str | None:
+    """Returns the side that a condition can be asked of alone; None if there is no such."""
+    used = set(columns_of(part))
+    if used and used <= set(join.left.schema.names) and not join.kind.keeps_right:
+        return "left"
+    if used and used <= set(join.right.schema.names) and join.kind in (JoinKind.INNER, JoinKind.RIGHT):
+        return "right"
+    return None
+
+
+def _is_key(join: Join, part: Expression) -> bool:
+    return join.kind is JoinKind.INNER and _pair(join, part) is not None
+
+
+def _pair(join: Join, part: Expression) -> tuple[Expression, Expression] | None:
+    return equal_sides(part, join.left.schema.names, join.right.schema.names)
+
+
+def _into_join(join: Join, parts: Sequence[Expression]) -> Join:
+    """Asks each condition of the side that it is about; one that compares the sides becomes a key."""
+    by_side: dict[str | None, list[Expression]] = {"left": [], "right": [], None: []}
+    for part in parts:
+        by_side[_side(join, part)].append(part)
+    keys = [pair for part in by_side[None] if (pair := _pair(join, part)) is not None]
+    left = _pushed(join.left, by_side["left"]) if by_side["left"] else join.left
+    right = _pushed(join.right, by_side["right"]) if by_side["right"] else join.right
+    return replace(join, left=left, right=right, keys=(*join.keys, *keys))
 
 
 def _renamed(union: Union, branch: Node, parts: Sequence[Expression]) -> list[Expression]:

@@ -15,6 +15,7 @@ __all__ = [
     "ExplainSyntax",
     "FunctionCall",
     "InsertSyntax",
+    "JoinedTables",
     "NamedArgument",
     "OptionPair",
     "PrimaryKeyElement",
@@ -57,6 +58,19 @@ class TableFunction(exp.Expression):
     """A function in FROM: TUMBLE(TABLE t, DESCRIPTOR(ts), ...)."""
 
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "expressions": False, "alias": False}
+
+
+class JoinedTables(exp.Expression):
+    """`this` kind JOIN `expression` ON on, or USING (using); `kind` is INNER, LEFT, RIGHT, FULL, CROSS, SEMI, ANTI."""
+
+    arg_types: ClassVar[dict[str, bool]] = {
+        "this": True,
+        "expression": True,
+        "kind": True,
+        "on": False,
+        "using": False,
+        "natural": False,
+    }
 
 
 class UnionAll(exp.Expression):

@@ -7,12 +7,12 @@ from sqlglot import exp
 from yeoul.planner.dialects.flink.cursor import RESERVED, STATEMENTS
 from yeoul.planner.dialects.flink.expressions import ExpressionGrammar
 from yeoul.planner.dialects.flink.lexer import Token, TokenType
-from yeoul.planner.dialects.flink.nodes import NamedArgument, OptionPair, TableFunction, UnionAll
+from yeoul.planner.dialects.flink.nodes import JoinedTables, NamedArgument, OptionPair, TableFunction, UnionAll
 
 __all__ = ["QueryGrammar"]
 
 _JOINS = frozenset({"JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL"})
-_JOIN_HINT = "Joins come with a later version; one table, view, subquery or window function stands in FROM today"
+_JOIN_HINT = "A table, view, subquery or window function stands in FROM"
 _CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION")
 _SAME_SLOT = ("INTERSECT", "EXCEPT", "MINUS")
 
@@ -174,10 +174,50 @@ class QueryGrammar(ExpressionGrammar):
     # --- FROM
 
     def _from(self) -> exp.Expr:
+        found = self._joined()
+        while True:
+            token = self._curr
+            if not self.take(TokenType.COMMA):
+                return found
+            found = self.at(JoinedTables(this=found, expression=self._joined(), kind="CROSS"), token)
+
+    def _joined(self) -> exp.Expr:
+        """Reads a table and what is joined to it by JOIN, from left to right."""
         found = self._relation()
-        if self.sees(TokenType.COMMA) or self.sees_any_word(_JOINS):
-            self.refuse("A join", _JOIN_HINT)
+        while self.sees_any_word(_JOINS):
+            token = self._curr
+            natural = self.take_word("NATURAL")
+            kind = self._join_kind()
+            right = self._relation()
+            joined = JoinedTables(this=found, expression=right, kind=kind, natural=natural)
+            if kind != "CROSS" and not natural:
+                self._join_condition(joined, kind)
+            found = self.at(joined, token)
         return found
+
+    def _join_kind(self) -> str:
+        for kind in ("LEFT", "RIGHT", "FULL"):
+            if self.take_word(kind):
+                for special in ("SEMI", "ANTI"):
+                    if kind == "LEFT" and self.take_word(special):
+                        kind = special
+                self.take_word("OUTER")
+                self.expect_word("JOIN")
+                return kind
+        kind = "CROSS" if self.take_word("CROSS") else "INNER"
+        self.take_word("INNER")
+        self.expect_word("JOIN")
+        return kind
+
+    def _join_condition(self, joined: JoinedTables, kind: str) -> None:
+        if self.take_word("USING"):
+            joined.set("using", [self.name("the name of a column") for _ in self.between_parens()])
+        elif self.take_word("ON"):
+            joined.set("on", self.expression_())
+        else:
+            self.fail(
+                "ON and a condition, or USING (column)", hint="CROSS JOIN has no condition", keywords=("ON", "USING")
+            )
 
     def _relation(self) -> exp.Expr:
         token = self._curr

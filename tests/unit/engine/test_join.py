@@ -1,0 +1,102 @@
+"""The regular join: whatever comes on either side in whatever order and cut, the changes add up to DuckDB's join."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import duckdb
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from yeoul.clock import SYSTEM_CLOCK, ManualClock
+from yeoul.engine.contract import WEIGHT
+from yeoul.engine.operators.join import Join, JoinSide
+from yeoul.plan.nodes import JoinKind
+
+LEFT = {"k": pl.Int64(), "a": pl.String()}
+RIGHT = {"j": pl.Int64(), "b": pl.Int64()}
+ROWS = (
+    st.tuples(st.sampled_from([1, 2, 3, None]), st.sampled_from(["x", "y", "a name longer than twelve bytes"])),
+    st.tuples(st.sampled_from([1, 2, 3, None]), st.integers(0, 2)),
+)
+
+
+def operator(kind: JoinKind, *, condition: bool = False, ttl_ms: int | None = None, clock=SYSTEM_CLOCK) -> Join:
+    left, right = JoinSide(LEFT, [pl.col("k")]), JoinSide(RIGHT, [pl.col("j")])
+    extra = pl.col("b") > pl.col("a").str.len_chars() - 1 if condition else None
+    return Join(left, right, kind, extra, weighted=True, clock=clock, ttl_ms=ttl_ms)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[tuple[int, tuple, int]]:
+    """Port, row, weight: rows that come and, some of them, go again."""
+    living: list[list[tuple]] = [[], []]
+    history = []
+    for port in draw(st.lists(st.integers(0, 1), max_size=25)):
+        row = draw(ROWS[port])
+        history.append((port, row, 1))
+        living[port].append(row)
+        if draw(st.booleans()):
+            other = draw(st.integers(0, 1))
+            if living[other]:
+                history.append((other, living[other].pop(draw(st.integers(0, len(living[other]) - 1))), -1))
+    return history
+
+
+def expected(kind: JoinKind, sides: list[list[tuple]], *, condition: bool) -> Counter:
+    lefts = pl.DataFrame(sides[0], schema=LEFT, orient="row")  # noqa: F841
+    rights = pl.DataFrame(sides[1], schema=RIGHT, orient="row")  # noqa: F841
+    on = "k = j" + (" and b > length(a) - 1" if condition else "")
+    if kind.gives_right:
+        return Counter(duckdb.sql(f"select k, a, j, b from lefts {kind.value} join rights on {on}").fetchall())
+    negated = "not" if kind is JoinKind.ANTI else ""
+    return Counter(
+        duckdb.sql(f"select * from lefts where {negated} exists (select 1 from rights where {on})").fetchall()
+    )
+
+
+@pytest.mark.parametrize("kind", list(JoinKind), ids=lambda kind: kind.value)
+@given(histories(), st.booleans(), st.data())
+@settings(max_examples=80, deadline=None)
+def test_changes_add_up_to_the_batch_join(kind, history, condition, data):
+    running = operator(kind, condition=condition)
+    table: Counter = Counter()
+    left = list(history)
+    while left:
+        port = left[0][0]
+        longest = next((at for at, one in enumerate(left) if one[0] != port), len(left))
+        size = data.draw(st.integers(1, longest))
+        rows, left = left[:size], left[size:]
+        schema = {**(LEFT, RIGHT)[port], WEIGHT: pl.Int64()}
+        batch = pl.DataFrame([(*row, weight) for _, row, weight in rows], schema=schema, orient="row")
+        for given_out in running.process(port, batch).batches:
+            for *values, weight in given_out.rows():
+                table[tuple(values)] += weight
+        assert all(count >= 0 for count in table.values())
+        if data.draw(st.booleans()):
+            state, running = running.snapshot(), operator(kind, condition=condition)
+            running.restore(state)
+    sides: list[list[tuple]] = [[], []]
+    for port in (0, 1):
+        living: Counter = Counter()
+        for where, row, weight in history:
+            living[row] += weight if where == port else 0
+        sides[port] = list(living.elements())
+    assert +table == expected(kind, sides, condition=condition)
+
+
+def test_a_partner_takes_the_place_of_the_row_with_nulls():
+    running = operator(JoinKind.LEFT)
+    running.process(0, pl.DataFrame({"k": [1], "a": ["x"]}, schema=LEFT))
+    (changes,) = running.process(1, pl.DataFrame({"j": [1], "b": [7]}, schema=RIGHT)).batches
+    assert changes.rows() == [(1, "x", None, None, -1), (1, "x", 1, 7, 1)]
+
+
+def test_untouched_rows_are_forgotten_after_their_time_to_live():
+    clock = ManualClock()
+    running = operator(JoinKind.INNER, ttl_ms=1_000, clock=clock)
+    running.process(0, pl.DataFrame({"k": [1], "a": ["x"]}, schema=LEFT))
+    clock.advance_ms(2_000)
+    assert running.process(1, pl.DataFrame({"j": [1], "b": [7]}, schema=RIGHT)).batches == ()
