@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from yeoul.broker.call import Call, RawHandler
 from yeoul.broker.node import INTERNAL_TOPICS, Node
+from yeoul.broker.quotas import PRODUCED
 from yeoul.broker.refusals import error_code_of
 from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.errors import YeoulError
@@ -76,7 +77,7 @@ class _Acknowledgement:
             return
         self.node.unacknowledged -= 1
         call = self.call
-        body = encode_response(self.results, call.version)
+        body = encode_response(self.results, call.version, call.throttle_ms)
         flexible = PRODUCE.is_flexible(call.version)
         call.answer_parts((frame_response(PRODUCE.key, flexible, call.correlation_id, body),))
 
@@ -85,6 +86,8 @@ def _serve(node: Node, call: Call, frame: memoryview, position: int) -> None:
     if call.version < _OLDEST_SERVED:
         raise ProtocolError(ErrorCode.UNSUPPORTED_VERSION, f"Produce version {call.version} is not served")
     request = read_request(frame, call.version, position)
+    if node.quotas.is_active:
+        node.charge(call, PRODUCED, len(frame))
     if request.acks == 0:
         _append_unacknowledged(node, call, request)
         return
@@ -198,7 +201,11 @@ def _append(
         node.log.space.refused(error)
         return _refusal(topic, number, error), None, 0
     except YeoulError as error:
+        if node.traffic is not None:
+            node.traffic.topic(topic).failed_produces += 1
         return _refusal(topic, number, error), None, 0
+    if node.traffic is not None:
+        node.traffic.produced(topic, appended.end_offset - appended.base_offset, len(records))
     append_time_ms = headers[-1].max_timestamp_ms if partition.config.log_append_time else -1
     result = ProduceResult(topic, number, 0, appended.base_offset, append_time_ms, partition.start_offset)
     return result, partition, appended.end_offset
