@@ -195,20 +195,25 @@ def _append(
             _check_transaction(node, partition, data, headers[0], transactional_id, version)
         node.log.space.claim(len(batches))
         appended = partition.append(batches, headers)
-    except RejectedRecords as error:
-        return _refusal(topic, number, error)._replace(record_errors=error.records), None, 0
-    except LogFull as error:
-        node.log.space.refused(error)
-        return _refusal(topic, number, error), None, 0
     except YeoulError as error:
-        if node.traffic is not None:
-            node.traffic.topic(topic).failed_produces += 1
-        return _refusal(topic, number, error), None, 0
+        return _refused(node, topic, number, error), None, 0
     if node.traffic is not None:
-        node.traffic.produced(topic, appended.end_offset - appended.base_offset, len(records))
+        node.traffic.produced(topic, appended.end_offset - appended.base_offset, len(batches))
     append_time_ms = headers[-1].max_timestamp_ms if partition.config.log_append_time else -1
     result = ProduceResult(topic, number, 0, appended.base_offset, append_time_ms, partition.start_offset)
     return result, partition, appended.end_offset
+
+
+def _refused(node: Node, topic: str, number: int, error: YeoulError) -> ProduceResult:
+    """Returns the result of a partition that was not appended to."""
+    if node.traffic is not None:
+        node.traffic.topic(topic).failed_produces += 1
+    refusal = _refusal(topic, number, error)
+    if isinstance(error, RejectedRecords):
+        return refusal._replace(record_errors=error.records)
+    if isinstance(error, LogFull):
+        node.log.space.refused(error)
+    return refusal
 
 
 def _refusal(topic: str, number: int, error: YeoulError) -> ProduceResult:
