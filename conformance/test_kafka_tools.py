@@ -180,7 +180,7 @@ def test_configs_of_a_topic(tools: Tools, topic: str) -> None:
 
 def test_configs_of_the_broker(tools: Tools) -> None:
     described = tools.run(CONFIGS, "--describe", "--entity-type", "brokers", "--entity-name", "1", "--all")
-    for name in ("num.partitions", "log.retention.hours", "message.max.bytes", "auto.create.topics.enable"):
+    for name in ("num.partitions", "log.segment.bytes", "message.max.bytes", "auto.create.topics.enable"):
         assert f" {name}=" in described
     default = ("--entity-type", "brokers", "--entity-default")
     tools.run(CONFIGS, "--alter", *default, "--add-config", "log.retention.ms=7200000")
