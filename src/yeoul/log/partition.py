@@ -117,6 +117,7 @@ class PartitionLog:
         self._recent_reads = RecentReads()
         self._stable_limit: tuple[int, Place] | None = None
         self._checkpoint_running = False
+        self._checkpoint_under_way: CheckpointWork | None = None
         self._checkpoint_wanted = False
         self._unchecked_bytes = 0
         self._unchecked_batches = 0
@@ -573,11 +574,11 @@ class PartitionLog:
         self._checkpoint_running, self._checkpoint_wanted = True, False
         self._unchecked_bytes = 0
         self._unchecked_batches = 0
-        work = self._checkpoint_work()
+        self._checkpoint_under_way = work = self._checkpoint_work()
         self._flusher.submit(work, lambda failure: self._checkpoint_done(work, failure))
 
     def _checkpoint_done(self, work: CheckpointWork, failure: BaseException | None) -> None:
-        self._checkpoint_running = False
+        self._checkpoint_running, self._checkpoint_under_way = False, None
         if self._closed:
             return
         if failure is None:
@@ -629,4 +630,6 @@ class PartitionLog:
     def abandon(self) -> None:
         """Stops without another write: the topic is being deleted."""
         self._closed = True
+        if self._checkpoint_under_way is not None:
+            self._checkpoint_under_way.cancel()
         self._flusher.forget(self)
