@@ -120,7 +120,7 @@ class PowerCuts(RuleBasedStateMachine):
 
     @rule()
     def checkpoint(self) -> None:
-        self.partition._checkpoint_soon()
+        self.partition._checkpoints.soon()
 
     @rule(kept=st.floats(0, 1))
     def power_cut(self, kept: float) -> None:

@@ -50,7 +50,7 @@ def crashed_log(data_dir: Path, checkpoint_after: int | None) -> list[int]:
         ends.append(ends[-1] + append(partition, b"a%d" % number, b"b" * 20 * number))
         log.settle()
         if checkpoint_after == number:
-            partition._checkpoint_soon()
+            partition._checkpoints.soon()
             log.settle()
     log._lock.release()
     return ends

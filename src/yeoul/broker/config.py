@@ -15,6 +15,7 @@ from yeoul.broker.listeners import Listener, is_loopback
 from yeoul.broker.log_lines import LogFormat, LogLevel
 from yeoul.broker.security.guard import AccessSettings
 from yeoul.errors import UserError
+from yeoul.log.compaction.plan import CleaningSettings
 from yeoul.log.config import check_entries
 
 __all__ = ["BrokerConfig", "FlushMode", "Limits", "is_loopback"]
@@ -96,6 +97,14 @@ class BrokerConfig:
         log_file: Where: a file that is appended to (and opened anew when it was moved away), else stderr.
         topic_defaults: Entries of a topic's configuration for topics that do not set them (`log.retention.ms` and the
             like, under the names that topics have for them).
+        cleaner_enable: Whether compacted topics are compacted (`log.cleaner.enable`).
+        cleaner_backoff_ms: How often it is looked whether something needs that (`log.cleaner.backoff.ms`).
+        cleaner_dedupe_buffer_bytes: The most memory for the keys of one cleaning (`log.cleaner.dedupe.buffer.size`).
+        cleaner_io_max_bytes_per_second: What a cleaning reads and writes at most
+            (`log.cleaner.io.max.bytes.per.second`).
+        retention_check_interval_ms: How often old segments are looked for (`log.retention.check.interval.ms`).
+        disk_reserve_bytes: Free space that clients may not use up, at most a twentieth of the file system; below it
+            the broker is read-only.
         limits: The bounds.
 
     Raises:
@@ -134,6 +143,12 @@ class BrokerConfig:
     log_format: LogFormat = "text"
     log_file: Path | None = None
     topic_defaults: Mapping[str, str] = field(default_factory=dict)
+    cleaner_enable: bool = True
+    cleaner_backoff_ms: int = 15_000
+    cleaner_dedupe_buffer_bytes: int = 128 << 20
+    cleaner_io_max_bytes_per_second: float = float(1 << 40)
+    retention_check_interval_ms: int = 300_000
+    disk_reserve_bytes: int = 64 << 20
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
@@ -160,7 +175,25 @@ class BrokerConfig:
                 raise UserError(f"Expected a {name} of {', '.join(map(repr, get_args(known)))}, got {value!r}")
         if not 1 <= self.num_partitions <= self.limits.partitions:
             raise UserError(f"Expected 1 to {self.limits.partitions} partitions, got {self.num_partitions!r}")
+        for what, number in (
+            ("cleaner_backoff_ms", self.cleaner_backoff_ms),
+            ("cleaner_dedupe_buffer_bytes", self.cleaner_dedupe_buffer_bytes),
+            ("cleaner_io_max_bytes_per_second", self.cleaner_io_max_bytes_per_second),
+            ("retention_check_interval_ms", self.retention_check_interval_ms),
+        ):
+            if number < 1:
+                raise UserError(f"Expected {what} of 1 or more, got {number!r}")
         check_entries(self.topic_defaults)
+
+    @property
+    def cleaning(self) -> CleaningSettings:
+        """What the cleaner of compacted topics goes by."""
+        return CleaningSettings(
+            enabled=self.cleaner_enable,
+            backoff_ms=self.cleaner_backoff_ms,
+            key_table_bytes=self.cleaner_dedupe_buffer_bytes,
+            max_bytes_per_second=self.cleaner_io_max_bytes_per_second,
+        )
 
     @property
     def access(self) -> AccessSettings:

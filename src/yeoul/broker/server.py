@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
 
 from yeoul.broker.admission import Admission
 from yeoul.broker.buffers import BufferStore
@@ -22,7 +23,7 @@ from yeoul.broker.groups.consumer.group import ConsumerGroupConfig
 from yeoul.broker.groups.coordinator import Coordinator
 from yeoul.broker.listeners import Listener
 from yeoul.broker.listening import Door, open_door
-from yeoul.broker.node import Node
+from yeoul.broker.node import INTERNAL_TOPICS, Node
 from yeoul.broker.registry import all_handlers
 from yeoul.broker.security.guard import Guard
 from yeoul.broker.transaction_driver import TransactionDriver
@@ -34,10 +35,12 @@ from yeoul.log.directory import Log
 from yeoul.log.errors import LogStopped
 from yeoul.log.flusher import FlushMode
 
+if TYPE_CHECKING:
+    from yeoul.broker.metrics.serving import MetricsServer
+
 __all__ = ["Server"]
 
 _log = logging.getLogger("yeoul.broker")
-_UPKEEP_S = 60.0
 _IDLE_CHECKS = 10
 _CLOSE_TIMEOUT_S = 2.0
 _CLOSE_STEP_S = 0.001
@@ -77,10 +80,12 @@ class Server:
         self.handlers, self.advertised_versions = all_handlers()
         self.buffers = BufferStore(config.limits.receive_bytes)
         self._connections: set[Connection] = set()
-        self._admission = Admission(lambda: self.node.config.limits)
+        self.admission = Admission(lambda: self.node.config.limits)
         self._doors: list[Door] = []
+        self._metrics: MetricsServer | None = None
         self._upkeep: asyncio.TimerHandle | None = None
         self._idle_check: asyncio.TimerHandle | None = None
+        self._cleaning: asyncio.TimerHandle | None = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -93,6 +98,11 @@ class Server:
         return tuple(door.listener for door in self._doors) or self.node.config.bound_listeners
 
     @property
+    def connections(self) -> Collection[Connection]:
+        """The connections that are open."""
+        return self._connections
+
+    @property
     def connection_count(self) -> int:
         return len(self._connections)
 
@@ -103,26 +113,39 @@ class Server:
             EnvironmentFailure: A port is taken, or an address is not this machine's; or a certificate cannot be read.
             UserError: A certificate cannot be used.
         """
-        for listener in self.node.config.bound_listeners:
+        config = self.node.config
+        if config.metrics_port >= 0:
+            from yeoul.broker.metrics.serving import MetricsServer
+
+            self._metrics = MetricsServer(self)
+            self.metrics_port = await self._metrics.listen(config.metrics_host, config.metrics_port)
+        for listener in config.bound_listeners:
             self._doors.append(await open_door(self, listener))
         first = self._doors[0].listener
         self.node.host, self.node.port = first.host, first.port
         self._schedule_upkeep()
         self._schedule_idle_check()
+        self._schedule_cleaning()
+        if self._metrics is not None:
+            self._metrics.is_ready = True
 
     async def close(self) -> None:
         """Ends in order: no new requests, what was appended acknowledged, everything durable."""
-        for timer in (self._upkeep, self._idle_check):
+        for timer in (self._upkeep, self._idle_check, self._cleaning):
             if timer is not None:
                 timer.cancel()
         for door in self._doors:
             door.close()
+        if self._metrics is not None:
+            self._metrics.is_ready = False
         for connection in tuple(self._connections):
             connection.stop_reading()
         await self._wait_until(lambda: not self.node.unacknowledged)
         for connection in tuple(self._connections):
             connection.close()
         await self._wait_until(lambda: not self._connections)
+        if self._metrics is not None:
+            self._metrics.close()
         self._transactions.close()
         self._groups.close()
         self._log.close()
@@ -140,14 +163,14 @@ class Server:
 
     def admit(self, peer_host: str, listener: Listener) -> bool:
         """Whether a peer may come in; from then on it is counted, until `left` or `closed`."""
-        reason = self._admission.refusal(peer_host)
+        reason = self.admission.refusal(peer_host)
         if reason:
             _log.warning("Closed a connection from %s on listener %s: %s", peer_host, listener.name, reason)
         return not reason
 
     def left(self, peer_host: str) -> None:
         """For a peer that came in and went before it was connected."""
-        self._admission.leave(peer_host)
+        self.admission.leave(peer_host)
 
     def connect(self, listener: Listener, *, admitted: bool) -> Connection:
         """Returns the connection for a peer of a listener; `admitted` says that it is counted already."""
@@ -156,14 +179,14 @@ class Server:
     def opened(self, connection: Connection) -> None:
         """For a connection that was made."""
         self._connections.add(connection)
-        wait_s = self._admission.wait_s(self.loop.time())
+        wait_s = self.admission.wait_s(self.loop.time())
         if wait_s:
             connection.mute(wait_s)
 
     def closed(self, connection: Connection) -> None:
         """For a connection that has ended."""
         self._connections.discard(connection)
-        self._admission.leave(connection.peer_host)
+        self.admission.leave(connection.peer_host)
 
     def _schedule_idle_check(self) -> None:
         idle_s = self.node.config.limits.idle_ms / 1_000
@@ -176,12 +199,20 @@ class Server:
         self._schedule_idle_check()
 
     def _schedule_upkeep(self) -> None:
-        self._upkeep = self.loop.call_later(_UPKEEP_S, self._run_upkeep)
+        interval_s = self.node.config.retention_check_interval_ms / 1_000
+        self._upkeep = self.loop.call_later(interval_s, self._run_upkeep)
 
     def _run_upkeep(self) -> None:
         self._log.apply_retention()
         self._log.expire_producers()
         self._schedule_upkeep()
+
+    def _schedule_cleaning(self) -> None:
+        self._cleaning = self.loop.call_later(self.node.config.cleaner_backoff_ms / 1_000, self._clean)
+
+    def _clean(self) -> None:
+        self._log.clean()
+        self._schedule_cleaning()
 
 
 def _open_log(
@@ -197,6 +228,9 @@ def _open_log(
             flush=FlushMode(config.flush),
             flush_interval_ms=config.flush_interval_ms,
             clock=clock,
+            cleaning=config.cleaning,
+            self_cleaning=INTERNAL_TOPICS,
+            reserve_bytes=config.disk_reserve_bytes,
         )
     except OSError as error:
         raise EnvironmentFailure(

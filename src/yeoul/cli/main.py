@@ -26,6 +26,7 @@ from yeoul.cli.commands import (
     doctor,
     groups,
     log_dirs,
+    mirror,
     offsets,
     perf,
     produce,
@@ -73,6 +74,7 @@ app.add_typer(topics.app, name="topics")
 app.command("produce")(produce.produce)
 app.command("consume")(consume.consume)
 app.add_typer(groups.app, name="groups")
+app.command("mirror")(mirror.mirror)
 app.add_typer(configs.app, name="configs")
 app.command("offsets")(offsets.offsets)
 app.command("delete-records")(offsets.delete_records)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from yeoul.errors import UserError, did_you_mean
+from yeoul.wire.compression import Codec
 
 __all__ = ["TOPIC_DEFAULTS", "TopicConfig", "check_entries"]
 
@@ -52,17 +53,36 @@ TOPIC_DEFAULTS: Mapping[str, str] = MappingProxyType(
 
 # Smallest value allowed and largest; positions in a segment are 32 bits wide.
 _RANGES = {
+    "delete.retention.ms": (0, 2**63 - 1),
     "index.interval.bytes": (0, 2**31 - 1),
+    "max.compaction.lag.ms": (1, 2**63 - 1),
     "max.message.bytes": (0, 2**31 - 1),
+    "message.timestamp.after.max.ms": (0, 2**63 - 1),
+    "message.timestamp.before.max.ms": (0, 2**63 - 1),
+    "message.timestamp.difference.max.ms": (0, 2**63 - 1),
+    "min.compaction.lag.ms": (0, 2**63 - 1),
     "retention.bytes": (-1, 2**63 - 1),
     "retention.ms": (-1, 2**63 - 1),
     "segment.bytes": (1024, 2**31 - 1),
     "segment.ms": (1, 2**63 - 1),
 }
+_RATIOS = ("min.cleanable.dirty.ratio",)
+_NO_LIMIT_MS = 2**63 - 1
 _CHOICES = {
     "cleanup.policy": ("delete", "compact", "compact,delete", "delete,compact", ""),
     "compression.type": ("producer", "uncompressed", "none", "gzip", "snappy", "lz4", "zstd"),
     "message.timestamp.type": ("CreateTime", "LogAppendTime"),
+}
+
+
+_CODECS = {
+    "producer": None,
+    "uncompressed": Codec.NONE,
+    "none": Codec.NONE,
+    "gzip": Codec.GZIP,
+    "snappy": Codec.SNAPPY,
+    "lz4": Codec.LZ4,
+    "zstd": Codec.ZSTD,
 }
 
 
@@ -80,6 +100,13 @@ class TopicConfig:
         compacted: `cleanup.policy` names `compact`.
         deletes: `cleanup.policy` names `delete`: retention applies.
         log_append_time: The log's clock stamps batches, not the producer's.
+        timestamp_before_max_ms: How far a record's timestamp may lie before the broker's clock.
+        timestamp_after_max_ms: How far beyond it.
+        codec: What batches are stored with; None for what the producer chose.
+        min_cleanable_dirty_ratio: Compaction waits until this share of the log has not been cleaned.
+        min_compaction_lag_ms: A segment with a record younger than this is not compacted.
+        max_compaction_lag_ms: A segment whose records are older than this is compacted whatever the ratio.
+        delete_retention_ms: How long compaction keeps a tombstone that it has met.
     """
 
     segment_bytes: int
@@ -91,6 +118,23 @@ class TopicConfig:
     compacted: bool
     deletes: bool
     log_append_time: bool
+    timestamp_before_max_ms: int
+    timestamp_after_max_ms: int
+    codec: Codec | None
+    min_cleanable_dirty_ratio: float
+    min_compaction_lag_ms: int
+    max_compaction_lag_ms: int
+    delete_retention_ms: int
+
+    @property
+    def checks_timestamps(self) -> bool:
+        """Whether a producer's timestamps have bounds at all."""
+        return self.timestamp_before_max_ms < _NO_LIMIT_MS or self.timestamp_after_max_ms < _NO_LIMIT_MS
+
+    @property
+    def roll_ms(self) -> int:
+        """A segment is rolled when its first record is older than this: compaction never touches the newest one."""
+        return min(self.segment_ms, self.max_compaction_lag_ms) if self.compacted else self.segment_ms
 
     @classmethod
     def from_entries(cls, entries: Mapping[str, str]) -> TopicConfig:
@@ -107,6 +151,7 @@ class TopicConfig:
         """
         check_entries(entries)
         merged = {**TOPIC_DEFAULTS, **entries}
+        difference_ms = int(merged["message.timestamp.difference.max.ms"])
         policy = merged["cleanup.policy"].replace(" ", "").split(",")
         return cls(
             segment_bytes=int(merged["segment.bytes"]),
@@ -118,19 +163,35 @@ class TopicConfig:
             compacted="compact" in policy,
             deletes="delete" in policy,
             log_append_time=merged["message.timestamp.type"] == "LogAppendTime",
+            timestamp_before_max_ms=min(difference_ms, int(merged["message.timestamp.before.max.ms"])),
+            timestamp_after_max_ms=min(difference_ms, int(merged["message.timestamp.after.max.ms"])),
+            codec=_CODECS[merged["compression.type"]],
+            min_cleanable_dirty_ratio=float(merged["min.cleanable.dirty.ratio"]),
+            min_compaction_lag_ms=int(merged["min.compaction.lag.ms"]),
+            max_compaction_lag_ms=int(merged["max.compaction.lag.ms"]),
+            delete_retention_ms=int(merged["delete.retention.ms"]),
         )
 
 
 def check_entries(entries: Mapping[str, str]) -> None:
-    """Raises UserError unless every entry is one of Kafka's and has a value it allows."""
+    """Raises UserError unless every entry is one of Kafka's and has a value it allows, and they agree."""
     for name, value in entries.items():
         if name not in TOPIC_DEFAULTS:
             raise UserError(f"Unknown topic configuration {name!r}", hint=did_you_mean(name, TOPIC_DEFAULTS))
         if name in _RANGES:
             _check_range(name, value)
+        elif name in _RATIOS:
+            _check_ratio(name, value)
         elif name in _CHOICES and value.replace(" ", "") not in _CHOICES[name]:
             allowed = ", ".join(repr(choice) for choice in _CHOICES[name])
             raise UserError(f"Topic configuration {name!r}: expected one of {allowed}, got {value!r}")
+    least_ms = int(entries.get("min.compaction.lag.ms", "0"))
+    most_ms = int(entries.get("max.compaction.lag.ms", str(_NO_LIMIT_MS)))
+    if least_ms > most_ms:
+        raise UserError(
+            "Topic configuration 'min.compaction.lag.ms': expected at most 'max.compaction.lag.ms' = "
+            f"{most_ms}, got '{least_ms}'"
+        )
 
 
 def _check_range(name: str, value: str) -> None:
@@ -141,3 +202,12 @@ def _check_range(name: str, value: str) -> None:
         number = low - 1
     if not low <= number <= high:
         raise UserError(f"Topic configuration {name!r}: expected a whole number from {low} to {high}, got {value!r}")
+
+
+def _check_ratio(name: str, value: str) -> None:
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise UserError(f"Topic configuration {name!r}: expected a number from 0 to 1, got {value!r}")

@@ -16,14 +16,18 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from yeoul.clock import SYSTEM_CLOCK, Clock
 from yeoul.errors import did_you_mean
+from yeoul.log.compaction.child import ChildRunner
+from yeoul.log.compaction.plan import CleaningSettings
+from yeoul.log.compaction.scheduling import Scheduler, WorkerRunner
 from yeoul.log.config import TopicConfig
 from yeoul.log.disk import Disk, DiskLock, RealDisk
+from yeoul.log.durations import Durations
 from yeoul.log.errors import (
     NO_SPACE,
     DirectoryLocked,
@@ -36,6 +40,7 @@ from yeoul.log.errors import (
 )
 from yeoul.log.flusher import Flusher, FlushMode
 from yeoul.log.partition import PartitionLog
+from yeoul.log.space import Space
 from yeoul.log.topics import TOPIC_FILE, TopicRecord, check_partition_count, check_topic_name
 from yeoul.log.workers import Workers
 
@@ -87,6 +92,9 @@ class Log:
         disk: The file system; the real one unless a test says otherwise.
         workers: The threads that wait for it, likewise.
         clock: The time.
+        cleaning: What the cleaner of compacted topics is told.
+        self_cleaning: Topics that whoever writes them keeps short: the cleaner leaves them alone.
+        reserve_bytes: Free space that clients may not use up.
 
     Raises:
         DirectoryLocked: Another broker runs on the directory.
@@ -106,6 +114,9 @@ class Log:
         disk: Disk | None = None,
         workers: Workers | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        cleaning: CleaningSettings = CleaningSettings(),  # noqa: B008 - frozen
+        self_cleaning: Container[str] = (),
+        reserve_bytes: int = 64 << 20,
     ) -> None:
         self.data_dir = data_dir
         self._disk: Disk = disk if disk is not None else RealDisk()
@@ -135,6 +146,11 @@ class Log:
                 workers=workers,
                 interval_ms=flush_interval_ms,
             )
+            self.space = Space(self._disk, data_dir, reserve_bytes, clock.monotonic_s)
+            # A disk that is handed in is in this process: so is its cleaning.
+            runner = ChildRunner(post) if disk is None else WorkerRunner(self._flusher)
+            self._self_cleaning = self_cleaning
+            self._cleaner = Scheduler(self._cleaned_partitions, runner, cleaning, self.space.has_room)
             self._load_topics()
             self._load_producer_ids()
             self._disk.unlink(data_dir / "clean-shutdown")
@@ -258,6 +274,11 @@ class Log:
         """As `set_topic_defaults` was told."""
         return self._topic_defaults
 
+    @property
+    def flush_durations(self) -> Durations:
+        """How long the flush rounds took."""
+        return self._flusher.durations
+
     # -- small files --------------------------------------------------------------------------------------------
 
     def kept(self, name: str) -> bytes | None:
@@ -291,12 +312,25 @@ class Log:
         """Drops the segments that no topic's retention keeps; returns how many. Call it every few minutes."""
         return sum(partition.apply_retention() for partition in list(self._partitions.values()))
 
+    def clean(self) -> bool:
+        """Begins to compact what is dirty enough, in the background; returns whether something is under way.
+
+        Call it every `log.cleaner.backoff.ms`: it goes on by itself until nothing is left to do.
+        """
+        return self._cleaner.check()
+
+    def _cleaned_partitions(self) -> Iterator[PartitionLog]:
+        for (name, _), partition in list(self._partitions.items()):
+            if name not in self._self_cleaning:
+                yield partition
+
     def expire_producers(self, idle_ms: int = 86_400_000) -> int:
         """Forgets idempotent producers that have been silent for `idle_ms`; returns how many."""
         return sum(partition.expire_producers(idle_ms) for partition in self._partitions.values())
 
     def close(self) -> None:
         """Makes everything durable and ends in order; the next start has nothing to scan. Blocks."""
+        self._cleaner.close()
         self._flusher.close()
         try:
             complete = [partition.close() for partition in self._partitions.values()]

@@ -98,6 +98,10 @@ class Disk(Protocol):
         """Removes a directory with all it holds."""
         ...
 
+    def space(self, path: Path) -> tuple[int, int]:
+        """Returns how many bytes are free for us on the file system of a path, and how many it has."""
+        ...
+
 
 class _RealFile:
     """A file descriptor with positions handed in; closed when the last reference goes."""
@@ -242,3 +246,7 @@ class RealDisk:
 
     def remove_tree(self, path: Path) -> None:
         shutil.rmtree(path)
+
+    def space(self, path: Path) -> tuple[int, int]:
+        found = os.statvfs(path)
+        return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize

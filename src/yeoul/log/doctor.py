@@ -1,6 +1,7 @@
 """Examines a data directory whose broker refuses to start, and mends it when told to: what `yeoul doctor` does.
 
-`examine` reads every batch of every partition and changes nothing. `mend` ends each damaged partition at its first
+`examine` reads every batch of every partition and changes nothing, but that it completes the swap of a compaction which
+a crash cut short, as the next start would. `mend` ends each damaged partition at its first
 damaged place; what lies beyond is moved aside, never deleted, into files whose names end in `.removed`. Both need the
 directory's lock, so no broker can be running on it.
 """
@@ -13,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yeoul.log.checkpoint import decode_checkpoint
+from yeoul.log.compaction.swapping import COMPACTION_NAME, CompactionRecord, complete_swap, read_record
 from yeoul.log.disk import Disk, RealDisk
 from yeoul.log.errors import DirectoryLocked, LogCorrupt
 from yeoul.log.opening import CHECKPOINT_NAME
-from yeoul.log.recovery import ScanEnd
+from yeoul.log.recovery import ScanEnd, may_follow
 from yeoul.log.scanning import find_batch, scan_file
 from yeoul.log.segment import index_path, segment_path
 
@@ -124,17 +126,21 @@ def _bases(disk: Disk, directory: Path) -> list[int]:
 
 
 def _examine_partition(disk: Disk, topic: str, number: int, directory: Path) -> PartitionReport:
+    sparse_below, compaction = _compaction(disk, directory)
     bases = _bases(disk, directory)
+    if compaction and bases:
+        # Nothing says any more up to where compaction has been: below the newest segment gaps are believed.
+        sparse_below = bases[-1]
     start_offset = end_offset = bases[0] if bases else 0
     batch_count, damage = 0, None
     for base in bases:
         path = segment_path(directory, base)
-        if base != end_offset:
+        if not may_follow(base, end_offset, sparse_below):
             reason = f"the records from offset {end_offset} to {base} are missing"
             damage = Damage(path, 0, end_offset, reason, torn_tail=False)
             break
         file = disk.open(path)
-        for start, seen in scan_file(file, 0, base):
+        for start, seen in scan_file(file, 0, base, sparse_below):
             batch_count += len(seen.batches)
             end_offset = seen.next_offset
             if seen.end is not ScanEnd.END:
@@ -143,8 +149,28 @@ def _examine_partition(disk: Disk, topic: str, number: int, directory: Path) -> 
                 damage = Damage(path, position, end_offset, seen.reason, torn)
         if damage is not None:
             break
-    checkpoint = _checkpoint_problem(disk, directory, bases, end_offset)
+    checkpoint = compaction or _checkpoint_problem(disk, directory, bases, end_offset)
     return PartitionReport(topic, number, directory, start_offset, end_offset, batch_count, damage, checkpoint)
+
+
+def _compaction(disk: Disk, directory: Path) -> tuple[int, str]:
+    """Returns the offset below which gaps are in order, and what is wrong with the file that says so."""
+    try:
+        record = read_record(disk, directory)
+    except LogCorrupt as error:
+        return 0, error.message
+    if record.swaps:
+        # The crash came in the middle of a swap: the next start completes it, and so does a look at what will be.
+        complete_swap(disk, directory, record)
+    return record.cleaned_offset, ""
+
+
+def _mend_compaction(disk: Disk, directory: Path) -> None:
+    """Writes anew, as far as the segments tell, what a damaged file said of the compaction."""
+    if _compaction(disk, directory)[1]:
+        bases = _bases(disk, directory)
+        record = CompactionRecord(bases[-1] if bases else 0)
+        disk.replace_file(directory / COMPACTION_NAME, record.encode())
 
 
 def _checkpoint_problem(disk: Disk, directory: Path, bases: list[int], end_offset: int) -> str:
@@ -176,6 +202,7 @@ def _mend_partition(disk: Disk, report: PartitionReport) -> list[Path]:
                 disk.rename(path, removed[-1])
             if path >= damage.path:
                 disk.unlink(index_path(report.directory, base))
+    _mend_compaction(disk, report.directory)
     disk.unlink(report.directory / CHECKPOINT_NAME)
     disk.sync_directory(report.directory)
     return removed

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from enum import Enum
 from typing import Protocol
 
 from yeoul.log.disk import Disk
+from yeoul.log.durations import Durations
 from yeoul.log.errors import LogStopped
 from yeoul.log.workers import Workers, WorkerThreads
 
@@ -68,6 +70,7 @@ class _Round:
     target: FlushTarget | None
     work: FlushWork
     failure: BaseException | None = None
+    took_s: float = 0.0
     done: Callable[[BaseException | None], None] | None = None
 
 
@@ -98,6 +101,7 @@ class Flusher:
         self.disk = disk
         self.mode = mode
         self.failure: LogStopped | None = None
+        self.durations = Durations()
         self._defer = defer
         self._post = post
         self._on_fatal = on_fatal
@@ -169,10 +173,12 @@ class Flusher:
 
     def _run(self, round_: _Round) -> None:
         """One round, in a thread."""
+        started_s = time.perf_counter()
         try:
             round_.work.run(self.disk)
         except BaseException as error:
             round_.failure = error
+        round_.took_s = time.perf_counter() - started_s
         self._finished.append(round_)
         # One wake-up serves all rounds that end before the loop comes to it.
         if not self._wake_pending:
@@ -198,6 +204,7 @@ class Flusher:
             self._start_rounds()
 
     def _finish(self, target: FlushTarget, round_: _Round) -> None:
+        self.durations.add(round_.took_s * 1_000)
         self._running.discard(target)
         if target in self._forgotten:
             self._forgotten.discard(target)

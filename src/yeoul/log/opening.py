@@ -9,16 +9,17 @@ Called by `partition`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from yeoul.log.checkpoint import Checkpoint, decode_checkpoint
+from yeoul.log.compaction.swapping import complete_swap, read_record, remove_leftovers
 from yeoul.log.config import TopicConfig
 from yeoul.log.disk import Disk, DiskFile
 from yeoul.log.errors import LogCorrupt
 from yeoul.log.index import ENTRY_BYTES
 from yeoul.log.producers import ProducerStates
-from yeoul.log.recovery import ScanEnd, Scanned, is_valid_batch, read_header_or_none, scan
+from yeoul.log.recovery import ScanEnd, Scanned, is_valid_batch, may_follow, read_header_or_none, scan
 from yeoul.log.scanning import find_batch, scan_file
 from yeoul.log.segment import Segment, index_path, segment_path
 from yeoul.log.transactions import PartitionTransactions
@@ -43,6 +44,8 @@ class OpenedPartition:
         recovery_offset: Below it nothing had to be scanned.
         truncated_bytes: How long the torn tail was.
         created: The first segment was just created: its name is not durable yet.
+        cleaned_offset: Below it compaction has been.
+        checkpoint_base_offset: The segment that the checkpoint on the disk names; -1 when there is none.
     """
 
     segments: list[Segment]
@@ -53,6 +56,8 @@ class OpenedPartition:
     recovery_offset: int
     truncated_bytes: int
     created: bool
+    cleaned_offset: int = 0
+    checkpoint_base_offset: int = -1
 
 
 def open_partition(disk: Disk, directory: Path, config: TopicConfig, *, now_ms: int) -> OpenedPartition:
@@ -76,8 +81,10 @@ class _Opening:
         self.transactions = PartitionTransactions()
         self.truncated_bytes = 0
         self.scanned = False
+        self.cleaned_offset = 0
 
     def open(self) -> OpenedPartition:
+        self._finish_compaction()
         names = self.disk.list_directory(self.directory)
         bases = sorted(int(name[:-4]) for name in names if name.endswith(".log") and name[:-4].isdigit())
         content = self.disk.read_file(self.directory / CHECKPOINT_NAME)
@@ -85,10 +92,20 @@ class _Opening:
         checkpoint = None if content is None else decode_checkpoint(content, where)
         if not bases:
             return self._create(checkpoint)
+        checkpoint_base_offset = -1 if checkpoint is None else checkpoint.segment_base_offset
         if checkpoint is None:
             checkpoint = Checkpoint(bases[0], bases[0], bases[0], 0, [])
         self._check_bases(bases, checkpoint)
-        return self._open_segments(bases, checkpoint)
+        opened = self._open_segments(bases, checkpoint)
+        cleaned_offset = min(self.cleaned_offset, opened.end_offset)
+        return replace(opened, cleaned_offset=cleaned_offset, checkpoint_base_offset=checkpoint_base_offset)
+
+    def _finish_compaction(self) -> None:
+        """Completes a swap that was decided on, and removes what was not."""
+        record = read_record(self.disk, self.directory)
+        complete_swap(self.disk, self.directory, record)
+        remove_leftovers(self.disk, self.directory)
+        self.cleaned_offset = record.cleaned_offset
 
     def _create(self, checkpoint: Checkpoint | None) -> OpenedPartition:
         if checkpoint is not None and checkpoint.recovery_offset > checkpoint.start_offset:
@@ -123,7 +140,7 @@ class _Opening:
         next_offset = self._scan_segment(newest, checkpoint.position, checkpoint.recovery_offset)
         segments.append(newest)
         for base in bases[len(older) + 1 :]:
-            if next_offset != base:
+            if not may_follow(base, next_offset, self.cleaned_offset):
                 self._drop_or_refuse(base, next_offset)
                 continue
             newest = self._segment(base, 0)
@@ -175,7 +192,8 @@ class _Opening:
             return
         entry = segment.index.at_position(checkpoint.position - 1)
         data = segment.file.read_at(checkpoint.position - entry.position, entry.position)
-        seen = scan(data, next_offset=segment.base_offset + entry.relative_offset)
+        first_offset = segment.base_offset + entry.relative_offset
+        seen = scan(data, next_offset=first_offset, sparse_below=self.cleaned_offset)
         if seen.end is ScanEnd.END and seen.next_offset == checkpoint.recovery_offset:
             return
         reason = seen.reason or f"the batches end at offset {seen.next_offset}"
@@ -188,7 +206,7 @@ class _Opening:
 
     def _scan_segment(self, segment: Segment, position: int, next_offset: int) -> int:
         """Takes in the batches from `position` on; returns the offset after the last valid one."""
-        for start, seen in scan_file(segment.file, position, next_offset):
+        for start, seen in scan_file(segment.file, position, next_offset, self.cleaned_offset):
             self.scanned = True
             self._take(segment, seen, start)
             next_offset = seen.next_offset
@@ -208,6 +226,9 @@ class _Opening:
     def _take_transactional(self, segment: Segment, header: BatchHeader, position: int) -> None:
         if not header.is_control:
             self.transactions.wrote(header.producer_id, header.base_offset)
+            return
+        if not header.record_count:
+            # Compaction has emptied it: nothing of its transaction was left.
             return
         commit = marker_commits(segment.file.read_at(header.size_bytes, position))
         if commit is not None:

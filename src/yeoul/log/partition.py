@@ -1,12 +1,16 @@
 """One partition: an ordered log of record batches, from `start_offset` up to `end_offset`.
 
 Invariants:
-- offsets are dense: each batch begins where the one before it ended;
+- offsets ascend and never change; they are dense but where compaction has been (`segments.sparse_below`);
 - under `flush=commit` nothing at or above `durable_offset` is acknowledged or readable; `high_watermark` is the
   durable offset. Under `interval` and `os` the high watermark is `end_offset`;
 - an append is whole or it did not happen: a failed write is cut off again;
 - a reader of committed records sees nothing at or above `last_stable_offset`, where a transaction is still open;
 - a checkpoint never names bytes that were not synced before it was written.
+
+This module appends, makes durable and trims. Its parts: `segments` (which file holds what), `partition_reads`
+(reading), `acknowledgements` (who waits), `checkpointing` (when the state is saved), `compaction.partition` (cleaning),
+`producers` and `transactions` (what the batches say).
 
 All methods are called on the broker's loop, except `ColdRead.load`, `find_timestamp` and `newest_timestamp`, which may
 wait for the disk and may run in any thread. Called by the broker's handlers and by `directory.Log`.
@@ -14,14 +18,17 @@ wait for the disk and may run in any thread. Called by the broker's handlers and
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from yeoul.clock import Clock
 from yeoul.errors import YeoulError
+from yeoul.log.acknowledgements import AckCallback, Acknowledgements
 from yeoul.log.checkpoint import Checkpoint
+from yeoul.log.checkpointing import Checkpointing
+from yeoul.log.compaction.partition import Dirt, PartitionCompaction
+from yeoul.log.compaction.plan import CleaningPlan, CleaningResult, CleaningSettings
 from yeoul.log.config import TopicConfig
 from yeoul.log.disk import Buffer, Disk, DiskFile
 from yeoul.log.errors import (
@@ -35,33 +42,19 @@ from yeoul.log.errors import (
 from yeoul.log.flusher import Flusher, FlushMode, FlushWork
 from yeoul.log.index import ENTRY_BYTES
 from yeoul.log.opening import open_partition
-from yeoul.log.reading import (
-    ColdRead,
-    Fetched,
-    Place,
-    RecentReads,
-    TimestampOffset,
-    find_cached,
-    first_record_since,
-    offset_at,
-    only_batch_end,
-    read_cached,
-)
+from yeoul.log.partition_reads import Bounds, PartitionReads
+from yeoul.log.reading import ColdRead, Fetched, Place, TimestampOffset
 from yeoul.log.recovery import LEADER_EPOCH
 from yeoul.log.retention import SegmentFacts, expired_segments
 from yeoul.log.rounds import CheckpointWork, IndexTail, RoundWork
-from yeoul.log.segment import Segment, index_path, segment_path
+from yeoul.log.segment import Segment
+from yeoul.log.segments import Segments
 from yeoul.wire.markers import encode_marker
 from yeoul.wire.records import TRANSACTIONAL_BIT, BatchHeader, patch_offsets, read_header
 
 __all__ = ["Appended", "ColdRead", "Fetched", "PartitionLog", "TimestampOffset"]
 
-# How much a start after a crash may have to scan: bytes at gigabytes a second, batches at some 3 us each.
-_CHECKPOINT_BYTES = 64 << 20
-_CHECKPOINT_BATCHES = 50_000
 _RELATIVE_OFFSET_LIMIT = 2**31 - 1
-
-AckCallback = Callable[[LogStopped | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +100,16 @@ class PartitionLog:
         self._flusher = flusher
         self._clock = clock
         self._commit = flusher.mode is FlushMode.COMMIT
-        self._segments = opened.segments
-        self._active = opened.segments[-1]
+        self._segments = Segments(opened.segments, opened.cleaned_offset, bounded=self._commit)
+        self._reads = PartitionReads(self._segments, self.transactions)
+        self._waiting = Acknowledgements()
+        self._checkpoints = Checkpointing(flusher, self._checkpoint_work, self._settle)
+        self._compaction = PartitionCompaction(
+            directory, disk, flusher, self._segments, opened.cleaned_offset, opened.checkpoint_base_offset
+        )
         self._unsynced: dict[DiskFile, None] = {}
         self._directory_dirty = opened.created
-        self._durable_place = Place(self._active, self._active.size_bytes)
-        self._acks: deque[tuple[int, AckCallback]] = deque()
-        self._listeners: dict[Callable[[], None], None] = {}
-        self._recent_reads = RecentReads()
-        self._stable_limit: tuple[int, Place] | None = None
-        self._checkpoint_running = False
-        self._checkpoint_under_way: CheckpointWork | None = None
-        self._checkpoint_wanted = False
-        self._unchecked_bytes = 0
-        self._unchecked_batches = 0
+        self._saved_start_offset = opened.start_offset
         self._closed = False
         if opened.end_offset > opened.recovery_offset or opened.truncated_bytes:
             self._checkpoint_now()
@@ -144,7 +133,17 @@ class PartitionLog:
     @property
     def size_bytes(self) -> int:
         """The bytes of all segments, without indexes."""
-        return sum(segment.size_bytes for segment in self._segments)
+        return self._segments.size_bytes
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more is written: the log ends, or the topic was deleted."""
+        return self._closed
+
+    @property
+    def cleaned_offset(self) -> int:
+        """The offset below which compaction has been."""
+        return self._compaction.cleaned_offset
 
     @property
     def segment_count(self) -> int:
@@ -215,19 +214,16 @@ class PartitionLog:
         next_offset = self._patch(records, headers, self.end_offset)
         if self._must_roll(size_bytes, headers):
             self._roll()
-        segment, base_offset = self._active, self.end_offset
+        segment, base_offset = self._segments.active, self.end_offset
         self._write(segment, records)
         self._note(segment, headers, base_offset, commit)
         self.end_offset = next_offset
         segment.size_bytes += size_bytes
         self._unsynced[segment.file] = None
         self._flusher.request(self)
-        self._unchecked_bytes += size_bytes
-        self._unchecked_batches += len(headers)
-        if self._unchecked_bytes >= _CHECKPOINT_BYTES or self._unchecked_batches >= _CHECKPOINT_BATCHES:
-            self._checkpoint_soon()
+        self._checkpoints.appended(size_bytes, len(headers))
         if not self._commit:
-            self._notify()
+            self._waiting.notify(next_offset)
         return Appended(base_offset, next_offset)
 
     def _check_producer(self, headers: Sequence[BatchHeader]) -> Appended | None:
@@ -242,7 +238,7 @@ class PartitionLog:
         return None if known is None else Appended(known.base_offset, known.last_offset + 1, duplicate=True)
 
     def _must_roll(self, size_bytes: int, headers: Sequence[BatchHeader]) -> bool:
-        segment, config = self._active, self.config
+        segment, config = self._segments.active, self.config
         if segment.size_bytes == 0:
             return False
         if segment.size_bytes + size_bytes > config.segment_bytes:
@@ -250,7 +246,7 @@ class PartitionLog:
         if self.end_offset - segment.base_offset > _RELATIVE_OFFSET_LIMIT:
             return True
         first_ms = segment.first_timestamp_ms
-        return first_ms is not None and headers[0].max_timestamp_ms - first_ms > config.segment_ms
+        return first_ms is not None and headers[0].max_timestamp_ms - first_ms > config.roll_ms
 
     def _roll(self) -> None:
         segment = self._new_segment(self.end_offset)
@@ -258,10 +254,9 @@ class PartitionLog:
             segment.create()
         except OSError as error:
             raise refused(f"begin a segment in {self.directory}", error) from error
-        self._segments.append(segment)
-        self._active = segment
+        self._segments.add(segment)
         self._directory_dirty = True
-        self._checkpoint_soon()
+        self._checkpoints.soon()
 
     def _new_segment(self, base_offset: int) -> Segment:
         interval = self.config.index_interval_bytes
@@ -327,22 +322,22 @@ class PartitionLog:
         """
         if end_offset <= self.high_watermark:
             return True
-        self._acks.append((end_offset, callback))
+        self._waiting.wait(end_offset, callback)
         return False
 
     def add_listener(self, callback: Callable[[], None]) -> None:
         """Calls back, on the loop, whenever the high watermark has moved, until `remove_listener`."""
-        self._listeners[callback] = None
+        self._waiting.listen(callback)
 
     def remove_listener(self, callback: Callable[[], None]) -> None:
-        self._listeners.pop(callback, None)
+        self._waiting.ignore(callback)
 
     def start_round(self) -> FlushWork | None:
         """For the flusher: what a round that starts now has to sync."""
         if self._closed or not (self._unsynced or self._directory_dirty):
             return None
         directory = self.directory if self._directory_dirty else None
-        place = Place(self._active, self._active.size_bytes)
+        place = self._end_place()
         work = RoundWork(tuple(self._unsynced), directory, self.end_offset, place)
         self._unsynced.clear()
         self._directory_dirty = False
@@ -356,22 +351,17 @@ class PartitionLog:
 
     def _advance(self, durable_offset: int, place: Place) -> None:
         self.durable_offset = durable_offset
-        self._durable_place = place
+        self._segments.durable_place = place
         if self._commit:
-            self._notify()
+            self._waiting.notify(durable_offset)
 
-    def _notify(self) -> None:
-        acks, high_watermark = self._acks, self.high_watermark
-        while acks and acks[0][0] <= high_watermark:
-            acks.popleft()[1](None)
-        if self._listeners:
-            for listener in tuple(self._listeners):
-                listener()
+    def _end_place(self) -> Place:
+        active = self._segments.active
+        return Place(active, active.size_bytes)
 
     def stop(self, failure: LogStopped) -> None:
         """Fails everybody who waits for an acknowledgement."""
-        while self._acks:
-            self._acks.popleft()[1](failure)
+        self._waiting.fail(failure)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -398,104 +388,18 @@ class PartitionLog:
                 f"Offset {offset} of {self.directory.parent.name}-{self.directory.name}: "
                 f"expected {self.start_offset} to {self.end_offset}"
             )
-        high_watermark, start_offset = self.high_watermark, self.start_offset
-        transactions = self.transactions
+        high_watermark, transactions = self.high_watermark, self.transactions
         stable_offset = self.last_stable_offset if transactions.open or transactions.ending else high_watermark
-        bound = stable_offset if stable_only else high_watermark
-        if offset >= bound or max_bytes <= 0:
-            return Fetched(b"", high_watermark, start_offset, stable_offset)
-        place = self._recent_reads.at(offset)
-        segment = place.segment if place is not None else self._segment_of(offset)
-        limit = self._limit_position(segment)
-        if place is not None and place.position >= limit:
-            # The last read ended with a segment that was rolled since.
-            place, segment = None, self._segment_of(offset)
-            limit = self._limit_position(segment)
-        bound_offset = None
-        if bound < high_watermark and segment is self._segment_of(bound):
-            stable_limit = self._stable_position(segment, bound, limit)
-            if stable_limit is None:
-                bound_offset = bound
-            else:
-                limit = stable_limit
-        if segment.index_in_memory and bound_offset is None:
-            position = place.position if place is not None else find_cached(segment, offset, limit)
-            if position is not None:
-                found = read_cached(segment, position, limit, max_bytes, whole_first_batch)
-                if found is not None:
-                    next_offset = self._remember(segment, found[1], limit, bound)
-                    aborted: Sequence[tuple[int, int]] = ()
-                    if stable_only and self.transactions.has_aborted:
-                        end_offset = next_offset or only_batch_end(found[0]) or bound
-                        aborted = self.transactions.aborted_between(offset, end_offset)
-                    return Fetched(found[0], high_watermark, start_offset, stable_offset, aborted)
-        return ColdRead(
-            segment,
-            offset,
-            limit,
-            max_bytes,
-            whole_first_batch,
-            high_watermark,
-            start_offset,
-            stable_offset,
-            bound_offset,
-            self.transactions.aborted_between(offset, bound) if stable_only else (),
-        )
-
-    def _stable_position(self, segment: Segment, stable_offset: int, limit: int) -> int | None:
-        """Returns where the last stable offset's batch begins; None when only the disk can tell."""
-        known = self._stable_limit
-        if known is not None and known[0] == stable_offset and known[1].segment is segment:
-            return known[1].position
-        position = find_cached(segment, stable_offset, limit) if segment.index_in_memory else None
-        if position is not None:
-            self._stable_limit = (stable_offset, Place(segment, position))
-        return position
-
-    def _remember(self, segment: Segment, end: int, limit: int, bound: int) -> int | None:
-        """Notes where a read ended, for the next one to go on; returns the offset there, if it is known."""
-        if end < limit:
-            next_offset = offset_at(segment, end)
-        elif segment is self._active or end < segment.size_bytes:
-            next_offset = bound
-        else:
-            next_offset = None
-        if next_offset is not None:
-            self._recent_reads.remember(next_offset, Place(segment, end))
-        return next_offset
-
-    def _segment_of(self, offset: int) -> Segment:
-        for segment in reversed(self._segments):
-            if segment.base_offset <= offset:
-                return segment
-        return self._segments[0]
-
-    def _limit_position(self, segment: Segment) -> int:
-        """Where the committed bytes of a segment end."""
-        if not self._commit:
-            return segment.size_bytes
-        durable = self._durable_place
-        if segment is durable.segment:
-            return durable.position
-        return segment.size_bytes if segment.base_offset < durable.segment.base_offset else 0
-
-    # -- by time ------------------------------------------------------------------------------------------------
+        bounds = Bounds(high_watermark, self.start_offset, stable_offset)
+        return self._reads.read(offset, max_bytes, bounds, whole_first_batch=whole_first_batch, stable_only=stable_only)
 
     def find_timestamp(self, timestamp_ms: int) -> TimestampOffset | None:
         """Returns the first committed record at or after a time; None when all are older. May wait for the disk."""
-        for segment in tuple(self._segments):
-            limit = self._limit_position(segment)
-            if limit == 0 or (segment is not self._active and segment.newest_timestamp_ms() < timestamp_ms):
-                continue
-            found = first_record_since(segment, timestamp_ms, limit=limit, start_offset=self.start_offset)
-            if found is not None:
-                return found
-        return None
+        return self._reads.find_timestamp(timestamp_ms, self.start_offset)
 
     def newest_timestamp(self) -> TimestampOffset | None:
         """Returns the first record with the largest timestamp; None when the log is empty. May wait for the disk."""
-        newest_ms = max(segment.newest_timestamp_ms() for segment in tuple(self._segments))
-        return None if newest_ms < 0 else self.find_timestamp(newest_ms)
+        return self._reads.newest_timestamp(self.start_offset)
 
     # -- trimming -----------------------------------------------------------------------------------------------
 
@@ -510,21 +414,30 @@ class PartitionLog:
         if offset > self.start_offset:
             self.start_offset = offset
             self.transactions.forget_below(offset)
-            self._checkpoint_soon()
+            self._checkpoints.soon()
         return self.start_offset
 
     def apply_retention(self) -> int:
-        """Drops the old segments that the topic's retention no longer keeps; returns how many. May read."""
+        """Drops the old segments that the topic's retention no longer keeps; returns how many. May read.
+
+        When not even the newest one is kept, and all of it is durable, it is rolled first and goes too.
+        """
+        self._checkpoints.retry()
         if not self.config.deletes:
             return 0
-        facts = [SegmentFacts(s.size_bytes, s.newest_timestamp_ms()) for s in self._segments[:-1]]
-        facts.append(SegmentFacts(self._active.size_bytes, self._clock.now_ms()))
+        segments = self._segments
+        held = list(segments) if segments.active.size_bytes else list(segments.sealed)
+        facts = [SegmentFacts(s.size_bytes, s.newest_timestamp_ms()) for s in held]
         count = expired_segments(facts, self.config, now_ms=self._clock.now_ms())
-        count = min(count, sum(s.base_offset < self._durable_place.segment.base_offset for s in self._segments))
+        durable_base = segments.durable_place.segment.base_offset
+        if count == len(segments) and self.durable_offset == self.end_offset == self.last_stable_offset:
+            self._roll()
+        else:
+            count = min(count, sum(s.base_offset < durable_base for s in segments))
         # Segments that lie below the start already only wait for the checkpoint that says so.
-        going = sum(later.base_offset <= self.start_offset for later in self._segments[1:])
+        going = sum(later.base_offset <= self.start_offset for later in list(segments)[1:])
         if count > going:
-            self.advance_start_offset(self._segments[count].base_offset)
+            self.advance_start_offset(segments[count].base_offset)
         return max(0, count - going)
 
     def expire_producers(self, idle_ms: int) -> int:
@@ -533,15 +446,49 @@ class PartitionLog:
 
     def _drop_below(self, offset: int) -> None:
         """Removes the segments that lie wholly below an offset that a checkpoint names as the start."""
-        dropped: set[Segment] = set()
-        while len(self._segments) > 1 and self._segments[1].base_offset <= offset:
-            segment = self._segments.pop(0)
-            dropped.add(segment)
-            self._disk.unlink(segment_path(self.directory, segment.base_offset))
-            self._disk.unlink(index_path(self.directory, segment.base_offset))
-        if dropped:
-            self._recent_reads.forget(dropped)
-            self._stable_limit = None
+        self._saved_start_offset = offset
+        if not self._compaction.swapping:
+            self._reads.forget(self._segments.drop_below(offset, self._disk, self.directory))
+
+    # -- compaction ---------------------------------------------------------------------------------------------
+
+    def dirt(self) -> Dirt | None:
+        """Returns what compaction could clean now, None when nothing can be; may read headers."""
+        if self._closed:
+            return None
+        return self._compaction.dirt(
+            self.config,
+            start_offset=self.start_offset,
+            stable_offset=self.last_stable_offset,
+            now_ms=self._clock.now_ms(),
+        )
+
+    def cleaning_plan(self, dirt: Dirt, settings: CleaningSettings) -> CleaningPlan:
+        """Returns the cleaning of what `dirt` found, as a value."""
+        return self._compaction.plan(
+            dirt, self.config, settings, self.producers, self.transactions, self._clock.now_ms()
+        )
+
+    def adopt_cleaned(self, result: CleaningResult, done: Callable[[BaseException | None], None]) -> None:
+        """Puts cleaned files in place of the segments that they were made of.
+
+        Args:
+            result: What the cleaning of a plan of this partition made.
+            done: Called on the loop at the end, with what went wrong, or None.
+        """
+        if self._closed:
+            done(None)
+            return
+
+        def finished(failure: BaseException | None) -> None:
+            if failure is not None and not self._closed and not self._compaction.is_harmless(failure):
+                self._flusher.fail(failure)
+            elif failure is None:
+                self.transactions.forget_below(result.cleaned_offset)
+                self._drop_below(self._saved_start_offset)
+            done(failure)
+
+        self._compaction.adopt(result, self.config.index_interval_bytes, self._reads.forget, finished)
 
     # -- checkpoints --------------------------------------------------------------------------------------------
 
@@ -555,45 +502,25 @@ class PartitionLog:
         checkpoint = Checkpoint(
             start_offset=self.start_offset,
             recovery_offset=self.end_offset,
-            segment_base_offset=self._active.base_offset,
-            position=self._active.size_bytes,
+            segment_base_offset=self._segments.active.base_offset,
+            position=self._segments.active.size_bytes,
             producers=self.producers.dump(),
             open_transactions=open_transactions,
             aborted_transactions=aborted_transactions,
         )
         # Files of a round that is under way have left `_unsynced`: sync whatever lies above the durable place.
-        durable_base = self._durable_place.segment.base_offset
+        durable_base = self._segments.durable_place.segment.base_offset
         files = tuple(segment.file for segment in self._segments if segment.base_offset >= durable_base)
-        place = Place(self._active, self._active.size_bytes)
+        place = self._end_place()
         return CheckpointWork(self.directory, files, tails, checkpoint, place)
-
-    def _checkpoint_soon(self) -> None:
-        self._checkpoint_wanted = True
-        if self._checkpoint_running or self._closed:
-            return
-        self._checkpoint_running, self._checkpoint_wanted = True, False
-        self._unchecked_bytes = 0
-        self._unchecked_batches = 0
-        self._checkpoint_under_way = work = self._checkpoint_work()
-        self._flusher.submit(work, lambda failure: self._checkpoint_done(work, failure))
-
-    def _checkpoint_done(self, work: CheckpointWork, failure: BaseException | None) -> None:
-        self._checkpoint_running, self._checkpoint_under_way = False, None
-        if self._closed:
-            return
-        if failure is None:
-            self._settle(work)
-            if self._checkpoint_wanted:
-                self._checkpoint_soon()
-        elif not (isinstance(failure, OSError) and failure.errno in NO_SPACE):
-            self._flusher.fail(failure)
 
     def _settle(self, work: CheckpointWork) -> None:
         """Takes note of what a checkpoint has made durable."""
         for tail in work.tails:
             tail.segment.persisted_entries = tail.first_entry + len(tail.entries) // ENTRY_BYTES
+        self._compaction.checkpoint_base_offset = work.checkpoint.segment_base_offset
         self._drop_below(work.checkpoint.start_offset)
-        for segment in self._segments[:-1]:
+        for segment in self._segments.sealed:
             if segment.index_in_memory and segment.persisted_entries == segment.entry_count():
                 segment.release()
         if work.checkpoint.recovery_offset > self.durable_offset:
@@ -601,16 +528,9 @@ class PartitionLog:
 
     def _checkpoint_now(self) -> bool:
         """Returns False when there was no space for it: the next start scans what it would have spared."""
-        work = self._checkpoint_work()
-        try:
-            work.run(self._disk)
-        except OSError as error:
-            if error.errno not in NO_SPACE:
-                raise
-            return False
-        self._directory_dirty = False
-        self._settle(work)
-        return True
+        complete = self._checkpoints.now(self._disk)
+        self._directory_dirty = self._directory_dirty and not complete
+        return complete
 
     # -- ending -------------------------------------------------------------------------------------------------
 
@@ -620,16 +540,14 @@ class PartitionLog:
         Returns:
             Whether the next start has nothing to scan.
         """
-        if self._closed or self._flusher.failure is not None:
-            self._closed = True
+        closed, self._closed = self._closed, True
+        self._checkpoints.stop()
+        if closed or self._flusher.failure is not None:
             return False
-        complete = self._checkpoint_now()
-        self._closed = True
-        return complete
+        return self._checkpoint_now()
 
     def abandon(self) -> None:
         """Stops without another write: the topic is being deleted."""
         self._closed = True
-        if self._checkpoint_under_way is not None:
-            self._checkpoint_under_way.cancel()
+        self._checkpoints.stop()
         self._flusher.forget(self)

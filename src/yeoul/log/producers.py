@@ -189,6 +189,12 @@ class ProducerStates:
                 producer.last_seen_ms if last is None else last.timestamp_ms,
             )
 
+    def last_words(self) -> tuple[list[int], list[tuple[int, int]]]:
+        """Returns the last offset of each producer's last batch, and id and epoch of those that have only a marker."""
+        ends = [producer.batches[-1].last_offset for producer in self._producers.values() if producer.batches]
+        epochs = [(key, producer.producer_epoch) for key, producer in self._producers.items() if not producer.batches]
+        return ends, epochs
+
     def dump(self) -> list[list[int]]:
         """Returns the state as rows of integers, for the partition's checkpoint."""
         return list(self._rows())

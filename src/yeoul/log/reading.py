@@ -62,7 +62,8 @@ class Place:
 class ColdRead:
     """A read whose bytes are not in memory: call `load` in a thread.
 
-    `bound_offset` is where it ends, if that is below `limit_position`; `aborted` has what there is up to there.
+    `bound_offset` is where it ends, if that is below `limit_position`; `aborted` has what there is up to there; `later`
+    are the segments, with their limits, to go on in when compaction has left nothing from `offset` on in this one.
     """
 
     segment: Segment
@@ -75,6 +76,7 @@ class ColdRead:
     last_stable_offset: int
     bound_offset: int | None = None
     aborted: Sequence[tuple[int, int]] = ()
+    later: Sequence[tuple[Segment, int]] = ()
 
     def load(self) -> Fetched:
         """Reads from the disk, waiting for it.
@@ -83,21 +85,31 @@ class ColdRead:
             OSError: The disk cannot be read.
             LogCorrupt: There is no batch where one must be.
         """
-        limit_position = self.limit_position
-        if self.bound_offset is not None:
-            limit_position = self.segment.find_offset(self.bound_offset, limit_position)
-        position = self.segment.find_offset(self.offset, limit_position)
-        end = read_end(self.segment, position, limit_position, self.max_bytes)
-        if end is None:
-            header = read_header(self.segment.file.read_at(HEADER_BYTES, position))
-            fits = self.whole_first_batch or header.size_bytes <= self.max_bytes
-            end = position + header.size_bytes if fits else position
-        data = self.segment.file.read_at(end - position, position)
+        data: Buffer | None = None
+        for segment, limit_position in ((self.segment, self.limit_position), *self.later):
+            data = self._load_from(segment, limit_position)
+            if data is not None:
+                break
+        data = data or b""
         aborted = self.aborted
         if aborted and data:
             *_, (_, last) = iter_batches(data)
             aborted = [each for each in aborted if each[1] < last.next_offset]
         return Fetched(data, self.high_watermark, self.start_offset, self.last_stable_offset, aborted)
+
+    def _load_from(self, segment: Segment, limit_position: int) -> Buffer | None:
+        """Returns what there is to read in a segment, None when no batch of it reaches the offset."""
+        if limit_position and self.bound_offset is not None:
+            limit_position = segment.find_offset(self.bound_offset, limit_position)
+        position = segment.find_offset(self.offset, limit_position)
+        if position >= limit_position:
+            return None
+        end = read_end(segment, position, limit_position, self.max_bytes)
+        if end is None:
+            header = read_header(segment.file.read_at(HEADER_BYTES, position))
+            fits = self.whole_first_batch or header.size_bytes <= self.max_bytes
+            end = position + header.size_bytes if fits else position
+        return segment.file.read_at(end - position, position)
 
 
 class RecentReads:

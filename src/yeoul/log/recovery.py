@@ -18,7 +18,7 @@ from enum import Enum
 from yeoul.wire.errors import ProtocolError
 from yeoul.wire.records import HEADER_BYTES, BatchHeader, check_crc, read_header
 
-__all__ = ["LEADER_EPOCH", "ScanEnd", "Scanned", "batch_candidates", "is_valid_batch", "scan"]
+__all__ = ["LEADER_EPOCH", "ScanEnd", "Scanned", "batch_candidates", "is_valid_batch", "may_follow", "scan"]
 
 LEADER_EPOCH = 0
 """A single node never changes leaders, so every stored batch carries this leader epoch."""
@@ -56,8 +56,10 @@ class Scanned:
     reason: str
 
 
-def scan(buffer: bytes | bytearray | memoryview, *, next_offset: int) -> Scanned:
+def scan(buffer: bytes | bytearray | memoryview, *, next_offset: int, sparse_below: int = 0) -> Scanned:
     """Walks the batches from the beginning of a buffer; the first one must have `next_offset` as its base offset.
+
+    Below `sparse_below` compaction has left gaps: there a batch may begin later than where the one before it ended.
 
     Example:
         >>> from yeoul.wire.records import Record, encode_batch
@@ -75,7 +77,7 @@ def scan(buffer: bytes | bytearray | memoryview, *, next_offset: int) -> Scanned
             header = read_header(buffer, position)
         except ProtocolError as error:
             return Scanned(tuple(batches), position, next_offset, ScanEnd.INVALID, error.message)
-        reason = _misplaced(header, next_offset)
+        reason = _misplaced(header, next_offset, sparse_below)
         if not reason and header.size_bytes > end_position - position:
             return Scanned(tuple(batches), position, next_offset, ScanEnd.CUT, "the batch is cut off")
         if not reason:
@@ -88,8 +90,18 @@ def scan(buffer: bytes | bytearray | memoryview, *, next_offset: int) -> Scanned
     return Scanned(tuple(batches), position, next_offset, ScanEnd.END, "")
 
 
-def _misplaced(header: BatchHeader, next_offset: int) -> str:
-    if header.base_offset != next_offset:
+def may_follow(base_offset: int, next_offset: int, sparse_below: int) -> bool:
+    """Returns whether a batch or segment may begin at an offset, given the one that the log has reached.
+
+    Example:
+        >>> may_follow(9, 9, 0), may_follow(9, 7, 0), may_follow(9, 7, 9), may_follow(6, 7, 9)
+        (True, False, True, False)
+    """
+    return base_offset == next_offset or next_offset < base_offset <= sparse_below
+
+
+def _misplaced(header: BatchHeader, next_offset: int, sparse_below: int) -> str:
+    if not may_follow(header.base_offset, next_offset, sparse_below):
         return f"expected base offset {next_offset}, got {header.base_offset}"
     if header.last_offset_delta < 0:
         return f"impossible last offset delta {header.last_offset_delta}"

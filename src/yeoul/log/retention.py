@@ -19,7 +19,7 @@ class SegmentFacts:
 
 
 def expired_segments(segments: Sequence[SegmentFacts], config: TopicConfig, *, now_ms: int) -> int:
-    """Returns how many segments may go, from the oldest on; the last one, which is written to, never does.
+    """Returns how many segments may go, from the oldest on; the last one, which is written to, is rolled first.
 
     By size a segment goes only while what remains still holds `retention_bytes`; by time when its newest record is
     older than `retention_ms`.
@@ -31,7 +31,7 @@ def expired_segments(segments: Sequence[SegmentFacts], config: TopicConfig, *, n
     """
     total_bytes = sum(segment.size_bytes for segment in segments)
     expired = 0
-    for segment in segments[:-1]:
+    for segment in segments:
         by_size = 0 <= config.retention_bytes <= total_bytes - segment.size_bytes
         by_time = 0 <= config.retention_ms < now_ms - segment.newest_timestamp_ms and segment.newest_timestamp_ms >= 0
         if not (by_size or by_time):

@@ -16,7 +16,7 @@ __all__ = ["find_batch", "scan_file"]
 _CHUNK_BYTES = 8 << 20
 
 
-def scan_file(file: DiskFile, position: int, next_offset: int) -> Iterator[tuple[int, Scanned]]:
+def scan_file(file: DiskFile, position: int, next_offset: int, sparse_below: int = 0) -> Iterator[tuple[int, Scanned]]:
     """Yields what `scan` finds from `position` on, each with the place in the file where its buffer began.
 
     Every piece but the last one ends with a whole batch; the last one says how the file ends.
@@ -25,7 +25,7 @@ def scan_file(file: DiskFile, position: int, next_offset: int) -> Iterator[tuple
     chunk_bytes = _CHUNK_BYTES
     while position < size_bytes:
         data = file.read_at(min(chunk_bytes, size_bytes - position), position)
-        seen = scan(data, next_offset=next_offset)
+        seen = scan(data, next_offset=next_offset, sparse_below=sparse_below)
         reaches_end = position + len(data) >= size_bytes
         if seen.end is ScanEnd.CUT and not reaches_end:
             header = read_header_or_none(data, seen.valid_bytes)

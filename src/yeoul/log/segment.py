@@ -5,16 +5,19 @@ in memory for a segment that is being written; its entries reach the index file 
 an append writes to one file only. For an older segment the index is loaded when it is first needed, and rebuilt from
 the batches if its file is missing or makes no sense.
 
-Appends come from the loop alone; look-ups and reads may come from any thread at the same time.
+Appends come from the loop alone; look-ups and reads may come from any thread at the same time. A segment that
+compaction has replaced is retired first: it stays readable through its open file and never touches the files of its
+name again.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from yeoul.log.disk import Buffer, Disk, DiskFile
-from yeoul.log.errors import LogCorrupt
+from yeoul.log.errors import NO_SPACE, LogCorrupt
 from yeoul.log.index import NO_TIMESTAMP_MS, IndexEntry, SparseIndex
 from yeoul.log.recovery import read_header_or_none
 from yeoul.wire.records import HEADER_BYTES, BatchHeader
@@ -47,6 +50,8 @@ class Segment:
         "_file",
         "_index",
         "_last_indexed_position",
+        "_loading",
+        "_retired",
         "base_offset",
         "directory",
         "first_timestamp_ms",
@@ -67,6 +72,8 @@ class Segment:
         self.first_timestamp_ms: int | None = None
         self._disk = disk
         self._file: DiskFile | None = None
+        self._loading = threading.Lock()
+        self._retired = False
         self._index: SparseIndex | None = SparseIndex() if size_bytes == 0 else None
         self.index_interval_bytes = index_interval_bytes
         self._last_indexed_position = -index_interval_bytes - 1
@@ -85,9 +92,13 @@ class Segment:
     @property
     def index(self) -> SparseIndex:
         """The index, loaded or rebuilt when it is not in memory; that may wait for the disk."""
-        if self._index is None:
-            self._index = self._load_index()
-        return self._index
+        index = self._index
+        if index is None:
+            with self._loading:
+                if self._index is None:
+                    self._index = self._load_index()
+                index = self._index
+        return index
 
     @property
     def index_in_memory(self) -> bool:
@@ -130,6 +141,13 @@ class Segment:
             self.max_timestamp_ms = newest
         return self.max_timestamp_ms
 
+    def oldest_timestamp_ms(self) -> int:
+        """Returns the newest timestamp of the segment's first batch, -1 when it is empty; may read."""
+        if self.first_timestamp_ms is None:
+            first = next(self.walk(0, self.size_bytes), None)
+            self.first_timestamp_ms = NO_TIMESTAMP_MS if first is None else first[1].max_timestamp_ms
+        return self.first_timestamp_ms
+
     def walk(self, position: int, limit_position: int) -> Iterator[tuple[int, BatchHeader]]:
         """Yields position and header of each batch from `position`, where one must begin; headers only are read.
 
@@ -165,10 +183,23 @@ class Segment:
 
     def release(self) -> None:
         """Drops index and file of a segment that is no longer written to; they come back when needed."""
-        self._index = None
-        self._file = None
+        if self._loading.acquire(blocking=False):
+            try:
+                if not self._retired:
+                    self._index = None
+                    self._file = None
+            finally:
+                self._loading.release()
+
+    def retire(self) -> None:
+        """Cuts the segment off from the files of its name, before others take their places; waits for the disk."""
+        with self._loading:
+            self._retired = True
+            self._file = self.file
 
     def _load_index(self) -> SparseIndex:
+        if self._retired:
+            return self._rebuild_index()
         content = self._disk.read_file(index_path(self.directory, self.base_offset))
         index = None
         if content is not None:
@@ -194,9 +225,17 @@ class Segment:
                 index.add(header.base_offset - self.base_offset, position, newest)
                 last_position = position
             newest = max(newest, header.max_timestamp_ms)
-        path = index_path(self.directory, self.base_offset)
-        self._disk.replace_file(path, index.encode())
+        if not self._retired:
+            self._keep_index(index)
         return index
+
+    def _keep_index(self, index: SparseIndex) -> None:
+        """Writes a rebuilt index; on a full disk it is rebuilt again next time."""
+        try:
+            self._disk.replace_file(index_path(self.directory, self.base_offset), index.encode())
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                raise
 
     def _corrupt(self, position: int, what: str) -> LogCorrupt:
         path = segment_path(self.directory, self.base_offset)

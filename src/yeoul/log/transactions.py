@@ -119,6 +119,10 @@ class PartitionTransactions:
             at = bisect_left(self._aborted, start_offset, key=lambda aborted: aborted.last_offset)
             del self._aborted[:at]
 
+    def aborted_below(self, end_offset: int) -> list[tuple[int, int, int]]:
+        """Returns producer id, first offset and marker of the aborted transactions that begin below an offset."""
+        return [(a.producer_id, a.first_offset, a.last_offset) for a in self._aborted if a.first_offset < end_offset]
+
     def dump(self) -> tuple[list[list[int]], list[list[int]]]:
         """Returns the open and the aborted transactions as rows of integers, for the partition's checkpoint."""
         aborted = [[a.producer_id, a.first_offset, a.last_offset, a.next_unstable_offset] for a in self._aborted]

@@ -186,6 +186,10 @@ class VolatileDisk:
     def remove_tree(self, path: Path) -> None:
         del self._directory(path.parent).names[path.name]
 
+    def space(self, path: Path) -> tuple[int, int]:
+        limit = 1 << 40
+        return (limit if self.space_left_bytes is None else max(0, self.space_left_bytes)), limit
+
     def _directory(self, path: Path) -> _Directory:
         at = self._root
         for name in path.parts:

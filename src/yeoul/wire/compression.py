@@ -27,6 +27,11 @@ _ZSTD_LONGEST_HEADER_BYTES = 18
 _XERIAL_MAGIC = b"\x82SNAPPY\x00"
 _XERIAL_HEADER_BYTES = 16
 _XERIAL_BLOCK_BYTES = 32 << 10
+_LZ4_HEADER = b"\x04\x22\x4d\x18\x60\x40\x82"
+"""The magic, a descriptor (blocks that depend on no other, no checksums), 64 KB blocks, the descriptor's checksum."""
+_LZ4_BLOCK_BYTES = 64 << 10
+_LZ4_STORED_BIT = 0x8000_0000
+_LZ4_END = bytes(4)
 _OUTPUT_FULL = "failed to write whole buffer"
 
 
@@ -41,7 +46,7 @@ class Codec(IntEnum):
 
 
 def compress(codec: Codec, data: Buffer) -> bytes:
-    """Returns `data` as a producer would send it; snappy in the framing of the Java client.
+    """Returns `data` as a producer would send it; snappy and lz4 in the framings that the Java client reads.
 
     Example:
         >>> bytes(decompress(Codec.SNAPPY, compress(Codec.SNAPPY, b"yeoul" * 3)))
@@ -55,7 +60,7 @@ def compress(codec: Codec, data: Buffer) -> bytes:
         case Codec.SNAPPY:
             return _compress_xerial(data)
         case Codec.LZ4:
-            return bytes(cramjam.lz4.compress(data, level=1))
+            return _compress_lz4(data)
         case Codec.ZSTD:
             return bytes(cramjam.zstd.compress(data, level=3))
 
@@ -149,6 +154,21 @@ def _decompress_raw_snappy(block: memoryview, limit_bytes: int) -> bytearray:
     written: int = cramjam.snappy.decompress_raw_into(block, output)
     del output[written:]
     return output
+
+
+def _compress_lz4(data: Buffer) -> bytes:
+    """Returns a frame of blocks that depend on no other: Kafka's own client and broker read no others."""
+    view = memoryview(data)
+    parts = [_LZ4_HEADER]
+    for start in range(0, len(view), _LZ4_BLOCK_BYTES):
+        plain = view[start : start + _LZ4_BLOCK_BYTES]
+        block = bytes(cramjam.lz4.compress_block(plain, store_size=False))
+        if len(block) < len(plain):
+            parts += (struct.pack("<I", len(block)), block)
+        else:
+            parts += (struct.pack("<I", len(plain) | _LZ4_STORED_BIT), bytes(plain))
+    parts.append(_LZ4_END)
+    return b"".join(parts)
 
 
 def _compress_xerial(data: Buffer) -> bytes:

@@ -43,7 +43,10 @@ class ProduceRequest(NamedTuple):
 
 
 class ProduceResult(NamedTuple):
-    """What became of one partition's records; offsets are -1 and the time -1 where they do not apply."""
+    """What became of one partition's records; offsets are -1 and the time -1 where they do not apply.
+
+    `record_errors` names single records by their place in the batch (KIP-467).
+    """
 
     topic: str
     partition: int
@@ -52,6 +55,7 @@ class ProduceResult(NamedTuple):
     log_append_time_ms: int = -1
     log_start_offset: int = -1
     error_message: str | None = None
+    record_errors: Sequence[tuple[int, str]] = ()
 
 
 def read_request(frame: memoryview, version: int, position: int) -> ProduceRequest:
@@ -170,7 +174,10 @@ def encode_response(results: Sequence[ProduceResult], version: int, throttle_tim
             if version >= 5:
                 out += _LONG.pack(result.log_start_offset)
             if version >= 8:
-                out += _INT.pack(0) + _classic_text(result.error_message)
+                out += _INT.pack(len(result.record_errors))
+                for index, message in result.record_errors:
+                    out += _INT.pack(index) + _classic_text(message)
+                out += _classic_text(result.error_message)
     out += _INT.pack(throttle_time_ms)
     return out
 
@@ -180,6 +187,15 @@ def _classic_text(text: str | None) -> bytes:
         return b"\xff\xff"
     encoded = text.encode()[:32_000]
     return _SHORT.pack(len(encoded)) + encoded
+
+
+def _append_compact_text(out: bytearray, text: str | None) -> None:
+    if text is None:
+        out.append(0)
+        return
+    encoded = text.encode()[:32_000]
+    append_uvarint(out, len(encoded) + 1)
+    out += encoded
 
 
 def _encode_flexible(topics: list[tuple[str, list[ProduceResult]]], throttle_time_ms: int) -> bytearray:
@@ -193,13 +209,12 @@ def _encode_flexible(topics: list[tuple[str, list[ProduceResult]]], throttle_tim
         for result in group:
             out += _RESULT.pack(result[1], result[2], result[3], result[4])
             out += _LONG.pack(result.log_start_offset)
-            out.append(1)
-            if result.error_message is None:
+            append_uvarint(out, len(result.record_errors) + 1)
+            for index, message in result.record_errors:
+                out += _INT.pack(index)
+                _append_compact_text(out, message)
                 out.append(0)
-            else:
-                text = result.error_message.encode()[:32_000]
-                append_uvarint(out, len(text) + 1)
-                out += text
+            _append_compact_text(out, result.error_message)
             out.append(0)
         out.append(0)
     out += _INT.pack(throttle_time_ms)

@@ -22,6 +22,7 @@ from yeoul.wire.errors import ErrorCode, ProtocolError
 
 __all__ = [
     "CREATE_TIME",
+    "DELETE_HORIZON_BIT",
     "HEADER_BYTES",
     "LOG_APPEND_TIME",
     "LOG_OVERHEAD_BYTES",
@@ -30,11 +31,14 @@ __all__ = [
     "Record",
     "check_crc",
     "decode_records",
+    "empty_batch",
     "encode_batch",
     "iter_batches",
     "patch_append_time",
     "patch_offsets",
     "read_header",
+    "rewritten_batch",
+    "transcode",
     "validate_produced",
 ]
 
@@ -53,6 +57,8 @@ _APPEND_TIME_BIT = 0x08
 TRANSACTIONAL_BIT = 0x10
 """In the attributes of a batch that belongs to a transaction."""
 _CONTROL_BIT = 0x20
+DELETE_HORIZON_BIT = 0x40
+"""In the attributes of a batch whose base timestamp is a delete horizon: compaction sets it (KIP-534)."""
 _SMALLEST_RECORD_BYTES = 7
 _MAX_RECORD_HEADERS = 100_000
 
@@ -113,6 +119,11 @@ class BatchHeader(NamedTuple):
     @property
     def is_control(self) -> bool:
         return bool(self.attributes & _CONTROL_BIT)
+
+    @property
+    def delete_horizon_ms(self) -> int | None:
+        """The time from which on compaction may remove the batch's tombstones, or the marker it is; None for none."""
+        return self.base_timestamp_ms if self.attributes & DELETE_HORIZON_BIT else None
 
     @property
     def is_idempotent(self) -> bool:
@@ -185,8 +196,9 @@ def validate_produced(buffer: Buffer, position: int = 0, *, max_batch_bytes: int
         raise ProtocolError(
             ErrorCode.INVALID_RECORD, f"{header.record_count} records cannot fit in {records_bytes} bytes"
         )
-    if header.is_control:
-        raise ProtocolError(ErrorCode.INVALID_RECORD, "Clients may not write control batches")
+    if header.attributes & (_CONTROL_BIT | DELETE_HORIZON_BIT):
+        what = "control batches" if header.is_control else "delete horizons"
+        raise ProtocolError(ErrorCode.INVALID_RECORD, f"Clients may not write {what}")
     if header.is_idempotent and (header.producer_epoch < 0 or header.base_sequence < 0):
         raise ProtocolError(ErrorCode.INVALID_RECORD, "A producer id needs a producer epoch and a base sequence")
     return header
@@ -220,6 +232,51 @@ def patch_append_time(buffer: bytearray | memoryview, position: int, timestamp_m
     struct.pack_into(">q", buffer, position + 35, timestamp_ms)
     crc = crc32c.crc32c(memoryview(buffer)[position + _CRC_START : position + header.size_bytes])
     struct.pack_into(">I", buffer, position + 17, crc)
+
+
+def rewritten_batch(header: BatchHeader, section: Buffer, **changes: int) -> bytearray:
+    """Returns a batch with other records and the same place in the log.
+
+    Args:
+        header: The batch's.
+        section: Its new records, uncompressed, in the deltas of the new header; they are compressed with its codec.
+        **changes: Fields of the header that become others; length and CRC are computed.
+
+    Example:
+        >>> old = encode_batch([Record(7, 5, b"k", b"v")], codec=Codec.ZSTD)
+        >>> section = decompress(Codec.ZSTD, memoryview(old)[HEADER_BYTES:])
+        >>> rewritten_batch(read_header(old), section) == old
+        True
+    """
+    header = header._replace(**changes)
+    body = compress(header.codec, section)
+    batch = bytearray(HEADER_BYTES) + body
+    _HEADER.pack_into(batch, 0, *header._replace(batch_length=len(batch) - LOG_OVERHEAD_BYTES))
+    struct.pack_into(">I", batch, 17, crc32c.crc32c(memoryview(batch)[_CRC_START:]))
+    return batch
+
+
+def empty_batch(header: BatchHeader) -> bytearray:
+    """Returns a batch without records that keeps offsets, producer and sequences of the one it stands for."""
+    attributes = header.attributes & ~(_CODEC_MASK | DELETE_HORIZON_BIT)
+    changes = {"base_timestamp_ms": -1, "max_timestamp_ms": -1, "record_count": 0}
+    return rewritten_batch(header, b"", attributes=attributes, **changes)
+
+
+def transcode(batch: Buffer, header: BatchHeader, codec: Codec) -> bytearray:
+    """Returns a batch with its records compressed by another codec.
+
+    Raises:
+        ProtocolError: They do not decompress.
+
+    Example:
+        >>> batch = encode_batch([Record(7, 5, b"k", b"v" * 100)])
+        >>> small = transcode(batch, read_header(batch), Codec.GZIP)
+        >>> read_header(small).codec.name, decode_records(small) == decode_records(batch)
+        ('GZIP', True)
+    """
+    section = decompress(header.codec, memoryview(batch)[HEADER_BYTES : header.size_bytes])
+    return rewritten_batch(header, section, attributes=header.attributes & ~_CODEC_MASK | codec)
 
 
 def encode_batch(
@@ -312,6 +369,8 @@ def _iter_records(data: bytes, header: BatchHeader) -> Iterator[Record]:
             raise ProtocolError(ErrorCode.CORRUPT_MESSAGE, f"A record ends at {at}, its length says {end}")
         timestamp_ms = header.max_timestamp_ms if stamped_by_log else header.base_timestamp_ms + timestamp_delta_ms
         yield Record(header.base_offset + offset_delta, timestamp_ms, key, value, headers)
+    if at != len(data):
+        raise ProtocolError(ErrorCode.CORRUPT_MESSAGE, f"The records of a batch end at {at} of {len(data)} bytes")
 
 
 def _read_record_headers(data: bytes, at: int, end: int) -> tuple[tuple[tuple[str, bytes | None], ...], int]:

@@ -186,7 +186,7 @@ def test_a_checkpoint_under_way_never_lands_in_a_later_topic_of_that_name(bench:
     for _ in range(3):
         bench.append(b"v")
     bench.settle()
-    partition._checkpoint_soon()
+    partition._checkpoints.soon()
     bench.workers.pump()
     assert bench.workers.jobs, "a checkpoint must be under way"
     bench.log.delete_topic("t")

@@ -30,16 +30,20 @@ def test_old_segments_go_by_size_and_the_start_moves_with_them(bench: Bench) -> 
     assert len(bench.values()) == 3
 
 
-def test_old_segments_go_by_the_time_of_their_newest_record_but_never_the_active_one(bench: Bench) -> None:
+def test_old_segments_go_by_the_time_of_their_newest_record_and_an_idle_active_one_too(bench: Bench) -> None:
     partition = bench.topic(segment_bytes=1024, retention_ms=1000)
     fill(bench, at_ms=bench.clock.now_ms())
     assert bench.log.apply_retention() == 0
     bench.clock.advance_ms(1002)
     assert bench.log.apply_retention() == 2
     bench.clock.advance_ms(10_000)
-    assert bench.log.apply_retention() == 2
+    assert bench.log.apply_retention() == 3
     bench.settle()
-    assert (partition.start_offset, partition.segment_count) == (4, 1)
+    assert (partition.start_offset, partition.end_offset, partition.segment_count) == (5, 5, 1)
+    bench.append(b"again")
+    bench.settle()
+    assert bench.restart().start_offset == 5
+    assert bench.values() == [b"again"]
 
 
 def test_a_compacted_topic_keeps_everything(bench: Bench) -> None:

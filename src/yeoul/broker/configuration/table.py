@@ -8,8 +8,8 @@ Source: https://kafka.apache.org/documentation/#brokerconfigs; names that begin 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from yeoul.errors import UserError
 
@@ -19,8 +19,7 @@ Reader = Callable[[str], object]
 _NO_BOUND = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One name.
 
     Attributes:
@@ -111,6 +110,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("num.partitions", "num_partitions", _integer),
     Setting("auto.create.topics.enable", "auto_create_topics", _truth),
     Setting("group.initial.rebalance.delay.ms", "group_initial_rebalance_delay_ms", _integer),
+    Setting("group.min.session.timeout.ms", "group_min_session_timeout_ms", _integer),
+    Setting("group.max.session.timeout.ms", "group_max_session_timeout_ms", _integer),
+    Setting("group.max.size", "group_max_size", _integer),
+    Setting("group.consumer.session.timeout.ms", "group_consumer_session_timeout_ms", _integer),
+    Setting("group.consumer.heartbeat.interval.ms", "group_consumer_heartbeat_interval_ms", _integer),
+    Setting("group.consumer.max.size", "group_consumer_max_size", _integer),
+    Setting("group.consumer.assignors", "group_consumer_assignors", names_of),
+    Setting("offsets.retention.minutes", "offsets_retention_minutes", _integer),
+    Setting("offsets.retention.check.interval.ms", "offsets_retention_check_interval_ms", _integer),
     Setting("transaction.max.timeout.ms", "transaction_max_timeout_ms", _integer),
     Setting("authorizer.class.name", "authorize", _authorizer),
     Setting("super.users", "super_users", _principals),
@@ -129,6 +137,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("yeoul.max.control.request.bytes", "limits.control_request_bytes", _integer),
     Setting("yeoul.max.send.bytes", "limits.send_bytes", _integer),
     Setting("compression.type", "topic.compression.type", _text),
+    Setting("log.cleaner.backoff.ms", "cleaner_backoff_ms", _integer),
+    Setting("log.cleaner.dedupe.buffer.size", "cleaner_dedupe_buffer_bytes", _integer),
+    Setting("log.cleaner.enable", "cleaner_enable", _truth),
+    Setting("log.cleaner.io.max.bytes.per.second", "cleaner_io_max_bytes_per_second", float),
+    Setting("log.retention.check.interval.ms", "retention_check_interval_ms", _integer),
+    Setting("yeoul.disk.reserve.bytes", "disk_reserve_bytes", _integer),
     Setting("log.cleanup.policy", "topic.cleanup.policy", _text),
     Setting("log.cleaner.delete.retention.ms", "topic.delete.retention.ms", _text),
     Setting("log.cleaner.max.compaction.lag.ms", "topic.max.compaction.lag.ms", _text),

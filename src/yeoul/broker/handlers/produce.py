@@ -4,24 +4,25 @@ Deviations:
 - every acknowledgement, for acks=1 as for acks=all, waits until the bytes are durable (under flush=commit);
 - `timeout_ms` is not enforced: there are no replicas to wait for, and a failing disk stops the broker;
 - a transactional batch waits for its partition to be in the transaction: added by the client before (below version
-  12), or with its first batch (from version 12 on, KIP-890); it is alone in its partition's data;
-- a topic's `compression.type` other than `producer` is not enforced: batches are stored as they were sent.
+  12), or with its first batch (from version 12 on, KIP-890); it is alone in its partition's data.
 """
 
 from __future__ import annotations
 
 from yeoul.broker.call import Call, RawHandler
 from yeoul.broker.node import INTERNAL_TOPICS, Node
+from yeoul.broker.quotas import PRODUCED
 from yeoul.broker.refusals import error_code_of
 from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.errors import YeoulError
-from yeoul.log.errors import LogStopped
+from yeoul.log.admission import RejectedRecords, admitted_batches
+from yeoul.log.errors import LogFull, LogStopped
 from yeoul.log.partition import PartitionLog
 from yeoul.wire.errors import ErrorCode, ProtocolError
 from yeoul.wire.frames import frame_response
 from yeoul.wire.messages.produce import PRODUCE
 from yeoul.wire.produce import ProduceData, ProduceRequest, ProduceResult, encode_response, read_request
-from yeoul.wire.records import BatchHeader, decode_records, patch_append_time, read_header, validate_produced
+from yeoul.wire.records import BatchHeader, read_header
 
 __all__ = ["HANDLER"]
 
@@ -76,7 +77,7 @@ class _Acknowledgement:
             return
         self.node.unacknowledged -= 1
         call = self.call
-        body = encode_response(self.results, call.version)
+        body = encode_response(self.results, call.version, call.throttle_ms)
         flexible = PRODUCE.is_flexible(call.version)
         call.answer_parts((frame_response(PRODUCE.key, flexible, call.correlation_id, body),))
 
@@ -85,6 +86,8 @@ def _serve(node: Node, call: Call, frame: memoryview, position: int) -> None:
     if call.version < _OLDEST_SERVED:
         raise ProtocolError(ErrorCode.UNSUPPORTED_VERSION, f"Produce version {call.version} is not served")
     request = read_request(frame, call.version, position)
+    if node.quotas.is_active:
+        node.charge(call, PRODUCED, len(frame))
     if request.acks == 0:
         _append_unacknowledged(node, call, request)
         return
@@ -185,48 +188,36 @@ def _append(
     if partition is None:
         return ProduceResult(topic, number, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION), None, 0
     try:
-        headers = _checked_headers(node, partition, topic, records)
-        assert records is not None
+        if topic in INTERNAL_TOPICS:
+            raise ProtocolError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"Clients may not write to {topic}")
+        batches, headers = admitted_batches(records, partition.config, node.clock.now_ms())
         if headers[0].is_transactional:
             _check_transaction(node, partition, data, headers[0], transactional_id, version)
-        appended = partition.append(records, headers)
+        node.log.space.claim(len(batches))
+        appended = partition.append(batches, headers)
     except YeoulError as error:
-        return _refusal(topic, number, error), None, 0
+        return _refused(node, topic, number, error), None, 0
+    if node.traffic is not None:
+        node.traffic.produced(topic, appended.end_offset - appended.base_offset, len(batches))
     append_time_ms = headers[-1].max_timestamp_ms if partition.config.log_append_time else -1
     result = ProduceResult(topic, number, 0, appended.base_offset, append_time_ms, partition.start_offset)
     return result, partition, appended.end_offset
 
 
+def _refused(node: Node, topic: str, number: int, error: YeoulError) -> ProduceResult:
+    """Returns the result of a partition that was not appended to."""
+    if node.traffic is not None:
+        node.traffic.topic(topic).failed_produces += 1
+    refusal = _refusal(topic, number, error)
+    if isinstance(error, RejectedRecords):
+        return refusal._replace(record_errors=error.records)
+    if isinstance(error, LogFull):
+        node.log.space.refused(error)
+    return refusal
+
+
 def _refusal(topic: str, number: int, error: YeoulError) -> ProduceResult:
     return ProduceResult(topic, number, error_code_of(error), error_message=error.message)
-
-
-def _checked_headers(node: Node, partition: PartitionLog, topic: str, records: memoryview | None) -> list[BatchHeader]:
-    """Returns the headers of the batches, each of them fit to be stored.
-
-    Raises:
-        ProtocolError: One is not.
-    """
-    if not records:
-        raise ProtocolError(ErrorCode.INVALID_RECORD, "Expected at least one record batch, got none")
-    if topic in INTERNAL_TOPICS:
-        raise ProtocolError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"Clients may not write to {topic}")
-    config = partition.config
-    headers: list[BatchHeader] = []
-    position, end = 0, len(records)
-    while position < end:
-        header = validate_produced(records, position, max_batch_bytes=config.max_message_bytes)
-        if header.is_transactional and (header.producer_id < 0 or header.size_bytes != end):
-            message = "A transactional batch needs a producer id and stands alone in its partition's data"
-            raise ProtocolError(ErrorCode.INVALID_RECORD, message)
-        if config.compacted:
-            _check_keys(records, position)
-        if config.log_append_time:
-            patch_append_time(records, position, node.clock.now_ms())
-            header = read_header(records, position)
-        headers.append(header)
-        position += header.size_bytes
-    return headers
 
 
 def _check_transaction(
@@ -249,13 +240,6 @@ def _check_transaction(
     if error:
         message = f"{data.topic}-{data.partition} is not in an open transaction of {transactional_id!r}: {error.name}"
         raise ProtocolError(_produce_error(error, version), message)
-
-
-def _check_keys(records: memoryview, position: int) -> None:
-    """Compaction keeps the last record of each key: a record without one has no place in a compacted topic."""
-    for record in decode_records(records, position, verify_crc=False):
-        if record.key is None:
-            raise ProtocolError(ErrorCode.INVALID_RECORD, "A compacted topic takes no records without a key")
 
 
 HANDLER = RawHandler(PRODUCE, 0, 12, _serve)

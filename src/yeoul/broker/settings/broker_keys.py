@@ -96,6 +96,28 @@ _KEYS = (
         lambda config: str(config.group_initial_rebalance_delay_ms),
     ),
     BrokerKey(
+        ConfigKey("log.cleaner.enable", _B, "Whether compacted topics are compacted."),
+        lambda config: _flag(config.cleaner_enable),
+    ),
+    BrokerKey(
+        ConfigKey("log.cleaner.backoff.ms", _L, "How often it is looked whether a topic needs compaction.", 1),
+        lambda config: str(config.cleaner_backoff_ms),
+    ),
+    BrokerKey(
+        ConfigKey("log.cleaner.dedupe.buffer.size", _L, "The most memory for the keys of one cleaning.", 1),
+        lambda config: str(config.cleaner_dedupe_buffer_bytes),
+    ),
+    BrokerKey(
+        ConfigKey(
+            "log.cleaner.io.max.bytes.per.second", ConfigType.DOUBLE, "What a cleaning reads and writes at most.", 1
+        ),
+        lambda config: str(config.cleaner_io_max_bytes_per_second),
+    ),
+    BrokerKey(
+        ConfigKey("log.retention.check.interval.ms", _L, "How often old segments are looked for.", 1),
+        lambda config: str(config.retention_check_interval_ms),
+    ),
+    BrokerKey(
         ConfigKey(
             "group.min.session.timeout.ms", _I, "The shortest session that a member of a classic group may ask for.", 1
         ),
@@ -178,6 +200,10 @@ _KEYS = (
             choices=("commit", "interval", "os"),
         ),
         lambda config: config.flush,
+    ),
+    BrokerKey(
+        ConfigKey("yeoul.disk.reserve.bytes", _L, "Free space that clients may not use up.", 0),
+        lambda config: str(config.disk_reserve_bytes),
     ),
     BrokerKey(
         ConfigKey("yeoul.flush.interval.ms", _I, "The pause between flush rounds under `interval`.", 1),

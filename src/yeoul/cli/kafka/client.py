@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from yeoul.errors import PeerError, UserError, YeoulError, did_you_mean
@@ -21,7 +21,17 @@ from yeoul.errors import PeerError, UserError, YeoulError, did_you_mean
 if TYPE_CHECKING:
     from confluent_kafka.admin import ClusterMetadata
 
-__all__ = ["CONNECT_TIMEOUT_S", "REQUEST_TIMEOUT_S", "Cluster", "client_settings", "ends_of", "explain", "outcome"]
+__all__ = [
+    "CONNECT_TIMEOUT_S",
+    "REQUEST_TIMEOUT_S",
+    "Cluster",
+    "client_settings",
+    "drain",
+    "ends_of",
+    "explain",
+    "outcome",
+    "serve",
+]
 
 CONNECT_TIMEOUT_S = 5.0
 REQUEST_TIMEOUT_S = 15.0
@@ -180,6 +190,26 @@ def outcome(future: Future[T], doing: str) -> T:
         raise explain(error.args[0], doing) from None
     except TimeoutError:
         raise PeerError(f"{doing} failed: no answer within {REQUEST_TIMEOUT_S:.0f} s") from None
+
+
+def serve(producer: Producer, timeout_s: float) -> None:
+    """Lets a producer's callbacks run, for at most so long.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C came; when it does inside a callback, the client knows only that something went wrong.
+    """
+    try:
+        producer.poll(timeout_s)
+    except SystemError:
+        raise KeyboardInterrupt from None
+
+
+def drain(producer: Producer, timeout_s: float) -> int:
+    """Waits until all is acknowledged, for at most so long; returns how many records are not. Raises as `serve`."""
+    try:
+        return producer.flush(timeout_s)
+    except SystemError:
+        raise KeyboardInterrupt from None
 
 
 def ends_of(cluster: Cluster, partitions: Iterable[tuple[str, int]], spec: OffsetSpec) -> dict[tuple[str, int], int]:

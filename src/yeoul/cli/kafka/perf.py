@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from yeoul.cli.kafka.client import Cluster, client_settings, explain
+from yeoul.cli.kafka.client import Cluster, client_settings, drain, explain, serve
 from yeoul.cli.kafka.consuming import whole_topic
 from yeoul.cli.kafka.latencies import Latencies, Tally
 from yeoul.cli.rendering.listing import print_json
@@ -57,6 +57,8 @@ def produce(
 ) -> None:
     """Sends records of random bytes and tells rate and latencies; a line a second meanwhile, on stderr.
 
+    Who interrupts it is told of what was acknowledged until then.
+
     Raises:
         PeerError: No broker answers, or it refused a record.
         UserError: There is no such topic.
@@ -66,16 +68,21 @@ def produce(
     deliveries = _Deliveries(time.monotonic())
     settings = {"linger.ms": "5", "queue.buffering.max.messages": "500000"} | dict(properties)
     producer = Producer(client_settings(bootstrap, settings) | {"on_delivery": deliveries.note})
+    interrupted: KeyboardInterrupt | None = None
     try:
         _send_all(producer, topic, payload, records, rate, deliveries)
+    except KeyboardInterrupt as stop:
+        interrupted = stop
     finally:
-        left = producer.flush(_FLUSH_TIMEOUT_S)
+        left = drain(producer, _FLUSH_TIMEOUT_S)
     now_s = time.monotonic()
     if deliveries.failure is not None:
         raise explain(deliveries.failure, f"Producing to {topic!r}")
     if left:
         raise PeerError(f"{left} records for {topic!r} were not acknowledged within {_FLUSH_TIMEOUT_S:.0f} s")
     _tell_end(deliveries.tally.facts(now_s) | deliveries.latencies.facts(), as_json=as_json)
+    if interrupted is not None:
+        raise interrupted
 
 
 def _send_all(
@@ -90,7 +97,7 @@ def _send_all(
         for _ in range(min(due - sent, _BATCH)):
             _send(producer, topic, payload)
             sent += 1
-        producer.poll(0 if sent < due else 0.001)
+        serve(producer, 0 if sent < due else 0.001)
         if now_s >= next_tell_s:
             print(tally.line(now_s), file=sys.stderr)
             next_tell_s += _TELL_EVERY_S
@@ -102,7 +109,7 @@ def _send(producer: Producer, topic: str, payload: bytes) -> None:
             producer.produce(topic, payload)
             return
         except BufferError:
-            producer.poll(0.1)
+            serve(producer, 0.1)
         except KafkaException as error:
             raise explain(error.args[0], f"Producing to {topic!r}") from None
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, cast
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from yeoul.cli.kafka.client import Cluster, client_settings, explain
+from yeoul.cli.kafka.client import Cluster, client_settings, drain, explain, serve
 from yeoul.errors import PeerError, UserError
 
 __all__ = ["Lines", "Outgoing", "lines_of", "send_lines", "split_line"]
@@ -176,7 +176,7 @@ def send_lines(stream: BinaryIO, topic: str, bootstrap: str, properties: dict[st
     try:
         _send_all(producer, topic, stream, lines, deliveries)
     finally:
-        producer.flush(_FLUSH_TIMEOUT_S)
+        drain(producer, _FLUSH_TIMEOUT_S)
         left = len(producer)
         print(f"{deliveries.acknowledged} records acknowledged by {topic!r}", file=sys.stderr)
     if deliveries.failure is not None:
@@ -196,7 +196,7 @@ def _send_all(producer: Producer, topic: str, stream: BinaryIO, form: Lines, del
             for index, line in enumerate(lines, start=number + 1):
                 _send(producer, topic, _arguments(form.record(line, index)))
         number += len(lines)
-        producer.poll(0)
+        serve(producer, 0)
         if deliveries.failure is not None:
             return
 
@@ -219,6 +219,6 @@ def _send(producer: Producer, topic: str, record: dict[str, Any]) -> None:
             producer.produce(topic, **record)
             return
         except BufferError:
-            producer.poll(0.1)  # the client's queue is full: wait for the broker
+            serve(producer, 0.1)  # the client's queue is full: wait for the broker
         except KafkaException as error:
             raise explain(error.args[0], f"Producing to {topic!r}") from None

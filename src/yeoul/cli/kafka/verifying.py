@@ -17,7 +17,7 @@ from typing import TextIO
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from yeoul.cli.kafka.client import Cluster, client_settings
+from yeoul.cli.kafka.client import Cluster, client_settings, drain, serve
 from yeoul.cli.kafka.consuming import whole_topic
 from yeoul.cli.rendering.listing import print_json
 from yeoul.errors import EnvironmentFailure, UserError
@@ -82,7 +82,7 @@ def produce(
     try:
         _send_all(producer, topic, run, records, rate)
     finally:
-        producer.flush(_FLUSH_TIMEOUT_S)
+        drain(producer, _FLUSH_TIMEOUT_S)
         if output is not None:
             output.close()
     facts = {"run": run, "sent": records, "acknowledged": notes.acknowledged, "refused": len(notes.failed)}
@@ -107,9 +107,9 @@ def _send_all(producer: Producer, topic: str, run: str, records: int, rate: floa
                     producer.produce(topic, f"{run} {number}".encode(), f"{run} {number}")
                     break
                 except BufferError:
-                    producer.poll(0.1)
+                    serve(producer, 0.1)
             sent = number + 1
-        producer.poll(0 if sent < due else 0.001)
+        serve(producer, 0 if sent < due else 0.001)
 
 
 @dataclass(slots=True)

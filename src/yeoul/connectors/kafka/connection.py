@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,6 +21,7 @@ import numpy as np
 from yeoul.connectors.kafka.security import authenticate, wrap
 from yeoul.connectors.kafka.settings import Address, ClientSettings
 from yeoul.errors import PeerError, YeoulError
+from yeoul.wire.compression import Buffer
 from yeoul.wire.errors import ErrorCode, ProtocolError
 from yeoul.wire.frames import encode_request, read_response
 from yeoul.wire.messages.api_versions import API_VERSIONS, ApiVersionsRequest
@@ -29,6 +31,8 @@ __all__ = ["Connection", "ConnectionLost"]
 
 _LENGTH = struct.Struct(">i")
 _MAX_RESPONSE_BYTES = 1 << 30
+_MOST_BUFFERS = 512
+"""Buffers of one `sendmsg`; systems take 1024."""
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
@@ -109,6 +113,19 @@ class Connection:
         request = encode_request(api, version, self._correlation_id, self._client_id, message)
         with self._losing("sending to"):
             self._open_socket().sendall(request)
+        self._waiting.append((self._correlation_id, api, version))
+
+    def send_buffers(self, api: Api[Any, Any], version: int, body: Sequence[Buffer]) -> None:
+        """Sends a request of a classic (inflexible) version whose body is given as buffers, without joining them.
+
+        Its answer comes from `receive`, in order, as that of `send`.
+        """
+        self._correlation_id = (self._correlation_id + 1) & 0x7FFFFFFF
+        client_id = self._client_id.encode()
+        header = struct.pack(">hhih", api.key, version, self._correlation_id, len(client_id)) + client_id
+        size_bytes = len(header) + sum(map(len, body))
+        with self._losing("sending to"):
+            _send_all(self._open_socket(), [_LENGTH.pack(size_bytes) + header, *body])
         self._waiting.append((self._correlation_id, api, version))
 
     def receive(self) -> Any:
@@ -193,6 +210,23 @@ class Connection:
 
 
 Exchange = Callable[[int, int, bytes], bytes]
+
+
+def _send_all(held: socket.socket, buffers: list[Buffer]) -> None:
+    """Sends many buffers in few system calls; TLS takes them one by one."""
+    if isinstance(held, ssl.SSLSocket):
+        for buffer in buffers:
+            held.sendall(buffer)
+        return
+    views = [memoryview(buffer) for buffer in buffers]
+    start = 0
+    while start < len(views):
+        sent = held.sendmsg(views[start : start + _MOST_BUFFERS])
+        while start < len(views) and sent >= len(views[start]):
+            sent -= len(views[start])
+            start += 1
+        if sent:
+            views[start] = views[start][sent:]
 
 
 def _reason(error: OSError) -> str:

@@ -4,7 +4,7 @@ Owns what of a fetched range counts: control batches, aborted transactions, and 
 Invariants: `scan_batches` touches headers only, so that the reading thread can go on at once; the rest (CRC,
 decompression, finding the records) is done by `locate`, on the decode pool; uncompressed batches are never copied, all
 others are decompressed into one buffer; whatever the bytes, only `PeerError` is raised.
-Callers: `reader` (scan), `source` (locate). Source: https://kafka.apache.org/documentation/#recordbatch
+Callers: `reader` (scan), `source` (locate), the mirror (committed batches, whole). Source: https://kafka.apache.org/documentation/#recordbatch
 """
 
 from __future__ import annotations
@@ -26,7 +26,19 @@ from yeoul.wire.compression import MAX_DECOMPRESSED_BYTES, Codec, decompress
 from yeoul.wire.errors import ProtocolError
 from yeoul.wire.records import HEADER_BYTES, LOG_APPEND_TIME, BatchHeader, check_crc, decode_records, iter_batches
 
-__all__ = ["Aborted", "FetchedRange", "Located", "Span", "headers_of", "joined_ranges", "locate", "scan_batches"]
+__all__ = [
+    "Aborted",
+    "FetchedRange",
+    "Located",
+    "Span",
+    "batch_body",
+    "batch_damaged",
+    "committed_spans",
+    "headers_of",
+    "joined_ranges",
+    "locate",
+    "scan_batches",
+]
 
 _ABORT_MARKER = 0
 _CONTROL_KEY = struct.Struct(">hh")
@@ -141,16 +153,17 @@ def locate(fetched: FetchedRange, check_crcs: bool) -> Located:
     Raises:
         PeerError: A batch is damaged; names topic, partition and offset.
     """
-    spans = list(_committed(fetched, check_crcs))
+    spans = list(committed_spans(fetched, check_crcs))
     try:
         plain = all(span.header.codec is Codec.NONE for span in fetched.spans)
     except ProtocolError as error:
-        raise _damaged(fetched, fetched.spans[0], error.message) from error
+        raise batch_damaged(fetched, fetched.spans[0], error.message) from error
     located = _in_place(fetched, spans) if plain else _unpacked(fetched, spans)
     return _within(located, fetched.start, fetched.end)
 
 
-def _damaged(fetched: FetchedRange, span: Span, message: str) -> PeerError:
+def batch_damaged(fetched: FetchedRange, span: Span, message: str) -> PeerError:
+    """Returns the error that names a damaged batch."""
     topic, partition = fetched.partition
     return PeerError(
         f"Topic {topic!r}, partition {partition}: the record batch at offset {span.header.base_offset} is damaged: "
@@ -159,8 +172,12 @@ def _damaged(fetched: FetchedRange, span: Span, message: str) -> PeerError:
     )
 
 
-def _committed(fetched: FetchedRange, check_crcs: bool) -> Iterator[Span]:
-    """Yields the batches whose records count."""
+def committed_spans(fetched: FetchedRange, check_crcs: bool) -> Iterator[Span]:
+    """Yields the batches whose records count: neither control batches nor those of aborted transactions.
+
+    Raises:
+        PeerError: A batch is damaged; names topic, partition and offset.
+    """
     waiting = sorted(fetched.aborted, key=lambda one: one.first_offset, reverse=True)
     aborted: set[int] = set()
     for span in fetched.spans:
@@ -171,7 +188,7 @@ def _committed(fetched: FetchedRange, check_crcs: bool) -> Iterator[Span]:
             try:
                 check_crc(fetched.records, header, span.position)
             except ProtocolError as error:
-                raise _damaged(fetched, span, error.message) from error
+                raise batch_damaged(fetched, span, error.message) from error
         if header.is_control:
             if _is_abort(fetched, span):
                 aborted.discard(header.producer_id)
@@ -185,7 +202,7 @@ def _is_abort(fetched: FetchedRange, span: Span) -> bool:
         records = decode_records(fetched.records, span.position, verify_crc=False)
         return bool(records) and _CONTROL_KEY.unpack_from(records[0].key or b"")[1] == _ABORT_MARKER
     except (ProtocolError, struct.error) as error:
-        raise _damaged(fetched, span, f"a broken control record: {error}") from error
+        raise batch_damaged(fetched, span, f"a broken control record: {error}") from error
 
 
 def _in_place(fetched: FetchedRange, spans: Sequence[Span]) -> Located:
@@ -194,7 +211,7 @@ def _in_place(fetched: FetchedRange, spans: Sequence[Span]) -> Located:
     columns, table = decode_batches(data)
     if table.fault >= 0:
         at = next((span for span in fetched.spans if span.position == table.fault), fetched.spans[0])
-        raise _damaged(fetched, at, "its records do not fit its header")
+        raise batch_damaged(fetched, at, "its records do not fit its header")
     counts = np.diff(table.first_rows, append=len(columns))
     indexes = np.full(len(table), -1, np.int64)
     indexes[np.searchsorted(table.positions, [span.position for span in spans])] = np.arange(len(spans))
@@ -206,7 +223,7 @@ def _in_place(fetched: FetchedRange, spans: Sequence[Span]) -> Located:
 
 def _unpacked(fetched: FetchedRange, spans: Sequence[Span]) -> Located:
     """Puts the records sections of all batches, decompressed, into one buffer."""
-    bodies = [_body(fetched, span) for span in spans]
+    bodies = [batch_body(fetched, span) for span in spans]
     total_bytes = sum(len(body) for body in bodies)
     if total_bytes > _MOST_BYTES:
         hint = "Lower 'properties.max.partition.fetch.bytes'."
@@ -226,8 +243,12 @@ def _unpacked(fetched: FetchedRange, spans: Sequence[Span]) -> Located:
     return Located(data, columns, batches, spans)
 
 
-def _body(fetched: FetchedRange, span: Span) -> NDArray[np.uint8]:
-    """Returns a batch's records section, decompressed."""
+def batch_body(fetched: FetchedRange, span: Span) -> NDArray[np.uint8]:
+    """Returns a batch's records section, decompressed.
+
+    Raises:
+        PeerError: It cannot be decompressed.
+    """
     header = span.header
     start = span.position + HEADER_BYTES
     section = fetched.records[start : span.position + header.size_bytes]
@@ -236,7 +257,7 @@ def _body(fetched: FetchedRange, span: Span) -> NDArray[np.uint8]:
             return np.frombuffer(section, np.uint8)
         return np.frombuffer(decompress(header.codec, section, limit_bytes=MAX_DECOMPRESSED_BYTES), np.uint8)
     except ProtocolError as error:
-        raise _damaged(fetched, span, error.message) from error
+        raise batch_damaged(fetched, span, error.message) from error
 
 
 def _section(fetched: FetchedRange, span: Span, body: NDArray[np.uint8]) -> RecordColumns:
@@ -245,7 +266,7 @@ def _section(fetched: FetchedRange, span: Span, body: NDArray[np.uint8]) -> Reco
     try:
         return decode_section(body, header.record_count, header.base_offset, header.base_timestamp_ms, append_time_ms)
     except RecordFault as error:
-        raise _damaged(fetched, span, "its records do not fit its header") from error
+        raise batch_damaged(fetched, span, "its records do not fit its header") from error
 
 
 def _arrays(columns: RecordColumns) -> tuple[NDArray[np.int64], ...]:

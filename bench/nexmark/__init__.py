@@ -1,0 +1,1 @@
+"""Nexmark: the auction benchmark of streaming queries, over events that a seed decides."""
