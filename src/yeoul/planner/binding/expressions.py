@@ -14,12 +14,21 @@ from sqlglot import exp
 from yeoul.errors import Span, UserError, did_you_mean
 from yeoul.plan import types
 from yeoul.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal, LiteralValue
-from yeoul.plan.functions import AGGREGATES, SCALARS, can_cast, common_type, is_aggregate, resolve_scalar
+from yeoul.plan.functions import (
+    AGGREGATES,
+    RANKINGS,
+    SCALARS,
+    can_cast,
+    common_type,
+    is_aggregate,
+    is_ranking,
+    resolve_scalar,
+)
 from yeoul.plan.types import DataType, Kind
 from yeoul.planner.binding.context import BindContext, Relation
 from yeoul.planner.binding.literals import interval_value, number_value, typed_value
 from yeoul.planner.casts import coerced
-from yeoul.planner.dialects.flink.nodes import FunctionCall, TypedLiteral
+from yeoul.planner.dialects.flink.nodes import FunctionCall, OverCall, TypedLiteral
 
 __all__ = ["ExpressionBinder", "call"]
 
@@ -71,7 +80,7 @@ _NEGATED = {
 _SQL_NAMES = {name for function in SCALARS for name in function.names} | {"FLOOR_TO", "CEIL_TO"}
 _WINDOWS = frozenset({"TUMBLE", "HOP", "SESSION", "CUMULATE"})
 _CALLABLE = sorted(
-    {name for function in (*SCALARS, *AGGREGATES) for name in function.names if name.isidentifier()}
+    {name for function in (*SCALARS, *AGGREGATES, *RANKINGS) for name in function.names if name.isidentifier()}
     | {"TUMBLE_START", "TUMBLE_END", "TUMBLE_ROWTIME", "HOP_START", "HOP_END", "HOP_ROWTIME"}
 )
 
@@ -160,6 +169,14 @@ class ExpressionBinder:
         raise UserError(
             f"The aggregate function {node.this.upper()} cannot stand in {self.place}",
             hint="Aggregates stand in SELECT and HAVING",
+            span=span,
+        )
+
+    def over(self, node: OverCall, span: Span | None) -> Expression:
+        """Binds a call over a window of rows."""
+        raise UserError(
+            f"OVER cannot stand in {self.place}",
+            hint="Select it under a name in a subquery, and use the name around it",
             span=span,
         )
 
@@ -332,6 +349,9 @@ class ExpressionBinder:
         name: str = node.this
         if is_aggregate(name):
             return self.aggregate(node, span)
+        if is_ranking(name):
+            hint = f"{name.upper()}({'' if not node.expressions else 'x'}) OVER (PARTITION BY ... ORDER BY ...)"
+            raise UserError(f"{name.upper()} needs OVER", hint=hint, span=span)
         for key, what in (("distinct", "DISTINCT"), ("filter", "FILTER (WHERE ...)"), ("star", "*")):
             if node.args.get(key) and name.upper() in _SQL_NAMES:
                 raise UserError(f"{what} belongs to aggregate functions, {name.upper()} is none", span=span)
@@ -382,6 +402,7 @@ _READERS: dict[type[exp.Expr], _Reader] = {
     exp.TryCast: ExpressionBinder._cast,
     exp.Case: ExpressionBinder._case,
     FunctionCall: lambda binder, node, span: binder.function(node, span),
+    OverCall: lambda binder, node, span: binder.over(node, span),
     exp.Subquery: ExpressionBinder._subquery,
     exp.Star: ExpressionBinder._star,
 }

@@ -7,23 +7,26 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from yeoul.errors import UserError, did_you_mean
+from yeoul.errors import Span, UserError, did_you_mean
 from yeoul.plan import types
 from yeoul.plan.expressions import ColumnRef, Expression, Literal
 from yeoul.plan.functions import common_type
-from yeoul.plan.nodes import Field, Filter, Limit, Node, Schema, Union, Values
+from yeoul.plan.nodes import Field, Filter, Node, Schema, Union, Values
 from yeoul.plan.tables import ViewDefinition
 from yeoul.plan.types import DataType
 from yeoul.planner.binding.context import BindContext, Relation
 from yeoul.planner.binding.expressions import ExpressionBinder
 from yeoul.planner.binding.grouping import bind_grouped, distinct, is_grouped
 from yeoul.planner.binding.joins import bind_join
-from yeoul.planner.binding.projections import items_of
+from yeoul.planner.binding.ordering import hidden_items, ordered
+from yeoul.planner.binding.overs import OverCalls
+from yeoul.planner.binding.projections import Item, items_of
+from yeoul.planner.binding.rankings import with_top_n
 from yeoul.planner.binding.scans import merged_options, scan
 from yeoul.planner.binding.windows import assign_windows, window_arguments
 from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.dialect import read_script
-from yeoul.planner.dialects.flink.nodes import JoinedTables, TableFunction, UnionAll
+from yeoul.planner.dialects.flink.nodes import JoinedTables, OverCall, TableFunction, UnionAll
 from yeoul.planner.positions import Positions
 from yeoul.planner.rewriting import project
 from yeoul.planner.rules.fold_constants import folded
@@ -42,9 +45,7 @@ def bind_query(context: BindContext, node: exp.Expr) -> Node:
         UserError: A name is unknown, types do not fit, or something is not supported.
     """
     context = _with_common_tables(context, node)
-    found = _body(context, node)
-    limit = node.args.get("limit")
-    return found if limit is None else Limit(found, _count(context, limit))
+    return ordered(context, node, _body(context, node))
 
 
 def _body(context: BindContext, node: exp.Expr) -> Node:
@@ -73,13 +74,6 @@ def _with_common_tables(context: BindContext, node: exp.Expr) -> BindContext:
     return context
 
 
-def _count(context: BindContext, limit: exp.Expr) -> int:
-    text = limit.args["expression"].name
-    if not text.isdigit() or len(text) > 18:
-        raise context.error(f"LIMIT expects a whole number, got {text!r}", limit)
-    return int(text)
-
-
 # --- SELECT
 
 
@@ -96,18 +90,37 @@ def _selected(context: BindContext, select: exp.Select) -> Node:
     where = select.args.get("where")
     if where is not None:
         predicate = ExpressionBinder(context, relation, "WHERE").condition(where.this)
-        relation = replace(relation, node=Filter(relation.node, predicate))
+        relation = replace(relation, node=with_top_n(context, Filter(relation.node, predicate)))
     if is_grouped(select):
         return bind_grouped(context, select, relation)
     if select.args.get("having") is not None:
         raise context.error("HAVING needs GROUP BY", select.args["having"], hint="WHERE filters rows")
-    binder = ExpressionBinder(context, relation, "SELECT")
     schema = relation.schema
-    outputs: list[tuple[str, Expression]] = [
-        (item.name, binder.bind(item.node) if item.column is None else ColumnRef(item.column, schema[item.column].type))
-        for item in items_of(context, select, relation)
-    ]
-    return project(relation.node, outputs)
+    overs = OverCalls(context, select, schema.names)
+    items = items_of(context, select, relation)
+    outputs: list[tuple[str, Expression]] = []
+    for item in [*items, *hidden_items(context, select, items)]:
+        binder = _SelectBinder(context, relation, overs, item)
+        column = item.column
+        outputs.append(
+            (item.name, binder.bind(item.node) if column is None else ColumnRef(column, schema[column].type))
+        )
+    return project(overs.applied(relation.node), outputs)
+
+
+class _SelectBinder(ExpressionBinder):
+    """Binds an item of a SELECT list; calls over windows become columns of nodes below it."""
+
+    def __init__(self, context: BindContext, relation: Relation, overs: OverCalls, item: Item) -> None:
+        super().__init__(context, relation, "SELECT")
+        self._overs, self._output = overs, item
+
+    def over(self, node: OverCall, span: Span | None) -> Expression:
+        def bind(part: exp.Expr, place: str, *, condition: bool = False) -> Expression:
+            binder = ExpressionBinder(self.context, self.relation, place)
+            return binder.condition(part) if condition else binder.bind(part)
+
+        return self._overs.bind(node, bind, self._output.name if node is self._output.node else "")
 
 
 def _select_without_from(context: BindContext, select: exp.Select) -> Node:
