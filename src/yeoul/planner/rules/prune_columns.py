@@ -23,6 +23,7 @@ from yeoul.plan.nodes import (
     Projection,
     Scan,
     Schema,
+    SetOperation,
     Settle,
     Union,
     Values,
@@ -70,6 +71,9 @@ def _pruned(node: Node, needed: Set[str]) -> Node:
             return _union(node, needed)
         case Join():
             return _join(node, needed)
+        case SetOperation():
+            left, right = (_exactly(one, list(node.schema.fields)) for one in (node.left, node.right))
+            return replace(node, left=left, right=right)
         case Limit():
             return replace(node, input=_pruned(node.input, needed))
         case Settle():

@@ -20,6 +20,7 @@ __all__ = [
     "OptionPair",
     "PrimaryKeyElement",
     "ResetSyntax",
+    "SetOperation",
     "SetSyntax",
     "ShowSyntax",
     "TableFunction",
@@ -27,6 +28,7 @@ __all__ = [
     "TypedLiteral",
     "UnionAll",
     "WatermarkElement",
+    "without_subqueries",
 ]
 
 
@@ -77,6 +79,19 @@ class UnionAll(exp.Expression):
     """Queries joined by UNION ALL, all of them side by side."""
 
     arg_types: ClassVar[dict[str, bool]] = {"expressions": True, "limit": False, "with_": False}
+
+
+class SetOperation(exp.Expression):
+    """Two queries joined by UNION, INTERSECT or EXCEPT (`kind`); `all` keeps doubles. UNION ALL is `UnionAll`."""
+
+    arg_types: ClassVar[dict[str, bool]] = {
+        "this": True,
+        "expression": True,
+        "kind": True,
+        "all": False,
+        "limit": False,
+        "with_": False,
+    }
 
 
 class NamedArgument(exp.Expression):
@@ -186,3 +201,12 @@ class DescribeSyntax(exp.Expression):
     """DESCRIBE this."""
 
     arg_types: ClassVar[dict[str, bool]] = {"this": True}
+
+
+def without_subqueries(node: exp.Expr) -> list[exp.Expr]:
+    """Returns the parts of a tree, itself included, but for queries and what is inside of them."""
+    parts = node.walk(prune=lambda part: isinstance(part, _QUERIES))
+    return [part for part in parts if not isinstance(part, _QUERIES)]
+
+
+_QUERIES = (exp.Select, exp.Values, UnionAll, SetOperation)
