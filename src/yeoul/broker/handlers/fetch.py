@@ -253,7 +253,8 @@ def _wanted(request: FetchRequest) -> list[_Wanted]:
 
 def _serve(node: Node, call: Call, frame: memoryview, position: int) -> None:
     request = FETCH.decode_request(frame, call.version, position)
-    if request.session_id != 0:
+    # A first request (epoch 0) and one that ends its session (-1) name all partitions, whatever their session's id.
+    if request.session_epoch > 0:
         parts = encode_response(call.correlation_id, call.version, (), error_code=ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
         call.answer_parts(parts)
         return
