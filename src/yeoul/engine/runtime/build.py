@@ -42,15 +42,19 @@ from yeoul.plan.changelog import changelog_of, is_updating
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
+    Deduplicate,
     Filter,
     Join,
     Limit,
     Node,
+    Over,
     Project,
     Scan,
     Schema,
     SetOperation,
     Settle,
+    Sort,
+    TopN,
     Union,
     Values,
     Window,
@@ -144,8 +148,12 @@ class _Builder:
                 stage = self._stage(node.kind.value, self._set_operation(node), self._staged(above, target))
                 self._merge_ports(stage, 2)
                 self._add_below(stage, [node.left, node.right])
+            case Over() | TopN() | Deduplicate() | Sort():
+                raise UserError(f"{type(node).__name__} cannot be computed yet")
             case Limit():
-                stage = self._stage(f"LIMIT {node.count}", LimitOperator(node.count), self._staged(above, target))
+                stage = self._stage(
+                    f"LIMIT {node.count}", LimitOperator(node.count, node.offset), self._staged(above, target)
+                )
                 self._add_below(stage, [node.input])
             case Union():
                 stage = self._stage("UNION ALL", UnionOperator(_dtypes(node.schema)), self._staged(above, target))

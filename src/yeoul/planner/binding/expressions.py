@@ -14,12 +14,21 @@ from sqlglot import exp
 from yeoul.errors import Span, UserError, did_you_mean
 from yeoul.plan import types
 from yeoul.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal, LiteralValue
-from yeoul.plan.functions import AGGREGATES, SCALARS, can_cast, common_type, is_aggregate, resolve_scalar
+from yeoul.plan.functions import (
+    AGGREGATES,
+    RANKINGS,
+    SCALARS,
+    can_cast,
+    common_type,
+    is_aggregate,
+    is_ranking,
+    resolve_scalar,
+)
 from yeoul.plan.types import DataType, Kind
 from yeoul.planner.binding.context import OUTER, BindContext, Relation
 from yeoul.planner.binding.literals import interval_value, number_value, typed_value
 from yeoul.planner.casts import coerced
-from yeoul.planner.dialects.flink.nodes import FunctionCall, TypedLiteral
+from yeoul.planner.dialects.flink.nodes import FunctionCall, OverCall, TypedLiteral
 
 __all__ = ["ExpressionBinder", "SubqueryBinding", "call"]
 
@@ -71,7 +80,7 @@ _NEGATED = {
 _SQL_NAMES = {name for function in SCALARS for name in function.names} | {"FLOOR_TO", "CEIL_TO"}
 _WINDOWS = frozenset({"TUMBLE", "HOP", "SESSION", "CUMULATE"})
 _CALLABLE = sorted(
-    {name for function in (*SCALARS, *AGGREGATES) for name in function.names if name.isidentifier()}
+    {name for function in (*SCALARS, *AGGREGATES, *RANKINGS) for name in function.names if name.isidentifier()}
     | {"TUMBLE_START", "TUMBLE_END", "TUMBLE_ROWTIME", "HOP_START", "HOP_END", "HOP_ROWTIME"}
 )
 
@@ -177,13 +186,21 @@ class ExpressionBinder:
             span=span,
         )
 
-    def over(self, expression: Expression) -> Expression:
+    def lifted(self, expression: Expression) -> Expression:
         """Returns a bound expression as one over the rows that subqueries are joined to."""
         return expression
 
     def placed(self, column: ColumnRef) -> ColumnRef:
         """Marks a column of the rows that subqueries are joined to, which the relation does not have."""
         return column
+
+    def over(self, node: OverCall, span: Span | None) -> Expression:
+        """Binds a call over a window of rows."""
+        raise UserError(
+            f"OVER cannot stand in {self.place}",
+            hint="Select it under a name in a subquery, and use the name around it",
+            span=span,
+        )
 
     def column(self, name: str, span: Span | None, qualifier: str = "") -> Expression:
         """Resolves a column by its name, and by its table's where that was written."""
@@ -377,6 +394,9 @@ class ExpressionBinder:
         name: str = node.this
         if is_aggregate(name):
             return self.aggregate(node, span)
+        if is_ranking(name):
+            hint = f"{name.upper()}({'' if not node.expressions else 'x'}) OVER (PARTITION BY ... ORDER BY ...)"
+            raise UserError(f"{name.upper()} needs OVER", hint=hint, span=span)
         for key, what in (("distinct", "DISTINCT"), ("filter", "FILTER (WHERE ...)"), ("star", "*")):
             if node.args.get(key) and name.upper() in _SQL_NAMES:
                 raise UserError(f"{what} belongs to aggregate functions, {name.upper()} is none", span=span)
@@ -437,6 +457,7 @@ _READERS: dict[type[exp.Expr], _Reader] = {
     exp.TryCast: ExpressionBinder._cast,
     exp.Case: ExpressionBinder._case,
     FunctionCall: lambda binder, node, span: binder.function(node, span),
+    OverCall: lambda binder, node, span: binder.over(node, span),
     exp.Subquery: ExpressionBinder._subquery,
     exp.Exists: ExpressionBinder._exists,
     exp.Star: ExpressionBinder._star,

@@ -73,7 +73,7 @@ def bind_inner(context: BindContext, tree: exp.Expr, outer: Relation | None, rea
     """
     while isinstance(tree, exp.Subquery) and not tree.args.get("limit"):
         tree = tree.this
-    stands_alone = any(tree.args.get(key) is not None for key in ("limit", "with_", "order"))
+    stands_alone = any(tree.args.get(key) is not None for key in ("limit", "with_", "order", "offset"))
     if outer is None or stands_alone or not isinstance(tree, exp.Select) or tree.args.get("from_") is None:
         return _alone(reader.query(replace(context, outer=None), tree))
     relation, correlated = reader.source(replace(context, outer=outer), tree)

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from yeoul.errors import UserError, did_you_mean
+from yeoul.errors import Span, UserError, did_you_mean
 from yeoul.plan import types
 from yeoul.plan.expressions import ColumnRef, Expression, Literal
 from yeoul.plan.functions import common_type
-from yeoul.plan.nodes import Field, Filter, Limit, Node, Schema, Union, Values
+from yeoul.plan.nodes import Field, Filter, Node, Schema, Union, Values
 from yeoul.plan.tables import ViewDefinition
 from yeoul.plan.types import DataType
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
@@ -19,14 +19,17 @@ from yeoul.planner.binding.expressions import ExpressionBinder
 from yeoul.planner.binding.grouping import bind_grouped, distinct, is_grouped
 from yeoul.planner.binding.inner_queries import QueryReader, is_outer
 from yeoul.planner.binding.joins import bind_join
-from yeoul.planner.binding.projections import items_of
+from yeoul.planner.binding.ordering import hidden_items, ordered
+from yeoul.planner.binding.overs import OverCalls
+from yeoul.planner.binding.projections import Item, items_of
+from yeoul.planner.binding.rankings import with_top_n
 from yeoul.planner.binding.scans import merged_options, scan
 from yeoul.planner.binding.set_operations import combined, united
 from yeoul.planner.binding.subqueries import Subqueries, ands_of, has_subquery
 from yeoul.planner.binding.windows import assign_windows, window_arguments
 from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.dialect import read_script
-from yeoul.planner.dialects.flink.nodes import JoinedTables, SetOperation, TableFunction, UnionAll
+from yeoul.planner.dialects.flink.nodes import JoinedTables, OverCall, SetOperation, TableFunction, UnionAll
 from yeoul.planner.positions import Positions
 from yeoul.planner.rewriting import conjuncts, joined, project
 from yeoul.planner.rules.fold_constants import folded
@@ -45,9 +48,7 @@ def bind_query(context: BindContext, node: exp.Expr) -> Node:
         UserError: A name is unknown, types do not fit, or something is not supported.
     """
     context = _with_common_tables(replace(context, outer=None), node)
-    found = _body(context, node)
-    limit = node.args.get("limit")
-    return found if limit is None else Limit(found, _count(context, limit))
+    return ordered(context, node, _body(context, node))
 
 
 def _body(context: BindContext, node: exp.Expr) -> Node:
@@ -79,13 +80,6 @@ def _with_common_tables(context: BindContext, node: exp.Expr) -> BindContext:
     return context
 
 
-def _count(context: BindContext, limit: exp.Expr) -> int:
-    text = limit.args["expression"].name
-    if not text.isdigit() or len(text) > 18:
-        raise context.error(f"LIMIT expects a whole number, got {text!r}", limit)
-    return int(text)
-
-
 # --- SELECT
 
 
@@ -105,11 +99,11 @@ def _filtered(context: BindContext, select: exp.Select) -> tuple[Relation, list[
         return relation, []
     if not has_subquery(where.this):
         predicate = ExpressionBinder(context, relation, "WHERE").condition(where.this)
-        return _kept(relation, [predicate])
+        return _kept(context, relation, [predicate])
     parts = ands_of(where.this)
     plain = [part for part in parts if not has_subquery(part)]
     binder = ExpressionBinder(context, relation, "WHERE")
-    relation, correlated = _kept(relation, [binder.condition(part) for part in plain])
+    relation, correlated = _kept(context, relation, [binder.condition(part) for part in plain])
     for part in parts:
         if has_subquery(part):
             relation, more = _kept_by_subquery(context, relation, part)
@@ -117,14 +111,19 @@ def _filtered(context: BindContext, select: exp.Select) -> tuple[Relation, list[
     return relation, correlated
 
 
-def _kept(relation: Relation, predicates: Sequence[Expression]) -> tuple[Relation, list[Expression]]:
+def _kept(
+    context: BindContext, relation: Relation, predicates: Sequence[Expression]
+) -> tuple[Relation, list[Expression]]:
     if not any(is_outer(one) for one in predicates):
-        rows = Filter(relation.node, joined(predicates)) if predicates else relation.node
-        return replace(relation, node=rows), []
+        return replace(relation, node=_ranked(context, relation.node, predicates)), []
     parts = [part for predicate in predicates for part in conjuncts(predicate)]
     own = [part for part in parts if not is_outer(part)]
-    rows = Filter(relation.node, joined(own)) if own else relation.node
-    return replace(relation, node=rows), [part for part in parts if is_outer(part)]
+    return replace(relation, node=_ranked(context, relation.node, own)), [part for part in parts if is_outer(part)]
+
+
+def _ranked(context: BindContext, rows: Node, predicates: Sequence[Expression]) -> Node:
+    """Returns the rows that are kept; a condition on a rank makes a Top-N of it."""
+    return with_top_n(context, Filter(rows, joined(predicates))) if predicates else rows
 
 
 def _kept_by_subquery(
@@ -157,16 +156,37 @@ def _computed(context: BindContext, select: exp.Select, relation: Relation, more
         return bind_grouped(context, select, relation, subqueries, more)
     if select.args.get("having") is not None:
         raise context.error("HAVING needs GROUP BY", select.args["having"], hint="WHERE filters rows")
-    binder = ExpressionBinder(context, relation, "SELECT", subqueries)
     schema = relation.schema
-    outputs: list[tuple[str, Expression]] = [
-        (item.name, binder.bind(item.node) if item.column is None else ColumnRef(item.column, schema[item.column].type))
-        for item in items_of(context, select, relation)
-    ]
+    overs = OverCalls(context, select, schema.names)
+    items = items_of(context, select, relation)
+    outputs: list[tuple[str, Expression]] = []
+    for item in [*items, *hidden_items(context, select, items)]:
+        binder = _SelectBinder(context, relation, overs, item, subqueries)
+        column = item.column
+        outputs.append(
+            (item.name, binder.bind(item.node) if column is None else ColumnRef(column, schema[column].type))
+        )
     for value in more:
         wanted = value.name if isinstance(value, ColumnRef) else "key"
         outputs.append((unique_name(wanted, (name for name, _ in outputs)), value))
-    return project(subqueries.joined_to(relation.node), outputs)
+    return project(subqueries.joined_to(overs.applied(relation.node)), outputs)
+
+
+class _SelectBinder(ExpressionBinder):
+    """Binds an item of a SELECT list; calls over windows become columns of nodes below it."""
+
+    def __init__(
+        self, context: BindContext, relation: Relation, overs: OverCalls, item: Item, subqueries: Subqueries
+    ) -> None:
+        super().__init__(context, relation, "SELECT", subqueries)
+        self._overs, self._output = overs, item
+
+    def over(self, node: OverCall, span: Span | None) -> Expression:
+        def bind(part: exp.Expr, place: str, *, condition: bool = False) -> Expression:
+            binder = ExpressionBinder(self.context, self.relation, place)
+            return binder.condition(part) if condition else binder.bind(part)
+
+        return self._overs.bind(node, bind, self._output.name if node is self._output.node else "")
 
 
 def _select_without_from(context: BindContext, select: exp.Select) -> Node:

@@ -57,7 +57,7 @@ class _Over(Protocol):
 
     def bind(self, node: exp.Expr) -> Expression: ...
 
-    def over(self, expression: Expression) -> Expression: ...
+    def lifted(self, expression: Expression) -> Expression: ...
 
     def placed(self, column: ColumnRef) -> ColumnRef: ...
 
@@ -164,12 +164,12 @@ class Subqueries:
         if width is not None and len(inner.outputs) != width:
             wanted = "one column" if width == 1 else f"{width} columns"
             raise UserError(f"Expected a subquery of {wanted}, got {len(inner.outputs)}", span=span)
-        return replace(inner, pairs=tuple((binder.over(mine), own) for mine, own in inner.pairs))
+        return replace(inner, pairs=tuple((binder.lifted(mine), own) for mine, own in inner.pairs))
 
     def _asked(self, binder: _Over, node: exp.Expr, span: Span | None) -> tuple[list[Expression], Inner]:
         """Returns what stands before IN, and the query behind it."""
         trees = node.this.expressions if isinstance(node.this, exp.Tuple) else [node.this]
-        asked = [binder.over(binder.bind(tree)) for tree in trees]
+        asked = [binder.lifted(binder.bind(tree)) for tree in trees]
         if any(is_outer(one) for one in asked):
             raise UserError("IN within a subquery cannot ask for a column of the outer query", span=span)
         return asked, self._inner(binder, node.args["query"], len(asked), span)

@@ -12,7 +12,7 @@ from sqlglot import exp
 from yeoul.planner.dialects.flink.cursor import RESERVED
 from yeoul.planner.dialects.flink.lexer import Token, TokenType
 from yeoul.planner.dialects.flink.nodes import FunctionCall, TypedLiteral
-from yeoul.planner.dialects.flink.types import TypeGrammar
+from yeoul.planner.dialects.flink.over import OverGrammar
 
 __all__ = ["INTERVAL_UNITS", "ExpressionGrammar"]
 
@@ -76,7 +76,7 @@ _WITHOUT_PARENS = frozenset(
 _TYPED_LITERALS = frozenset({"DATE", "TIME", "TIMESTAMP"})
 
 
-class ExpressionGrammar(TypeGrammar):
+class ExpressionGrammar(OverGrammar):
     """Reads expressions. `subquery` is filled in by the grammar of queries above it."""
 
     def subquery(self) -> exp.Expr:
@@ -299,11 +299,9 @@ class ExpressionGrammar(TypeGrammar):
             self.expect_word("WHERE")
             call.set("filter", self.expression_())
             self.expect(TokenType.R_PAREN, "')'")
-        if self.sees_word("OVER"):
-            self.refuse("OVER (...)", "Windowed aggregation is: GROUP BY over TUMBLE, HOP or CUMULATE")
         if self.sees_word("WITHIN", "GROUP"):
             self.refuse("WITHIN GROUP (...)")
-        return self.at(call, token)
+        return self.over(self.at(call, token), token)
 
     # --- literals and forms of their own
 

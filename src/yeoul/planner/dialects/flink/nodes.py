@@ -13,11 +13,15 @@ __all__ = [
     "DescribeSyntax",
     "DropSyntax",
     "ExplainSyntax",
+    "FrameBound",
+    "FrameSyntax",
     "FunctionCall",
     "InsertSyntax",
     "JoinedTables",
     "NamedArgument",
     "OptionPair",
+    "OrderItem",
+    "OverCall",
     "PrimaryKeyElement",
     "ResetSyntax",
     "SetOperation",
@@ -28,6 +32,7 @@ __all__ = [
     "TypedLiteral",
     "UnionAll",
     "WatermarkElement",
+    "WindowSpec",
     "without_subqueries",
 ]
 
@@ -56,6 +61,42 @@ class FunctionCall(exp.Expression):
     }
 
 
+class OrderItem(exp.Expression):
+    """One item of ORDER BY: `this` [DESC] [NULLS FIRST | LAST]; `nulls_first` is None where it was not said."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "descending": False, "nulls_first": False}
+
+
+class FrameBound(exp.Expression):
+    """One end of a frame; `kind` is UNBOUNDED, CURRENT or OFFSET, `following` its side, `this` the offset."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": False, "kind": True, "following": False}
+
+
+class FrameSyntax(exp.Expression):
+    """ROWS or RANGE BETWEEN low AND high; `kind` is the word."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"kind": True, "low": True, "high": True}
+
+
+class WindowSpec(exp.Expression):
+    """([base] PARTITION BY expressions ORDER BY order frame); `this` is the name where it is defined by WINDOW."""
+
+    arg_types: ClassVar[dict[str, bool]] = {
+        "this": False,
+        "base": False,
+        "expressions": False,
+        "order": False,
+        "frame": False,
+    }
+
+
+class OverCall(exp.Expression):
+    """`this` OVER `expression`: a call over a window, which is a WindowSpec or the name of one."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True}
+
+
 class TableFunction(exp.Expression):
     """A function in FROM: TUMBLE(TABLE t, DESCRIPTOR(ts), ...)."""
 
@@ -78,7 +119,13 @@ class JoinedTables(exp.Expression):
 class UnionAll(exp.Expression):
     """Queries joined by UNION ALL, all of them side by side."""
 
-    arg_types: ClassVar[dict[str, bool]] = {"expressions": True, "limit": False, "with_": False}
+    arg_types: ClassVar[dict[str, bool]] = {
+        "expressions": True,
+        "order": False,
+        "limit": False,
+        "offset": False,
+        "with_": False,
+    }
 
 
 class SetOperation(exp.Expression):

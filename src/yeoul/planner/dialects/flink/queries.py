@@ -20,7 +20,7 @@ __all__ = ["QueryGrammar"]
 
 _JOINS = frozenset({"JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL"})
 _JOIN_HINT = "A table, view, subquery or window function stands in FROM"
-_CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION")
+_CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "UNION")
 _SAME_SLOT = ("INTERSECT", "EXCEPT", "MINUS")
 _UNITING = frozenset({"UNION", "EXCEPT", "MINUS"})
 
@@ -106,16 +106,32 @@ class QueryGrammar(ExpressionGrammar):
 
     def _tail(self, body: exp.Expr) -> None:
         if self.sees_word("ORDER"):
-            self.refuse(
-                "ORDER BY", "A stream has no end to sort at; sort the result instead, or add it once it is bounded"
-            )
-        if self.take_word("LIMIT"):
-            count = self._curr
-            number = self.expect(TokenType.NUMBER, "a whole number after LIMIT").text
-            body.set("limit", self.at(exp.Limit(expression=exp.Literal.number(number)), count))
-        for word in ("OFFSET", "FETCH"):
-            if self.sees_word(word):
-                self.refuse(word, "LIMIT n takes the first n rows")
+            token = self._curr
+            body.set("order", self.at(exp.Order(expressions=self.order_items()), token))
+        if self.take_word("LIMIT") and not self.take_word("ALL"):
+            self._set_limit(body, "a whole number after LIMIT")
+        if self.take_word("OFFSET"):
+            token = self._curr
+            number = self.expect(TokenType.NUMBER, "a whole number after OFFSET").text
+            body.set("offset", self.at(exp.Offset(expression=exp.Literal.number(number)), token))
+            if not self.take_word("ROWS"):
+                self.take_word("ROW")
+        if self.take_word("FETCH"):
+            self._fetch(body)
+
+    def _set_limit(self, body: exp.Expr, what: str) -> None:
+        token = self._curr
+        number = self.expect(TokenType.NUMBER, what).text
+        body.set("limit", self.at(exp.Limit(expression=exp.Literal.number(number)), token))
+
+    def _fetch(self, body: exp.Expr) -> None:
+        """Reads `FIRST n ROWS ONLY`, which is LIMIT n."""
+        if not (self.take_word("FIRST") or self.take_word("NEXT")):
+            self.fail("FIRST or NEXT after FETCH", keywords=("FIRST", "NEXT"))
+        self._set_limit(body, "a whole number after FETCH FIRST")
+        if not self.take_word("ROWS"):
+            self.expect_word("ROW")
+        self.expect_word("ONLY")
 
     # --- SELECT
 
@@ -141,11 +157,22 @@ class QueryGrammar(ExpressionGrammar):
             if self.take_word(*words):
                 node = exp.Where if key == "where" else exp.Having
                 select.set(key, self.at(node(this=self.expression_()), token_of_clause))
-        if self.sees_word("WINDOW"):
-            self.refuse("WINDOW", "Windowed aggregation is: GROUP BY over TUMBLE, HOP or CUMULATE")
+        if self.take_word("WINDOW"):
+            select.set("windows", self._named_windows())
         if self.sees_word("QUALIFY"):
             self.refuse("QUALIFY")
         return self.at(select, token)
+
+    def _named_windows(self) -> list[exp.Expr]:
+        found: list[exp.Expr] = []
+        while True:
+            name = self.name("a window's name after WINDOW")
+            self.expect_word("AS")
+            spec = self.window_spec()
+            spec.set("this", name)
+            found.append(spec)
+            if not self.take(TokenType.COMMA):
+                return found
 
     def _between_hint(self) -> str:
         if any(self.sees_word(word) for word in STATEMENTS):
