@@ -8,7 +8,7 @@ kinds matter to people and to sinks. Source: Flink's "Dynamic Tables" page, whos
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from yeoul.plan.expressions import ColumnRef
 from yeoul.plan.nodes import (
@@ -23,6 +23,8 @@ from yeoul.plan.nodes import (
     Over,
     Project,
     Scan,
+    SetKind,
+    SetOperation,
     Settle,
     Sort,
     TopN,
@@ -50,6 +52,7 @@ APPEND_ONLY = frozenset({Change.INSERT})
 _UPDATES = frozenset({Change.INSERT, Change.UPDATE_BEFORE, Change.UPDATE_AFTER})
 _COMES_AND_GOES = frozenset({Change.INSERT, Change.DELETE})
 _ALL = frozenset(Change)
+_ONE_ROW = frozenset({frozenset[str]()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +94,15 @@ def changelog_of(node: Node) -> Changelog:
         '[I]'
     """
     match node:
-        case Scan() | Values():
+        case Scan():
             return Changelog(APPEND_ONLY)
-        case AssignWatermark() | Limit() | Write() | Over():
+        case Values():
+            return Changelog(APPEND_ONLY, _ONE_ROW if len(node.rows) <= 1 else frozenset())
+        case AssignWatermark() | Write() | Over():
             return changelog_of(node.input)
+        case Limit():
+            below = changelog_of(node.input)
+            return replace(below, keys=below.keys | _ONE_ROW) if node.count <= 1 else below
         case Settle() | Sort():
             return Changelog(APPEND_ONLY, changelog_of(node.input).keys)
         case Filter():
@@ -112,6 +120,8 @@ def changelog_of(node: Node) -> Changelog:
             return Changelog(changelog_of(node.input).changes)
         case Join():
             return _join(node)
+        case SetOperation():
+            return _set_operation(node)
         case TopN():
             return _top_n(node)
         case Deduplicate():
@@ -163,6 +173,13 @@ def _join(node: Join) -> Changelog:
     return Changelog(changes, pairs)
 
 
+def _set_operation(node: SetOperation) -> Changelog:
+    left, right = changelog_of(node.left), changelog_of(node.right)
+    keys = left.keys if node.keeps_doubles else left.keys | {frozenset(node.schema.names)}
+    stands = node.kind is SetKind.INTERSECT and left.is_append_only and right.is_append_only
+    return Changelog(APPEND_ONLY if stands else _ALL, keys)
+
+
 def _projected(node: Project, keys: frozenset[frozenset[str]]) -> frozenset[frozenset[str]]:
     """Returns the keys that are still there, under their new names."""
     names: dict[str, str] = {}
@@ -189,6 +206,8 @@ def state_of(node: Node) -> tuple[StateBound, str]:
             return StateBound.BOUNDED, "a row for each key of each open window"
         case Join():
             return StateBound.UNBOUNDED, "every row of both sides, never dropped"
+        case SetOperation():
+            return StateBound.UNBOUNDED, "a count for every different row of both sides, never dropped"
         case Over():
             return _state_of_over(node)
         case TopN():

@@ -24,6 +24,8 @@ from yeoul.plan.nodes import (
     Projection,
     Scan,
     Schema,
+    SetKind,
+    SetOperation,
     Settle,
     Sort,
     TopN,
@@ -126,6 +128,10 @@ def _describe(node: Node) -> list[str]:
             return _join(node)
         case Union():
             return [f"UnionAll({len(node.inputs)} inputs; the watermark is the least of theirs)"]
+        case SetOperation():
+            word = f"{node.kind.value.capitalize()}{'All' if node.keeps_doubles else ''}"
+            keeps = "that the second has" if node.kind is SetKind.INTERSECT else "that the second does not have"
+            return [f"{word}(rows of the first input {keeps})"]
         case Over():
             return _over(node)
         case TopN():

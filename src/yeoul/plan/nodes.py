@@ -33,6 +33,8 @@ __all__ = [
     "Projection",
     "Scan",
     "Schema",
+    "SetKind",
+    "SetOperation",
     "Settle",
     "Sort",
     "TopN",
@@ -261,6 +263,32 @@ class Union:
     schema: Schema
 
 
+class SetKind(enum.Enum):
+    INTERSECT = "INTERSECT"
+    """Rows of the left that the right has, too."""
+    EXCEPT = "EXCEPT"
+    """Rows of the left that the right does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetOperation:
+    """INTERSECT or EXCEPT: whole rows of the left, judged by how often they stand on each side; NULL equals NULL.
+
+    Attributes:
+        left: Its columns have the names and types of the schema.
+        right: The same.
+        kind: What is kept.
+        keeps_doubles: Whether rows are counted (ALL); else each is given once.
+        schema: Has no time attribute: the rows come in no order.
+    """
+
+    left: Node
+    right: Node
+    kind: SetKind
+    keeps_doubles: bool
+    schema: Schema
+
+
 class JoinKind(enum.Enum):
     INNER = "INNER"
     LEFT = "LEFT"
@@ -465,6 +493,7 @@ Node = (
     | WindowAggregate
     | WindowAssign
     | Union
+    | SetOperation
     | Join
     | Over
     | TopN
@@ -483,7 +512,7 @@ def inputs_of(node: Node) -> tuple[Node, ...]:
             return ()
         case Union():
             return node.inputs
-        case Join():
+        case Join() | SetOperation():
             return node.left, node.right
         case _:
             return (node.input,)

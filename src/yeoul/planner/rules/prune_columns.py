@@ -25,6 +25,7 @@ from yeoul.plan.nodes import (
     Projection,
     Scan,
     Schema,
+    SetOperation,
     Settle,
     Sort,
     TopN,
@@ -74,6 +75,9 @@ def _pruned(node: Node, needed: Set[str]) -> Node:
             return _union(node, needed)
         case Join():
             return _join(node, needed)
+        case SetOperation():
+            left, right = (_exactly(one, list(node.schema.fields)) for one in (node.left, node.right))
+            return replace(node, left=left, right=right)
         case Over():
             return _over(node, needed)
         case TopN():

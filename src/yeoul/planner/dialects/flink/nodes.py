@@ -24,6 +24,7 @@ __all__ = [
     "OverCall",
     "PrimaryKeyElement",
     "ResetSyntax",
+    "SetOperation",
     "SetSyntax",
     "ShowSyntax",
     "TableFunction",
@@ -32,6 +33,7 @@ __all__ = [
     "UnionAll",
     "WatermarkElement",
     "WindowSpec",
+    "without_subqueries",
 ]
 
 
@@ -122,6 +124,19 @@ class UnionAll(exp.Expression):
         "order": False,
         "limit": False,
         "offset": False,
+        "with_": False,
+    }
+
+
+class SetOperation(exp.Expression):
+    """Two queries joined by UNION, INTERSECT or EXCEPT (`kind`); `all` keeps doubles. UNION ALL is `UnionAll`."""
+
+    arg_types: ClassVar[dict[str, bool]] = {
+        "this": True,
+        "expression": True,
+        "kind": True,
+        "all": False,
+        "limit": False,
         "with_": False,
     }
 
@@ -233,3 +248,12 @@ class DescribeSyntax(exp.Expression):
     """DESCRIBE this."""
 
     arg_types: ClassVar[dict[str, bool]] = {"this": True}
+
+
+def without_subqueries(node: exp.Expr) -> list[exp.Expr]:
+    """Returns the parts of a tree, itself included, but for queries and what is inside of them."""
+    parts = node.walk(prune=lambda part: isinstance(part, _QUERIES))
+    return [part for part in parts if not isinstance(part, _QUERIES)]
+
+
+_QUERIES = (exp.Select, exp.Values, UnionAll, SetOperation)

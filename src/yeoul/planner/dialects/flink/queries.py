@@ -1,4 +1,4 @@
-"""The grammar of queries: SELECT, VALUES, WITH, UNION ALL, and what may stand in FROM."""
+"""The grammar of queries: SELECT, VALUES, WITH, set operations, and what may stand in FROM."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from sqlglot import exp
 from yeoul.planner.dialects.flink.cursor import RESERVED, STATEMENTS
 from yeoul.planner.dialects.flink.expressions import ExpressionGrammar
 from yeoul.planner.dialects.flink.lexer import Token, TokenType
-from yeoul.planner.dialects.flink.nodes import JoinedTables, NamedArgument, OptionPair, TableFunction, UnionAll
+from yeoul.planner.dialects.flink.nodes import (
+    JoinedTables,
+    NamedArgument,
+    OptionPair,
+    SetOperation,
+    TableFunction,
+    UnionAll,
+)
 
 __all__ = ["QueryGrammar"]
 
@@ -15,10 +22,11 @@ _JOINS = frozenset({"JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL"
 _JOIN_HINT = "A table, view, subquery or window function stands in FROM"
 _CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "UNION")
 _SAME_SLOT = ("INTERSECT", "EXCEPT", "MINUS")
+_UNITING = frozenset({"UNION", "EXCEPT", "MINUS"})
 
 
 class QueryGrammar(ExpressionGrammar):
-    """Reads queries into exp.Select, exp.Values, UnionAll and exp.Subquery."""
+    """Reads queries into exp.Select, exp.Values, UnionAll, SetOperation and exp.Subquery."""
 
     def subquery(self) -> exp.Expr:
         return self.query()
@@ -53,18 +61,36 @@ class QueryGrammar(ExpressionGrammar):
         return self.at(exp.CTE(this=query, alias=alias), token)
 
     def _query_body(self) -> exp.Expr:
+        """Reads queries joined by UNION and EXCEPT, from left to right; runs of UNION ALL side by side."""
         token = self._curr
-        terms = [self._query_term()]
-        while True:
-            for word in _SAME_SLOT:
-                if self.sees_word(word):
-                    self.refuse(word, "UNION ALL joins rows of several queries")
-            if not self.take_word("UNION"):
-                return terms[0] if len(terms) == 1 else self.at(UnionAll(expressions=terms), token)
-            if not self.take_word("ALL"):
-                self.take_word("DISTINCT")
-                self.refuse("UNION without ALL", "UNION ALL keeps all rows; dropping doubles needs state for ever")
-            terms.append(self._query_term())
+        found = self._intersected()
+        while self.sees_any_word(_UNITING):
+            kind, keeps_all = self._set_operator()
+            term = self._intersected()
+            if kind == "UNION" and keeps_all:
+                is_run = isinstance(found, UnionAll) and found.meta["start"] == token.start
+                found = self.at(UnionAll(expressions=[*(found.expressions if is_run else [found]), term]), token)
+            else:
+                found = self.at(SetOperation(this=found, expression=term, kind=kind, all=keeps_all), token)
+        return found
+
+    def _intersected(self) -> exp.Expr:
+        """Reads queries joined by INTERSECT, which binds tighter than the others."""
+        token = self._curr
+        found = self._query_term()
+        while self.sees_word("INTERSECT"):
+            kind, keeps_all = self._set_operator()
+            found = self.at(SetOperation(this=found, expression=self._query_term(), kind=kind, all=keeps_all), token)
+        return found
+
+    def _set_operator(self) -> tuple[str, bool]:
+        """Takes the word that joins two queries; returns it, and whether ALL follows."""
+        word = self._curr.text.upper()
+        self._advance()
+        keeps_all = self.take_word("ALL")
+        if not keeps_all:
+            self.take_word("DISTINCT")
+        return ("EXCEPT" if word == "MINUS" else word), keeps_all
 
     def _query_term(self) -> exp.Expr:
         token = self._curr
