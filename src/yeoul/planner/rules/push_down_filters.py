@@ -11,7 +11,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from yeoul.plan.expressions import ColumnRef, Expression, Literal, columns_of
-from yeoul.plan.nodes import Aggregate, Filter, Join, JoinKind, Node, Project, Union, WindowAggregate, WindowAssign
+from yeoul.plan.nodes import (
+    Aggregate,
+    Filter,
+    Join,
+    JoinKind,
+    Node,
+    Project,
+    Union,
+    WindowAggregate,
+    WindowAssign,
+    WindowKind,
+)
 from yeoul.planner.rewriting import cannot_fail, conjuncts, equal_sides, is_repeatable, joined, replaced, with_inputs
 
 __all__ = ["push_down_filters"]
@@ -52,6 +63,9 @@ def _passes(node: Node, part: Expression) -> bool:
             return all(isinstance(by_name[name], ColumnRef | Literal) for name in used)
         case Union():
             return True
+        case WindowAssign() if node.window.kind is WindowKind.SESSION:
+            # Any other row may join two sessions.
+            return bool(used) and used <= set(node.window.partition)
         case WindowAssign():
             return used <= set(node.input.schema.names)
         case Join():
