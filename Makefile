@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check bench soak lock clean help
+.PHONY: demo test check conformance bench soak lock clean help
 
 help:           ## what can be run
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -20,6 +20,9 @@ check: $(READY) ## style, types and the layer contract
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+conformance: $(READY) ## every real client: Java, Go, Node, Python, Kafka's own tools (those that are here)
+	$(BIN)/python -m pytest conformance tests/conformance --ignore tests/conformance/connectors -p no:xdist -v --tb=short --timeout 180 $(if $(ARGS),,--report docs/conformance.md) $(ARGS)
 
 bench: $(READY) ## speed, as ratios within one run
 	$(BIN)/python -m bench $(ARGS)

@@ -28,6 +28,11 @@ class BufferStore:
         self._kept: dict[int, list[bytearray]] = {}
         self._kept_bytes = 0
 
+    @property
+    def used_bytes(self) -> int:
+        """What the large buffers in use hold."""
+        return self._used_bytes
+
     @staticmethod
     def small() -> bytearray:
         """Returns a buffer as every connection has one."""

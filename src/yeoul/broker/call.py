@@ -55,10 +55,24 @@ class Call:
         version: The API version the peer speaks.
         client_id: As the peer calls itself.
         parts: The whole response as buffers; None until it is answered, empty when there is nothing to send.
+        api_key: Which API it is for, and
+        started_s: when it began (`time.perf_counter`), where requests are measured; 0 elsewhere.
+        throttle_ms: How long the peer is to wait after the answer, for it is beyond its quota.
         cancelled: The connection is gone: an answer would go nowhere.
     """
 
-    __slots__ = ("cancelled", "client_id", "correlation_id", "on_cancel", "origin", "parts", "version")
+    __slots__ = (
+        "api_key",
+        "cancelled",
+        "client_id",
+        "correlation_id",
+        "on_cancel",
+        "origin",
+        "parts",
+        "started_s",
+        "throttle_ms",
+        "version",
+    )
 
     def __init__(self, origin: CallOrigin, version: int, correlation_id: int, client_id: str | None) -> None:
         self.origin = origin
@@ -67,6 +81,9 @@ class Call:
         self.client_id = client_id
         self.parts: Sequence[Buffer] | None = None
         self.cancelled = False
+        self.api_key = -1
+        self.started_s = 0.0
+        self.throttle_ms = 0
         self.on_cancel: Callable[[], None] | None = None
 
     def answer_parts(self, parts: Sequence[Buffer]) -> None:
@@ -77,6 +94,8 @@ class Call:
 
     def answer(self, api: Api[Request, Response], message: Response) -> None:
         """Encodes and sends a response."""
+        if self.throttle_ms and hasattr(message, "throttle_time_ms"):
+            message.throttle_time_ms = self.throttle_ms
         self.answer_parts((encode_response(api, self.version, self.correlation_id, message),))
 
     def cancel(self) -> None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import struct
+import time
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from yeoul.broker.call import Call, Handler
-from yeoul.broker.certificate_names import name_by_rules, subject_name
 from yeoul.broker.listeners import Listener
+from yeoul.broker.quotas import REQUESTS
 from yeoul.broker.security.gate import LARGEST_LOGIN_FRAME_BYTES, Gate
 from yeoul.broker.security.session import ANONYMOUS, Session, user_principal
 from yeoul.errors import YeoulError
@@ -167,6 +168,8 @@ class Connection(asyncio.BufferedProtocol):
             if not self._ended:
                 self._make_room(wanted_bytes)
         except ProtocolError as error:
+            if self._node.traffic is not None:
+                self._node.traffic.refused += 1
             _log.warning("Closed the connection from %s: %s", self.peer_host, error)
             self.close()
         except YeoulError as error:
@@ -245,8 +248,22 @@ class Connection(asyncio.BufferedProtocol):
             return
         client_id, position = frames.read_client_id(frame, handler.api.is_flexible(version))
         call = Call(self, version, correlation_id, client_id)
+        if self._node.traffic is not None:
+            call.api_key, call.started_s = api_key, time.perf_counter()
         self._calls.append(call)
-        handler.handle(self._node, call, frame, position)
+        if self._node.quotas.is_active:
+            self._handle_within_quota(handler, call, frame, position)
+        else:
+            handler.handle(self._node, call, frame, position)
+
+    def _handle_within_quota(self, handler: Handler, call: Call, frame: memoryview, position: int) -> None:
+        """Charges the client for the broker's time; what went beyond its share is waited for with the next answer."""
+        self._node.charge(call, REQUESTS, 0.0)
+        started_s = time.perf_counter()
+        try:
+            handler.handle(self._node, call, frame, position)
+        finally:
+            self._node.charge(call, REQUESTS, time.perf_counter() - started_s)
 
     def _refuse_version(self, handler: Handler, version: int, correlation_id: int) -> None:
         """ApiVersions answers in its oldest form, from which a client learns what to ask instead (KIP-511)."""
@@ -303,6 +320,11 @@ class Connection(asyncio.BufferedProtocol):
         """All answers that fall into one tick of the loop leave in one system call."""
         if call.cancelled:
             return
+        if call.started_s and self._node.traffic is not None:
+            duration_ms = (time.perf_counter() - call.started_s) * 1_000
+            self._node.traffic.answered(call.api_key, call.version, duration_ms)
+        if call.throttle_ms:
+            self.mute(call.throttle_ms / 1_000)
         self._held_bytes += sum(map(len, call.parts or ()))
         if self._pumping or self._send_scheduled:
             return
@@ -334,13 +356,21 @@ class Connection(asyncio.BufferedProtocol):
 
     def mute(self, pause_s: float) -> None:
         """Serves no more requests for a while; what was asked for before is answered all the same."""
+        loop = self._server.loop
         if self._mute is not None:
+            if self._mute.when() >= loop.time() + pause_s:
+                return
             self._mute.cancel()
-        self._mute = self._server.loop.call_later(pause_s, self._unmute)
+        self._mute = loop.call_later(pause_s, self._unmute)
 
     def _unmute(self) -> None:
         self._mute = None
         self._pump()
+
+    @property
+    def unanswered(self) -> int:
+        """Requests that wait for their answer."""
+        return len(self._calls)
 
     def close_if_idle(self, rounds: int) -> None:
         """Called now and then: ends the connection when nothing came or was asked for in `rounds` calls."""
@@ -369,4 +399,6 @@ def _certificate_name(transport: asyncio.BaseTransport, listener: Listener) -> s
     certificate = encrypted.getpeercert(True) if encrypted is not None else None
     if not certificate or listener.tls is None:
         return ""
+    from yeoul.broker.certificate_names import name_by_rules, subject_name
+
     return name_by_rules(listener.tls.name_rules, subject_name(certificate))

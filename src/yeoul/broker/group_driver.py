@@ -14,7 +14,7 @@ from yeoul.broker.coordinator_driver import TRIM_BYTES, CoordinatorDriver, Snaps
 from yeoul.broker.groups.consumer.topics import TopicCatalog, TopicFacts
 from yeoul.broker.groups.coordinator import Coordinator
 from yeoul.broker.groups.messages import Effect, Reply, Request
-from yeoul.broker.internal_topics import OFFSETS_TOPIC, TRANSACTIONS_TOPIC, stored_batches
+from yeoul.broker.internal_topics import OFFSETS_TOPIC, stored_batches
 from yeoul.clock import Clock
 from yeoul.errors import YeoulError
 from yeoul.log.directory import Log
@@ -26,7 +26,6 @@ from yeoul.wire.records import BatchHeader, Record
 
 __all__ = ["OFFSETS_TOPIC", "GroupDriver"]
 
-_INTERNAL_TOPICS = frozenset({OFFSETS_TOPIC, TRANSACTIONS_TOPIC})
 _Body = TypeVar("_Body")
 
 
@@ -104,7 +103,7 @@ class GroupDriver(CoordinatorDriver[Request, Effect]):
                 name: TopicFacts(topic.topic_id.bytes, len(topic.partitions))
                 for name, topic in self._log.topics.items()
             }
-            self.coordinator.use_topics(TopicCatalog(facts, self._catalog_version, _INTERNAL_TOPICS))
+            self.coordinator.use_topics(TopicCatalog(facts, self._catalog_version))
             self._topics_are_known = True
         self.ask(make_request, kind, answer)
 

@@ -106,6 +106,11 @@ class Listener:
     def url(self) -> str:
         return f"{self.name}://{_bracketed(self.host)}:{self.port}"
 
+    @property
+    def advertised_url(self) -> str:
+        host, port = self.endpoint(self.host)
+        return f"{self.name}://{_bracketed(host)}:{port}"
+
     def endpoint(self, local_host: str) -> tuple[str, int]:
         """Returns the address that a client is told whose connection came in by `local_host`."""
         host = self.advertised_host or (local_host if is_wildcard(self.host) else self.host)

@@ -16,7 +16,7 @@ from typing import Literal
 
 from yeoul.errors import EnvironmentFailure
 
-__all__ = ["LogFormat", "LogLevel", "RepeatLimit", "write_log"]
+__all__ = ["LogFormat", "LogLevel", "RepeatLimit", "make_formatter", "write_log"]
 
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -40,9 +40,14 @@ def write_log(level: LogLevel, form: LogFormat, file: Path | None = None) -> Non
             handler = WatchedFileHandler(file, encoding="utf-8")
         except OSError as error:
             raise EnvironmentFailure(f"Cannot write the log {str(file)!r}: {error.strerror or error}") from error
-    handler.setFormatter(_JsonLines() if form == "json" else _TextLines())
+    handler.setFormatter(make_formatter(form))
     handler.addFilter(RepeatLimit())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+def make_formatter(form: LogFormat) -> logging.Formatter:
+    """Returns what makes one line of an event."""
+    return _JsonLines() if form == "json" else _TextLines()
 
 
 class RepeatLimit(logging.Filter):

@@ -16,6 +16,8 @@ from yeoul.broker.call import Call
 from yeoul.broker.config import BrokerConfig
 from yeoul.broker.group_driver import GroupDriver
 from yeoul.broker.internal_topics import OFFSETS_TOPIC, TRANSACTIONS_TOPIC
+from yeoul.broker.metrics.traffic import Traffic
+from yeoul.broker.quotas import Quotas
 from yeoul.broker.security.guard import Guard
 from yeoul.broker.security.operations import CLUSTER_NAME, OPERATIONS_OF, Operation, ResourceType
 from yeoul.broker.settings.overrides import Settings
@@ -48,6 +50,8 @@ class Node:
         guard: The users, and the rules by which they may do things.
         clock: The time.
         loop: Where all of this runs.
+        quotas: What users and client ids may send, take and ask for.
+        traffic: What is counted for metrics; None where none are served.
         unacknowledged: Produce requests whose bytes are not durable yet.
         host: The address that clients of the first listener are told.
         port: The port that they are told; known once the server listens.
@@ -67,12 +71,14 @@ class Node:
     ) -> None:
         self.log = log
         self.settings = Settings(config, log, self._put_in_effect)
+        self.quotas = Quotas(log)
         self.groups = groups
         self.transactions = transactions
         self.guard = guard
         self.clock = clock
         self.loop = loop
         self.unacknowledged = 0
+        self.traffic = Traffic() if config.metrics_port >= 0 else None
         self.host = config.host
         self.port = config.port
 
@@ -107,6 +113,12 @@ class Node:
         if not self.allows(call, operation, ResourceType.CLUSTER):
             return ErrorCode.CLUSTER_AUTHORIZATION_FAILED, "Cluster authorization failed."
         return None
+
+    def charge(self, call: Call, kind: str, amount: float) -> None:
+        """Notes what a call took of its client's quota; the answer tells how long the client has to wait."""
+        user = call.origin.session.principal.removeprefix("User:")
+        throttle_ms = self.quotas.charge(user, call.client_id or "", kind, amount, self.loop.time())
+        call.throttle_ms = max(call.throttle_ms, throttle_ms)
 
     def find_topic(self, name: str, topic_id: bytes) -> Topic | None:
         """Returns a topic by its name, or by its id where the name is empty."""

@@ -1,7 +1,7 @@
 """A broker as a process of its own: its loop, its signals, its end.
 
-Owns `run_broker`, which blocks until SIGTERM or SIGINT and then ends in order. Callers: `__main__`, and through it
-`child`; the supervisor of `yeoul up`.
+Owns `run_broker`, which blocks until SIGTERM or SIGINT and then ends in order; a second SIGINT ends at once. Callers:
+`__main__`, and through it `child`; the supervisor of `yeoul up`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import gc
 import os
 import resource
 import signal
+import socket
 import sys
 from collections.abc import Callable
 
@@ -21,6 +22,8 @@ from yeoul.broker.server import Server
 from yeoul.errors import YeoulError
 
 __all__ = ["run_broker"]
+
+_INTERRUPTED = 130
 
 
 def run_broker(
@@ -66,9 +69,15 @@ async def _run(config: BrokerConfig, ready: Callable[[tuple[Listener, ...]], Non
         if not ended.done():
             ended.set_result(failure)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    def interrupt() -> None:
+        if ended.done():
+            # Asked twice: what is acknowledged is safe without an orderly end.
+            os._exit(_INTERRUPTED)
+        end()
+
+    for number, action in ((signal.SIGTERM, end), (signal.SIGINT, interrupt)):
         with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, end)
+            loop.add_signal_handler(number, action)
     if end_with_stdin:
         _end_at_eof(loop, sys.stdin.fileno(), end)
     server = Server(config, loop, end)
@@ -78,11 +87,25 @@ async def _run(config: BrokerConfig, ready: Callable[[tuple[Listener, ...]], Non
         gc.collect()
         gc.freeze()
         ready(server.listeners)
+        _tell_service_manager("READY=1")
         failure = await ended
     finally:
+        _tell_service_manager("STOPPING=1")
         await server.close()
     if failure is not None:
         raise failure
+
+
+def _tell_service_manager(state: str) -> None:
+    """Tells systemd, or what speaks like it, where a service of `Type=notify` stands; nobody is there otherwise.
+
+    Source: https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html.
+    """
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.sendto(state.encode(), f"\0{address[1:]}" if address.startswith("@") else address)
 
 
 def _end_at_eof(loop: asyncio.AbstractEventLoop, descriptor: int, end: Callable[[], None]) -> None:

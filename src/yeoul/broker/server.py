@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
 
 from yeoul.broker.admission import Admission
 from yeoul.broker.buffers import BufferStore
@@ -33,6 +34,9 @@ from yeoul.errors import EnvironmentFailure
 from yeoul.log.directory import Log
 from yeoul.log.errors import LogStopped
 from yeoul.log.flusher import FlushMode
+
+if TYPE_CHECKING:
+    from yeoul.broker.metrics.serving import MetricsServer
 
 __all__ = ["Server"]
 
@@ -76,8 +80,9 @@ class Server:
         self.handlers, self.advertised_versions = all_handlers()
         self.buffers = BufferStore(config.limits.receive_bytes)
         self._connections: set[Connection] = set()
-        self._admission = Admission(lambda: self.node.config.limits)
+        self.admission = Admission(lambda: self.node.config.limits)
         self._doors: list[Door] = []
+        self._metrics: MetricsServer | None = None
         self._upkeep: asyncio.TimerHandle | None = None
         self._idle_check: asyncio.TimerHandle | None = None
         self._cleaning: asyncio.TimerHandle | None = None
@@ -93,6 +98,11 @@ class Server:
         return tuple(door.listener for door in self._doors) or self.node.config.bound_listeners
 
     @property
+    def connections(self) -> Collection[Connection]:
+        """The connections that are open."""
+        return self._connections
+
+    @property
     def connection_count(self) -> int:
         return len(self._connections)
 
@@ -103,13 +113,21 @@ class Server:
             EnvironmentFailure: A port is taken, or an address is not this machine's; or a certificate cannot be read.
             UserError: A certificate cannot be used.
         """
-        for listener in self.node.config.bound_listeners:
+        config = self.node.config
+        if config.metrics_port >= 0:
+            from yeoul.broker.metrics.serving import MetricsServer
+
+            self._metrics = MetricsServer(self)
+            self.metrics_port = await self._metrics.listen(config.metrics_host, config.metrics_port)
+        for listener in config.bound_listeners:
             self._doors.append(await open_door(self, listener))
         first = self._doors[0].listener
         self.node.host, self.node.port = first.host, first.port
         self._schedule_upkeep()
         self._schedule_idle_check()
         self._schedule_cleaning()
+        if self._metrics is not None:
+            self._metrics.is_ready = True
 
     async def close(self) -> None:
         """Ends in order: no new requests, what was appended acknowledged, everything durable."""
@@ -118,12 +136,16 @@ class Server:
                 timer.cancel()
         for door in self._doors:
             door.close()
+        if self._metrics is not None:
+            self._metrics.is_ready = False
         for connection in tuple(self._connections):
             connection.stop_reading()
         await self._wait_until(lambda: not self.node.unacknowledged)
         for connection in tuple(self._connections):
             connection.close()
         await self._wait_until(lambda: not self._connections)
+        if self._metrics is not None:
+            self._metrics.close()
         self._transactions.close()
         self._groups.close()
         self._log.close()
@@ -141,14 +163,14 @@ class Server:
 
     def admit(self, peer_host: str, listener: Listener) -> bool:
         """Whether a peer may come in; from then on it is counted, until `left` or `closed`."""
-        reason = self._admission.refusal(peer_host)
+        reason = self.admission.refusal(peer_host)
         if reason:
             _log.warning("Closed a connection from %s on listener %s: %s", peer_host, listener.name, reason)
         return not reason
 
     def left(self, peer_host: str) -> None:
         """For a peer that came in and went before it was connected."""
-        self._admission.leave(peer_host)
+        self.admission.leave(peer_host)
 
     def connect(self, listener: Listener, *, admitted: bool) -> Connection:
         """Returns the connection for a peer of a listener; `admitted` says that it is counted already."""
@@ -157,14 +179,14 @@ class Server:
     def opened(self, connection: Connection) -> None:
         """For a connection that was made."""
         self._connections.add(connection)
-        wait_s = self._admission.wait_s(self.loop.time())
+        wait_s = self.admission.wait_s(self.loop.time())
         if wait_s:
             connection.mute(wait_s)
 
     def closed(self, connection: Connection) -> None:
         """For a connection that has ended."""
         self._connections.discard(connection)
-        self._admission.leave(connection.peer_host)
+        self.admission.leave(connection.peer_host)
 
     def _schedule_idle_check(self) -> None:
         idle_s = self.node.config.limits.idle_ms / 1_000

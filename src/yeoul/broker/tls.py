@@ -12,13 +12,11 @@ import contextlib
 import logging
 import os
 import ssl
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from yeoul.broker.certificate_names import check_rules
 from yeoul.errors import EnvironmentFailure, UserError
 
 __all__ = ["ClientAuth", "TlsContext", "TlsSettings"]
@@ -75,7 +73,10 @@ class TlsSettings:
         if not self.versions or not all(version in _VERSIONS for version in self.versions):
             got = ",".join(self.versions)
             raise UserError(f"ssl.enabled.protocols: Expected TLSv1.2, TLSv1.3 or both, got {got!r}")
-        check_rules(self.name_rules)
+        if self.name_rules != "DEFAULT":
+            from yeoul.broker.certificate_names import check_rules
+
+            check_rules(self.name_rules)
 
     @property
     def has_certificate(self) -> bool:
@@ -181,6 +182,8 @@ def _as_file(settings: TlsSettings) -> Iterator[Path]:
     if settings.certificate_file is not None:
         yield settings.certificate_file
         return
+    import tempfile
+
     with tempfile.NamedTemporaryFile("w", suffix=".pem") as made:
         made.write(f"{settings.key_pem}\n{settings.certificate_pem}\n")
         made.flush()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
@@ -157,7 +157,7 @@ def _shown(rates: Rates, as_json: bool) -> Iterator[tuple[Callable[[Snapshot], N
 
         def show(snapshot: Snapshot) -> None:
             rates.take(snapshot)
-            live.update(table_of(snapshot, rates), refresh=True)
+            live.update(Group(table_of(snapshot), plain_line(snapshot, rates)), refresh=True)
 
         # Inside the block this is rich's own stream, which prints above the table.
         yield show, sys.stderr
@@ -220,8 +220,8 @@ def plain_line(snapshot: Snapshot, rates: Rates) -> str:
     )
 
 
-def table_of(snapshot: Snapshot, rates: Rates) -> Table:
-    """Returns a snapshot as a table: the topics furthest behind, and the sum."""
+def table_of(snapshot: Snapshot) -> Table:
+    """Returns a snapshot as a table, the topics that are furthest behind first."""
     table = Table(box=None, pad_edge=False)
     for name in ("topic", "to", "partitions", "records", "size", "lag"):
         table.add_column(name, justify="left" if name in ("topic", "to") else "right", overflow="fold")
@@ -231,8 +231,6 @@ def table_of(snapshot: Snapshot, rates: Rates) -> Table:
         table.add_row(topic.topic, topic.target, str(topic.partitions), *copied)
     if len(ordered) > _MOST_ROWS:
         table.add_row(f"and {len(ordered) - _MOST_ROWS} more")
-    table.caption = plain_line(snapshot, rates)
-    table.caption_justify = "left"
     return table
 
 

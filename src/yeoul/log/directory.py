@@ -27,6 +27,7 @@ from yeoul.log.compaction.plan import CleaningSettings
 from yeoul.log.compaction.scheduling import Scheduler, WorkerRunner
 from yeoul.log.config import TopicConfig
 from yeoul.log.disk import Disk, DiskLock, RealDisk
+from yeoul.log.durations import Durations
 from yeoul.log.errors import (
     NO_SPACE,
     DirectoryLocked,
@@ -272,6 +273,11 @@ class Log:
     def topic_defaults(self) -> Mapping[str, str]:
         """As `set_topic_defaults` was told."""
         return self._topic_defaults
+
+    @property
+    def flush_durations(self) -> Durations:
+        """How long the flush rounds took."""
+        return self._flusher.durations
 
     # -- small files --------------------------------------------------------------------------------------------
 

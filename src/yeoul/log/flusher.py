@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from enum import Enum
 from typing import Protocol
 
 from yeoul.log.disk import Disk
+from yeoul.log.durations import Durations
 from yeoul.log.errors import LogStopped
 from yeoul.log.workers import Workers, WorkerThreads
 
@@ -68,6 +70,7 @@ class _Round:
     target: FlushTarget | None
     work: FlushWork
     failure: BaseException | None = None
+    took_s: float = 0.0
     done: Callable[[BaseException | None], None] | None = None
 
 
@@ -98,11 +101,13 @@ class Flusher:
         self.disk = disk
         self.mode = mode
         self.failure: LogStopped | None = None
+        self.durations = Durations()
         self._defer = defer
         self._post = post
         self._on_fatal = on_fatal
         self._wanted: dict[FlushTarget, None] = {}
         self._running: set[FlushTarget] = set()
+        self._forgotten: set[FlushTarget] = set()
         self._deferred = False
         self._finished: deque[_Round] = deque()
         self._wake_pending = False
@@ -129,8 +134,13 @@ class Flusher:
         self._enqueue(_Round(None, work, done=done))
 
     def forget(self, target: FlushTarget) -> None:
-        """Drops a target that is being deleted; a round that is under way still ends."""
+        """Drops a target that is being deleted; a round that is under way still ends, however it ends.
+
+        Its directory may be gone before that round comes to it, which says nothing about the disk.
+        """
         self._wanted.pop(target, None)
+        if target in self._running:
+            self._forgotten.add(target)
 
     def close(self) -> None:
         """Ends once everything under way has; starts nothing more."""
@@ -163,10 +173,12 @@ class Flusher:
 
     def _run(self, round_: _Round) -> None:
         """One round, in a thread."""
+        started_s = time.perf_counter()
         try:
             round_.work.run(self.disk)
         except BaseException as error:
             round_.failure = error
+        round_.took_s = time.perf_counter() - started_s
         self._finished.append(round_)
         # One wake-up serves all rounds that end before the loop comes to it.
         if not self._wake_pending:
@@ -192,8 +204,11 @@ class Flusher:
             self._start_rounds()
 
     def _finish(self, target: FlushTarget, round_: _Round) -> None:
+        self.durations.add(round_.took_s * 1_000)
         self._running.discard(target)
-        if round_.failure is not None:
+        if target in self._forgotten:
+            self._forgotten.discard(target)
+        elif round_.failure is not None:
             self.fail(round_.failure)
         elif self.failure is None:
             target.finish_round(round_.work)

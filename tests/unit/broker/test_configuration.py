@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
+import time
+from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from yeoul.broker.config import BrokerConfig
+from yeoul.broker.config import BrokerConfig, Limits
 from yeoul.broker.configuration.effective import Given, effective_settings, gather, make_config
+from yeoul.broker.configuration.table import SETTINGS, TLS_SETTINGS
+from yeoul.broker.log_lines import RepeatLimit, make_formatter
+from yeoul.broker.tls import TlsSettings
 from yeoul.errors import EnvironmentFailure, UserError
+from yeoul.log.config import TOPIC_DEFAULTS
 
 
 def config_of(tmp_path: Path, text: str = "", name: str = "server.properties", **flags: str) -> BrokerConfig:
@@ -145,3 +154,34 @@ def test_broker_wide_defaults_reach_topics_that_do_not_say_otherwise(make_bench)
     topic = bench.node.create_topic("t", 1, {"segment.bytes": "4096"})
     assert (topic.config.retention_ms, topic.config.segment_bytes) == (5, 4096)
     assert bench.node.log.set_config("t", {}).config.segment_bytes == 2048
+
+
+def test_every_field_can_be_set_by_a_name() -> None:
+    targets = {setting.target for setting in SETTINGS}
+    own = {field.name for field in fields(BrokerConfig)} - {"listeners", "limits", "topic_defaults"}
+    assert own | {f"limits.{field.name}" for field in fields(Limits)} == {
+        target for target in targets if not target.startswith("topic.")
+    }
+    assert {target.removeprefix("topic.") for target in targets if target.startswith("topic.")} <= set(TOPIC_DEFAULTS)
+    assert {field.name for field in fields(TlsSettings)} == {setting.target for setting in TLS_SETTINGS}
+
+
+def test_a_line_break_never_makes_two_events_of_one_and_floods_are_cut() -> None:
+    limit = RepeatLimit(period_s=0.05, lines=2)
+    record = partial(logging.LogRecord, "yeoul.broker", logging.WARNING, "", 1)
+    let_through = [limit.filter(record("From %s", (peer,), None)) for peer in range(10)]
+    assert let_through == [True, True] + [False] * 8
+    assert limit.filter(record("Another", (), None))
+    deadline_s = time.monotonic() + 5
+    while not limit.filter(last := record("From %s", (99,), None)) and time.monotonic() < deadline_s:
+        pass
+    assert re.fullmatch(r"From 99 \(and \d+ more like it were left out\)", last.getMessage())
+    line = make_formatter("json").format(record('a\n"b"', (), None))
+    assert json.loads(line) | {"time": ""} == {
+        "time": "",
+        "level": "warning",
+        "logger": "yeoul.broker",
+        "message": 'a\n"b"',
+    }
+    assert "\n" not in line
+    assert make_formatter("text").format(record("a\r\nb", (), None)).endswith("WARNING a\\r\\nb")

@@ -173,5 +173,8 @@ def test_fetch_sessions_are_declined(bench: Bench) -> None:
     create(bench)
     produce(bench, b"x")
     assert finish(bench, begin(bench, session_epoch=0)).session_id == 0
+    assert finish(bench, begin(bench, session_id=-1, session_epoch=-1)).responses, (
+        "a full fetch, as kafka-go asks for it"
+    )
     refused = finish(bench, begin(bench, session_id=5, session_epoch=1))
     assert refused.error_code == ErrorCode.FETCH_SESSION_ID_NOT_FOUND

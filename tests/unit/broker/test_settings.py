@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from tests.unit.broker.conftest import Bench
 
+from yeoul.broker.listeners import Listener
 from yeoul.wire.errors import ErrorCode
 from yeoul.wire.messages import alter_configs as replacing
 from yeoul.wire.messages import incremental_alter_configs as incremental
@@ -89,6 +90,13 @@ def test_a_broker_setting_is_in_effect_at_once_and_after_a_restart(make_bench: C
     assert (own.value, own.config_source, own.config_type) == ("3", 2, 3)
     assert change(again, BROKER, "1", ("num.partitions", DELETE, None))[0] == 0
     assert again.node.config.num_partitions == 1
+
+
+def test_the_broker_tells_where_it_listens_and_what_clients_are_told(make_bench: Callable[..., Bench]) -> None:
+    listener = Listener("INSIDE", "127.0.0.1", 9_999, advertised_host="kafka.local")
+    found = described(make_bench("data", listeners=(listener,)), BROKER, "1")
+    assert found["listeners"].value == "INSIDE://127.0.0.1:9999"
+    assert found["advertised.listeners"].value == "INSIDE://kafka.local:9999"
 
 
 def test_what_only_a_start_can_change_is_read_only_and_refused(bench: Bench) -> None:

@@ -57,9 +57,9 @@ def test_a_lag_that_is_not_known_is_not_made_up() -> None:
 
 
 def test_the_table_begins_with_whoever_is_furthest_behind() -> None:
-    tally, rates = half_way()
+    tally, _ = half_way()
     console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(table_of(tally.snapshot(102.0), rates))
+    console.print(table_of(tally.snapshot(102.0)))
     lines = console.export_text().splitlines()
     assert lines[1].split() == ["orders", "copy.orders", "3", "20", "k", "3.0", "MB", "10", "k"]
 

@@ -39,7 +39,7 @@ class Desk:
     """Sends requests and keeps replies by request number; stores succeed at once unless told otherwise."""
 
     def __init__(self, *, initial_delay_ms: int = 0) -> None:
-        self.config = GroupConfig(initial_rebalance_delay_ms=initial_delay_ms)
+        self.config = GroupConfig(initial_rebalance_delay_ms=initial_delay_ms, offsets_check_interval_ms=7_200_000)
         self.coordinator = Coordinator(self.config)
         self.now_ms = 1_000
         self.replies: dict[int, ReplyBody] = {}

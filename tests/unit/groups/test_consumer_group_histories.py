@@ -21,7 +21,7 @@ from .consumer_desk import TOPIC_IDS, ConsumerDesk, Member
 
 NAMES = ["a", "b", "c", "d"]
 TOPICS = st.sampled_from([["t"], ["t", "u"], ["u"], ["t", "v"]])
-HISTORIES = max(30, int(os.environ.get("YEOUL_FUZZ", "0")) // 50)
+HISTORIES = max(50, int(os.environ.get("YEOUL_FUZZ", "0")) // 50)
 
 
 class Histories(RuleBasedStateMachine):

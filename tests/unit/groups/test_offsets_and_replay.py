@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -184,6 +185,8 @@ def test_keys_of_newer_kinds_of_groups_are_skipped() -> None:
         coordinator.replay(b"\x00\x01\x00", b"")
 
 
+DAY_MS = 86_400_000
+
 actions = st.one_of(
     st.tuples(st.just("join"), st.sampled_from(["", "0", "1", "2"]), st.sampled_from([None, "a", "b"])),
     st.tuples(st.just("sync"), st.integers(0, 5), st.none()),
@@ -253,3 +256,46 @@ def test_any_course_of_events_answers_everybody_and_replays_to_what_was_stored(
     desk.advance(8 * 86_400_000)
     assert desk.coordinator.list_groups() == desk.replayed().list_groups() == []
     assert desk.coordinator.next_deadline_ms() is None
+
+
+def test_offsets_of_a_group_without_members_expire_a_retention_after_the_last_one_left(desk: Desk) -> None:
+    leader, follower, generation = desk.stable_pair()
+    desk.commit({("t", 0): 5}, member_id=leader, generation=generation)
+    desk.leave(LeavingMember(leader), LeavingMember(follower))
+    desk.advance(6 * DAY_MS)
+    desk.restart()
+    assert desk.coordinator.fetch_offsets("g")["t", 0].offset == 5
+    desk.advance(DAY_MS + 8_000_000)
+    assert desk.coordinator.list_groups() == desk.replayed().list_groups() == []
+    assert desk.replayed().fetch_offsets("g") == {}
+
+
+def test_offsets_that_were_committed_without_a_group_expire_by_their_own_age(desk: Desk) -> None:
+    desk.commit({("t", 0): 1})
+    desk.advance(4 * DAY_MS)
+    desk.commit({("t", 1): 2})
+    desk.advance(4 * DAY_MS)
+    assert set(desk.coordinator.fetch_offsets("g")) == {("t", 1)}
+    desk.advance(4 * DAY_MS)
+    assert desk.coordinator.list_groups() == []
+
+
+def test_a_full_classic_group_refuses_newcomers_and_keeps_its_members(desk: Desk) -> None:
+    desk.config = replace(desk.config, max_size=2)
+    desk.coordinator = Coordinator(desk.config)
+    leader, _, _ = desk.stable_pair()
+    assert desk.joined(desk.join()).error is ErrorCode.GROUP_MAX_SIZE_REACHED
+    assert not desk.answered(desk.join(leader, protocols=(("range", b"other"),)))
+
+
+def test_a_deletion_of_offsets_spares_topics_that_a_consumer_reads(desk: Desk) -> None:
+    metadata = b"\x00\x01" + struct.pack(">i", 1) + b"\x00\x01t" + struct.pack(">i", -1) + struct.pack(">i", 0)
+    member = desk.joined(desk.join(protocols=(("range", metadata),)))
+    desk.sync(member.member_id, 1, {member.member_id: b""})
+    desk.commit({("t", 0): 1, ("u", 0): 2}, member_id=member.member_id, generation=1)
+    number = desk.next()
+    desk.take(desk.coordinator.handle(DeleteOffsetsRequest(number, "g", (("t", 0), ("u", 0))), desk.now_ms))
+    reply = desk.replies[number]
+    assert isinstance(reply, CommitReply)
+    assert reply.errors == {("t", 0): ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC, ("u", 0): ErrorCode.NONE}
+    assert set(desk.coordinator.fetch_offsets("g")) == {("t", 0)}

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
+from typing import NamedTuple
 
 from yeoul.broker.config import BrokerConfig, Limits
 from yeoul.broker.configuration.kafka_names import REFUSED, is_unused
@@ -41,8 +42,7 @@ _SECRET_ENDINGS = ("password", "secret", "jaas.config", "ssl.keystore.key", "pas
 _KNOWN = {setting.name: setting for setting in (*SETTINGS, *TLS_SETTINGS, SASL_MECHANISMS)}
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """A setting that somebody made.
 
     Attributes:
@@ -54,8 +54,7 @@ class Given:
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """A setting as people see it.
 
     Attributes:

@@ -17,8 +17,8 @@ from yeoul.errors import EnvironmentFailure, UserError
 __all__ = ["parse_properties", "read_environment", "read_file"]
 
 _OWN_PREFIX, _KAFKA_PREFIX = "YEOUL_BROKER_", "KAFKA_"
-_SPLIT = re.compile(r"((?:\\.|[^\\=:\s])*)\s*[=:]?\s*(.*)", re.S)
-_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.S)
+_SPLIT = r"(?s)((?:\\.|[^\\=:\s])*)\s*[=:]?\s*(.*)"
+_ESCAPE = r"(?s)\\(u[0-9a-fA-F]{4}|.)"
 _ESCAPED = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
 _UNDERSCORES = {1: ".", 2: "_", 3: "-"}
 
@@ -48,7 +48,7 @@ def parse_properties(text: str) -> dict[str, str]:
     """
     found = {}
     for line in _logical_lines(text):
-        match = _SPLIT.match(line)
+        match = re.match(_SPLIT, line)
         if match is not None and match[1]:
             found[_unescape(match[1])] = _unescape(match[2])
     return found
@@ -75,7 +75,7 @@ def _unescape(text: str) -> str:
         code = match[1]
         return chr(int(code[1:], 16)) if len(code) > 1 else _ESCAPED.get(code, code)
 
-    return _ESCAPE.sub(replacement, text)
+    return re.sub(_ESCAPE, replacement, text)
 
 
 def _parse_toml(text: str, path: Path) -> dict[str, str]:

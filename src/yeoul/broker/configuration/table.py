@@ -8,8 +8,8 @@ Source: https://kafka.apache.org/documentation/#brokerconfigs; names that begin 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from yeoul.errors import UserError
 
@@ -19,8 +19,7 @@ Reader = Callable[[str], object]
 _NO_BOUND = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One name.
 
     Attributes:
@@ -111,6 +110,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("num.partitions", "num_partitions", _integer),
     Setting("auto.create.topics.enable", "auto_create_topics", _truth),
     Setting("group.initial.rebalance.delay.ms", "group_initial_rebalance_delay_ms", _integer),
+    Setting("group.min.session.timeout.ms", "group_min_session_timeout_ms", _integer),
+    Setting("group.max.session.timeout.ms", "group_max_session_timeout_ms", _integer),
+    Setting("group.max.size", "group_max_size", _integer),
+    Setting("group.consumer.session.timeout.ms", "group_consumer_session_timeout_ms", _integer),
+    Setting("group.consumer.heartbeat.interval.ms", "group_consumer_heartbeat_interval_ms", _integer),
+    Setting("group.consumer.max.size", "group_consumer_max_size", _integer),
+    Setting("group.consumer.assignors", "group_consumer_assignors", names_of),
+    Setting("offsets.retention.minutes", "offsets_retention_minutes", _integer),
+    Setting("offsets.retention.check.interval.ms", "offsets_retention_check_interval_ms", _integer),
     Setting("transaction.max.timeout.ms", "transaction_max_timeout_ms", _integer),
     Setting("authorizer.class.name", "authorize", _authorizer),
     Setting("super.users", "super_users", _principals),

@@ -38,7 +38,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import cast
 
 from yeoul.broker.groups.classic.group import ClassicGroup, GroupState, Outbox
@@ -57,7 +57,7 @@ from yeoul.broker.groups.classic.messages import (
 from yeoul.broker.groups.config import GroupConfig
 from yeoul.broker.groups.consumer.group import ConsumerGroup, ConsumerGroupDescription, Step
 from yeoul.broker.groups.consumer.messages import JOIN_EPOCH, ConsumerHeartbeatReply, ConsumerHeartbeatRequest
-from yeoul.broker.groups.consumer.records import ConsumerRecord, decode_consumer_record, encode_consumer_record
+from yeoul.broker.groups.consumer.records import decode_consumer_record, encode_consumer_record
 from yeoul.broker.groups.consumer.refusal import Refused, check_request
 from yeoul.broker.groups.consumer.topics import TopicCatalog
 from yeoul.broker.groups.messages import (
@@ -76,59 +76,18 @@ from yeoul.broker.groups.messages import (
     TopicPartition,
 )
 from yeoul.broker.groups.offsets import OffsetStore, offset_record
+from yeoul.broker.groups.pending import Pending, PendingAssignment, PendingCommit, PendingDeletion, PendingStep
 from yeoul.broker.groups.records import (
     GroupKey,
     OffsetKey,
-    decode_group_value,
     decode_key,
     decode_offset_value,
     encode_group_key,
-    encode_group_value,
 )
+from yeoul.broker.groups.table import Group, GroupTable, group_record, is_unused
 from yeoul.wire.errors import ErrorCode
 
 __all__ = ["Coordinator", "GroupConfig"]
-
-_Group = ClassicGroup | ConsumerGroup
-
-
-@dataclass(frozen=True, slots=True)
-class _PendingAssignment:
-    group_id: str
-    generation_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class _PendingStep:
-    """Changes of a consumer group, and who is answered once they are stored."""
-
-    group: ConsumerGroup
-    records: tuple[ConsumerRecord, ...]
-    replies: list[Reply]
-
-
-@dataclass(frozen=True, slots=True)
-class _PendingCommit:
-    request_id: int
-    group_id: str
-    offsets: Mapping[TopicPartition, CommittedOffset]
-    refused: Mapping[TopicPartition, ErrorCode]
-    producer_id: int = -1
-    replaced: Mapping[TopicPartition, CommittedOffset] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _PendingDeletion:
-    """Offsets, or a whole group, on their way out; `request_id` is None when nobody asked (a deleted topic, expiry)."""
-
-    request_id: int | None
-    group_id: str
-    partitions: tuple[TopicPartition, ...]
-    refused: Mapping[TopicPartition, ErrorCode] = field(default_factory=dict)
-    whole_group: bool = False
-
-
-_Pending = _PendingAssignment | _PendingStep | _PendingCommit | _PendingDeletion
 
 
 class Coordinator:
@@ -136,10 +95,10 @@ class Coordinator:
 
     def __init__(self, config: GroupConfig | None = None) -> None:
         self._config = config or GroupConfig()
-        self._groups: dict[str, _Group] = {}
+        self._groups = GroupTable(self._config)
         self._offsets = OffsetStore()
         self._catalog = TopicCatalog({}, 0)
-        self._pending: dict[int, _Pending] = {}
+        self._pending: dict[int, Pending] = {}
         self._next_token = 1
         self._deadlines: list[tuple[int, str]] = []
         self._cleanup_ms: int | None = None
@@ -157,10 +116,6 @@ class Coordinator:
         serve(self, request, now_ms, effects)
         return effects
 
-    def _classic(self, group_id: str) -> ClassicGroup | None:
-        group = self._groups.get(group_id)
-        return group if isinstance(group, ClassicGroup) else None
-
     def _join(self, request: JoinRequest, now_ms: int, effects: list[Effect]) -> None:
         error = self._join_error(request)
         if error:
@@ -169,10 +124,11 @@ class Coordinator:
         group = self._groups.get(request.group_id)
         if isinstance(group, ConsumerGroup):
             tombstones = tuple(encode_consumer_record(record) for record in group.state.tombstones())
-            self._store(_PendingStep(group, (), []), tombstones, now_ms, effects)
+            self._store(PendingStep(group, (), []), tombstones, now_ms, effects)
             group = None
         if group is None:
-            group = self._groups[request.group_id] = ClassicGroup(request.group_id, self._config)
+            group = ClassicGroup(request.group_id, self._config)
+            self._groups.put(group)
         outbox = Outbox()
         group.join(request, now_ms, outbox)
         self._settle(group, outbox, now_ms, effects)
@@ -193,7 +149,7 @@ class Coordinator:
         return ErrorCode.NONE
 
     def _sync(self, request: SyncRequest, now_ms: int, effects: list[Effect]) -> None:
-        group = self._classic(request.group_id)
+        group = self._groups.classic(request.group_id)
         if group is None:
             effects.append(Reply(request.request_id, SyncReply(self._unknown_member(request.group_id))))
             return
@@ -202,12 +158,12 @@ class Coordinator:
         self._settle(group, outbox, now_ms, effects)
 
     def _heartbeat(self, request: HeartbeatRequest, now_ms: int, effects: list[Effect]) -> None:
-        group = self._classic(request.group_id)
+        group = self._groups.classic(request.group_id)
         error = self._unknown_member(request.group_id) if group is None else group.heartbeat(request, now_ms)
         effects.append(Reply(request.request_id, HeartbeatReply(error)))
 
     def _leave(self, request: LeaveRequest, now_ms: int, effects: list[Effect]) -> None:
-        group = self._classic(request.group_id)
+        group = self._groups.classic(request.group_id)
         if group is None:
             error = self._unknown_member(request.group_id)
             left = tuple(LeftMember(m.member_id, m.group_instance_id, error) for m in request.members)
@@ -234,7 +190,7 @@ class Coordinator:
         except Refused as refused:
             effects.append(Reply(request.request_id, ConsumerHeartbeatReply(refused.error, refused.message)))
             return
-        self._groups[request.group_id] = group
+        self._groups.put(group)
         self._settle_step(group, step, records, [Reply(request.request_id, body)], now_ms, effects)
 
     def _consumer_group(self, request: ConsumerHeartbeatRequest) -> tuple[ConsumerGroup, tuple[KeyValue, ...]]:
@@ -263,16 +219,16 @@ class Coordinator:
         records = group.with_unsaved(step.records)
         waits_for = self._pending.get(group.last_token)
         if records or before:
-            pending = _PendingStep(group, tuple(records), replies)
+            pending = PendingStep(group, tuple(records), replies)
             group.last_token = self._next_token
             self._store(pending, (*before, *map(encode_consumer_record, records)), now_ms, effects)
-        elif isinstance(waits_for, _PendingStep):
+        elif isinstance(waits_for, PendingStep):
             waits_for.replies.extend(replies)
         else:
             effects.extend(replies)
         self._schedule(group)
 
-    def _step_stored(self, pending: _PendingStep, error: ErrorCode, effects: list[Effect]) -> None:
+    def _step_stored(self, pending: PendingStep, error: ErrorCode, effects: list[Effect]) -> None:
         if not error:
             effects.extend(pending.replies)
             return
@@ -308,7 +264,7 @@ class Coordinator:
         replaced: Mapping[TopicPartition, CommittedOffset] = {}
         if request.producer_id >= 0:
             replaced = self._offsets.hold_back(request.producer_id, request.producer_epoch, request.group_id, offsets)
-        pending = _PendingCommit(request.request_id, request.group_id, offsets, refused, request.producer_id, replaced)
+        pending = PendingCommit(request.request_id, request.group_id, offsets, refused, request.producer_id, replaced)
         self._store(pending, records, now_ms, effects, request.producer_id, request.producer_epoch)
 
     def _commit_error(self, request: CommitRequest, now_ms: int) -> ErrorCode:
@@ -331,12 +287,7 @@ class Coordinator:
     def end_transaction(self, producer_id: int, *, commit: bool) -> None:
         """The marker of a producer's transaction is durable: the offsets it held back are visible, or gone."""
         for group_id in self._offsets.end_transaction(producer_id, commit=commit):
-            self._keep_offsets_of(group_id)
-
-    def _keep_offsets_of(self, group_id: str) -> None:
-        """Offsets without a group are those of a group without members."""
-        if group_id not in self._groups:
-            self._groups[group_id] = ClassicGroup(group_id, self._config)
+            self._groups.keep_offsets_of(group_id)
 
     def unstable_partitions(self, group_id: str) -> set[TopicPartition]:
         """Returns the partitions of a group whose committed offset hangs on an open transaction."""
@@ -378,7 +329,7 @@ class Coordinator:
         if not doomed:
             effects.append(Reply(request.request_id, CommitReply(kept)))
             return
-        self._delete(_PendingDeletion(request.request_id, request.group_id, doomed, kept), now_ms, effects)
+        self._delete(PendingDeletion(request.request_id, request.group_id, doomed, kept), now_ms, effects)
 
     def forget_topic(self, topic: str, now_ms: int = 0) -> list[Effect]:
         """Drops all groups' offsets of a topic that was deleted."""
@@ -386,7 +337,7 @@ class Coordinator:
         for group_id in self._offsets.groups():
             doomed = tuple(partition for partition in self._offsets.of_group(group_id) if partition[0] == topic)
             if doomed:
-                self._delete(_PendingDeletion(None, group_id, doomed), now_ms, effects)
+                self._delete(PendingDeletion(None, group_id, doomed), now_ms, effects)
         return effects
 
     def _delete_group(self, request: DeleteGroupRequest, now_ms: int, effects: list[Effect]) -> None:
@@ -396,16 +347,16 @@ class Coordinator:
             error = ErrorCode.INVALID_GROUP_ID
         elif group is None:
             error = ErrorCode.GROUP_ID_NOT_FOUND
-        elif not _is_unused(group):
+        elif not is_unused(group):
             error = ErrorCode.NON_EMPTY_GROUP
         if error:
             effects.append(Reply(request.request_id, DeleteGroupReply(error)))
             return
         doomed = tuple(self._offsets.of_group(request.group_id))
-        pending = _PendingDeletion(request.request_id, request.group_id, doomed, whole_group=True)
+        pending = PendingDeletion(request.request_id, request.group_id, doomed, whole_group=True)
         self._delete(pending, now_ms, effects)
 
-    def _delete(self, pending: _PendingDeletion, now_ms: int, effects: list[Effect]) -> None:
+    def _delete(self, pending: PendingDeletion, now_ms: int, effects: list[Effect]) -> None:
         records = [offset_record(pending.group_id, partition, None) for partition in pending.partitions]
         if pending.whole_group:
             records += self._tombstones(pending.group_id)
@@ -421,7 +372,7 @@ class Coordinator:
 
     def _store(
         self,
-        pending: _Pending,
+        pending: Pending,
         records: tuple[KeyValue, ...],
         now_ms: int,
         effects: list[Effect],
@@ -439,31 +390,31 @@ class Coordinator:
         """Takes the outcome of a `Store`; each token once."""
         pending = self._pending.pop(token)
         effects: list[Effect] = []
-        if isinstance(pending, _PendingAssignment):
-            group = self._classic(pending.group_id)
+        if isinstance(pending, PendingAssignment):
+            group = self._groups.classic(pending.group_id)
             if group is not None:
                 outbox = Outbox()
                 group.stored(pending.generation_id, error, now_ms, outbox)
                 self._settle(group, outbox, now_ms, effects)
-        elif isinstance(pending, _PendingStep):
+        elif isinstance(pending, PendingStep):
             self._step_stored(pending, error, effects)
-        elif isinstance(pending, _PendingCommit):
+        elif isinstance(pending, PendingCommit):
             self._commit_stored(pending, error, effects)
         else:
             self._deletion_stored(pending, error, effects)
         return effects
 
-    def _commit_stored(self, pending: _PendingCommit, error: ErrorCode, effects: list[Effect]) -> None:
+    def _commit_stored(self, pending: PendingCommit, error: ErrorCode, effects: list[Effect]) -> None:
         if pending.producer_id >= 0:
             if error:
                 self._offsets.let_go(pending.producer_id, pending.group_id, pending.offsets, pending.replaced)
         elif not error:
             self._offsets.put(pending.group_id, pending.offsets)
-            self._keep_offsets_of(pending.group_id)
+            self._groups.keep_offsets_of(pending.group_id)
         errors = {**dict.fromkeys(pending.offsets, error), **pending.refused}
         effects.append(Reply(pending.request_id, CommitReply(errors)))
 
-    def _deletion_stored(self, pending: _PendingDeletion, error: ErrorCode, effects: list[Effect]) -> None:
+    def _deletion_stored(self, pending: PendingDeletion, error: ErrorCode, effects: list[Effect]) -> None:
         if not error:
             self._offsets.remove(pending.group_id, pending.partitions)
             if pending.whole_group:
@@ -478,8 +429,8 @@ class Coordinator:
 
     def _remove_if_unused(self, group_id: str) -> None:
         group = self._groups.get(group_id)
-        if group is not None and _is_unused(group):
-            del self._groups[group_id]
+        if group is not None and is_unused(group):
+            self._groups.remove(group_id)
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -514,14 +465,14 @@ class Coordinator:
 
     def _clean_up(self, now_ms: int, effects: list[Effect]) -> None:
         """Drops offsets that have outlived their time, and groups that have neither members nor offsets."""
-        for group_id, group in self._groups.items():
+        for group_id, group in self._groups.by_name():
             doomed = self._expired(group_id, group, now_ms)
             unstable = self._offsets.unstable_partitions(group_id)
-            vanishes = _is_unused(group) and not unstable and len(doomed) == len(self._offsets.of_group(group_id))
+            vanishes = is_unused(group) and not unstable and len(doomed) == len(self._offsets.of_group(group_id))
             if doomed or vanishes:
-                self._delete(_PendingDeletion(None, group_id, doomed, whole_group=vanishes), now_ms, effects)
+                self._delete(PendingDeletion(None, group_id, doomed, whole_group=vanishes), now_ms, effects)
 
-    def _expired(self, group_id: str, group: _Group, now_ms: int) -> tuple[TopicPartition, ...]:
+    def _expired(self, group_id: str, group: Group, now_ms: int) -> tuple[TopicPartition, ...]:
         """As Kafka: the time of a classic group's offsets begins when it loses its last member, that of all others, and
         of those that nobody reads any more, when they were committed.
         """
@@ -543,23 +494,18 @@ class Coordinator:
         """Turns what a step wants into effects, and sees to the group's next deadline."""
         effects.extend(outbox.replies)
         if outbox.store_group:
-            pending = _PendingAssignment(group.group_id, group.generation_id)
-            self._store(pending, (self._group_record(group, now_ms, outbox.assignments),), now_ms, effects)
+            pending = PendingAssignment(group.group_id, group.generation_id)
+            self._store(pending, (group_record(group, now_ms, outbox.assignments),), now_ms, effects)
         if group.is_fresh and group.group_id not in self._offsets:
             # Somebody asked for a member id and never came back: no trace is kept.
-            self._groups.pop(group.group_id, None)
+            self._groups.remove(group.group_id)
         self._schedule(group)
 
-    def _schedule(self, group: _Group) -> None:
+    def _schedule(self, group: Group) -> None:
         deadline_ms = group.next_deadline_ms()
         if deadline_ms is not None and (group.scheduled_ms is None or deadline_ms < group.scheduled_ms):
             group.scheduled_ms = deadline_ms
             heapq.heappush(self._deadlines, (deadline_ms, group.group_id))
-
-    @staticmethod
-    def _group_record(group: ClassicGroup, now_ms: int, assignments: Mapping[str, bytes] | None) -> KeyValue:
-        value = group.value(now_ms, assignments)
-        return KeyValue(encode_group_key(GroupKey(group.group_id)), encode_group_value(value))
 
     # -- start --------------------------------------------------------------------------------------------------
 
@@ -583,34 +529,18 @@ class Coordinator:
             else:
                 self._offsets.put(about.group_id, {partition: decode_offset_value(value)})
         elif isinstance(about, GroupKey):
-            self._replay_classic(about.group_id, value)
+            self._groups.replay_classic(about.group_id, value)
         else:
             record = decode_consumer_record(key, value)
             if record is not None:
-                self._replay_consumer(record)
-
-    def _replay_classic(self, group_id: str, value: bytes | None) -> None:
-        if value is not None:
-            self._groups[group_id] = ClassicGroup.from_value(group_id, decode_group_value(value), self._config)
-        elif self._classic(group_id) is not None:
-            del self._groups[group_id]
-
-    def _replay_consumer(self, record: ConsumerRecord) -> None:
-        group = self._groups.get(record.group_id)
-        if not isinstance(group, ConsumerGroup):
-            if record.content is None:
-                return
-            group = self._groups[record.group_id] = ConsumerGroup(record.group_id, self._config.consumer)
-        group.state.apply(record)
-        if group.is_empty and not group.state.epoch:
-            del self._groups[record.group_id]
+                self._groups.replay_consumer(record)
 
     def finish_replay(self, now_ms: int) -> None:
         """Ends replay: sessions of the members that were found begin now."""
         for group_id in self._offsets.groups():
-            self._keep_offsets_of(group_id)
+            self._groups.keep_offsets_of(group_id)
         self._offsets.stamp(now_ms)
-        for group in self._groups.values():
+        for _, group in self._groups.by_name():
             group.begin_sessions(now_ms)
             self._schedule(group)
         if self._groups:
@@ -619,11 +549,7 @@ class Coordinator:
     def snapshot_records(self, now_ms: int) -> Iterator[KeyValue]:
         """Yields the records from which `replay` would rebuild all that is stored now, but for open transactions."""
         yield from self._offsets.snapshot()
-        for group in self._groups.values():
-            if isinstance(group, ConsumerGroup):
-                yield from map(encode_consumer_record, group.state.records())
-            elif group.protocol_type:
-                yield self._group_record(group, now_ms, None)
+        yield from self._groups.snapshot(now_ms)
 
     def snapshot_transactions(self) -> Iterator[tuple[int, int, tuple[KeyValue, ...]]]:
         """Yields producer id, producer epoch and records of each open transaction with offsets."""
@@ -633,19 +559,11 @@ class Coordinator:
 
     def list_groups(self, states: Iterable[str] = (), types: Iterable[str] = ()) -> list[GroupListing]:
         """Returns all groups, or those in the states (`Stable`, `Empty`...) and of the types named; case is ignored."""
-        wanted_states = {state.lower() for state in states}
-        wanted_types = {each.lower() for each in types}
-        listings = (_listing(group) for group in self._groups.values())
-        return [
-            each
-            for each in listings
-            if (not wanted_states or each.state.lower() in wanted_states)
-            and (not wanted_types or each.group_type in wanted_types)
-        ]
+        return self._groups.listings(states, types)
 
     def describe_group(self, group_id: str) -> GroupDescription:
         """Returns a classic group with its members; any other name is `Dead`."""
-        group = self._classic(group_id)
+        group = self._groups.classic(group_id)
         if group is None:
             return GroupDescription(group_id, GroupState.DEAD.value, "", "", ())
         return group.describe()
@@ -654,21 +572,6 @@ class Coordinator:
         """Returns a consumer group with its members; None for any other name."""
         group = self._groups.get(group_id)
         return group.describe() if isinstance(group, ConsumerGroup) else None
-
-    @property
-    def catalog(self) -> TopicCatalog:
-        return self._catalog
-
-
-def _is_unused(group: _Group) -> bool:
-    """Whether nobody is in a group or about to be."""
-    return group.is_empty and not (isinstance(group, ClassicGroup) and group.is_joining)
-
-
-def _listing(group: _Group) -> GroupListing:
-    if isinstance(group, ConsumerGroup):
-        return GroupListing(group.group_id, "consumer", group.state_name, "consumer")
-    return GroupListing(group.group_id, group.protocol_type, group.state.value, "classic")
 
 
 _SERVERS: Mapping[type[object], object] = {

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from yeoul.broker.call import Call, RawHandler
 from yeoul.broker.node import Node
+from yeoul.broker.quotas import CONSUMED
 from yeoul.broker.refusals import error_code_of
 from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.errors import YeoulError
@@ -196,7 +197,16 @@ class _Fetch:
         call = self._call
         if call.origin.is_congested():
             results = [result._replace(records=(), size_bytes=0, aborted=()) for result in results]
-        call.answer_parts(encode_response(call.correlation_id, call.version, results))
+        traffic = self._node.traffic
+        if traffic is not None:
+            for result in results:
+                topic = self._node.find_topic(result.topic, result.topic_id)
+                if topic is not None:
+                    traffic.fetched(topic.name, result.size_bytes, failed=bool(result.error_code))
+        if self._node.quotas.is_active:
+            self._node.charge(call, CONSUMED, sum(result.size_bytes for result in results))
+        throttle_ms = call.throttle_ms
+        call.answer_parts(encode_response(call.correlation_id, call.version, results, throttle_time_ms=throttle_ms))
 
 
 def _load(read: ColdRead) -> Fetched | OSError | LogCorrupt:
@@ -243,7 +253,8 @@ def _wanted(request: FetchRequest) -> list[_Wanted]:
 
 def _serve(node: Node, call: Call, frame: memoryview, position: int) -> None:
     request = FETCH.decode_request(frame, call.version, position)
-    if request.session_id != 0:
+    # A first request (epoch 0) and one that ends its session (-1) name all partitions, whatever their session's id.
+    if request.session_epoch > 0:
         parts = encode_response(call.correlation_id, call.version, (), error_code=ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
         call.answer_parts(parts)
         return

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from yeoul.broker.call import Call, RawHandler
 from yeoul.broker.node import INTERNAL_TOPICS, Node
+from yeoul.broker.quotas import PRODUCED
 from yeoul.broker.refusals import error_code_of
 from yeoul.broker.security.operations import Operation, ResourceType
 from yeoul.errors import YeoulError
@@ -76,7 +77,7 @@ class _Acknowledgement:
             return
         self.node.unacknowledged -= 1
         call = self.call
-        body = encode_response(self.results, call.version)
+        body = encode_response(self.results, call.version, call.throttle_ms)
         flexible = PRODUCE.is_flexible(call.version)
         call.answer_parts((frame_response(PRODUCE.key, flexible, call.correlation_id, body),))
 
@@ -85,6 +86,8 @@ def _serve(node: Node, call: Call, frame: memoryview, position: int) -> None:
     if call.version < _OLDEST_SERVED:
         raise ProtocolError(ErrorCode.UNSUPPORTED_VERSION, f"Produce version {call.version} is not served")
     request = read_request(frame, call.version, position)
+    if node.quotas.is_active:
+        node.charge(call, PRODUCED, len(frame))
     if request.acks == 0:
         _append_unacknowledged(node, call, request)
         return
@@ -192,16 +195,25 @@ def _append(
             _check_transaction(node, partition, data, headers[0], transactional_id, version)
         node.log.space.claim(len(batches))
         appended = partition.append(batches, headers)
-    except RejectedRecords as error:
-        return _refusal(topic, number, error)._replace(record_errors=error.records), None, 0
-    except LogFull as error:
-        node.log.space.refused(error)
-        return _refusal(topic, number, error), None, 0
     except YeoulError as error:
-        return _refusal(topic, number, error), None, 0
+        return _refused(node, topic, number, error), None, 0
+    if node.traffic is not None:
+        node.traffic.produced(topic, appended.end_offset - appended.base_offset, len(batches))
     append_time_ms = headers[-1].max_timestamp_ms if partition.config.log_append_time else -1
     result = ProduceResult(topic, number, 0, appended.base_offset, append_time_ms, partition.start_offset)
     return result, partition, appended.end_offset
+
+
+def _refused(node: Node, topic: str, number: int, error: YeoulError) -> ProduceResult:
+    """Returns the result of a partition that was not appended to."""
+    if node.traffic is not None:
+        node.traffic.topic(topic).failed_produces += 1
+    refusal = _refusal(topic, number, error)
+    if isinstance(error, RejectedRecords):
+        return refusal._replace(record_errors=error.records)
+    if isinstance(error, LogFull):
+        node.log.space.refused(error)
+    return refusal
 
 
 def _refusal(topic: str, number: int, error: YeoulError) -> ProduceResult:

@@ -50,7 +50,7 @@ class Permission(IntEnum):
     ALLOW = 3
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Acl:
     """One rule.
 

@@ -183,6 +183,10 @@ _KEYS = (
         lambda config: ",".join(listener.url for listener in config.bound_listeners),
     ),
     BrokerKey(
+        ConfigKey("advertised.listeners", _LIST, "What clients are told of where the broker listens."),
+        lambda config: ",".join(listener.advertised_url for listener in config.bound_listeners),
+    ),
+    BrokerKey(
         ConfigKey("num.partitions", _I, "Partitions of a topic that is created without saying how many.", 1),
         lambda config: str(config.num_partitions),
         lambda config, value: replace(config, num_partitions=int(value)),

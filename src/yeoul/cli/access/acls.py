@@ -251,7 +251,7 @@ def add(place: AclPlace, rules: Sequence[Acl]) -> None:
 def remove(place: AclPlace, wanted: Sequence[AclFilter]) -> None:
     """Removes the rules that are found, saying each."""
     found = place.remove(wanted)
-    for rule in sorted(found):
+    for rule in sorted(found, key=_order):
         print(f"Removed: {rule}")
     if not found:
         print("No rule is like that; nothing was removed.")
@@ -261,7 +261,7 @@ def show(place: AclPlace, wanted: Sequence[AclFilter]) -> None:
     """Prints one line a rule."""
     from yeoul.cli.rendering.listing import print_table
 
-    found = sorted({acl for each in wanted for acl in place.find(each)})
+    found = sorted({acl for each in wanted for acl in place.find(each)}, key=_order)
     if not found:
         print("No rules. `yeoul acls add` makes one.")
         return
@@ -280,3 +280,8 @@ def show(place: AclPlace, wanted: Sequence[AclFilter]) -> None:
             for acl in found
         ],
     )
+
+
+def _order(acl: Acl) -> tuple[str, ...]:
+    names = (acl.resource_type.name, acl.name, acl.pattern.name, acl.principal, acl.host, acl.permission.name)
+    return (*names, f"{acl.operation:02}")

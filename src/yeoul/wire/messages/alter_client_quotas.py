@@ -1,13 +1,9 @@
-"""AlterClientQuotas: sets how much users and clients may send and take (KIP-546)."""
+"""AlterClientQuotas: sets and removes bounds on the rates of users and client ids (KIP-546)."""
 
 from __future__ import annotations
 
+from yeoul.wire.messages.describe_client_quotas import EntityData
 from yeoul.wire.schema import Api, Message, array, boolean, float64, int16, int32, string
-
-
-class EntityData(Message):
-    entity_type: str = string()
-    entity_name: str | None = string(null="0+")
 
 
 class OpData(Message):
@@ -16,25 +12,25 @@ class OpData(Message):
     remove: bool = boolean()
 
 
-class QuotaEntry(Message):
+class AlteredEntry(Message):
     entity: list[EntityData] = array(EntityData)
     ops: list[OpData] = array(OpData)
 
 
 class AlterClientQuotasRequest(Message):
-    entries: list[QuotaEntry] = array(QuotaEntry)
+    entries: list[AlteredEntry] = array(AlteredEntry)
     validate_only: bool = boolean()
 
 
-class QuotaResult(Message):
+class AlteredEntryResult(Message):
     error_code: int = int16()
-    error_message: str | None = string(null="0+", default=None)
+    error_message: str | None = string(null="0+")
     entity: list[EntityData] = array(EntityData)
 
 
 class AlterClientQuotasResponse(Message):
     throttle_time_ms: int = int32()
-    entries: list[QuotaResult] = array(QuotaResult)
+    entries: list[AlteredEntryResult] = array(AlteredEntryResult)
 
 
 ALTER_CLIENT_QUOTAS = Api(49, "AlterClientQuotas", 0, 1, 1, AlterClientQuotasRequest, AlterClientQuotasResponse)

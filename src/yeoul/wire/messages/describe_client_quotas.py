@@ -1,4 +1,4 @@
-"""DescribeClientQuotas: how much users and clients may send and take (KIP-546)."""
+"""DescribeClientQuotas: the bounds that users and client ids have on their rates (KIP-546)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class EntryData(Message):
 class DescribeClientQuotasResponse(Message):
     throttle_time_ms: int = int32()
     error_code: int = int16()
-    error_message: str | None = string(null="0+", default=None)
+    error_message: str | None = string(null="0+")
     entries: list[EntryData] | None = array(EntryData, null="0+")
 
 

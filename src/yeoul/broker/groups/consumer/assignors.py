@@ -8,7 +8,6 @@ Source: KIP-848; Apache Kafka's UniformAssignor and RangeAssignor (server side).
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -128,31 +127,32 @@ def _uniform_for_all(members: Sequence[Subscriber], partition_counts: Mapping[by
 
 
 def _level(assigned: dict[str, set[TopicPartitionId]], readers: Mapping[bytes, Sequence[str]]) -> None:
-    """Moves partitions from members with more to members with fewer, as long as that evens them out.
+    """Moves partitions from members with more to members with fewer, until no move would even them out further.
 
     Each move makes the sum of squares smaller, so it ends.
     """
-    fullest = [(-len(held), member_id) for member_id, held in assigned.items()]
-    heapq.heapify(fullest)
-    while fullest:
-        size, giver = heapq.heappop(fullest)
-        if -size != len(assigned[giver]):
-            continue
-        takers = {
-            topic_id: min(readers[topic_id], key=lambda member_id: len(assigned[member_id]))
-            for topic_id in {topic_id for topic_id, _ in assigned[giver]}
-        }
-        topic_id, taker = min(takers.items(), key=lambda pair: len(assigned[pair[1]]), default=(b"", giver))
-        if len(assigned[taker]) + 1 >= len(assigned[giver]):
-            continue
-        partition = max(each for each in assigned[giver] if each[0] == topic_id)
-        assigned[giver].remove(partition)
-        assigned[taker].add(partition)
-        heapq.heappush(fullest, (-len(assigned[giver]), giver))
-        heapq.heappush(fullest, (-len(assigned[taker]), taker))
-        # Whoever could not give before may be able to now that the giver has fewer.
-        for member_id in readers[topic_id]:
-            heapq.heappush(fullest, (-len(assigned[member_id]), member_id))
+    moved = True
+    while moved:
+        moved = False
+        for giver in sorted(assigned, key=lambda member_id: -len(assigned[member_id])):
+            while _give_one(giver, assigned, readers):
+                moved = True
+
+
+def _give_one(giver: str, assigned: dict[str, set[TopicPartitionId]], readers: Mapping[bytes, Sequence[str]]) -> bool:
+    """Moves one partition to the member that has the fewest; returns False when that would even out nothing."""
+    least = len(assigned[giver]) - 1
+    found: tuple[bytes, str] | None = None
+    for topic_id in sorted({topic_id for topic_id, _ in assigned[giver]}):
+        taker = min(readers[topic_id], key=lambda member_id: len(assigned[member_id]))
+        if len(assigned[taker]) < least:
+            least, found = len(assigned[taker]), (topic_id, taker)
+    if found is None:
+        return False
+    partition = max(each for each in assigned[giver] if each[0] == found[0])
+    assigned[giver].remove(partition)
+    assigned[found[1]].add(partition)
+    return True
 
 
 ASSIGNORS: Mapping[str, Assignor] = {"uniform": assign_uniform, "range": assign_range}

@@ -34,25 +34,25 @@ class TopicCatalog:
     Args:
         topics: By name.
         version: Another one for each catalogue.
-        internal: The topics that no regular expression means.
 
     Example:
         >>> catalog = TopicCatalog({"logs.a": TopicFacts(bytes(16), 1), "x": TopicFacts(bytes(16), 1)}, 1)
         >>> sorted(catalog.matching("logs[.].*"))
         ['logs.a']
+        >>> TopicCatalog({"__consumer_offsets": TopicFacts(bytes(16), 1)}, 1).matching(".*offsets")
+        frozenset({'__consumer_offsets'})
     """
 
-    def __init__(self, topics: Mapping[str, TopicFacts], version: int, internal: frozenset[str] = frozenset()) -> None:
+    def __init__(self, topics: Mapping[str, TopicFacts], version: int) -> None:
         self.topics = topics
         self.version = version
-        self._internal = internal
         self._matches: dict[str, frozenset[str]] = {}
 
     def matching(self, regex: str) -> frozenset[str]:
-        """Returns the names that a whole expression matches; none for one that cannot be read."""
+        """Returns the names that a whole expression matches, internal ones too, as in Kafka; none for a bad one."""
         found = self._matches.get(regex)
         if found is None:
             pattern = TopicPattern.parse(regex)
-            found = frozenset(name for name in self.topics if name not in self._internal and pattern.matches(name))
+            found = frozenset(name for name in self.topics if pattern.matches(name))
             self._matches[regex] = found
         return found
