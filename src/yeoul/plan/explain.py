@@ -87,8 +87,8 @@ def explain(plan: Node) -> str:
         Limit(10)  -> a INT
           Values(1 row: (1))  -> a INT
     """
-    lines = [*_tree(plan, 0), *_notes(plan)]
-    return "\n".join(lines)
+    notes = list(_notes(plan))
+    return "\n".join([*_tree(plan, 0), *([""] if notes else []), *notes])
 
 
 def _tree(node: Node, depth: int) -> Iterator[str]:
@@ -241,8 +241,6 @@ def _notes(plan: Node) -> Iterator[str]:
     scans = {node.table.name: node.table for node in walk(plan) if isinstance(node, Scan)}
     tables = [table for table in scans.values() if table.options.get("connector") != _SIDE_STREAM]
     has_windows = any(judges_lateness(node) for node in walk(plan))
-    if tables:
-        yield ""
     for table in tables:
         if has_windows and table.watermark is not None:
             yield f"Late rows of {table.name}: a row whose every window has closed goes to `{table.name}$late`"

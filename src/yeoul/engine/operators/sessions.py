@@ -86,7 +86,7 @@ class _Sessions:
             return EMPTY
         if not is_late.all():
             self._take(batch.filter(pl.Series(~is_late)), assigned)
-        self._doubtful_keys.append(np.unique(found.slots[is_late]))
+        self._doubtful_keys.append(_distinct(found.slots[is_late]))
         return Output(late=self._late_rows(batch, times, pl.Series(is_late)))
 
     def advance(self, watermark_ms: int) -> Output:
@@ -187,7 +187,7 @@ class _Sessions:
         if not len(slots) and not self._doubtful_keys:
             return
         assert self._known is not None
-        keys = np.unique(np.concatenate([self._chains.owners(slots), *self._doubtful_keys]))
+        keys = _distinct(np.concatenate([self._chains.owners(slots), *self._doubtful_keys]))
         self._doubtful_keys = []
         self._chains.prune(keys, closed)
         self._known.remove(keys[self._chains.is_empty(keys)])
@@ -202,7 +202,7 @@ class _Sessions:
 
     def _due(self, closed: int) -> Slots:
         slots, times = self._timers.take(closed)
-        slots = np.unique(slots[self._armed[slots] == times])
+        slots = _distinct(slots[self._armed[slots] == times])
         over = self._chains.ends(slots) <= closed
         self._arm(slots[~over])
         self._armed[slots[over]] = _UNARMED
@@ -301,6 +301,13 @@ class SessionAssign(_Sessions):
         bounds = [self._property(value, sessions).alias(name) for name, value in zip(self._names, values, strict=True)]
         rows = pl.DataFrame([sessions[_ROWS], *bounds]).explode(_ROWS)
         return pl.DataFrame([*rows[_ROWS].struct.unnest().get_columns(), *(rows[name] for name in self._names)])
+
+
+def _distinct(slots: Slots) -> Slots:
+    """Returns the different slots, ascending; NumPy's own `unique` hashes, which takes ten times as long."""
+    ordered = np.sort(slots)
+    distinct: Slots = ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
+    return distinct
 
 
 def _constant(value: int, count: int) -> pl.Series:

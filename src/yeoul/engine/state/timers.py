@@ -43,9 +43,13 @@ class Timers:
         if first == last:
             self._buckets.setdefault(first, []).append((slots, times))
             return
-        for bucket in np.unique(buckets).tolist():
-            here = buckets == bucket
-            self._buckets.setdefault(bucket, []).append((slots[here], times[here]))
+        order = np.argsort(buckets, kind="stable")
+        slots, times, buckets = slots[order], times[order], buckets[order]
+        cuts = np.flatnonzero(buckets[1:] != buckets[:-1]) + 1
+        for bucket, some, theirs in zip(
+            buckets[[0, *cuts]].tolist(), np.split(slots, cuts), np.split(times, cuts), strict=True
+        ):
+            self._buckets.setdefault(bucket, []).append((some, theirs))
 
     def take(self, until_ms: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Returns, and forgets, the timers up to a time, that one included: slots and times."""
