@@ -97,7 +97,7 @@ class Run:
         if isinstance(step, Fed):
             return self.feed(step)
         self._clock.advance_ms(step)
-        return []
+        return self._rows(self._pipeline.wake(self._clock.now_ms()))
 
     def feed(self, fed: Fed) -> list[pl.DataFrame]:
         """Hands a batch to every scan of its table; returns what comes out."""
