@@ -46,7 +46,7 @@ from yeoul.plan.ordering import Frame, FrameUnit, OverTime, SortKey
 from yeoul.plan.tables import ColumnKind, TableDefinition
 from yeoul.plan.types import Kind
 
-__all__ = ["explain", "explain_duration", "explain_expression", "explain_window"]
+__all__ = ["describe_node", "explain", "explain_duration", "explain_expression", "explain_window"]
 
 _INFIX = {
     "add": "+",
@@ -101,14 +101,14 @@ def explain(plan: Node) -> str:
 
 def _tree(node: Node, depth: int) -> Iterator[str]:
     pad = "  " * depth
-    head, *rest = _describe(node)
+    head, *rest = describe_node(node)
     yield f"{pad}{head}"
     yield from (f"{pad}    {line}" for line in rest)
     for below in inputs_of(node):
         yield from _tree(below, depth + 1)
 
 
-def _describe(node: Node) -> list[str]:
+def describe_node(node: Node) -> list[str]:
     """Returns a node's own lines: what it does, and then the details that deserve a line each."""
     match node:
         case Scan():

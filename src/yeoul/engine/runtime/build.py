@@ -40,6 +40,7 @@ from yeoul.engine.operators.window_top_n import WindowTopN as WindowTopNOperator
 from yeoul.engine.operators.windows import WindowLayout
 from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
 from yeoul.engine.runtime.settings import Settings
+from yeoul.engine.runtime.shared_lanes import PipelineSet, shared
 from yeoul.errors import UserError
 from yeoul.plan.changelog import changelog_of, is_updating
 from yeoul.plan.expressions import ColumnRef
@@ -84,24 +85,30 @@ class Built:
     Attributes:
         pipeline: Its operators.
         scans: What to read, one per lane, in the pipeline's order.
-        write: Where the result goes; None if to the caller.
+        writes: Where the result goes, one for each of several plans; none: to the caller.
     """
 
-    pipeline: Pipeline
+    pipeline: Pipeline | PipelineSet
     scans: tuple[Scan, ...]
-    write: Write | None
+    writes: tuple[Write, ...]
 
 
-def build(plan: Node, settings: Settings) -> Built:
-    """Compiles a plan.
+def build(plan: Node | Sequence[Write], settings: Settings) -> Built:
+    """Compiles a plan, or several that run as one.
 
     Raises:
         UserError: The plan has something that cannot be computed here.
     """
+    if isinstance(plan, Sequence):
+        pipeline, scans = shared([_built(one, settings) for one in plan])
+        return Built(pipeline, scans, tuple(plan))
+    return Built(*_built(plan, settings), (plan,) if isinstance(plan, Write) else ())
+
+
+def _built(plan: Node, settings: Settings) -> tuple[Pipeline, tuple[Scan, ...]]:
     builder = _Builder(settings)
     builder.add(plan, None, [] if isinstance(plan, Write) else _encoder(plan))
-    pipeline = Pipeline(builder.lanes, builder.stages[::-1], builder.values)
-    return Built(pipeline, tuple(builder.scans), plan if isinstance(plan, Write) else None)
+    return Pipeline(builder.lanes, builder.stages[::-1], builder.values), tuple(builder.scans)
 
 
 def writable_columns(table: TableDefinition) -> tuple[Column, ...]:
