@@ -36,6 +36,7 @@ from yeoul.plan.nodes import (
     WindowAggregate,
     WindowAssign,
     WindowKind,
+    WindowTopN,
     Write,
     inputs_of,
     judges_lateness,
@@ -138,6 +139,8 @@ def describe_node(node: Node) -> list[str]:
             return _over(node)
         case TopN():
             return _top_n(node)
+        case WindowTopN():
+            return _window_top_n(node)
         case Deduplicate():
             return _deduplicate(node)
         case Sort():
@@ -234,6 +237,17 @@ def _names(columns: tuple[str, ...]) -> str:
 
 def _order(keys: tuple[SortKey, ...]) -> str:
     return ", ".join(str(one) for one in keys) or "of arrival"
+
+
+def _window_top_n(node: WindowTopN) -> list[str]:
+    numbers = f"{node.first} to {node.last}" if node.first < node.last else str(node.first)
+    lines = [f"WindowTopN(ROW_NUMBER {numbers}; partition: {_names(node.partition)}; order: {_order(node.order)})"]
+    if node.rank is not None:
+        lines.append(f"rank: {node.rank}")
+    return [
+        *lines,
+        f"emits: each window once, when the {_pacer(node.window)} reaches its end; then its state is dropped",
+    ]
 
 
 def _top_n(node: TopN) -> list[str]:
