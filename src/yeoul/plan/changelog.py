@@ -32,6 +32,7 @@ from yeoul.plan.nodes import (
     Values,
     WindowAggregate,
     WindowAssign,
+    WindowKind,
     Write,
 )
 from yeoul.plan.ordering import FrameUnit, OverTime, Ranking
@@ -204,6 +205,8 @@ def state_of(node: Node) -> tuple[StateBound, str]:
             return (StateBound.UNBOUNDED if node.updating else StateBound.BOUNDED), f"a row for each key, {until}"
         case WindowAggregate():
             return StateBound.BOUNDED, "a row for each key of each open window"
+        case WindowAssign() if node.window.kind is WindowKind.SESSION:
+            return StateBound.BOUNDED, "the rows of each open session"
         case Join():
             return StateBound.UNBOUNDED, "every row of both sides, never dropped"
         case SetOperation():

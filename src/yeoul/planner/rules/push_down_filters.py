@@ -27,6 +27,7 @@ from yeoul.plan.nodes import (
     Union,
     WindowAggregate,
     WindowAssign,
+    WindowKind,
 )
 from yeoul.planner.rewriting import cannot_fail, conjuncts, equal_sides, is_repeatable, joined, replaced, with_inputs
 
@@ -68,6 +69,9 @@ def _passes(node: Node, part: Expression) -> bool:
             return all(isinstance(by_name[name], ColumnRef | Literal) for name in used)
         case Union() | SetOperation():
             return True
+        case WindowAssign() if node.window.kind is WindowKind.SESSION:
+            # Any other row may join two sessions.
+            return bool(used) and used <= set(node.window.partition)
         case WindowAssign():
             return used <= set(node.input.schema.names)
         case Join():
