@@ -14,29 +14,39 @@ from yeoul.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, E
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
+    Deduplicate,
+    Field,
     Filter,
     Join,
     Limit,
     Node,
+    Over,
     Project,
     Projection,
     Scan,
     Schema,
+    SetKind,
+    SetOperation,
     Settle,
+    Sort,
+    TopN,
     Union,
     Values,
     Window,
     WindowAggregate,
     WindowAssign,
     WindowKind,
+    WindowTopN,
     Write,
     inputs_of,
+    judges_lateness,
     walk,
 )
+from yeoul.plan.ordering import Frame, FrameUnit, OverTime, SortKey
 from yeoul.plan.tables import ColumnKind, TableDefinition
 from yeoul.plan.types import Kind
 
-__all__ = ["explain", "explain_duration", "explain_expression", "explain_window"]
+__all__ = ["describe_node", "explain", "explain_duration", "explain_expression", "explain_window"]
 
 _INFIX = {
     "add": "+",
@@ -85,20 +95,20 @@ def explain(plan: Node) -> str:
         Limit(10)  -> a INT
           Values(1 row: (1))  -> a INT
     """
-    lines = [*_tree(plan, 0), *_notes(plan)]
-    return "\n".join(lines)
+    notes = list(_notes(plan))
+    return "\n".join([*_tree(plan, 0), *([""] if notes else []), *notes])
 
 
 def _tree(node: Node, depth: int) -> Iterator[str]:
     pad = "  " * depth
-    head, *rest = _describe(node)
+    head, *rest = describe_node(node)
     yield f"{pad}{head}"
     yield from (f"{pad}    {line}" for line in rest)
     for below in inputs_of(node):
         yield from _tree(below, depth + 1)
 
 
-def _describe(node: Node) -> list[str]:
+def describe_node(node: Node) -> list[str]:
     """Returns a node's own lines: what it does, and then the details that deserve a line each."""
     match node:
         case Scan():
@@ -116,11 +126,27 @@ def _describe(node: Node) -> list[str]:
         case WindowAggregate():
             return _window_aggregate(node)
         case WindowAssign():
-            return [f"WindowAssign({explain_window(node.window)})", f"columns: {_columns(node.schema)}"]
+            return _window_assign(node)
         case Join():
             return _join(node)
         case Union():
             return [f"UnionAll({len(node.inputs)} inputs; the watermark is the least of theirs)"]
+        case SetOperation():
+            word = f"{node.kind.value.capitalize()}{'All' if node.keeps_doubles else ''}"
+            keeps = "that the second has" if node.kind is SetKind.INTERSECT else "that the second does not have"
+            return [f"{word}(rows of the first input {keeps})"]
+        case Over():
+            return _over(node)
+        case TopN():
+            return _top_n(node)
+        case WindowTopN():
+            return _window_top_n(node)
+        case Deduplicate():
+            return _deduplicate(node)
+        case Sort():
+            return _sort(node)
+        case Limit() if node.offset:
+            return [f"Limit({node.count}, offset {node.offset})  -> {_columns(node.schema)}"]
         case Limit():
             return [f"Limit({node.count})  -> {_columns(node.schema)}"]
         case Settle():
@@ -160,7 +186,7 @@ def _watermark(node: AssignWatermark) -> list[str]:
 
 def _projections(node: Project) -> list[str]:
     fields = zip(node.projections, node.schema.fields, strict=True)
-    return [f"{_projection(one)}  -> {field.type}{' ROWTIME' if field.is_rowtime else ''}" for one, field in fields]
+    return [f"{_projection(one)}  -> {field.type}{_time_mark(field)}" for one, field in fields]
 
 
 def _projection(one: Projection) -> str:
@@ -174,6 +200,85 @@ def _join(node: Join) -> list[str]:
     if node.condition is not None:
         lines.append(f"where: {explain_expression(node.condition)}")
     return [*lines, f"columns: {_columns(node.schema)}"]
+
+
+def _over(node: Over) -> list[str]:
+    lines = [f"Over(partition: {_names(node.partition)}; order: {_order(node.order)})"]
+    asks = any(one.call.function not in _ORDERED for one in node.calls)
+    if asks:
+        lines.append(f"frame: {_frame(node.frame)}")
+    lines.append("calls: " + ", ".join(f"{one.name} = {_aggregate_call(one.call)}" for one in node.calls))
+    emits = {
+        OverTime.EVENT: "each row when the watermark has passed it, in order",
+        OverTime.PROCESSING: "each row at once",
+        OverTime.END: "every row, at the end of the input",
+        None: "nothing: it is ordered by no time attribute",
+    }
+    return [*lines, f"emits: {emits[node.time]}"]
+
+
+_ORDERED = frozenset({"row_number", "rank", "dense_rank", "lag", "lead"})
+
+
+def _frame(frame: Frame) -> str:
+    def bound(offset: int | None, side: str) -> str:
+        if offset is None:
+            return f"UNBOUNDED {side}"
+        if offset == 0:
+            return "CURRENT ROW"
+        return f"{offset if frame.unit is FrameUnit.ROWS else explain_duration(offset)} {side}"
+
+    return f"{frame.unit.value} BETWEEN {bound(frame.preceding, 'PRECEDING')} AND {bound(frame.following, 'FOLLOWING')}"
+
+
+def _names(columns: tuple[str, ...]) -> str:
+    return ", ".join(columns) or "none"
+
+
+def _order(keys: tuple[SortKey, ...]) -> str:
+    return ", ".join(str(one) for one in keys) or "of arrival"
+
+
+def _window_top_n(node: WindowTopN) -> list[str]:
+    numbers = f"{node.first} to {node.last}" if node.first < node.last else str(node.first)
+    lines = [f"WindowTopN(ROW_NUMBER {numbers}; partition: {_names(node.partition)}; order: {_order(node.order)})"]
+    if node.rank is not None:
+        lines.append(f"rank: {node.rank}")
+    return [
+        *lines,
+        f"emits: each window once, when the {_pacer(node.window)} reaches its end; then its state is dropped",
+    ]
+
+
+def _top_n(node: TopN) -> list[str]:
+    ranks = f"{node.first} to {node.last}" if node.first < node.last else str(node.first)
+    head = (
+        f"TopN({node.ranking.value.upper()} {ranks}; partition: {_names(node.partition)}; order: {_order(node.order)})"
+    )
+    lines = [head] if node.rank is None else [head, f"rank: {node.rank}"]
+    when = "at each batch the rows that come and go" if node.updating else "every row once, at the end of the input"
+    return [*lines, f"emits: {when}"]
+
+
+def _deduplicate(node: Deduplicate) -> list[str]:
+    which = "last" if node.keeps_last else "first"
+    head = f"Deduplicate({which} row by {node.column}, {node.time.value}; keys: {_names(node.keys)})"
+    if not node.updating:
+        when = "each key's row once, at the end of the input"
+    elif node.keeps_last:
+        when = "at each batch the keys whose row it changes"
+    elif node.time is OverTime.EVENT:
+        when = "each key's row once, when the watermark has passed it"
+    else:
+        when = "each key's row once, as it comes"
+    return [head, f"emits: {when}"]
+
+
+def _sort(node: Sort) -> list[str]:
+    some = "" if node.count is None else f", {node.count} rows"
+    some += f", offset {node.offset}" if node.offset else ""
+    when = "rows when the watermark has passed them" if node.time is OverTime.EVENT else "at the end of the input"
+    return [f"Sort({_order(node.order)}{some})", f"emits: {when}"]
 
 
 def _aggregate(node: Aggregate) -> list[str]:
@@ -194,24 +299,42 @@ def _window_aggregate(node: WindowAggregate) -> list[str]:
     lines = [f"WindowAggregate({explain_window(node.window)})", *_groups(node, "none, one row a window")]
     if node.properties:
         lines.append("window: " + ", ".join(f"{name} = its {value.value}" for name, value in node.properties))
-    lines.append("emits: each window once, when the watermark reaches its end; then its state is dropped")
+    lines.append(f"emits: each window once, when the {_pacer(node.window)} reaches its end; then its state is dropped")
+    return lines
+
+
+def _pacer(window: Window) -> str:
+    return "clock" if window.by_clock else "watermark"
+
+
+def _window_assign(node: WindowAssign) -> list[str]:
+    lines = [f"WindowAssign({explain_window(node.window)})", f"columns: {_columns(node.schema)}"]
+    if node.window.kind is WindowKind.SESSION:
+        lines.append(f"emits: the rows of each session, when the {_pacer(node.window)} reaches its end")
     return lines
 
 
 def explain_window(window: Window) -> str:
     """Returns a window as text: its kind, its row time, its durations."""
-    parts = [window.time_column, f"size {explain_duration(window.size_ms)}"]
+    length = "gap" if window.kind is WindowKind.SESSION else "size"
+    parts = [window.time_column, f"{length} {explain_duration(window.size_ms)}"]
     if window.kind is WindowKind.HOP:
         parts.append(f"slide {explain_duration(window.slide_ms)}")
     if window.kind is WindowKind.CUMULATE:
         parts.append(f"step {explain_duration(window.slide_ms)}")
     if window.offset_ms:
         parts.append(f"offset {explain_duration(window.offset_ms)}")
+    if window.partition:
+        parts.append(f"partition by {', '.join(window.partition)}")
     return f"{window.kind.value}: {', '.join(parts)}"
 
 
 def _columns(schema: Schema) -> str:
-    return ", ".join(f"{one.name} {one.type}{' ROWTIME' if one.is_rowtime else ''}" for one in schema.fields)
+    return ", ".join(f"{one.name} {one.type}{_time_mark(one)}" for one in schema.fields)
+
+
+def _time_mark(field: Field) -> str:
+    return " ROWTIME" if field.is_rowtime else " PROCTIME" if field.is_proctime else ""
 
 
 # --- late and dead rows
@@ -220,14 +343,26 @@ def _columns(schema: Schema) -> str:
 def _notes(plan: Node) -> Iterator[str]:
     scans = {node.table.name: node.table for node in walk(plan) if isinstance(node, Scan)}
     tables = [table for table in scans.values() if table.options.get("connector") != _SIDE_STREAM]
-    has_windows = any(isinstance(node, WindowAggregate) for node in walk(plan))
-    if tables:
-        yield ""
+    has_windows = any(judges_lateness(node) for node in walk(plan))
+    has_order = any(_is_ordered_by_time(node) for node in walk(plan))
     for table in tables:
         if has_windows and table.watermark is not None:
             yield f"Late rows of {table.name}: a row whose every window has closed goes to `{table.name}$late`"
+        elif has_order and table.watermark is not None:
+            yield f"Late rows of {table.name}: a row that the watermark had passed goes to `{table.name}$late`"
         if "format" in table.options or "value.format" in table.options:
             yield f"Dead rows of {table.name}: a record that does not decode {_fate_of_dead(table)}"
+
+
+def _is_ordered_by_time(node: Node) -> bool:
+    """Tells whether a node needs its rows before the watermark passes them."""
+    match node:
+        case Over() | Sort():
+            return node.time is OverTime.EVENT
+        case Deduplicate():
+            return node.time is OverTime.EVENT and not node.keeps_last and node.updating
+        case _:
+            return False
 
 
 def _fate_of_dead(table: TableDefinition) -> str:

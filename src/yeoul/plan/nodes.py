@@ -11,7 +11,9 @@ import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from yeoul.errors import Span
 from yeoul.plan.expressions import AggregateCall, Expression, LiteralValue
+from yeoul.plan.ordering import Frame, OverTime, Ranking, SortKey
 from yeoul.plan.tables import TableDefinition
 from yeoul.plan.types import DataType
 
@@ -19,17 +21,23 @@ __all__ = [
     "Aggregate",
     "Aggregation",
     "AssignWatermark",
+    "Deduplicate",
     "Field",
     "Filter",
     "Join",
     "JoinKind",
     "Limit",
     "Node",
+    "Over",
     "Project",
     "Projection",
     "Scan",
     "Schema",
+    "SetKind",
+    "SetOperation",
     "Settle",
+    "Sort",
+    "TopN",
     "Union",
     "Values",
     "Window",
@@ -37,20 +45,30 @@ __all__ = [
     "WindowAssign",
     "WindowKind",
     "WindowProperty",
+    "WindowTopN",
     "Write",
     "WriteEncoding",
     "inputs_of",
+    "judges_lateness",
     "walk",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A named, typed column of a node's output; `is_rowtime` marks the stream's event time."""
+    """A named, typed column of a node's output.
+
+    Attributes:
+        name: Unique in its schema.
+        type: Its logical type.
+        is_rowtime: Whether it is the stream's event time.
+        is_proctime: Whether it stands for the time at which a row is worked on, by the clock: PROCTIME().
+    """
 
     name: str
     type: DataType
     is_rowtime: bool = False
+    is_proctime: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +172,21 @@ class WindowKind(enum.Enum):
     TUMBLE = "TUMBLE"
     HOP = "HOP"
     CUMULATE = "CUMULATE"
+    SESSION = "SESSION"
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which windows a row belongs to, by its row time; all in milliseconds of the row time's own axis.
+    """Which windows a row belongs to, by its time; all in milliseconds of the time's own axis.
 
     TUMBLE has `slide_ms == size_ms`. HOP starts a window every `slide_ms`. CUMULATE emits at each `slide_ms` (its
-    step) within `size_ms`. `offset_ms` shifts every window's start from the epoch.
+    step) within `size_ms`. `offset_ms` shifts every window's start from the epoch. SESSION ends when for `size_ms`
+    (its gap, also its `slide_ms`) no row came.
+
+    Attributes:
+        by_clock: Whether a row's time is when it is worked on, and a window ends by the clock; else event time.
+        partition: Of a SESSION that is assigned: the columns by which sessions are told apart; one that is
+            aggregated has them by the aggregate's keys.
     """
 
     kind: WindowKind
@@ -169,9 +194,12 @@ class Window:
     size_ms: int
     slide_ms: int
     offset_ms: int = 0
+    by_clock: bool = False
+    partition: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        parts = [self.time_column, f"size {self.size_ms} ms"]
+        length = "gap" if self.kind is WindowKind.SESSION else "size"
+        parts = [self.time_column, f"{length} {self.size_ms} ms"]
         if self.kind is WindowKind.HOP:
             parts.append(f"slide {self.slide_ms} ms")
         if self.kind is WindowKind.CUMULATE:
@@ -221,7 +249,7 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True)
 class WindowAggregate:
-    """Aggregates each window's rows by key; emits a window once, when the watermark passes its end.
+    """Aggregates each window's rows by key; emits a window once, when the watermark (or the clock) passes its end.
 
     Attributes:
         keys: Output name and expression over the input; may be empty (one row per window).
@@ -240,7 +268,10 @@ class WindowAggregate:
 
 @dataclass(frozen=True, slots=True)
 class WindowAssign:
-    """The bare table function: each row once per window it belongs to, with window_start, window_end, window_time."""
+    """The bare table function: each row once per window it belongs to, with window_start, window_end, window_time.
+
+    A row of a SESSION is given when its session is over.
+    """
 
     input: Node
     window: Window
@@ -252,6 +283,32 @@ class Union:
     """UNION ALL: rows of every input, columns matched by position, named as in the first; watermarks by minimum."""
 
     inputs: tuple[Node, ...]
+    schema: Schema
+
+
+class SetKind(enum.Enum):
+    INTERSECT = "INTERSECT"
+    """Rows of the left that the right has, too."""
+    EXCEPT = "EXCEPT"
+    """Rows of the left that the right does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetOperation:
+    """INTERSECT or EXCEPT: whole rows of the left, judged by how often they stand on each side; NULL equals NULL.
+
+    Attributes:
+        left: Its columns have the names and types of the schema.
+        right: The same.
+        kind: What is kept.
+        keeps_doubles: Whether rows are counted (ALL); else each is given once.
+        schema: Has no time attribute: the rows come in no order.
+    """
+
+    left: Node
+    right: Node
+    kind: SetKind
+    keeps_doubles: bool
     schema: Schema
 
 
@@ -303,11 +360,138 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class Over:
+    """Each row with what functions say of the rows around it: OVER (PARTITION BY ... ORDER BY ...).
+
+    Attributes:
+        partition: Columns of the input; rows of different partitions do not see each other.
+        order: The order within a partition; equal rows in order of arrival.
+        frame: Which rows aggregates see; `lag`, `lead` and rankings do not ask.
+        calls: Output name and call: an aggregate, a ranking, `lag` or `lead`; arguments over the input.
+        time: When rows are complete; None: never, the order is by no time attribute: it stands for a Top-N only.
+        schema: The input's columns, then the calls.
+        span: Where the query says so.
+    """
+
+    input: Node
+    partition: tuple[str, ...]
+    order: tuple[SortKey, ...]
+    frame: Frame
+    calls: tuple[Aggregation, ...]
+    time: OverTime | None
+    schema: Schema
+    span: Span | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TopN:
+    """The rows of each partition whose rank lies between two numbers.
+
+    Attributes:
+        partition: Columns of the input; may be empty.
+        order: What the rank goes by; may be empty: order of arrival.
+        ranking: How rows are numbered.
+        first: The least rank that is given, from 1 on.
+        last: The greatest.
+        rank: The output column of the rank; None if it is not asked for: then a row that only moves is not given anew.
+        schema: The input's columns, then the rank.
+        updating: Whether each batch gives the changes that it brings; else all is given once, at the end of the input.
+    """
+
+    input: Node
+    partition: tuple[str, ...]
+    order: tuple[SortKey, ...]
+    ranking: Ranking
+    first: int
+    last: int
+    rank: str | None
+    schema: Schema
+    updating: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WindowTopN:
+    """The rows of each partition of a window that ROW_NUMBER counts from one number to another, when it is over.
+
+    Attributes:
+        window: The window that the rows lie in.
+        bounds: The columns that hold its start and its end.
+        is_local: Whether they are readings of the session's local time.
+        partition: Columns of the input, the bounds among them.
+        order: What the number goes by; may be empty: order of arrival.
+        first: The least number that is given, from 1 on.
+        last: The greatest.
+        rank: The output column of the number; None if it is not asked for.
+        schema: The input's columns, then the number.
+    """
+
+    input: Node
+    window: Window
+    bounds: tuple[str, str]
+    is_local: bool
+    partition: tuple[str, ...]
+    order: tuple[SortKey, ...]
+    first: int
+    last: int
+    rank: str | None
+    schema: Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Deduplicate:
+    """One row for each key: the first or the last by a time attribute.
+
+    Attributes:
+        keys: Columns of the input.
+        column: The time attribute.
+        time: EVENT: the first row of a key is given when the watermark passes it, a last one at once; PROCESSING: rows
+            are in order as they arrive.
+        keeps_last: Which row is kept; a last one takes the place of the one before.
+        updating: Whether last rows are given as changes; else once, at the end of the input.
+    """
+
+    input: Node
+    keys: tuple[str, ...]
+    column: str
+    time: OverTime
+    keeps_last: bool
+    updating: bool
+
+    @property
+    def schema(self) -> Schema:
+        return self.input.schema
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """All rows in order.
+
+    Attributes:
+        order: What they are sorted by; equal rows stay in order of arrival.
+        time: EVENT: by the row time first, as the watermark passes it; END: at the end of the input, where changes are
+            settled.
+        offset: How many rows are passed over; 0 but at the end of the input.
+        count: How many are given then; None: all.
+    """
+
+    input: Node
+    order: tuple[SortKey, ...]
+    time: OverTime
+    offset: int = 0
+    count: int | None = None
+
+    @property
+    def schema(self) -> Schema:
+        return self.input.schema
+
+
+@dataclass(frozen=True, slots=True)
 class Limit:
-    """The first `count` rows in order of arrival; then the job is done."""
+    """The first `count` rows in order of arrival, `offset` passed over; then the job is done."""
 
     input: Node
     count: int
+    offset: int = 0
 
     @property
     def schema(self) -> Schema:
@@ -360,7 +544,13 @@ Node = (
     | WindowAggregate
     | WindowAssign
     | Union
+    | SetOperation
     | Join
+    | Over
+    | TopN
+    | WindowTopN
+    | Deduplicate
+    | Sort
     | Limit
     | Settle
     | Write
@@ -374,10 +564,21 @@ def inputs_of(node: Node) -> tuple[Node, ...]:
             return ()
         case Union():
             return node.inputs
-        case Join():
+        case Join() | SetOperation():
             return node.left, node.right
         case _:
             return (node.input,)
+
+
+def judges_lateness(node: Node) -> bool:
+    """Tells whether a node sets rows aside that come after the watermark has closed their windows."""
+    match node:
+        case WindowAggregate() | WindowTopN():
+            return not node.window.by_clock
+        case WindowAssign():
+            return node.window.kind is WindowKind.SESSION and not node.window.by_clock
+        case _:
+            return False
 
 
 def walk(node: Node) -> Iterator[Node]:

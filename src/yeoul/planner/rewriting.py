@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from yeoul.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, children_of, columns_of
-from yeoul.plan.nodes import Field, Join, Node, Project, Projection, Scan, Schema, Union, Values
+from yeoul.plan.nodes import Field, Join, Node, Project, Projection, Scan, Schema, SetOperation, Union, Values
 from yeoul.plan.types import BOOLEAN
 from yeoul.planner.casts import can_widen
 
@@ -14,6 +14,7 @@ __all__ = [
     "cannot_fail",
     "conjuncts",
     "equal_sides",
+    "is_proctime",
     "is_repeatable",
     "joined",
     "map_call",
@@ -160,7 +161,7 @@ def with_inputs(node: Node, change: Callable[[Node], Node]) -> Node:
             inputs = tuple(change(one) for one in node.inputs)
             same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
             return node if same else replace(node, inputs=inputs)
-        case Join():
+        case Join() | SetOperation():
             left, right = change(node.left), change(node.right)
             same = left is node.left and right is node.right
             return node if same else replace(node, left=left, right=right)
@@ -170,9 +171,19 @@ def with_inputs(node: Node, change: Callable[[Node], Node]) -> Node:
 
 
 def project(source: Node, outputs: Sequence[tuple[str, Expression]]) -> Project:
-    """Returns the node that computes the outputs; a plain reference to the row time stays a row time."""
-    fields = tuple(Field(name, value.type, _is_rowtime(source.schema, value)) for name, value in outputs)
+    """Returns the node that computes the outputs; a plain reference to a row time, or to PROCTIME(), stays one."""
+    fields = tuple(
+        Field(name, value.type, _is_rowtime(source.schema, value), is_proctime(source.schema, value))
+        for name, value in outputs
+    )
     return Project(source, tuple(Projection(name, value) for name, value in outputs), Schema(fields))
+
+
+def is_proctime(schema: Schema, expression: Expression) -> bool:
+    """Tells whether an expression over columns is PROCTIME(), or one of them that is."""
+    if isinstance(expression, ColumnRef) and expression.name in schema:
+        return schema[expression.name].is_proctime
+    return isinstance(expression, Call) and expression.function == "proctime"
 
 
 def _is_rowtime(schema: Schema, expression: Expression) -> bool:

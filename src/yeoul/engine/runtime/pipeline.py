@@ -17,7 +17,16 @@ import polars as pl
 from yeoul.engine.contract import WATERMARK, SourceBatch
 from yeoul.engine.operators.aggregate import Aggregate
 from yeoul.engine.operators.assign_watermark import AssignWatermark
-from yeoul.engine.operators.contract import END_OF_TIME, START_OF_TIME, LateRows, Operator, Output, State, Stateless
+from yeoul.engine.operators.contract import (
+    END_OF_TIME,
+    START_OF_TIME,
+    LateRows,
+    Operator,
+    Output,
+    State,
+    Stateless,
+    Timed,
+)
 from yeoul.engine.operators.group_aggregate import GroupAggregate
 from yeoul.engine.operators.limit import Limit
 from yeoul.engine.operators.relabel import RESERVED
@@ -36,11 +45,13 @@ class Effects:
         rows: Batches of the plan's result, reserved columns removed.
         late: Late rows by the name of the operator that met them.
         ended: Lanes that need no more input, because a LIMIT above them is reached.
+        outputs: For each of `rows`, the plan that it is a result of, where several run as one; else empty.
     """
 
     rows: list[pl.DataFrame] = field(default_factory=list)
     late: list[tuple[str, LateRows]] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -76,6 +87,7 @@ class Prepared:
         dead: Rows whose row time is NULL, as indexes into `source.frame`.
         watermark_ms: The batch's greatest watermark.
         latest_ms: The batch's greatest row time.
+        parts: The batch as each of several plans prepared it, where they run as one.
     """
 
     source: SourceBatch
@@ -86,6 +98,7 @@ class Prepared:
     dead: pl.Series | None = None
     watermark_ms: int | None = None
     latest_ms: int | None = None
+    parts: tuple[Prepared, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,6 +170,7 @@ class Pipeline:
         values: Sequence[tuple[Values, tuple[Stage, int] | None]] = (),
     ) -> None:
         self.lanes, self._stages, self._values = lanes, stages, values
+        self._timed = [(stage, stage.operator) for stage in stages if isinstance(stage.operator, Timed)]
         self._ended: set[int] = set()
         self._reported: dict[int, tuple[int, bool]] = {}
 
@@ -210,6 +224,20 @@ class Pipeline:
             whole = prepared if prepared.is_full or window is None else one.prepare(prepared.source, full=True)
             self._push(one.target, bounds.clamp(whole.frame) if whole.is_full else whole.frame, effects)
         self._report_lane(lane, effects)
+        return effects
+
+    @property
+    def wake_at_ms(self) -> int | None:
+        """The time, by the clock, at which to call `wake`; None if no operator waits for a time."""
+        times = [operator.wake_at_ms for _, operator in self._timed]
+        return min((time for time in times if time is not None), default=None)
+
+    def wake(self, now_ms: int) -> Effects:
+        """Tells every operator that waits for one the time, inputs before those that read them."""
+        effects = Effects()
+        for stage, operator in self._timed:
+            if stage.watermark_ms < END_OF_TIME:
+                self._hand_on(operator.wake(now_ms), stage.parent, effects, stage.name)
         return effects
 
     def set_idle(self, lane: int, split: str) -> Effects:
