@@ -112,7 +112,7 @@ class TransactionDriver(CoordinatorDriver[Request, Effect]):
         self.ask(make, AddPartitionsReply, done)
 
     def is_joining(self, producer_id: int, partition: TopicPartition) -> bool:
-        """Whether an `enlist` of this partition is not answered yet: what is written meanwhile has to wait behind it."""
+        """Whether an `enlist` of this partition is not answered yet: what is written meanwhile waits behind it."""
         return (producer_id, partition) in self._joining
 
     # -- effects ------------------------------------------------------------------------------------------------
