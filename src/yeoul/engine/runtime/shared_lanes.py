@@ -107,6 +107,19 @@ class PipelineSet:
             self._take(effects, branch.pipeline, self._pipelines[branch.pipeline].process(branch.lane, split, part))
         return effects
 
+    @property
+    def wake_at_ms(self) -> int | None:
+        """The time, by the clock, at which to call `wake`; None if no operator of any pipeline waits for a time."""
+        times = [one.wake_at_ms for one in self._pipelines]
+        return min((time for time in times if time is not None), default=None)
+
+    def wake(self, now_ms: int) -> Effects:
+        """Tells every operator that waits for one the time."""
+        effects = Effects()
+        for index, pipeline in enumerate(self._pipelines):
+            self._take(effects, index, pipeline.wake(now_ms))
+        return effects
+
     def set_idle(self, lane: int, split: str) -> Effects:
         """Stops a split from holding watermarks until its next batch."""
         return self._each(lane, lambda pipeline, own: pipeline.set_idle(own, split))
