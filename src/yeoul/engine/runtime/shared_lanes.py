@@ -109,7 +109,7 @@ class PipelineSet:
 
     @property
     def wake_at_ms(self) -> int | None:
-        """The time, by the clock, at which to call `wake`; None if no operator of any pipeline waits for a time."""
+        """The time, by the clock, at which to call `wake`; None if no operator waits for a time."""
         times = [one.wake_at_ms for one in self._pipelines]
         return min((time for time in times if time is not None), default=None)
 
