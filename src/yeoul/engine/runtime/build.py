@@ -293,11 +293,13 @@ class _Builder:
     def _window_aggregate(self, node: WindowAggregate) -> Operator:
         axis, time_column = self._axis(node.input.schema, node.window), node.window.time_column
         keys = [(key.name, compile_expression(key.expression, self._context)) for key in node.keys]
-        aggregates = [compile_aggregate(one.call, one.name, self._context) for one in node.aggregates]
+        retracts = is_updating(node.input)
+        weight = WEIGHT if retracts else None
+        aggregates = [compile_aggregate(one.call, one.name, self._context, weight) for one in node.aggregates]
         of_rows = (axis, time_column, keys, aggregates, node.properties, node.schema.names)
         if node.window.kind is WindowKind.SESSION:
             return self._paced(node, SessionAggregate(node.window.size_ms, *of_rows))
-        return self._paced(node, WindowOperator(WindowLayout.of(node.window), *of_rows))
+        return self._paced(node, WindowOperator(WindowLayout.of(node.window), *of_rows, retracts))
 
     def _session_assign(self, node: WindowAssign) -> Operator:
         window, below = node.window, node.input.schema
