@@ -15,7 +15,7 @@ of which there are any.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -107,6 +107,32 @@ class WindowAggregate:
         """The least watermark that gives a window out; None if no row waits for one."""
         return None if self._next_end == END_OF_TIME else self._axis.instant(self._next_end - 1)
 
+    @property
+    def closed(self) -> int:
+        """The end up to which windows have been given out."""
+        return self._closed
+
+    def closed_by(self, watermark_ms: int) -> int:
+        """Returns the end of the last window that a watermark closes, or later."""
+        return min(self._axis.passed(watermark_ms), END_OF_TIME - 1) + 1
+
+    def ends_of(self, batch: pl.DataFrame) -> set[int]:
+        """Returns the ends of all windows that rows belong to."""
+        layout = self._layout
+        panes = _each(self._readings(batch), layout.pane_of).unique().to_list()
+        spans = (range(layout.first_end(pane), layout.last_end(pane) + 1, layout.slide_ms) for pane in panes)
+        return {end for span in spans for end in span}
+
+    def look(self, ends: Iterable[int]) -> pl.DataFrame | None:
+        """Returns the rows of open windows as they stand, None if there are none; nothing changes."""
+        starts = self._panes.starts()
+        windows = []
+        for end in sorted(ends):
+            panes = starts[bisect_left(starts, self._layout.start_of(end)) : bisect_left(starts, end)]
+            if panes:
+                windows.append((end, panes))
+        return self._give_out(windows, closes=False) if windows else None
+
     def prepare(self, batch: pl.DataFrame) -> PreparedPanes | None:
         """Aggregates a batch, None if nothing of it can be; pure, callable from any thread."""
         if not batch.height or self._layout.has_gaps:
@@ -161,8 +187,7 @@ class WindowAggregate:
 
     def advance(self, watermark_ms: int) -> Output:
         self._watermark_ms = watermark_ms
-        closed = min(self._axis.passed(watermark_ms), END_OF_TIME - 1) + 1
-        fired = self._fire(closed)
+        fired = self._fire(self.closed_by(watermark_ms))
         return Output(tuple(fired)) if fired else EMPTY
 
     def snapshot(self) -> State:
@@ -292,7 +317,7 @@ class WindowAggregate:
         if chunk:
             yield chunk
 
-    def _give_out(self, ends: list[tuple[int, list[int]]]) -> pl.DataFrame:
+    def _give_out(self, ends: list[tuple[int, list[int]]], closes: bool = True) -> pl.DataFrame:
         panes = list(dict.fromkeys(pane for _, panes in ends for pane in panes))
         rows, merged = self._panes.take(panes)
         single = all(len(panes) == 1 for _, panes in ends)
@@ -306,7 +331,7 @@ class WindowAggregate:
             spread = windows.join(rows, on=PANE, maintain_order="left_right")
         if not (merged and single):
             spread = self._settled(spread.group_by(_END, *self._inner_keys, maintain_order=True).agg(self._merge))
-        if self._layout.kind is WindowKind.CUMULATE and not single:
+        if self._layout.kind is WindowKind.CUMULATE and closes and not single:
             self._fold(ends[-1], spread)
         return self._finish(spread)
 
