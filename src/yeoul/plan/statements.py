@@ -8,6 +8,7 @@ from yeoul.plan.nodes import Node, Write
 from yeoul.plan.tables import TableDefinition, ViewDefinition
 
 __all__ = [
+    "CreateFunction",
     "CreateTable",
     "CreateView",
     "DescribeTable",
@@ -31,6 +32,16 @@ class CreateTable:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateFunction:
+    """CREATE [TEMPORARY] FUNCTION [IF NOT EXISTS] name AS 'module.function' LANGUAGE PYTHON."""
+
+    name: str
+    path: str
+    if_not_exists: bool = False
+    or_replace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CreateView:
     """CREATE [TEMPORARY] VIEW [IF NOT EXISTS]; `or_replace` for CREATE OR REPLACE VIEW."""
 
@@ -41,7 +52,7 @@ class CreateView:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """DROP TABLE or DROP VIEW; `what` is `table` or `view`."""
+    """DROP TABLE, DROP VIEW or DROP FUNCTION; `what` is `table`, `view` or `function`."""
 
     what: str
     name: str
@@ -86,7 +97,7 @@ class ResetOption:
 
 @dataclass(frozen=True, slots=True)
 class ShowTables:
-    """SHOW TABLES or SHOW VIEWS; `what` is `tables` or `views`."""
+    """SHOW TABLES, SHOW VIEWS or SHOW FUNCTIONS; `what` is `tables`, `views` or `functions`."""
 
     what: str = "tables"
 
@@ -101,5 +112,15 @@ class DescribeTable:
 
 
 Statement = (
-    CreateTable | CreateView | Drop | Select | Insert | Explain | SetOption | ResetOption | ShowTables | DescribeTable
+    CreateFunction
+    | CreateTable
+    | CreateView
+    | Drop
+    | Select
+    | Insert
+    | Explain
+    | SetOption
+    | ResetOption
+    | ShowTables
+    | DescribeTable
 )

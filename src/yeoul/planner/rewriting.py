@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from yeoul.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, children_of, columns_of
 from yeoul.plan.nodes import Field, Join, Node, Project, Projection, Scan, Schema, Union, Values
+from yeoul.plan.functions.python import is_volatile
 from yeoul.plan.types import BOOLEAN
 from yeoul.planner.casts import can_widen
 
@@ -82,7 +83,7 @@ def joined(parts: Sequence[Expression]) -> Expression:
 
 def is_repeatable(expression: Expression) -> bool:
     """Tells whether evaluating an expression twice, or elsewhere, gives the same."""
-    if isinstance(expression, Call) and expression.function in _UNREPEATABLE:
+    if isinstance(expression, Call) and (expression.function in _UNREPEATABLE or is_volatile(expression.function)):
         return False
     return all(is_repeatable(part) for part in children_of(expression))
 

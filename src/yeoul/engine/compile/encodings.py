@@ -120,6 +120,23 @@ def _unhex(site: Site) -> pl.Expr:
     return even.str.decode("hex", strict=False)
 
 
+def _address_number(value: object) -> int | None:
+    """The number of an IPv4 address; fewer parts than four stand for the last bytes, as inet_aton has it."""
+    parts = str(value).split(".")
+    if not 1 <= len(parts) <= 4 or not all(part.isascii() and part.isdigit() for part in parts):
+        return None
+    *leading, last = map(int, parts)
+    if any(part > 255 for part in leading) or last >= 1 << (8 * (4 - len(leading))):
+        return None
+    return sum(part << (8 * (3 - index)) for index, part in enumerate(leading)) + last
+
+
+def _inet_ntoa(site: Site) -> pl.Expr:
+    number = site.args[0].cast(pl.Int64)
+    bytes = [(number // (1 << shift) % 256).cast(pl.String) for shift in (24, 16, 8, 0)]
+    return pl.when(number.is_between(0, (1 << 32) - 1)).then(pl.concat_str(bytes, separator="."))
+
+
 ENCODINGS: Mapping[str, Lowering] = {
     **{name: _digest(name) for name in ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")},
     "sha2": _sha2,
@@ -133,4 +150,6 @@ ENCODINGS: Mapping[str, Lowering] = {
     "bin": lambda site: per_value(site.args[0], _digits("b"), pl.String()),
     "hex": _hex,
     "unhex": _unhex,
+    "inet_aton": lambda site: per_value(site.args[0], _address_number, pl.Int64()),
+    "inet_ntoa": _inet_ntoa,
 }

@@ -13,6 +13,7 @@ import polars as pl
 
 from yeoul.engine.compile.faults import checked
 from yeoul.engine.compile.lowering import Lowering, Missing, Site
+from yeoul.engine.compile.printf import printf
 from yeoul.errors import UserError
 
 __all__ = ["TEXT"]
@@ -414,6 +415,7 @@ TEXT: Mapping[str, Lowering] = {
     "split": lambda site: site.args[0].str.split(site.args[1]),
     "str_to_map": _str_to_map,
     "elt": _elt,
+    "printf": printf,
     "regexp": _regexp,
     "regexp_replace": _regexp_replace,
     "regexp_extract": _regexp_extract,

@@ -15,6 +15,7 @@ from yeoul.errors import Span, UserError, did_you_mean
 from yeoul.plan import types
 from yeoul.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal, LiteralValue
 from yeoul.plan.functions import AGGREGATES, SCALARS, can_cast, common_type, is_aggregate, resolve_scalar
+from yeoul.plan.functions.python import FunctionDefinition, resolve_python
 from yeoul.plan.types import DataType, Kind
 from yeoul.planner.binding.context import BindContext, Relation
 from yeoul.planner.binding.literals import interval_value, number_value, typed_value
@@ -330,14 +331,26 @@ class ExpressionBinder:
     def function(self, node: FunctionCall, span: Span | None) -> Expression:
         """Binds a call by name, scalar or aggregate."""
         name: str = node.this
-        if is_aggregate(name):
+        if is_aggregate(name) or self.context.function(name, "aggregate"):
             return self.aggregate(node, span)
+        declared = self.context.function(name, "scalar", "table")
+        if declared is not None:
+            return self._python(declared, node, span)
         for key, what in (("distinct", "DISTINCT"), ("filter", "FILTER (WHERE ...)"), ("star", "*")):
             if node.args.get(key) and name.upper() in _SQL_NAMES:
                 raise UserError(f"{what} belongs to aggregate functions, {name.upper()} is none", span=span)
         if name.upper() not in _SQL_NAMES:
             raise self._unknown_function(name, span)
         return call(name, [self.bind(one) for one in node.expressions], span)
+
+    def _python(self, declared: FunctionDefinition, node: FunctionCall, span: Span | None) -> Expression:
+        if declared.kind == "table":
+            hint = f"FROM t, LATERAL TABLE({declared.name}(...)) AS u (column, ...)"
+            raise UserError(f"{declared.name} is a table function: it stands in FROM", hint=hint, span=span)
+        args = [self.bind(one) for one in node.expressions]
+        resolved = resolve_python(declared, [arg.type for arg in args], span)
+        cast = tuple(coerced(arg, type) for arg, type in zip(args, resolved.args, strict=True))
+        return Call(resolved.function, cast, resolved.type, span)
 
     def _unknown_function(self, name: str, span: Span | None) -> UserError:
         window = name.upper().partition("_")[0]
@@ -350,7 +363,11 @@ class ExpressionBinder:
         except UserError as error:
             if "not supported" in error.message:
                 return error
-        return UserError(f"Unknown function {name!r}", hint=did_you_mean(name.upper(), _CALLABLE), span=span)
+        return UserError(
+            f"Unknown function {name!r}",
+            hint=did_you_mean(name.upper(), [*_CALLABLE, *self.context.functions]),
+            span=span,
+        )
 
     def _subquery(self, node: Any, span: Span | None) -> Expression:
         raise UserError("A subquery as a value is not supported yet", hint="It comes with joins", span=span)

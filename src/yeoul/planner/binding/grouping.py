@@ -16,6 +16,7 @@ from yeoul.errors import Span, UserError, did_you_mean
 from yeoul.plan.explain import explain_window
 from yeoul.plan.expressions import AggregateCall, ColumnRef, Expression, Literal, columns_of
 from yeoul.plan.functions import is_aggregate, resolve_aggregate
+from yeoul.plan.functions.python import resolve_python
 from yeoul.plan.nodes import (
     Aggregate,
     Aggregation,
@@ -55,11 +56,15 @@ _WINDOW_HINT = (
 _BOUNDARIES = frozenset({WindowProperty.START, WindowProperty.END})
 
 
-def is_grouped(select: exp.Select) -> bool:
+def _aggregates(context: BindContext, call: FunctionCall) -> bool:
+    return is_aggregate(call.this) or context.function(call.this, "aggregate") is not None
+
+
+def is_grouped(context: BindContext, select: exp.Select) -> bool:
     """Tells whether a SELECT groups: by GROUP BY, or by an aggregate in its list."""
     clauses = [*select.expressions, select.args.get("having")]
     calls = (call for clause in clauses if clause is not None for call in clause.find_all(FunctionCall))
-    return select.args.get("group") is not None or any(is_aggregate(call.this) for call in calls)
+    return select.args.get("group") is not None or any(_aggregates(context, call) for call in calls)
 
 
 @dataclass(slots=True)
@@ -272,7 +277,7 @@ class _GroupedBinder(ExpressionBinder):
 
     def bind_over(self, node: exp.Expr) -> Expression:
         """Binds an expression whose columns are the aggregate's output."""
-        if not (isinstance(node, FunctionCall) and is_aggregate(node.this)):
+        if not (isinstance(node, FunctionCall) and _aggregates(self.context, node)):
             self._output = ""
         return self._over_groups(self.bind(node))
 
@@ -323,7 +328,11 @@ class _GroupedBinder(ExpressionBinder):
             raise UserError(f"{node.this.upper()}() lacks its argument", hint="COUNT(*) counts rows", span=span)
         name = "count_star" if node.args.get("star") else node.this
         values = [one.value if isinstance(one, Literal) else None for one in arguments]
-        resolved = resolve_aggregate(name, [one.type for one in arguments], span, values)
+        declared = self.context.function(name, "aggregate")
+        if declared is None:
+            resolved = resolve_aggregate(name, [one.type for one in arguments], span, values)
+        else:
+            resolved = resolve_python(declared, [one.type for one in arguments], span)
         args = tuple(coerced(one, type) for one, type in zip(arguments, resolved.args, strict=True))
         condition: Any = node.args.get("filter")
         kept = None

@@ -97,7 +97,7 @@ def _selected(context: BindContext, select: exp.Select) -> Node:
     if where is not None:
         predicate = ExpressionBinder(context, relation, "WHERE").condition(where.this)
         relation = replace(relation, node=Filter(relation.node, predicate))
-    if is_grouped(select):
+    if is_grouped(context, select):
         return bind_grouped(context, select, relation)
     if select.args.get("having") is not None:
         raise context.error("HAVING needs GROUP BY", select.args["having"], hint="WHERE filters rows")
@@ -289,7 +289,13 @@ def bind_view(context: BindContext, view: ViewDefinition, node: exp.Expr) -> Nod
     if view.name in context.views or len(context.views) >= _MAX_VIEW_DEPTH:
         chain = " -> ".join([*context.views, view.name])
         raise context.error(f"View {view.name!r} leads back to itself, or too deep: {chain}", node)
-    inner = BindContext(context.tables, context.settings, Positions(view.query), (*context.views, view.name))
+    inner = BindContext(
+        context.tables,
+        context.settings,
+        Positions(view.query),
+        (*context.views, view.name),
+        functions=context.functions,
+    )
     try:
         tree = next(iter(read_script(view.query)))[0]
         rows = bind_query(inner, tree)
