@@ -12,9 +12,6 @@ import re
 import sys
 from collections.abc import Sequence
 
-from pyflink.table import EnvironmentSettings, TableEnvironment  # type: ignore[import-not-found,unused-ignore]
-from pyflink.version import __version__  # type: ignore[import-not-found,unused-ignore]
-
 REFUSED, FAILED = "refused", "fails"
 _BATCH = 8
 _NOT_FOLDED = "not folded"
@@ -28,6 +25,8 @@ class Oracle:
     """A batch environment of Flink."""
 
     def __init__(self, zone: str) -> None:
+        from pyflink.table import EnvironmentSettings, TableEnvironment
+
         self._environment = TableEnvironment.create(EnvironmentSettings.in_batch_mode())
         config = self._environment.get_config()
         config.set("table.local-time-zone", zone)
@@ -82,5 +81,7 @@ def _reason(error: Exception) -> str:
 
 
 if __name__ == "__main__":
+    from pyflink.version import __version__
+
     found = Oracle(sys.argv[1]).answers([line.rstrip("\n") for line in sys.stdin if line.strip()])
     print(_MARK + json.dumps([__version__, found], ensure_ascii=False))

@@ -25,6 +25,7 @@ __all__ = ["HANDLER"]
 
 _Change = ScramCredentialDeletion | ScramCredentialUpsertion
 _LARGEST_SALT_BYTES = 1_024
+_LARGEST_SALTED_PASSWORD_BYTES = 1_024
 
 
 def _answer(node: Node, request: AlterUserScramCredentialsRequest, call: Call) -> AlterUserScramCredentialsResponse:
@@ -71,7 +72,7 @@ def _changed(user: User, changes: list[_Change]) -> User:
         except ValueError:
             raise ProtocolError(ErrorCode.UNSUPPORTED_SASL_MECHANISM, "Unknown SCRAM mechanism") from None
         if isinstance(change, ScramCredentialUpsertion):
-            _check(change, mechanism)
+            _check(change)
             user = user.with_credential(
                 ScramCredential.of_salted(mechanism, change.salt, change.iterations, change.salted_password)
             )
@@ -83,7 +84,7 @@ def _changed(user: User, changes: list[_Change]) -> User:
     return user
 
 
-def _check(change: ScramCredentialUpsertion, mechanism: ScramMechanism) -> None:
+def _check(change: ScramCredentialUpsertion) -> None:
     unacceptable = ErrorCode.UNACCEPTABLE_CREDENTIAL
     if change.iterations < FEWEST_ITERATIONS:
         raise ProtocolError(unacceptable, f"Too few iterations: expected {FEWEST_ITERATIONS} or more")
@@ -91,8 +92,9 @@ def _check(change: ScramCredentialUpsertion, mechanism: ScramMechanism) -> None:
         raise ProtocolError(unacceptable, f"Too many iterations: expected {MOST_ITERATIONS} or fewer")
     if not 0 < len(change.salt) <= _LARGEST_SALT_BYTES:
         raise ProtocolError(unacceptable, f"Expected a salt of 1 to {_LARGEST_SALT_BYTES} bytes")
-    if len(change.salted_password) != (32 if mechanism is ScramMechanism.SHA_256 else 64):
-        raise ProtocolError(unacceptable, f"The salted password is not of the length that {mechanism.label} gives")
+    if not 0 < len(change.salted_password) <= _LARGEST_SALTED_PASSWORD_BYTES:
+        message = f"Expected a salted password of 1 to {_LARGEST_SALTED_PASSWORD_BYTES} bytes"
+        raise ProtocolError(unacceptable, message)
 
 
 def _response(results: dict[str, tuple[ErrorCode, str | None]]) -> AlterUserScramCredentialsResponse:

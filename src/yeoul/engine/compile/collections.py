@@ -20,7 +20,7 @@ def _array_slice(site: Site) -> pl.Expr:
     size = array.list.len().cast(pl.Int64)
     end = site.args[2].cast(pl.Int64) if len(site.args) > 2 else size
     first = pl.when(start > 0).then(start).when(start == 0).then(1).otherwise((size + 1 + start).clip(1))
-    last = pl.when(end < 0).then(size + 1 + end).otherwise(end)
+    last = pl.when(end < 0).then(size + 1 + end).when(end == 0).then(1).otherwise(end)
     cut = array.list.slice(first - 1, (last - first + 1).clip(0))
     known = pl.all_horizontal(each.is_not_null() for each in site.args)
     return pl.when(known).then(cut)
@@ -64,7 +64,7 @@ def _membership(*, keep: bool) -> Lowering:
             rows = _rows(a, b)
             filled = rows.filter(pl.col("a").list.len() > 0).select("g", pl.col("a").alias("e")).explode("e")
             others = rows.filter(pl.col("b").list.len() > 0).select("g", pl.col("b").alias("e")).explode("e")
-            elements = filled.unique(maintain_order=True) if keep else filled
+            elements = filled.unique(maintain_order=True)
             left = elements.join(
                 others,
                 on=["g", "e"],
@@ -72,7 +72,7 @@ def _membership(*, keep: bool) -> Lowering:
                 nulls_equal=True,
                 maintain_order="left",
             )
-            known = pl.col("a").is_not_null() & (pl.col("b").is_not_null() | (not keep))
+            known = pl.col("a").is_not_null() & pl.col("b").is_not_null()
             return _regrouped(left, rows, dtype, known)
 
         return checked(site.args, compute, dtype)
@@ -118,9 +118,22 @@ def _map_union(site: Site) -> pl.Expr:
     return checked([joined], compute, dtype)
 
 
+def _array_remove(site: Site) -> pl.Expr:
+    dtype = site.dtype
+
+    def compute(arrays: pl.Series, items: pl.Series) -> pl.Series:
+        rows = _rows(arrays, items)
+        elements = rows.filter(pl.col("a").list.len() > 0).select("g", pl.col("a").alias("e"), "b").explode("e")
+        kept = elements.filter(pl.col("e").ne_missing(pl.col("b")))
+        return _regrouped(kept.select("g", "e"), rows, dtype, pl.col("a").is_not_null())
+
+    return checked(site.args, compute, dtype)
+
+
 COLLECTIONS: Mapping[str, Lowering] = {
     "array_slice": _array_slice,
     "array_sort": _array_sort,
+    "array_remove": _array_remove,
     "array_except": _membership(keep=False),
     "array_intersect": _membership(keep=True),
     "map_from_arrays": _map_from_arrays,

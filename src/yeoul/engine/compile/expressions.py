@@ -28,6 +28,7 @@ from yeoul.engine.compile.json_writing import JSON_WRITING
 from yeoul.engine.compile.lowering import EvaluationContext, Lowering, Site, constant_of
 from yeoul.engine.compile.numbers import NUMBERS
 from yeoul.engine.compile.python_functions import lower_python
+from yeoul.engine.compile.regular_expressions import REGULAR_EXPRESSIONS
 from yeoul.engine.compile.rendering import render
 from yeoul.engine.compile.structures import STRUCTURES
 from yeoul.engine.compile.temporal import TEMPORAL
@@ -44,6 +45,7 @@ _LOWERINGS: Mapping[str, Lowering] = {
     **COMPARISON,
     **NUMBERS,
     **TEXT,
+    **REGULAR_EXPRESSIONS,
     **ENCODINGS,
     **TEMPORAL,
     **STRUCTURES,

@@ -62,7 +62,7 @@ def _searched(site: Site, read: Callable[[object], Found], dtype: pl.DataType) -
 def _settled(site: Site, found: pl.Expr, outcomes: Mapping[int, tuple[str, pl.Expr]]) -> pl.Expr:
     """The value, or what the clause of its status says: (behaviour, default)."""
     status, value = found.struct.field("s"), found.struct.field("v")
-    for code, (behaviour, default) in outcomes.items():
+    for code, (behaviour, _) in outcomes.items():
         if behaviour == "ERROR" and site.strict:
             status = checked([status], functools.partial(_refuse, site.text, code), pl.Int8())
     result: pl.Expr = pl.when(status == _THERE).then(value)

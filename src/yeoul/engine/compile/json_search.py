@@ -12,8 +12,9 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 
-__all__ = ["MISSING", "JsonPath", "PathError", "json_text", "java_double", "parse_path"]
+__all__ = ["MISSING", "JsonPath", "PathError", "java_double", "json_text", "parse_path"]
 
 _TOKEN = re.compile(
     r"\.\.(?P<deep>[^.\[\]\s'\"*]+)"
@@ -102,7 +103,7 @@ class JsonPath:
             (2, [1, 2])
         """
         try:
-            value = json.loads(document)
+            value = json.loads(document, parse_float=Decimal)
         except ValueError:
             raise PathError("it is not JSON") from None
         found = [value]
@@ -184,6 +185,8 @@ def json_text(value: object) -> str:
             return "true" if value else "false"
         case float():
             return java_double(value)
+        case Decimal():
+            return str(value)
         case dict():
             return "{" + ",".join(f"{json_text(str(key))}:{json_text(one)}" for key, one in value.items()) + "}"
         case list():

@@ -59,7 +59,7 @@ def _written(operand: pl.Expr, type: DataType) -> pl.Expr:
 def _instant(operand: pl.Expr, type: DataType) -> pl.Expr:
     """2024-01-02T10:11:12.345, without a fraction that is zero; an instant with a Z."""
     wall = to_zone(operand, "UTC") if type.kind is Kind.TIMESTAMP_LTZ else operand
-    text = wall.dt.strftime("%Y-%m-%d %H:%M:%S%.9f").str.strip_chars_end("0").str.strip_chars_end(".")
+    text = wall.dt.strftime("%Y-%m-%dT%H:%M:%S%.9f").str.strip_chars_end("0").str.strip_chars_end(".")
     return pl.concat_str(pl.lit('"'), text, pl.lit('Z"' if type.kind is Kind.TIMESTAMP_LTZ else '"'))
 
 
@@ -143,6 +143,6 @@ JSON_WRITING: Mapping[str, Lowering] = {
     "json_object": _json_object,
     "json_array": _json_array,
     "json": _json,
-    "json_quote": lambda site: _quoted(site.args[0]),
+    "json_quote": lambda site: per_value(site.args[0], json.dumps, pl.String()),
     "json_unquote": lambda site: per_value(site.args[0], _unquoted, pl.String()),
 }

@@ -99,12 +99,16 @@ def _merged(function: PythonFunction, pickles: pl.Series) -> bytes:
         return bytes(parts[0])
     merge = getattr(function.function, "merge")  # noqa: B009 - `_can_merge` has seen it
     accumulator = _create(function)
-    merge(accumulator, [pickle.loads(one) for one in parts])
+    merge(accumulator, [_unpickled(one) for one in parts])
     return pickle.dumps(accumulator)
 
 
+def _unpickled(state: bytes) -> object:
+    return pickle.loads(state)  # noqa: S301 - written by this job, into its own state
+
+
 def _value(function: PythonFunction, pickled: object) -> object:
-    return _result(function, pickle.loads(pickled) if isinstance(pickled, bytes) else _create(function))
+    return _result(function, _unpickled(pickled) if isinstance(pickled, bytes) else _create(function))
 
 
 def _value_of_rows(function: PythonFunction, rows: object) -> object:

@@ -35,7 +35,7 @@ def lower_python(call: Call, args: Sequence[pl.Expr], guard: pl.Expr | None, *, 
     runner = _Runner(function, call.type, strict)
     counted = pl.lit(True) if guard is None else guard.fill_null(False)
     if guard is None and not function.deterministic:
-        counted = pl.repeat(True, pl.len(), dtype=pl.Boolean)  # called once a row, though no argument is a column
+        counted = pl.int_range(pl.len()) >= 0  # called once a row, though no argument is a column
     return checked([counted, *args], runner.run, polars_dtype(call.type))
 
 

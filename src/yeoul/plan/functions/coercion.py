@@ -9,6 +9,7 @@ Source: https://nightlies.apache.org/flink/flink-docs-stable/docs/dev/table/type
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from yeoul.plan.types import (
     BIGINT,
@@ -16,7 +17,6 @@ from yeoul.plan.types import (
     FLOAT,
     INT,
     SMALLINT,
-    STRING,
     TINYINT,
     DataType,
     Kind,
@@ -170,9 +170,11 @@ def _common_of_two(a: DataType, b: DataType) -> DataType | None:
 
 def _common_of_one_kind(a: DataType, b: DataType) -> DataType | None:
     match a.kind:
-        case Kind.STRING:
+        case Kind.STRING | Kind.BYTES:
             return (
-                STRING if None in (a.precision, b.precision) else (a if (a.precision or 0) >= (b.precision or 0) else b)
+                replace(a, precision=None)
+                if None in (a.precision, b.precision)
+                else (a if (a.precision or 0) >= (b.precision or 0) else b)
             )
         case Kind.TIME | Kind.TIMESTAMP | Kind.TIMESTAMP_LTZ:
             return a if (a.precision or 0) >= (b.precision or 0) else b

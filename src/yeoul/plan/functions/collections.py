@@ -25,12 +25,6 @@ def _two_arrays(args: tuple[DataType, ...]) -> Typing | None:
     return tuple(meeting.or_null(each.nullable) for each in args), meeting
 
 
-def _minuend(args: tuple[DataType, ...]) -> Typing | None:
-    """ARRAY_EXCEPT: nothing is taken away by NULL."""
-    typing = _two_arrays(args)
-    return None if typing is None else (typing[0], typing[1].or_null(args[0].nullable))
-
-
 def _map_from_arrays(args: tuple[DataType, ...]) -> Typing | None:
     if len(args) != 2 or args[0].element is None or args[1].element is None or any(each.key for each in args):
         return None
@@ -61,7 +55,7 @@ COLLECTIONS: tuple[Function, ...] = (
         "Sorted; NULLs stand first in ascending, last in descending order if not said otherwise.",
         takes(_ARRAY, CONDITION, CONDITION, returns=_first, optional=2),
     ),
-    _collection("array_except", "ARRAY_EXCEPT(a, b)", "The elements of a that are not in b.", _minuend),
+    _collection("array_except", "ARRAY_EXCEPT(a, b)", "The elements of a that are not in b, once each.", _two_arrays),
     _collection("array_intersect", "ARRAY_INTERSECT(a, b)", "The elements of both, once each.", _two_arrays),
     _collection(
         "map_from_arrays",

@@ -89,7 +89,7 @@ JSON: tuple[Function, ...] = (
         "json_query",
         ("JSON_QUERY",),
         "json",
-        "JSON_QUERY(json, path [RETURNING type] [wrapper] [NULL | EMPTY ARRAY | EMPTY OBJECT | ERROR ON EMPTY | ERROR])",
+        "JSON_QUERY(json, path [RETURNING type] [wrapper] [NULL | EMPTY ARRAY | EMPTY OBJECT | ERROR ON EMPTY] [...])",
         "The object or array at the path as JSON, or as ARRAY<STRING>; NULL if there is none.",
         _never,
         literal_rule=_query,

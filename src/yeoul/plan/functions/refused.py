@@ -9,7 +9,7 @@ __all__ = ["REFUSED"]
 _NO_VARIANT = "The VARIANT type is not in this version; keep the JSON as STRING."
 _NO_BITMAP = "The BITMAP type is not in this version; ARRAY_AGG(DISTINCT x) and COUNT(DISTINCT x) are."
 _BATCHWISE = "Needs every value of a window in memory; not in this version."
-_RANKS = "Only within OVER windows, which are not in this version."
+_RANKS = "Write ROW_NUMBER, RANK or DENSE_RANK: this one needs to know the partition's size."
 
 REFUSED: Mapping[str, str] = {
     "JSON_OBJECTAGG": "Build the strings with JSON_OBJECT and join them with LISTAGG.",
@@ -48,14 +48,9 @@ REFUSED: Mapping[str, str] = {
     "SOURCE_WATERMARK": "Write WATERMARK FOR ts AS ts - INTERVAL ... instead.",
     "COLLECT": "Write ARRAY_AGG instead; the MULTISET type is not in this version.",
     "PERCENTILE": _BATCHWISE,
-    "RANK": _RANKS,
-    "DENSE_RANK": _RANKS,
     "PERCENT_RANK": _RANKS,
-    "ROW_NUMBER": _RANKS,
     "CUME_DIST": _RANKS,
     "NTILE": _RANKS,
-    "LEAD": _RANKS,
-    "LAG": _RANKS,
     "ML_PREDICT": "Models are not in this version.",
     "ML_EVALUATE": "Models are not in this version.",
     "VECTOR_SEARCH": "Models are not in this version.",

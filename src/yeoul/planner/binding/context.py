@@ -14,7 +14,11 @@ from yeoul.plan.nodes import Node, Schema
 from yeoul.plan.tables import TableDefinition, ViewDefinition
 from yeoul.planner.positions import Positions
 
-__all__ = ["BindContext", "Relation", "Scope", "Tables", "unique_name"]
+__all__ = ["OUTER", "BindContext", "Relation", "Scope", "Tables", "unique_name"]
+
+
+OUTER = "\1"
+"""Marks, in front of its name, a column of the query around a subquery, until a join is made of it."""
 
 
 class Tables(Protocol):
@@ -38,6 +42,7 @@ class BindContext:
         views: The views that are being unfolded, outermost first.
         common_tables: What WITH has named.
         functions: The user's functions, by their names in upper case.
+        outer: What the query around a subquery has in FROM; its columns may stand in the subquery's WHERE.
     """
 
     tables: Tables
@@ -45,6 +50,7 @@ class BindContext:
     positions: Positions
     views: tuple[str, ...] = ()
     common_tables: Mapping[str, Node] = field(default_factory=dict)
+    outer: Relation | None = None
     functions: Mapping[str, FunctionDefinition] = field(default_factory=dict)
 
     def function(self, name: str, *kinds: str) -> FunctionDefinition | None:

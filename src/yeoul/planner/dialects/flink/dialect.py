@@ -8,9 +8,9 @@ from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 
 from yeoul.errors import UserError
+from yeoul.plan.types import DataType
 from yeoul.planner.dialects.flink.lexer import FlinkTokenizer, Token, tokenize
 from yeoul.planner.dialects.flink.statements import StatementGrammar, split
-from yeoul.plan.types import DataType
 from yeoul.planner.positions import Positions
 
 __all__ = ["Flink", "read_script", "read_type_name"]
