@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from yeoul.plan.expressions import AggregateCall, Expression, LiteralValue
+from yeoul.plan.join_bounds import JoinBound
 from yeoul.plan.tables import TableDefinition
 from yeoul.plan.types import DataType
 
@@ -283,7 +284,7 @@ class JoinKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Rows of two inputs that belong together, as both change: the regular join.
+    """Rows of two inputs that belong together: as both change, or, if a bound in time is known, once and for all.
 
     Attributes:
         left: No two columns of the inputs have one name.
@@ -291,7 +292,9 @@ class Join:
         kind: What becomes of rows without a partner.
         keys: Pairs of expressions, over the left and over the right, that have to be equal; NULL equals nothing.
         condition: What must hold besides, over the columns of both; None: nothing.
-        schema: The left's columns, then the right's if the kind gives them.
+        schema: The left's columns, then the right's if the kind gives them; perhaps without those that only keys,
+            condition and bound need.
+        bound: What bounds in time which rows can meet; None: nothing, the regular join.
     """
 
     left: Node
@@ -300,6 +303,7 @@ class Join:
     keys: tuple[tuple[Expression, Expression], ...]
     condition: Expression | None
     schema: Schema
+    bound: JoinBound | None = None
 
 
 @dataclass(frozen=True, slots=True)

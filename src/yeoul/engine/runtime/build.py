@@ -21,8 +21,7 @@ from yeoul.engine.operators.contract import Operator, Stateless
 from yeoul.engine.operators.encode_changes import EncodeChanges, EncodeUpserts
 from yeoul.engine.operators.filter import Filter as FilterOperator
 from yeoul.engine.operators.group_aggregate import GroupAggregate
-from yeoul.engine.operators.join import Join as JoinOperator
-from yeoul.engine.operators.join import JoinSide
+from yeoul.engine.operators.interval_join import IntervalJoin
 from yeoul.engine.operators.limit import Limit as LimitOperator
 from yeoul.engine.operators.project import Project as ProjectOperator
 from yeoul.engine.operators.relabel import Relabel
@@ -33,11 +32,14 @@ from yeoul.engine.operators.values import Values as ValuesOperator
 from yeoul.engine.operators.watermarks import WatermarkMerge
 from yeoul.engine.operators.window_aggregate import WindowAggregate as WindowOperator
 from yeoul.engine.operators.window_assign import WindowAssign as AssignOperator
+from yeoul.engine.operators.window_join import WindowJoin
 from yeoul.engine.operators.windows import WindowLayout
+from yeoul.engine.runtime.joins import join_operator
 from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
 from yeoul.engine.runtime.settings import Settings
 from yeoul.errors import UserError
 from yeoul.plan.changelog import changelog_of, is_updating
+from yeoul.plan.join_bounds import Interval
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
@@ -125,8 +127,8 @@ class _Builder:
             case Values():
                 self.values.append((ValuesOperator(_literal_rows(node)), self._staged(above, target)))
             case Aggregate():
-                operator = self._group_aggregate(node) if node.updating else self._aggregate(node)
-                stage = self._stage("GROUP BY", operator, self._staged(above, target))
+                grouping = self._group_aggregate(node) if node.updating else self._aggregate(node)
+                stage = self._stage("GROUP BY", grouping, self._staged(above, target))
                 self._add_below(stage, [node.input])
             case Settle():
                 stage = self._stage("SETTLE", SettleOperator(node.schema.names), self._staged(above, target))
@@ -135,7 +137,10 @@ class _Builder:
                 stage = self._stage(str(node.window), self._window_aggregate(node), self._staged(above, target))
                 self._add_below(stage, [node.input])
             case Join():
-                stage = self._stage(f"{node.kind.value} JOIN", self._join(node), self._staged(above, target))
+                parent = self._staged(above, target)
+                operator = join_operator(node, self._context, self._settings, judged=_judges(parent))
+                stage = self._stage(f"{node.kind.value} JOIN", operator, parent)
+                stage.delay_ms = node.bound.delay_ms if isinstance(node.bound, Interval) else 0
                 self._merge_ports(stage, 2)
                 self._add_below(stage, [node.left, node.right])
             case Limit():
@@ -220,21 +225,6 @@ class _Builder:
             node.schema.names,
         )
 
-    def _join(self, node: Join) -> JoinOperator:
-        left, right = (
-            JoinSide(dict(_dtypes(below.schema)), [compile_expression(pair[side], self._context) for pair in node.keys])
-            for side, below in enumerate((node.left, node.right))
-        )
-        return JoinOperator(
-            left,
-            right,
-            node.kind,
-            None if node.condition is None else compile_expression(node.condition, self._context),
-            weighted=is_updating(node),
-            clock=self._settings.clock,
-            ttl_ms=self._settings.state_ttl_ms,
-        )
-
     def _group_aggregate(self, node: Aggregate) -> GroupAggregate:
         retracts = is_updating(node.input)
         weight = WEIGHT if retracts else None
@@ -277,7 +267,7 @@ def _encoder(plan: Node) -> list[Stateless]:
 def _judges(target: Target) -> bool:
     while target is not None:
         stage, _ = target
-        if isinstance(stage.operator, WindowOperator):
+        if isinstance(stage.operator, WindowOperator | IntervalJoin | WindowJoin):
             return True
         target = stage.parent
     return False

@@ -14,10 +14,11 @@ from yeoul.plan.expressions import ColumnRef, Expression, columns_of
 from yeoul.plan.nodes import Field, Filter, Join, JoinKind, Node, Schema
 from yeoul.planner.binding.context import BindContext, Relation, Scope, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder, call
+from yeoul.planner.binding.meetings import Meeting, bounded, is_time_bound
 from yeoul.planner.dialects.flink.nodes import JoinedTables
-from yeoul.planner.rewriting import conjuncts, equal_sides, joined, project
+from yeoul.planner.rewriting import cannot_fail, conjuncts, equal_sides, joined, project
 
-__all__ = ["bind_join"]
+__all__ = ["bind_join", "filtered"]
 
 
 def bind_join(context: BindContext, node: JoinedTables, left: Relation, right: Relation) -> Relation:
@@ -125,12 +126,58 @@ def _join(left: Node, right: Node, kind: JoinKind, parts: Sequence[Expression]) 
             rest.append(part)
     left = Filter(left, joined(ask_left)) if ask_left else left
     right = Filter(right, joined(ask_right)) if ask_right else right
-    fields = [_side_field(one, kind.keeps_right) for one in left.schema.fields]
+    return _made(left, right, kind, Meeting(tuple(keys), tuple(rest)))
+
+
+def _made(left: Node, right: Node, kind: JoinKind, meeting: Meeting) -> Join:
+    meeting = bounded(left, right, kind, meeting)
+    keeps_times = meeting.bound is not None
+    fields = [_side_field(one, kind.keeps_right, keeps_times) for one in left.schema.fields]
     if kind.gives_right:
-        fields += [_side_field(one, kind.keeps_left) for one in right.schema.fields]
-    return Join(left, right, kind, tuple(keys), joined(rest) if rest else None, Schema(tuple(fields)))
+        fields += [_side_field(one, kind.keeps_left, keeps_times) for one in right.schema.fields]
+    condition = joined(meeting.rest) if meeting.rest else None
+    return Join(left, right, kind, meeting.keys, condition, Schema(tuple(fields)), meeting.bound)
 
 
-def _side_field(field: Field, may_lack: bool) -> Field:
-    """A time attribute is an ordinary time above a regular join: its rows come in no order."""
-    return Field(field.name, field.type.or_null() if may_lack else field.type)
+def _side_field(field: Field, may_lack: bool, keeps_times: bool) -> Field:
+    """A time attribute is an ordinary time above a regular join, whose rows come in no order, and where it may lack."""
+    is_rowtime = field.is_rowtime and keeps_times and not may_lack
+    return Field(field.name, field.type.or_null() if may_lack else field.type, is_rowtime)
+
+
+def filtered(node: Node, predicate: Expression) -> Node:
+    """Returns the rows of FROM for which WHERE holds: a join takes from it what bounds it in time.
+
+    That has to be known at binding, for it says whether the rows stand and which of their columns are row times. All
+    else stays in a filter, for the rules to move.
+    """
+    return _absorbing(node, list(conjuncts(predicate)))
+
+
+def _absorbing(node: Node, parts: list[Expression]) -> Node:
+    if isinstance(node, Join) and node.kind is JoinKind.INNER:
+        inner = [part for part in parts if set(columns_of(part)) <= set(node.left.schema.names)]
+        left = _absorbing(node.left, inner) if isinstance(node.left, Join) and inner else node.left
+        if isinstance(left, Join) and left is not node.left:
+            parts = [part for part in parts if part not in inner]
+            node = _made(left, node.right, node.kind, _meeting(node))
+        if node.bound is None:
+            node, parts = _bounded_by(node, parts)
+    return Filter(node, joined(parts)) if parts else node
+
+
+def _meeting(node: Join) -> Meeting:
+    return Meeting(node.keys, tuple(conjuncts(node.condition)) if node.condition is not None else ())
+
+
+def _bounded_by(node: Join, parts: list[Expression]) -> tuple[Join, list[Expression]]:
+    """Returns a join bounded in time by parts of a filter above it, and the parts that are left."""
+    before = _meeting(node)
+    pairs = [(part, equal_sides(part, node.left.schema.names, node.right.schema.names)) for part in parts]
+    keys = tuple(pair for part, pair in pairs if pair is not None and cannot_fail(part))
+    bounds = [part for part, pair in pairs if pair is None and is_time_bound(node.left, node.right, part)]
+    taken = [part for part, pair in pairs if pair is not None and cannot_fail(part)] + bounds
+    made = _made(node.left, node.right, node.kind, Meeting((*before.keys, *keys), (*before.rest, *bounds)))
+    if made.bound is None:
+        return node, parts
+    return made, [part for part in parts if part not in taken]

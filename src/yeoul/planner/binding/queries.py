@@ -11,13 +11,13 @@ from yeoul.errors import UserError, did_you_mean
 from yeoul.plan import types
 from yeoul.plan.expressions import ColumnRef, Expression, Literal
 from yeoul.plan.functions import common_type
-from yeoul.plan.nodes import Field, Filter, Limit, Node, Schema, Union, Values
+from yeoul.plan.nodes import Field, Limit, Node, Schema, Union, Values
 from yeoul.plan.tables import ViewDefinition
 from yeoul.plan.types import DataType
 from yeoul.planner.binding.context import BindContext, Relation
 from yeoul.planner.binding.expressions import ExpressionBinder
 from yeoul.planner.binding.grouping import bind_grouped, distinct, is_grouped
-from yeoul.planner.binding.joins import bind_join
+from yeoul.planner.binding.joins import bind_join, filtered
 from yeoul.planner.binding.projections import items_of
 from yeoul.planner.binding.scans import merged_options, scan
 from yeoul.planner.binding.windows import assign_windows, window_arguments
@@ -96,7 +96,7 @@ def _selected(context: BindContext, select: exp.Select) -> Node:
     where = select.args.get("where")
     if where is not None:
         predicate = ExpressionBinder(context, relation, "WHERE").condition(where.this)
-        relation = replace(relation, node=Filter(relation.node, predicate))
+        relation = replace(relation, node=filtered(relation.node, predicate))
     if is_grouped(select):
         return bind_grouped(context, select, relation)
     if select.args.get("having") is not None:

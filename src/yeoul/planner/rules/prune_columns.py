@@ -79,14 +79,15 @@ def _pruned(node: Node, needed: Set[str]) -> Node:
 
 
 def _join(node: Join, needed: Set[str]) -> Join:
+    """Both sides are cut to what is used, for all of it is remembered; what only the join uses ends with it."""
     used = set(needed) | (set() if node.condition is None else set(columns_of(node.condition)))
+    bounds = (frozenset[str](),) * 2 if node.bound is None else (node.bound.left_columns, node.bound.right_columns)
     sides = []
     for side, below in enumerate((node.left, node.right)):
-        wanted = {*used.intersection(below.schema.names), *_used(pair[side] for pair in node.keys)}
-        sides.append(_pruned(below, wanted))
+        wanted = {*used.intersection(below.schema.names), *_used(pair[side] for pair in node.keys), *bounds[side]}
+        sides.append(_exactly(below, [one for one in below.schema.fields if one.name in wanted]))
     left, right = sides
-    names = [*left.schema.names, *(right.schema.names if node.kind.gives_right else ())]
-    return replace(node, left=left, right=right, schema=_of_names(node.schema, names))
+    return replace(node, left=left, right=right, schema=_kept(node.schema, needed))
 
 
 def _kept(schema: Schema, needed: Set[str]) -> Schema:
@@ -166,6 +167,8 @@ def _union(node: Union, needed: Set[str]) -> Union:
 
 def _exactly(node: Node, fields: list[Field]) -> Node:
     below = _pruned(node, frozenset(field.name for field in fields))
+    if not fields:
+        return below
     if below.schema.names == tuple(field.name for field in fields):
         return below
     return project(below, [(field.name, ColumnRef(field.name, field.type)) for field in fields])
