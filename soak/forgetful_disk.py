@@ -177,6 +177,9 @@ class ForgetfulDisk:
         with self._lock:
             del self._directory(path.parent).names[path.name]
 
+    def space(self, path: Path) -> tuple[int, int]:
+        return self._real.space(self._base)
+
     def _directory(self, path: Path) -> _Directory:
         at = self._root
         for name in path.relative_to(self._base).parts:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 
-import yeoul.log.directory
+import yeoul.broker.server
 from soak.forgetful_disk import ForgetfulDisk
 from yeoul.broker.config import BrokerConfig
 from yeoul.broker.listeners import Listener
 from yeoul.broker.process import run_broker
 from yeoul.errors import YeoulError
+from yeoul.log.directory import Log
 
 __all__ = ["main"]
 
@@ -27,7 +29,7 @@ def main() -> int:
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(message)s")
     if given.forgetful:
         disk = ForgetfulDisk(given.data_dir, given.seed)
-        yeoul.log.directory.RealDisk = lambda: disk  # type: ignore[assignment, misc]
+        yeoul.broker.server.Log = partial(Log, disk=disk)  # type: ignore[assignment, misc]
     listener = Listener("PLAINTEXT", "127.0.0.1", given.port, advertised_port=given.advertised_port)
     config = BrokerConfig(
         data_dir=given.data_dir,
@@ -35,6 +37,7 @@ def main() -> int:
         flush=given.flush,
         auto_create_topics=False,
         transaction_max_timeout_ms=60_000,
+        cleaner_backoff_ms=1_000,
     )
     try:
         run_broker(config, lambda address: print("ready", flush=True), end_with_stdin=True)

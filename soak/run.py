@@ -184,7 +184,7 @@ class _Soak:
             if family.has_transactions:
                 yield self._hired(family, "transactions", lambda one: transact(one, [_LEDGER, _EVENTS]))
                 yield self._copier(family, f"copier-of-{family.name}", "copier", as_member=False)
-            if family.name == "confluent":
+            if family.name == "kafka-python":
                 for number in range(2):
                     yield self._copier(family, "sharing-copiers", f"sharing-{number}", as_member=True)
         worker = Worker("prober", families[0], private_chance(self.settings.seed, "prober"), self.scene)

@@ -1,4 +1,8 @@
-"""confluent-kafka (librdkafka)."""
+"""confluent-kafka (librdkafka), up to 2.16.
+
+Its consumers are given their partitions here and do not join groups: under faults its rebalance callback now and then
+waits for ever inside librdkafka while it holds Python's interpreter lock, which stops every other client of the run.
+"""
 
 from __future__ import annotations
 
@@ -225,7 +229,7 @@ class ConfluentFamily:
     name = "confluent"
     compressions = ("none", "gzip", "snappy", "lz4", "zstd")
     has_transactions = True
-    has_groups = True
+    has_groups = False
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap

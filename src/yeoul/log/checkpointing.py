@@ -32,7 +32,18 @@ class Checkpointing:
         running: One is under way.
     """
 
-    __slots__ = ("_batches", "_bytes", "_flusher", "_lost", "_make", "_settle", "_stopped", "_wanted", "running")
+    __slots__ = (
+        "_batches",
+        "_bytes",
+        "_flusher",
+        "_lost",
+        "_make",
+        "_settle",
+        "_stopped",
+        "_under_way",
+        "_wanted",
+        "running",
+    )
 
     def __init__(
         self, flusher: Flusher, make: Callable[[], CheckpointWork], settle: Callable[[CheckpointWork], None]
@@ -45,6 +56,7 @@ class Checkpointing:
         self._wanted = False
         self._lost = False
         self._stopped = False
+        self._under_way: CheckpointWork | None = None
         self.running = False
 
     def appended(self, size_bytes: int, batch_count: int) -> None:
@@ -61,7 +73,7 @@ class Checkpointing:
             return
         self.running, self._wanted, self._lost = True, False, False
         self._bytes = self._batches = 0
-        work = self._make()
+        self._under_way = work = self._make()
         self._flusher.submit(work, lambda failure: self._done(work, failure))
 
     def retry(self) -> None:
@@ -82,11 +94,13 @@ class Checkpointing:
         return True
 
     def stop(self) -> None:
-        """Begins no more, and takes no note of one that is under way."""
+        """Begins no more, and sees to it that one under way has ended or never writes: another topic may come there."""
         self._stopped = True
+        if self._under_way is not None:
+            self._under_way.cancel()
 
     def _done(self, work: CheckpointWork, failure: BaseException | None) -> None:
-        self.running = False
+        self.running, self._under_way = False, None
         if self._stopped:
             return
         if failure is None:

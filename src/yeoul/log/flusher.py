@@ -107,6 +107,7 @@ class Flusher:
         self._on_fatal = on_fatal
         self._wanted: dict[FlushTarget, None] = {}
         self._running: set[FlushTarget] = set()
+        self._forgotten: set[FlushTarget] = set()
         self._deferred = False
         self._finished: deque[_Round] = deque()
         self._wake_pending = False
@@ -133,8 +134,13 @@ class Flusher:
         self._enqueue(_Round(None, work, done=done))
 
     def forget(self, target: FlushTarget) -> None:
-        """Drops a target that is being deleted; a round that is under way still ends."""
+        """Drops a target that is being deleted; a round that is under way still ends, however it ends.
+
+        Its directory may be gone before that round comes to it, which says nothing about the disk.
+        """
         self._wanted.pop(target, None)
+        if target in self._running:
+            self._forgotten.add(target)
 
     def close(self) -> None:
         """Ends once everything under way has; starts nothing more."""
@@ -200,7 +206,9 @@ class Flusher:
     def _finish(self, target: FlushTarget, round_: _Round) -> None:
         self.durations.add(round_.took_s * 1_000)
         self._running.discard(target)
-        if round_.failure is not None:
+        if target in self._forgotten:
+            self._forgotten.discard(target)
+        elif round_.failure is not None:
             self.fail(round_.failure)
         elif self.failure is None:
             target.finish_round(round_.work)

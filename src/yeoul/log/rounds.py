@@ -8,7 +8,8 @@ Called by `partition`; run by `flusher`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from yeoul.log.checkpoint import Checkpoint, encode_checkpoint
@@ -46,15 +47,32 @@ class IndexTail:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointWork:
-    """Syncs data, then index entries, then replaces the checkpoint that vouches for both."""
+    """Syncs data, then index entries, then replaces the checkpoint that vouches for both.
+
+    It names files by their path, and a deleted topic's path may be taken by a new topic of that name: `cancel` sees to
+    it that nothing is written there afterwards.
+    """
 
     directory: Path
     files: tuple[DiskFile, ...]
     tails: tuple[IndexTail, ...]
     checkpoint: Checkpoint
     place: Place
+    _running: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
+    _cancelled: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)
+
+    def cancel(self) -> None:
+        """Keeps it from running; waits for its end if it runs already."""
+        self._cancelled.set()
+        with self._running:
+            pass
 
     def run(self, disk: Disk) -> None:
+        with self._running:
+            if not self._cancelled.is_set():
+                self._write(disk)
+
+    def _write(self, disk: Disk) -> None:
         for file in self.files:
             file.sync()
         disk.sync_directory(self.directory)

@@ -165,3 +165,33 @@ def test_a_disk_that_is_replaced_by_files_is_locked_only_while_held(tmp_path: Pa
     again = disk.lock(tmp_path / ".lock")
     assert again is not None
     again.release()
+
+
+def test_deleting_a_topic_while_its_bytes_are_being_synced_is_no_failure_of_the_disk(bench: Bench) -> None:
+    bench.topic()
+    bench.append(b"v")
+    bench.workers.pump()
+    assert bench.workers.jobs, "a flush round must be under way"
+    bench.log.delete_topic("t")
+    bench.settle()
+    assert bench.failures == []
+    bench.topic()
+    bench.append(b"after")
+    bench.settle()
+    assert bench.values() == [b"after"]
+
+
+def test_a_checkpoint_under_way_never_lands_in_a_later_topic_of_that_name(bench: Bench) -> None:
+    partition = bench.topic()
+    for _ in range(3):
+        bench.append(b"v")
+    bench.settle()
+    partition._checkpoints.soon()
+    bench.workers.pump()
+    assert bench.workers.jobs, "a checkpoint must be under way"
+    bench.log.delete_topic("t")
+    bench.topic()
+    bench.settle()
+    bench.restart()
+    assert bench.failures == []
+    assert (bench.partition.start_offset, bench.partition.end_offset) == (0, 0)

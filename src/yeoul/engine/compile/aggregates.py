@@ -41,7 +41,7 @@ from yeoul.errors import UserError
 from yeoul.plan.expressions import AggregateCall, Literal, columns_of
 from yeoul.plan.types import DataType, Kind
 
-__all__ = ["CompiledAggregate", "compile_aggregate", "compiled_aggregates"]
+__all__ = ["WAS", "CompiledAggregate", "compile_aggregate", "compiled_aggregates"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,8 @@ class CompiledAggregate:
         merge: Over partial columns: the same partial columns.
         final: Over merged partial columns: the output column.
         bag: The partial column that is a bag, to be settled after each merge; None if there is none.
+        pairwise: The partial columns of two rows that stand side by side merged, without grouping: the newer one's
+            under their own names, the older one's with `WAS` behind; None if that cannot be said.
     """
 
     name: str
@@ -61,6 +63,17 @@ class CompiledAggregate:
     merge: tuple[pl.Expr, ...]
     final: pl.Expr
     bag: str | None = None
+    pairwise: tuple[pl.Expr, ...] | None = None
+
+
+WAS = "$was"
+"""Behind the name of a partial column: the older one of two."""
+Pair = Callable[[pl.Expr, pl.Expr], pl.Expr]
+"""Merges an older and a newer value."""
+
+
+def _added(was: pl.Expr, now: pl.Expr) -> pl.Expr:
+    return was + now
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +127,19 @@ class _Job:
     def column(self, part: str) -> pl.Expr:
         return pl.col(self.part(part))
 
-    def done(self, partial: Mapping[str, pl.Expr], merge: Mapping[str, pl.Expr], final: pl.Expr) -> CompiledAggregate:
-        return CompiledAggregate(
+    def done(
+        self, partial: Mapping[str, pl.Expr], merge: Mapping[str, pl.Expr], final: pl.Expr, pair: Pair | None = None
+    ) -> CompiledAggregate:
+        made = CompiledAggregate(
             self.name,
             tuple(expression.alias(self.part(part)) for part, expression in partial.items()),
             tuple(expression.alias(self.part(part)) for part, expression in merge.items()),
             final.alias(self.name),
         )
+        if pair is None:
+            return made
+        names = [self.part(part) for part in partial]
+        return replace(made, pairwise=tuple(pair(pl.col(name + WAS), pl.col(name)).alias(name) for name in names))
 
 
 def compiled_aggregates() -> frozenset[str]:
@@ -190,7 +209,7 @@ def _per_row(lowered: pl.Expr, expression: object) -> pl.Expr:
 
 
 def _count_star(job: _Job) -> CompiledAggregate:
-    return job.done({"count": job.rows()}, {"count": job.column("count").sum()}, job.column("count"))
+    return job.done({"count": job.rows()}, {"count": job.column("count").sum()}, job.column("count"), _added)
 
 
 def _count(job: _Job) -> CompiledAggregate:
@@ -198,7 +217,7 @@ def _count(job: _Job) -> CompiledAggregate:
         return _over_set(job, lambda values: values.list.len().cast(pl.Int64))
     always = job.keep is None and not any(each.type.nullable for each in job.call.args)
     counted = job.rows() if always else job.values()
-    return job.done({"count": counted}, {"count": job.column("count").sum()}, job.column("count"))
+    return job.done({"count": counted}, {"count": job.column("count").sum()}, job.column("count"), _added)
 
 
 def _approx_count_distinct(job: _Job) -> CompiledAggregate:
@@ -294,10 +313,10 @@ def _sum(job: _Job) -> CompiledAggregate:
     merge = {"sum": job.column("sum").sum()}
     final = _fitted(_with_size(job, partial, merge), job)
     if job.always or job.call.function == "sum0":
-        return job.done(partial, merge, final)
+        return job.done(partial, merge, final, _added)
     partial["count"] = job.values()
     merge["count"] = job.column("count").sum()
-    return job.done(partial, merge, pl.when(job.column("count") > 0).then(final).otherwise(empty))
+    return job.done(partial, merge, pl.when(job.column("count") > 0).then(final).otherwise(empty), _added)
 
 
 def _avg(job: _Job) -> CompiledAggregate:
@@ -310,7 +329,8 @@ def _avg(job: _Job) -> CompiledAggregate:
     count = job.rows() if job.always else job.values()
     partial = {"sum": _total(job.value, type, job.signed), "count": count}
     merge = {"sum": job.column("sum").sum(), "count": job.column("count").sum()}
-    return job.done(partial, merge, _mean(_with_size(job, partial, merge), job.column("count"), job))
+    mean = _mean(_with_size(job, partial, merge), job.column("count"), job)
+    return job.done(partial, merge, mean, _added)
 
 
 def _mean(total: pl.Expr, count: pl.Expr, job: _Job) -> pl.Expr:
@@ -399,7 +419,14 @@ def _extreme(job: _Job) -> CompiledAggregate:
     least = job.call.function == "min"
     partial = job.value.min() if least else job.value.max()
     kept = job.column("value")
-    return job.done({"value": partial}, {"value": kept.min() if least else kept.max()}, kept.cast(job.dtype))
+
+    def better(was: pl.Expr, now: pl.Expr) -> pl.Expr:
+        return pl.when(now.is_null() | (was <= now if least else was >= now)).then(was).otherwise(now)
+
+    # NaN has an order of its own in comparisons.
+    pair = None if job.type.is_float else better
+    merge = {"value": kept.min() if least else kept.max()}
+    return job.done({"value": partial}, merge, kept.cast(job.dtype), pair)
 
 
 def _at_end(job: _Job) -> CompiledAggregate:
@@ -409,6 +436,7 @@ def _at_end(job: _Job) -> CompiledAggregate:
         {"value": values.first() if first else values.last()},
         {"value": kept.first() if first else kept.last()},
         job.column("value").cast(job.dtype),
+        (lambda was, now: pl.coalesce(was, now)) if first else (lambda was, now: pl.coalesce(now, was)),
     )
 
 

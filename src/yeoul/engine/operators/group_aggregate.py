@@ -18,7 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
-from yeoul.engine.compile.aggregates import CompiledAggregate
+from yeoul.engine.compile.aggregates import WAS, CompiledAggregate
 from yeoul.engine.compile.bags import settled
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import EMPTY, Output, State
@@ -60,6 +60,11 @@ class GroupAggregate:
         rows = pl.col(WEIGHT).sum() if retracts else pl.len().cast(pl.Int64)
         self._partial = [rows.alias(ROWS), *(expression for one in aggregates for expression in one.partial)]
         self._merge = [pl.col(ROWS).sum(), *(expression for one in aggregates for expression in one.merge)]
+        pairwise = [one.pairwise for one in aggregates]
+        self._pairwise: list[pl.Expr] | None = None
+        if None not in pairwise:
+            added = (pl.col(ROWS + WAS) + pl.col(ROWS)).alias(ROWS)
+            self._pairwise = [added, *(expression for one in pairwise if one is not None for expression in one)]
         self._bags = [one.bag for one in aggregates if one.bag is not None]
         finals = {**outer_keys, **{one.name: one.final for one in aggregates}}
         self._final = [finals[name] for name in output]
@@ -84,9 +89,11 @@ class GroupAggregate:
         state = self._state
         self._forget_untouched(state)
         found = state.upsert(partial)
-        order = np.concatenate([np.flatnonzero(~found.is_new), np.flatnonzero(found.is_new)])
-        slots, known = found.slots[order], len(order) - int(found.is_new.sum())
-        fresh = partial.select(pl.all().gather(pl.Series(order)))
+        slots, fresh = found.slots, partial
+        known = len(slots) - int(found.is_new.sum())
+        if 0 < known < len(slots):
+            order = np.concatenate([np.flatnonzero(~found.is_new), np.flatnonzero(found.is_new)])
+            slots, fresh = slots[order], partial[order]
         old = fresh.head(known).with_columns(state.read(slots[:known]))
         merged = self._merged(old, fresh, known)
         lives = (merged[ROWS] > 0).to_numpy()
@@ -121,10 +128,16 @@ class GroupAggregate:
         """Returns the groups' new partial columns, in the order of `fresh`, whose first `known` groups are `old`."""
         if not known:
             return fresh
+        if self._pairwise is not None:
+            was = old.drop(self._inner_keys).rename(lambda name: name + WAS)
+            merged = pl.concat([fresh.head(known), was], how="horizontal").select(*self._inner_keys, *self._pairwise)
+            return merged if known == fresh.height else pl.concat([merged, fresh.slice(known).select(merged.columns)])
         places = pl.Series(_AT, np.concatenate([np.arange(known), np.arange(fresh.height)]))
         both = pl.concat([old, fresh]).with_columns(places)
-        merged = both.group_by(_AT, *self._inner_keys, maintain_order=True).agg(self._merge).drop(_AT)
-        return self._settled(merged)
+        merged = both.group_by(_AT, maintain_order=True).agg(self._merge).drop(_AT)
+        return (
+            fresh.select(self._inner_keys).hstack(self._settled(merged)) if self._inner_keys else self._settled(merged)
+        )
 
     def _settled(self, rows: pl.DataFrame) -> pl.DataFrame:
         return rows.with_columns(settled(rows[name]) for name in self._bags) if self._bags else rows
