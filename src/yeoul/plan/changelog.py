@@ -8,27 +8,34 @@ kinds matter to people and to sinks. Source: Flink's "Dynamic Tables" page, whos
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from yeoul.plan.expressions import ColumnRef
 from yeoul.plan.join_bounds import Interval, SameWindow
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
+    Deduplicate,
     Filter,
     Join,
     JoinKind,
     Limit,
     Node,
+    Over,
     Project,
     Scan,
+    SetKind,
+    SetOperation,
     Settle,
+    Sort,
+    TopN,
     Union,
     Values,
     WindowAggregate,
     WindowAssign,
     Write,
 )
+from yeoul.plan.ordering import FrameUnit, OverTime, Ranking
 
 __all__ = ["APPEND_ONLY", "Change", "Changelog", "StateBound", "changelog_of", "is_updating", "state_of"]
 
@@ -44,7 +51,9 @@ class Change(enum.Enum):
 
 APPEND_ONLY = frozenset({Change.INSERT})
 _UPDATES = frozenset({Change.INSERT, Change.UPDATE_BEFORE, Change.UPDATE_AFTER})
+_COMES_AND_GOES = frozenset({Change.INSERT, Change.DELETE})
 _ALL = frozenset(Change)
+_ONE_ROW = frozenset({frozenset[str]()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +95,16 @@ def changelog_of(node: Node) -> Changelog:
         '[I]'
     """
     match node:
-        case Scan() | Values():
+        case Scan():
             return Changelog(APPEND_ONLY)
-        case AssignWatermark() | Limit() | Write():
+        case Values():
+            return Changelog(APPEND_ONLY, _ONE_ROW if len(node.rows) <= 1 else frozenset())
+        case AssignWatermark() | Write() | Over():
             return changelog_of(node.input)
-        case Settle():
+        case Limit():
+            below = changelog_of(node.input)
+            return replace(below, keys=below.keys | _ONE_ROW) if node.count <= 1 else below
+        case Settle() | Sort():
             return Changelog(APPEND_ONLY, changelog_of(node.input).keys)
         case Filter():
             below = changelog_of(node.input)
@@ -107,6 +121,13 @@ def changelog_of(node: Node) -> Changelog:
             return Changelog(changelog_of(node.input).changes)
         case Join():
             return _join(node)
+        case SetOperation():
+            return _set_operation(node)
+        case TopN():
+            return _top_n(node)
+        case Deduplicate():
+            changes = _UPDATES if node.keeps_last and node.updating else APPEND_ONLY
+            return Changelog(changes, frozenset({frozenset(node.keys)}) | changelog_of(node.input).keys)
         case Union():
             return Changelog(frozenset().union(*(changelog_of(one).changes for one in node.inputs)))
 
@@ -117,6 +138,22 @@ def _aggregate(node: Aggregate) -> Changelog:
     if not node.updating or (below.is_append_only and not node.aggregates):
         return Changelog(APPEND_ONLY, keys)
     return Changelog(_UPDATES if below.is_append_only else _ALL, keys)
+
+
+def _top_n(node: TopN) -> Changelog:
+    below = changelog_of(node.input)
+    keys, partition = below.keys, frozenset(node.partition)
+    numbered = node.ranking is Ranking.ROW_NUMBER
+    if numbered and node.first == node.last:
+        keys |= {partition}
+    if numbered and node.rank is not None:
+        keys |= {partition | {node.rank}}
+    if not node.updating:
+        return Changelog(APPEND_ONLY, keys)
+    if not (below.is_append_only and numbered):
+        return Changelog(_ALL, keys)
+    stays = node.rank is not None or node.first == node.last
+    return Changelog(_UPDATES if stays else _COMES_AND_GOES, keys)
 
 
 def _join(node: Join) -> Changelog:
@@ -142,6 +179,13 @@ def _compared(node: Join) -> tuple[frozenset[str], frozenset[str]]:
     if isinstance(node.bound, SameWindow):
         return left.union(node.bound.left), right.union(node.bound.right)
     return left, right
+
+
+def _set_operation(node: SetOperation) -> Changelog:
+    left, right = changelog_of(node.left), changelog_of(node.right)
+    keys = left.keys if node.keeps_doubles else left.keys | {frozenset(node.schema.names)}
+    stands = node.kind is SetKind.INTERSECT and left.is_append_only and right.is_append_only
+    return Changelog(APPEND_ONLY if stands else _ALL, keys)
 
 
 def _projected(node: Project, keys: frozenset[frozenset[str]]) -> frozenset[frozenset[str]]:
@@ -174,9 +218,47 @@ def state_of(node: Node) -> tuple[StateBound, str]:
             return StateBound.BOUNDED, "the rows of both sides, of each open window"
         case Join():
             return StateBound.UNBOUNDED, "every row of both sides, never dropped"
+        case SetOperation():
+            return StateBound.UNBOUNDED, "a count for every different row of both sides, never dropped"
+        case Over():
+            return _state_of_over(node)
+        case TopN():
+            return _state_of_top_n(node)
+        case Deduplicate():
+            what = "a row for each key" if node.keeps_last or node.time is OverTime.EVENT else "each key"
+            until = "never dropped" if node.updating or not node.keeps_last else "until the end of the input"
+            bound = StateBound.UNBOUNDED if until == "never dropped" else StateBound.BOUNDED
+            return bound, f"{what}, {until}"
+        case Sort() if node.time is OverTime.EVENT:
+            return StateBound.BOUNDED, "rows that the watermark has not passed"
+        case Sort():
+            return StateBound.BOUNDED, "the rows of the input, until its end"
         case AssignWatermark():
             return StateBound.BOUNDED, "a watermark for each split"
         case Settle():
             return StateBound.BOUNDED, "the rows of the result, until the end of the input"
         case _:
             return StateBound.NONE, ""
+
+
+def _state_of_over(node: Over) -> tuple[StateBound, str]:
+    if node.time is OverTime.END:
+        return StateBound.BOUNDED, "the rows of the input, until its end"
+    waiting = "rows that the watermark has not passed, " if node.time is OverTime.EVENT else ""
+    if node.frame.preceding is None:
+        kept = "a row for each partition"
+    elif node.frame.unit is FrameUnit.RANGE:
+        return StateBound.BOUNDED, f"{waiting}the rows of the last {node.frame.preceding} ms"
+    else:
+        kept = f"the last {node.frame.preceding} rows of each partition"
+    bound = StateBound.UNBOUNDED if node.partition else StateBound.BOUNDED
+    return bound, f"{waiting}{kept}{', never dropped' if node.partition else ''}"
+
+
+def _state_of_top_n(node: TopN) -> tuple[StateBound, str]:
+    retracts = is_updating(node.input)
+    kept = "every row" if retracts else f"the first {node.last} rows of each partition"
+    if not node.updating:
+        return StateBound.BOUNDED, f"{kept}, until the end of the input"
+    bounded = not retracts and not node.partition and node.ranking is Ranking.ROW_NUMBER
+    return (StateBound.BOUNDED, kept) if bounded else (StateBound.UNBOUNDED, f"{kept}, never dropped")

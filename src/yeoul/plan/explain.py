@@ -15,15 +15,21 @@ from yeoul.plan.join_bounds import Interval, JoinBound, SameWindow
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
+    Deduplicate,
     Filter,
     Join,
     Limit,
     Node,
+    Over,
     Project,
     Projection,
     Scan,
     Schema,
+    SetKind,
+    SetOperation,
     Settle,
+    Sort,
+    TopN,
     Union,
     Values,
     Window,
@@ -34,6 +40,7 @@ from yeoul.plan.nodes import (
     inputs_of,
     walk,
 )
+from yeoul.plan.ordering import Frame, FrameUnit, OverTime, SortKey
 from yeoul.plan.tables import ColumnKind, TableDefinition
 from yeoul.plan.types import Kind
 
@@ -122,6 +129,20 @@ def _describe(node: Node) -> list[str]:
             return _join(node)
         case Union():
             return [f"UnionAll({len(node.inputs)} inputs; the watermark is the least of theirs)"]
+        case SetOperation():
+            word = f"{node.kind.value.capitalize()}{'All' if node.keeps_doubles else ''}"
+            keeps = "that the second has" if node.kind is SetKind.INTERSECT else "that the second does not have"
+            return [f"{word}(rows of the first input {keeps})"]
+        case Over():
+            return _over(node)
+        case TopN():
+            return _top_n(node)
+        case Deduplicate():
+            return _deduplicate(node)
+        case Sort():
+            return _sort(node)
+        case Limit() if node.offset:
+            return [f"Limit({node.count}, offset {node.offset})  -> {_columns(node.schema)}"]
         case Limit():
             return [f"Limit({node.count})  -> {_columns(node.schema)}"]
         case Settle():
@@ -193,6 +214,74 @@ def _bound(bound: JoinBound) -> str:
             return f"within: one window, [{', '.join(bound.left)}] = [{', '.join(bound.right)}], joined as it closes"
 
 
+def _over(node: Over) -> list[str]:
+    lines = [f"Over(partition: {_names(node.partition)}; order: {_order(node.order)})"]
+    asks = any(one.call.function not in _ORDERED for one in node.calls)
+    if asks:
+        lines.append(f"frame: {_frame(node.frame)}")
+    lines.append("calls: " + ", ".join(f"{one.name} = {_aggregate_call(one.call)}" for one in node.calls))
+    emits = {
+        OverTime.EVENT: "each row when the watermark has passed it, in order",
+        OverTime.PROCESSING: "each row at once",
+        OverTime.END: "every row, at the end of the input",
+        None: "nothing: it is ordered by no time attribute",
+    }
+    return [*lines, f"emits: {emits[node.time]}"]
+
+
+_ORDERED = frozenset({"row_number", "rank", "dense_rank", "lag", "lead"})
+
+
+def _frame(frame: Frame) -> str:
+    def bound(offset: int | None, side: str) -> str:
+        if offset is None:
+            return f"UNBOUNDED {side}"
+        if offset == 0:
+            return "CURRENT ROW"
+        return f"{offset if frame.unit is FrameUnit.ROWS else explain_duration(offset)} {side}"
+
+    return f"{frame.unit.value} BETWEEN {bound(frame.preceding, 'PRECEDING')} AND {bound(frame.following, 'FOLLOWING')}"
+
+
+def _names(columns: tuple[str, ...]) -> str:
+    return ", ".join(columns) or "none"
+
+
+def _order(keys: tuple[SortKey, ...]) -> str:
+    return ", ".join(str(one) for one in keys) or "of arrival"
+
+
+def _top_n(node: TopN) -> list[str]:
+    ranks = f"{node.first} to {node.last}" if node.first < node.last else str(node.first)
+    head = (
+        f"TopN({node.ranking.value.upper()} {ranks}; partition: {_names(node.partition)}; order: {_order(node.order)})"
+    )
+    lines = [head] if node.rank is None else [head, f"rank: {node.rank}"]
+    when = "at each batch the rows that come and go" if node.updating else "every row once, at the end of the input"
+    return [*lines, f"emits: {when}"]
+
+
+def _deduplicate(node: Deduplicate) -> list[str]:
+    which = "last" if node.keeps_last else "first"
+    head = f"Deduplicate({which} row by {node.column}, {node.time.value}; keys: {_names(node.keys)})"
+    if not node.updating:
+        when = "each key's row once, at the end of the input"
+    elif node.keeps_last:
+        when = "at each batch the keys whose row it changes"
+    elif node.time is OverTime.EVENT:
+        when = "each key's row once, when the watermark has passed it"
+    else:
+        when = "each key's row once, as it comes"
+    return [head, f"emits: {when}"]
+
+
+def _sort(node: Sort) -> list[str]:
+    some = "" if node.count is None else f", {node.count} rows"
+    some += f", offset {node.offset}" if node.offset else ""
+    when = "rows when the watermark has passed them" if node.time is OverTime.EVENT else "at the end of the input"
+    return [f"Sort({_order(node.order)}{some})", f"emits: {when}"]
+
+
 def _aggregate(node: Aggregate) -> list[str]:
     lines = ["Aggregate", *_groups(node, "none, one row in all")]
     when = "at each batch the groups that it changes" if node.updating else "each group once, at the end of the input"
@@ -238,13 +327,27 @@ def _notes(plan: Node) -> Iterator[str]:
     scans = {node.table.name: node.table for node in walk(plan) if isinstance(node, Scan)}
     tables = [table for table in scans.values() if table.options.get("connector") != _SIDE_STREAM]
     has_windows = any(isinstance(node, WindowAggregate) for node in walk(plan))
+    has_order = any(_is_ordered_by_time(node) for node in walk(plan))
     if tables:
         yield ""
     for table in tables:
         if has_windows and table.watermark is not None:
             yield f"Late rows of {table.name}: a row whose every window has closed goes to `{table.name}$late`"
+        elif has_order and table.watermark is not None:
+            yield f"Late rows of {table.name}: a row that the watermark had passed goes to `{table.name}$late`"
         if "format" in table.options or "value.format" in table.options:
             yield f"Dead rows of {table.name}: a record that does not decode {_fate_of_dead(table)}"
+
+
+def _is_ordered_by_time(node: Node) -> bool:
+    """Tells whether a node needs its rows before the watermark passes them."""
+    match node:
+        case Over() | Sort():
+            return node.time is OverTime.EVENT
+        case Deduplicate():
+            return node.time is OverTime.EVENT and not node.keeps_last and node.updating
+        case _:
+            return False
 
 
 def _fate_of_dead(table: TableDefinition) -> str:

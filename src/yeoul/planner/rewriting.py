@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from yeoul.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, children_of, columns_of
-from yeoul.plan.nodes import Field, Join, Node, Project, Projection, Scan, Schema, Union, Values
+from yeoul.plan.nodes import Field, Join, Node, Project, Projection, Scan, Schema, SetOperation, Union, Values
 from yeoul.plan.types import BOOLEAN
 from yeoul.planner.casts import can_widen
 
@@ -160,7 +160,7 @@ def with_inputs(node: Node, change: Callable[[Node], Node]) -> Node:
             inputs = tuple(change(one) for one in node.inputs)
             same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
             return node if same else replace(node, inputs=inputs)
-        case Join():
+        case Join() | SetOperation():
             left, right = change(node.left), change(node.right)
             same = left is node.left and right is node.right
             return node if same else replace(node, left=left, right=right)

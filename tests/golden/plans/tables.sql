@@ -55,3 +55,25 @@ CREATE VIEW per_minute AS
 SELECT action, window_time AS minute, COUNT(*) AS n
 FROM TABLE(TUMBLE(TABLE clicks, DESCRIPTOR(ts), INTERVAL '1' MINUTE))
 GROUP BY window_start, window_end, window_time, action;
+
+CREATE TABLE bids (
+  auction BIGINT,
+  bidder BIGINT,
+  price BIGINT,
+  at_ms BIGINT,
+  ts AS TO_TIMESTAMP_LTZ(at_ms, 3),
+  proc AS PROCTIME(),
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH (
+  'connector' = 'kafka',
+  'topic' = 'bids',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'format' = 'json'
+);
+
+CREATE TABLE best (
+  auction BIGINT,
+  `rank` BIGINT,
+  price BIGINT,
+  PRIMARY KEY (auction, `rank`) NOT ENFORCED
+) WITH ('connector' = 'print');

@@ -63,8 +63,8 @@ class JoinSides:
     def together(self, port: int, own: pl.DataFrame, partners: pl.DataFrame) -> pl.DataFrame:
         """Returns rows of a side beside their partners."""
         first, second = (own, partners) if port == 0 else (partners, own)
-        both = first.select(list(self.left.columns)).hstack(second.select(list(self.right.columns)))
-        return both
+        columns = [*(first[name] for name in self.left.columns), *(second[name] for name in self.right.columns)]
+        return pl.DataFrame(columns)
 
     def holding(self, both: pl.DataFrame) -> pl.Series | None:
         """Returns for which pairs of rows the condition holds; None if there is none."""

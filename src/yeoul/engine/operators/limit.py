@@ -1,4 +1,4 @@
-"""LIMIT: the first rows in the order of arrival, then nothing more."""
+"""LIMIT and OFFSET: so many rows in the order of arrival, some passed over before, then nothing more."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["Limit"]
 
 
 class Limit:
-    """Lets `count` rows through; `is_done` tells that no more input is needed."""
+    """Passes over `offset` rows and lets `count` through; `is_done` tells that no more input is needed."""
 
-    def __init__(self, count: int) -> None:
-        self._left = count
+    def __init__(self, count: int, offset: int = 0) -> None:
+        self._left, self._skipping = count, offset
 
     @property
     def is_done(self) -> bool:
@@ -22,15 +22,17 @@ class Limit:
     def process(self, port: int, batch: pl.DataFrame) -> Output:
         if not self._left:
             return EMPTY
-        kept = batch.head(self._left)
+        skipped = min(self._skipping, batch.height)
+        kept = batch.slice(skipped, self._left)
+        self._skipping -= skipped
         self._left -= kept.height
-        return Output((kept,))
+        return Output((kept,)) if kept.height else EMPTY
 
     def advance(self, watermark_ms: int) -> Output:
         return EMPTY
 
     def snapshot(self) -> State:
-        return {"limit": pl.DataFrame({"left": [self._left]})}
+        return {"limit": pl.DataFrame({"left": [self._left], "skipping": [self._skipping]})}
 
     def restore(self, state: State) -> None:
-        self._left = state["limit"]["left"].item()
+        self._left, self._skipping = state["limit"].row(0)

@@ -25,6 +25,7 @@ from yeoul.engine.operators.interval_join import IntervalJoin
 from yeoul.engine.operators.limit import Limit as LimitOperator
 from yeoul.engine.operators.project import Project as ProjectOperator
 from yeoul.engine.operators.relabel import Relabel
+from yeoul.engine.operators.set_operation import SetOperation as SetOperator
 from yeoul.engine.operators.settle_changes import SettleChanges as SettleOperator
 from yeoul.engine.operators.time_axis import TimeAxis
 from yeoul.engine.operators.union import Union as UnionOperator
@@ -43,14 +44,19 @@ from yeoul.plan.join_bounds import Interval
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
+    Deduplicate,
     Filter,
     Join,
     Limit,
     Node,
+    Over,
     Project,
     Scan,
     Schema,
+    SetOperation,
     Settle,
+    Sort,
+    TopN,
     Union,
     Values,
     Window,
@@ -143,8 +149,16 @@ class _Builder:
                 stage.delay_ms = node.bound.delay_ms if isinstance(node.bound, Interval) else 0
                 self._merge_ports(stage, 2)
                 self._add_below(stage, [node.left, node.right])
+            case SetOperation():
+                stage = self._stage(node.kind.value, self._set_operation(node), self._staged(above, target))
+                self._merge_ports(stage, 2)
+                self._add_below(stage, [node.left, node.right])
+            case Over() | TopN() | Deduplicate() | Sort():
+                raise UserError(f"{type(node).__name__} cannot be computed yet")
             case Limit():
-                stage = self._stage(f"LIMIT {node.count}", LimitOperator(node.count), self._staged(above, target))
+                stage = self._stage(
+                    f"LIMIT {node.count}", LimitOperator(node.count, node.offset), self._staged(above, target)
+                )
                 self._add_below(stage, [node.input])
             case Union():
                 stage = self._stage("UNION ALL", UnionOperator(_dtypes(node.schema)), self._staged(above, target))
@@ -223,6 +237,16 @@ class _Builder:
             [compile_aggregate(one.call, one.name, self._context) for one in node.aggregates],
             pl.DataFrame(over_nothing),
             node.schema.names,
+        )
+
+    def _set_operation(self, node: SetOperation) -> SetOperator:
+        return SetOperator(
+            dict(_dtypes(node.schema)),
+            node.kind,
+            keeps_doubles=node.keeps_doubles,
+            weighted=is_updating(node),
+            clock=self._settings.clock,
+            ttl_ms=self._settings.state_ttl_ms,
         )
 
     def _group_aggregate(self, node: Aggregate) -> GroupAggregate:

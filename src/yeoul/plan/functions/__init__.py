@@ -14,6 +14,7 @@ from yeoul.plan.functions.aggregates import AGGREGATES
 from yeoul.plan.functions.coercion import can_cast, common_type, comparable_type, numeric_type
 from yeoul.plan.functions.numeric import NUMERIC
 from yeoul.plan.functions.operators import OPERATORS
+from yeoul.plan.functions.rankings import RANKINGS
 from yeoul.plan.functions.refused import REFUSED
 from yeoul.plan.functions.signatures import Function, Resolved
 from yeoul.plan.functions.structures import STRUCTURES
@@ -23,6 +24,7 @@ from yeoul.plan.types import DataType
 
 __all__ = [
     "AGGREGATES",
+    "RANKINGS",
     "SCALARS",
     "Function",
     "Resolved",
@@ -30,9 +32,11 @@ __all__ = [
     "common_type",
     "comparable_type",
     "is_aggregate",
+    "is_ranking",
     "is_scalar",
     "numeric_type",
     "resolve_aggregate",
+    "resolve_ranking",
     "resolve_scalar",
 ]
 
@@ -45,6 +49,7 @@ def _by_name(functions: Sequence[Function]) -> Mapping[str, Function]:
 
 _SCALARS = _by_name(SCALARS)
 _AGGREGATES = _by_name(AGGREGATES)
+_RANKINGS = _by_name(RANKINGS)
 
 
 def is_scalar(name: str) -> bool:
@@ -60,6 +65,11 @@ def is_scalar(name: str) -> bool:
 def is_aggregate(name: str) -> bool:
     """Tells whether an aggregate function of that name exists."""
     return name.upper() in _AGGREGATES
+
+
+def is_ranking(name: str) -> bool:
+    """Tells whether a function of that name exists that stands before OVER only."""
+    return name.upper() in _RANKINGS
 
 
 def resolve_scalar(
@@ -104,6 +114,19 @@ def resolve_aggregate(
     """
     wanted = "count_star" if name.upper() == "COUNT" and not args else name
     return _resolve(_AGGREGATES, wanted, args, span, tuple(literals))
+
+
+def resolve_ranking(name: str, args: Sequence[DataType], span: Span | None = None) -> Resolved:
+    """Finds a function that stands before OVER only.
+
+    Raises:
+        UserError: It does not take such arguments.
+
+    Example:
+        >>> str(resolve_ranking("row_number", []).type)
+        'BIGINT NOT NULL'
+    """
+    return _resolve(_RANKINGS, name, args, span, ())
 
 
 def _resolve(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from yeoul.plan.functions import AGGREGATES, SCALARS
+from yeoul.plan.functions import AGGREGATES, RANKINGS, SCALARS
 from yeoul.plan.functions.refused import REFUSED
 from yeoul.plan.functions.signatures import Function
 
@@ -63,9 +63,10 @@ def page() -> str:
     for family, title in _FAMILIES.items():
         parts.append(_chapter(title, (each for each in SCALARS if each.family == family)))
     parts.append(_chapter("Aggregates", AGGREGATES))
+    parts.append(_chapter("Before OVER", RANKINGS))
     parts.append(
         "CASE, CAST and TRY_CAST are part of the language. Every aggregate takes `FILTER (WHERE ...)`; DISTINCT works\n"
-        "with COUNT, SUM, AVG, MIN, MAX, LISTAGG, ARRAY_AGG and the spreads.\n"
+        "with COUNT, SUM, AVG, MIN, MAX, LISTAGG, ARRAY_AGG and the spreads. Every aggregate can stand before OVER.\n"
     )
     refused = "\n".join(f"| `{name}` | {reason} |" for name, reason in sorted(REFUSED.items()))
     parts.append(f"## Of Flink, but not here\n\n| function | instead |\n| --- | --- |\n{refused}\n")

@@ -11,7 +11,7 @@ _NO_JSON_BUILD = "Write rows to a sink with format 'json', or join strings with 
 _NO_LAMBDA = "Not in this version."
 _ROW_MATH = "Not in this version; ARRAY_DISTINCT, ARRAY_UNION and ARRAY_CONCAT exist."
 _BATCHWISE = "Needs every value of a window in memory; not in this version."
-_RANKS = "Only within OVER windows, which are not in this version."
+_RANKS = "Write ROW_NUMBER, RANK or DENSE_RANK: this one needs to know the partition's size."
 
 REFUSED: Mapping[str, str] = {
     "PRINTF": _NO_FORMAT,
@@ -42,14 +42,9 @@ REFUSED: Mapping[str, str] = {
     "SOURCE_WATERMARK": "Write WATERMARK FOR ts AS ts - INTERVAL ... instead.",
     "COLLECT": "Write ARRAY_AGG instead; the MULTISET type is not in this version.",
     "PERCENTILE": _BATCHWISE,
-    "RANK": _RANKS,
-    "DENSE_RANK": _RANKS,
     "PERCENT_RANK": _RANKS,
-    "ROW_NUMBER": _RANKS,
     "CUME_DIST": _RANKS,
     "NTILE": _RANKS,
-    "LEAD": _RANKS,
-    "LAG": _RANKS,
     "ML_PREDICT": "Models are not in this version.",
     "ML_EVALUATE": "Models are not in this version.",
     "VECTOR_SEARCH": "Models are not in this version.",

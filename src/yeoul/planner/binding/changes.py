@@ -14,9 +14,12 @@ from sqlglot import exp
 from yeoul.plan.changelog import Change, StateBound, changelog_of, state_of
 from yeoul.plan.nodes import (
     Aggregate,
+    Deduplicate,
     Limit,
     Node,
+    Over,
     Settle,
+    TopN,
     WindowAggregate,
     WindowAssign,
     Write,
@@ -26,6 +29,7 @@ from yeoul.plan.nodes import (
 )
 from yeoul.planner.binding.boundedness import gives_changes, unbounded_table
 from yeoul.planner.binding.context import BindContext
+from yeoul.planner.binding.overs import no_time_attribute
 
 __all__ = ["STATE_SETTING", "with_settled_changes"]
 
@@ -73,7 +77,9 @@ def _written(context: BindContext, plan: Write, at: exp.Expr) -> Write:
 
 def _check_inputs(context: BindContext, plan: Node, at: exp.Expr) -> None:
     for node in walk(plan):
-        if isinstance(node, WindowAggregate | WindowAssign | Limit):
+        if isinstance(node, Over) and node.time is None:
+            raise no_time_attribute(node.order, node.span)
+        if isinstance(node, WindowAggregate | WindowAssign | Limit | Over):
             below = inputs_of(node)[0]
             if not changelog_of(below).is_append_only:
                 raise context.error(
@@ -133,5 +139,11 @@ def _name(node: Node) -> str:
             return str(node.window.kind.value)
         case Limit():
             return "LIMIT"
+        case Over():
+            return "OVER"
+        case TopN():
+            return "ORDER BY ... LIMIT" if not node.partition and node.rank is None else "Top-N"
+        case Deduplicate():
+            return "the deduplication"
         case _:
             return type(node).__name__

@@ -6,16 +6,16 @@ in the list are collected and stand as columns of the aggregate node; what is le
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeGuard
+from typing import Protocol, TypeGuard
 
 from sqlglot import exp
 
 from yeoul.errors import Span, UserError, did_you_mean
 from yeoul.plan.explain import explain_window
 from yeoul.plan.expressions import AggregateCall, ColumnRef, Expression, Literal, columns_of
-from yeoul.plan.functions import is_aggregate, resolve_aggregate
+from yeoul.plan.functions import is_aggregate
 from yeoul.plan.nodes import (
     Aggregate,
     Aggregation,
@@ -30,9 +30,12 @@ from yeoul.plan.nodes import (
 )
 from yeoul.plan.types import DataType
 from yeoul.planner.binding.absorption import absorb, window_columns
+from yeoul.planner.binding.aggregate_calls import aggregate_call
 from yeoul.planner.binding.boundedness import computes_changes
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
-from yeoul.planner.binding.expressions import ExpressionBinder
+from yeoul.planner.binding.expressions import ExpressionBinder, SubqueryBinding
+from yeoul.planner.binding.ordering import hidden_items
+from yeoul.planner.binding.overs import OverCalls
 from yeoul.planner.binding.projections import Item, items_of
 from yeoul.planner.binding.regrouping import regroup
 from yeoul.planner.binding.windows import (
@@ -42,8 +45,7 @@ from yeoul.planner.binding.windows import (
     property_field,
     window_property,
 )
-from yeoul.planner.casts import coerced
-from yeoul.planner.dialects.flink.nodes import FunctionCall
+from yeoul.planner.dialects.flink.nodes import FunctionCall, OverCall, without_subqueries
 from yeoul.planner.rewriting import joined, map_children, project, replaced
 
 __all__ = ["bind_grouped", "distinct", "is_grouped"]
@@ -58,8 +60,18 @@ _BOUNDARIES = frozenset({WindowProperty.START, WindowProperty.END})
 def is_grouped(select: exp.Select) -> bool:
     """Tells whether a SELECT groups: by GROUP BY, or by an aggregate in its list."""
     clauses = [*select.expressions, select.args.get("having")]
-    calls = (call for clause in clauses if clause is not None for call in clause.find_all(FunctionCall))
-    return select.args.get("group") is not None or any(is_aggregate(call.this) for call in calls)
+    order = select.args.get("order")
+    clauses += order.expressions if order is not None else []
+    parts = (part for clause in clauses if clause is not None for part in without_subqueries(clause))
+    calls = (part for part in parts if isinstance(part, FunctionCall))
+    grouping = (call for call in calls if is_aggregate(call.this) and not isinstance(call.parent, OverCall))
+    return select.args.get("group") is not None or any(grouping)
+
+
+class JoinedSubqueries(SubqueryBinding, Protocol):
+    """What makes joins of subqueries, to be made when every expression is bound."""
+
+    def joined_to(self, node: Node) -> Node: ...
 
 
 @dataclass(slots=True)
@@ -70,6 +82,7 @@ class _Groups:
         source: The rows as FROM and WHERE give them; names refer to these.
         rows: The rows that are aggregated: the source, without a window table function.
         window: The window over `rows`; None: all of them are one.
+        subqueries: What becomes of subqueries.
         keys: Expression over the source, and the name it has in the aggregate's output.
         columns: Columns of the source that are grouped window properties.
         by_function: Whether TUMBLE_START and its like ask for the window's properties.
@@ -80,6 +93,7 @@ class _Groups:
     source: Relation
     rows: Node
     window: Window | None = None
+    subqueries: SubqueryBinding | None = None
     keys: dict[Expression, str] = field(default_factory=dict)
     columns: Mapping[str, WindowProperty] = field(default_factory=dict)
     by_function: bool = False
@@ -105,8 +119,21 @@ class _Groups:
         return ColumnRef(name, property_field(name, value, self.time_type).type, span)
 
 
-def bind_grouped(context: BindContext, select: exp.Select, source: Relation) -> Node:
+def bind_grouped(
+    context: BindContext,
+    select: exp.Select,
+    source: Relation,
+    subqueries: JoinedSubqueries,
+    more_keys: Sequence[Expression] = (),
+) -> Node:
     """Binds a grouped SELECT over its source (FROM and WHERE are done).
+
+    Args:
+        context: The catalog, the settings and the text.
+        select: The query.
+        source: Its rows.
+        subqueries: Makes joins of subqueries in SELECT and HAVING.
+        more_keys: What it is grouped by besides, over the source; given behind its own columns.
 
     Raises:
         UserError: A column is neither grouped nor aggregated.
@@ -114,16 +141,26 @@ def bind_grouped(context: BindContext, select: exp.Select, source: Relation) -> 
     items = items_of(context, select, source)
     _refuse_stars(context, items)
     groups = _groups(context, select, source, items)
-    outputs = [(item.name, _GroupedBinder(context, groups, item.name, "SELECT").bind_over(item.node)) for item in items]
+    groups.subqueries = subqueries
+    for key in more_keys:
+        _add_key(groups, key)
+    items = [*items, *hidden_items(context, select, items)]
+    overs = OverCalls(context, select, ())
+    outputs: list[tuple[str, Expression]] = [
+        (item.name, _GroupedBinder(context, groups, item.name, "SELECT", overs).bind_over(item.node)) for item in items
+    ]
     having = select.args.get("having")
     kept = None if having is None else _GroupedBinder(context, groups, "", "HAVING").condition_over(having.this)
     conditions = _above(groups)
-    node: Node = _aggregate(groups)
+    for key in more_keys:
+        wanted = unique_name(groups.keys[key], (name for name, _ in outputs))
+        outputs.append((wanted, ColumnRef(groups.keys[key], key.type)))
+    node: Node = subqueries.joined_to(_aggregate(groups))
     if kept is not None:
         conditions.append(kept)
     if conditions:
         node = Filter(node, joined(conditions))
-    return project(node, outputs)
+    return project(overs.applied(node), outputs)
 
 
 def _refuse_stars(context: BindContext, items: list[Item]) -> None:
@@ -264,8 +301,11 @@ def _add_key(groups: _Groups, key: Expression) -> None:
 class _GroupedBinder(ExpressionBinder):
     """Binds expressions over groups: first over the source, aggregates aside, then keys become the output's columns."""
 
-    def __init__(self, context: BindContext, groups: _Groups, output: str, place: str) -> None:
-        super().__init__(context, groups.source, place)
+    def __init__(
+        self, context: BindContext, groups: _Groups, output: str, place: str, overs: OverCalls | None = None
+    ) -> None:
+        super().__init__(context, groups.source, place, groups.subqueries)
+        self._overs = overs
         self._groups = groups
         self._output = output
         self._placed: set[str] = set()
@@ -300,6 +340,12 @@ class _GroupedBinder(ExpressionBinder):
         message = f"Column {column.name!r} is neither in GROUP BY nor inside an aggregate"
         return UserError(message, hint=hint, span=column.span)
 
+    def lifted(self, expression: Expression) -> Expression:
+        return self._over_groups(expression)
+
+    def placed(self, column: ColumnRef) -> ColumnRef:
+        return self._place(column)
+
     def _place(self, column: ColumnRef) -> ColumnRef:
         """Marks a column of the output, so that it is not taken for one of the source's."""
         marked = _PLACED + column.name
@@ -314,22 +360,23 @@ class _GroupedBinder(ExpressionBinder):
             groups.aggregates[call] = unique_name(wanted, groups.taken())
         return self._place(ColumnRef(groups.aggregates[call], call.type, span))
 
+    def over(self, node: OverCall, span: Span | None) -> Expression:
+        overs = self._overs
+        if overs is None:
+            return super().over(node, span)
+
+        def bind(part: exp.Expr, place: str, *, condition: bool = False) -> Expression:
+            binder = _GroupedBinder(self.context, self._groups, "", place)
+            return binder.condition_over(part) if condition else binder.bind_over(part)
+
+        return self._place(overs.bind(node, bind, ""))
+
     def _call(self, node: FunctionCall, span: Span | None) -> AggregateCall:
-        inner = ExpressionBinder(self.context, self.relation, f"the aggregate function {node.this.upper()}")
-        arguments = [inner.bind(one) for one in node.expressions]
-        if node.args.get("star") and node.this.upper() != "COUNT":
-            raise UserError(f"{node.this.upper()}(*) does not exist", hint="COUNT(*) counts rows", span=span)
-        if not arguments and not node.args.get("star"):
-            raise UserError(f"{node.this.upper()}() lacks its argument", hint="COUNT(*) counts rows", span=span)
-        name = "count_star" if node.args.get("star") else node.this
-        values = [one.value if isinstance(one, Literal) else None for one in arguments]
-        resolved = resolve_aggregate(name, [one.type for one in arguments], span, values)
-        args = tuple(coerced(one, type) for one, type in zip(arguments, resolved.args, strict=True))
-        condition: Any = node.args.get("filter")
-        kept = None
-        if condition is not None:
-            kept = ExpressionBinder(self.context, self.relation, "FILTER (WHERE ...)").condition(condition)
-        call = AggregateCall(resolved.function, args, resolved.type, bool(node.args.get("distinct")), kept, span)
+        def bind(part: exp.Expr, place: str, *, condition: bool = False) -> Expression:
+            binder = ExpressionBinder(self.context, self.relation, place)
+            return binder.condition(part) if condition else binder.bind(part)
+
+        call = aggregate_call(node, bind, span)
         self._refuse_window_columns(call)
         return call
 

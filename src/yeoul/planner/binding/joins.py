@@ -18,7 +18,7 @@ from yeoul.planner.binding.meetings import Meeting, bounded, is_time_bound
 from yeoul.planner.dialects.flink.nodes import JoinedTables
 from yeoul.planner.rewriting import cannot_fail, conjuncts, equal_sides, joined, project
 
-__all__ = ["bind_join", "filtered"]
+__all__ = ["bind_join", "filtered", "meeting_rows"]
 
 
 def bind_join(context: BindContext, node: JoinedTables, left: Relation, right: Relation) -> Relation:
@@ -126,10 +126,11 @@ def _join(left: Node, right: Node, kind: JoinKind, parts: Sequence[Expression]) 
             rest.append(part)
     left = Filter(left, joined(ask_left)) if ask_left else left
     right = Filter(right, joined(ask_right)) if ask_right else right
-    return _made(left, right, kind, Meeting(tuple(keys), tuple(rest)))
+    return meeting_rows(left, right, kind, Meeting(tuple(keys), tuple(rest)))
 
 
-def _made(left: Node, right: Node, kind: JoinKind, meeting: Meeting) -> Join:
+def meeting_rows(left: Node, right: Node, kind: JoinKind, meeting: Meeting) -> Join:
+    """Returns the join of two inputs without a name in common, bounded in time if that is known."""
     meeting = bounded(left, right, kind, meeting)
     keeps_times = meeting.bound is not None
     fields = [_side_field(one, kind.keeps_right, keeps_times) for one in left.schema.fields]
@@ -160,7 +161,7 @@ def _absorbing(node: Node, parts: list[Expression]) -> Node:
         left = _absorbing(node.left, inner) if isinstance(node.left, Join) and inner else node.left
         if isinstance(left, Join) and left is not node.left:
             parts = [part for part in parts if part not in inner]
-            node = _made(left, node.right, node.kind, _meeting(node))
+            node = meeting_rows(left, node.right, node.kind, _meeting(node))
         if node.bound is None:
             node, parts = _bounded_by(node, parts)
     return Filter(node, joined(parts)) if parts else node
@@ -177,7 +178,7 @@ def _bounded_by(node: Join, parts: list[Expression]) -> tuple[Join, list[Express
     keys = tuple(pair for part, pair in pairs if pair is not None and cannot_fail(part))
     bounds = [part for part, pair in pairs if pair is None and is_time_bound(node.left, node.right, part)]
     taken = [part for part, pair in pairs if pair is not None and cannot_fail(part)] + bounds
-    made = _made(node.left, node.right, node.kind, Meeting((*before.keys, *keys), (*before.rest, *bounds)))
+    made = meeting_rows(node.left, node.right, node.kind, Meeting((*before.keys, *keys), (*before.rest, *bounds)))
     if made.bound is None:
         return node, parts
     return made, [part for part in parts if part not in taken]

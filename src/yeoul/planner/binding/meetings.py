@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from yeoul.plan.changelog import changelog_of
 from yeoul.plan.expressions import Call, ColumnRef, Expression, Literal
 from yeoul.plan.join_bounds import Interval, JoinBound, SameWindow
-from yeoul.plan.nodes import Filter, JoinKind, Node, Project
+from yeoul.plan.nodes import JoinKind, Node
+from yeoul.plan.ordering import OverTime
 from yeoul.plan.windowed import windowed
+from yeoul.planner.binding.time_attributes import time_of
 from yeoul.planner.rules.fold_constants import folded
 
 __all__ = ["Meeting", "bounded", "is_time_bound"]
@@ -162,15 +164,4 @@ def _moved(time: Expression, by: Literal, sign: int) -> tuple[str, int] | None:
 
 
 def _is_clock(node: Node, name: str) -> bool:
-    """Tells whether a column is PROCTIME(), as it was declared."""
-    match node:
-        case Project():
-            value = next(one.expression for one in node.projections if one.name == name)
-            if isinstance(value, Call):
-                return value.function == "proctime"
-            return isinstance(value, ColumnRef) and _is_clock(node.input, value.name)
-        case Filter():
-            return _is_clock(node.input, name)
-        case _:
-            below = getattr(node, "input", None)
-            return below is not None and name in below.schema and _is_clock(below, name)
+    return time_of(node, name) is OverTime.PROCESSING

@@ -14,16 +14,21 @@ from yeoul.plan.nodes import (
     Aggregate,
     Aggregation,
     AssignWatermark,
+    Deduplicate,
     Field,
     Filter,
     Join,
     Limit,
     Node,
+    Over,
     Project,
     Projection,
     Scan,
     Schema,
+    SetOperation,
     Settle,
+    Sort,
+    TopN,
     Union,
     Values,
     WindowAggregate,
@@ -70,6 +75,17 @@ def _pruned(node: Node, needed: Set[str]) -> Node:
             return _union(node, needed)
         case Join():
             return _join(node, needed)
+        case SetOperation():
+            left, right = (_exactly(one, list(node.schema.fields)) for one in (node.left, node.right))
+            return replace(node, left=left, right=right)
+        case Over():
+            return _over(node, needed)
+        case TopN():
+            return _top_n(node, needed)
+        case Deduplicate():
+            return replace(node, input=_pruned(node.input, {*needed, *node.keys, node.column}))
+        case Sort():
+            return replace(node, input=_pruned(node.input, {*needed, *(key.column for key in node.order)}))
         case Limit():
             return replace(node, input=_pruned(node.input, needed))
         case Settle():
@@ -88,6 +104,23 @@ def _join(node: Join, needed: Set[str]) -> Join:
         sides.append(_exactly(below, [one for one in below.schema.fields if one.name in wanted]))
     left, right = sides
     return replace(node, left=left, right=right, schema=_kept(node.schema, needed))
+
+
+def _over(node: Over, needed: Set[str]) -> Over:
+    """At least one call stays: it may set rows aside as late."""
+    calls = tuple(one for one in node.calls if one.name in needed) or node.calls[:1]
+    used = {*node.partition, *(key.column for key in node.order), *_read((), calls)}
+    below = _pruned(node.input, (needed & set(node.input.schema.names)) | used)
+    names = [*below.schema.names, *(one.name for one in calls)]
+    return replace(node, input=below, calls=calls, schema=_of_names(node.schema, names))
+
+
+def _top_n(node: TopN, needed: Set[str]) -> TopN:
+    rank = node.rank if node.rank in needed else None
+    used = {*node.partition, *(key.column for key in node.order)}
+    below = _pruned(node.input, (needed & set(node.input.schema.names)) | used)
+    names = [*below.schema.names, *([rank] if rank is not None else [])]
+    return replace(node, input=below, rank=rank, schema=_of_names(node.schema, names))
 
 
 def _kept(schema: Schema, needed: Set[str]) -> Schema:

@@ -1,8 +1,9 @@
 """Filters move towards the sources, so that less is computed and kept.
 
-A filter passes below a projection, a union, a window table function and, by its keys, an aggregate. It never passes
-below AssignWatermark: the watermark follows all rows, kept or not. Nor below Limit, which counts the rows it gets. And
-a condition that can fail (a division, a cast) never overtakes another: that one may be there to protect it.
+A filter passes below a projection, a union, both sides of INTERSECT and EXCEPT, a window table function, a sort and, by
+its keys or partitions, an aggregate, OVER, a Top-N or a deduplication. It never passes below AssignWatermark: the
+watermark follows all rows, kept or not. Nor below Limit, which counts the rows it gets. And a condition that can fail
+(a division, a cast) never overtakes another: that one may be there to protect it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from yeoul.plan.expressions import ColumnRef, Expression, Literal, columns_of
-from yeoul.plan.nodes import Aggregate, Filter, Join, JoinKind, Node, Project, Union, WindowAggregate, WindowAssign
+from yeoul.plan.nodes import (
+    Aggregate,
+    Deduplicate,
+    Filter,
+    Join,
+    JoinKind,
+    Node,
+    Over,
+    Project,
+    SetOperation,
+    Sort,
+    TopN,
+    Union,
+    WindowAggregate,
+    WindowAssign,
+)
 from yeoul.planner.rewriting import cannot_fail, conjuncts, equal_sides, is_repeatable, joined, replaced, with_inputs
 
 __all__ = ["push_down_filters"]
@@ -50,7 +66,7 @@ def _passes(node: Node, part: Expression) -> bool:
         case Project():
             by_name = {one.name: one.expression for one in node.projections}
             return all(isinstance(by_name[name], ColumnRef | Literal) for name in used)
-        case Union():
+        case Union() | SetOperation():
             return True
         case WindowAssign():
             return used <= set(node.input.schema.names)
@@ -59,6 +75,12 @@ def _passes(node: Node, part: Expression) -> bool:
         case Aggregate() | WindowAggregate():
             repeatable = {key.name for key in node.keys if is_repeatable(key.expression)}
             return bool(used) and used <= repeatable
+        case Over() | TopN():
+            return bool(used) and used <= set(node.partition)
+        case Deduplicate():
+            return bool(used) and used <= set(node.keys)
+        case Sort():
+            return node.count is None and not node.offset
         case _:
             return False
 
@@ -72,7 +94,9 @@ def _below(node: Node, parts: Sequence[Expression]) -> Node:
             return replace(node, input=_pushed(node.input, [replaced(part, by_name) for part in parts]))
         case Union():
             return replace(node, inputs=tuple(_pushed(one, _renamed(node, one, parts)) for one in node.inputs))
-        case WindowAssign():
+        case SetOperation():
+            return replace(node, left=_pushed(node.left, parts), right=_pushed(node.right, parts))
+        case WindowAssign() | Over() | TopN() | Deduplicate() | Sort():
             return replace(node, input=_pushed(node.input, parts))
         case Join():
             return _into_join(node, parts)

@@ -13,13 +13,18 @@ __all__ = [
     "DescribeSyntax",
     "DropSyntax",
     "ExplainSyntax",
+    "FrameBound",
+    "FrameSyntax",
     "FunctionCall",
     "InsertSyntax",
     "JoinedTables",
     "NamedArgument",
     "OptionPair",
+    "OrderItem",
+    "OverCall",
     "PrimaryKeyElement",
     "ResetSyntax",
+    "SetOperation",
     "SetSyntax",
     "ShowSyntax",
     "TableFunction",
@@ -27,6 +32,8 @@ __all__ = [
     "TypedLiteral",
     "UnionAll",
     "WatermarkElement",
+    "WindowSpec",
+    "without_subqueries",
 ]
 
 
@@ -54,6 +61,42 @@ class FunctionCall(exp.Expression):
     }
 
 
+class OrderItem(exp.Expression):
+    """One item of ORDER BY: `this` [DESC] [NULLS FIRST | LAST]; `nulls_first` is None where it was not said."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "descending": False, "nulls_first": False}
+
+
+class FrameBound(exp.Expression):
+    """One end of a frame; `kind` is UNBOUNDED, CURRENT or OFFSET, `following` its side, `this` the offset."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": False, "kind": True, "following": False}
+
+
+class FrameSyntax(exp.Expression):
+    """ROWS or RANGE BETWEEN low AND high; `kind` is the word."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"kind": True, "low": True, "high": True}
+
+
+class WindowSpec(exp.Expression):
+    """([base] PARTITION BY expressions ORDER BY order frame); `this` is the name where it is defined by WINDOW."""
+
+    arg_types: ClassVar[dict[str, bool]] = {
+        "this": False,
+        "base": False,
+        "expressions": False,
+        "order": False,
+        "frame": False,
+    }
+
+
+class OverCall(exp.Expression):
+    """`this` OVER `expression`: a call over a window, which is a WindowSpec or the name of one."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True}
+
+
 class TableFunction(exp.Expression):
     """A function in FROM: TUMBLE(TABLE t, DESCRIPTOR(ts), ...)."""
 
@@ -76,7 +119,26 @@ class JoinedTables(exp.Expression):
 class UnionAll(exp.Expression):
     """Queries joined by UNION ALL, all of them side by side."""
 
-    arg_types: ClassVar[dict[str, bool]] = {"expressions": True, "limit": False, "with_": False}
+    arg_types: ClassVar[dict[str, bool]] = {
+        "expressions": True,
+        "order": False,
+        "limit": False,
+        "offset": False,
+        "with_": False,
+    }
+
+
+class SetOperation(exp.Expression):
+    """Two queries joined by UNION, INTERSECT or EXCEPT (`kind`); `all` keeps doubles. UNION ALL is `UnionAll`."""
+
+    arg_types: ClassVar[dict[str, bool]] = {
+        "this": True,
+        "expression": True,
+        "kind": True,
+        "all": False,
+        "limit": False,
+        "with_": False,
+    }
 
 
 class NamedArgument(exp.Expression):
@@ -186,3 +248,12 @@ class DescribeSyntax(exp.Expression):
     """DESCRIBE this."""
 
     arg_types: ClassVar[dict[str, bool]] = {"this": True}
+
+
+def without_subqueries(node: exp.Expr) -> list[exp.Expr]:
+    """Returns the parts of a tree, itself included, but for queries and what is inside of them."""
+    parts = node.walk(prune=lambda part: isinstance(part, _QUERIES))
+    return [part for part in parts if not isinstance(part, _QUERIES)]
+
+
+_QUERIES = (exp.Select, exp.Values, UnionAll, SetOperation)

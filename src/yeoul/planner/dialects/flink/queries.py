@@ -1,4 +1,4 @@
-"""The grammar of queries: SELECT, VALUES, WITH, UNION ALL, and what may stand in FROM."""
+"""The grammar of queries: SELECT, VALUES, WITH, set operations, and what may stand in FROM."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ from sqlglot import exp
 from yeoul.planner.dialects.flink.cursor import RESERVED, STATEMENTS
 from yeoul.planner.dialects.flink.expressions import ExpressionGrammar
 from yeoul.planner.dialects.flink.lexer import Token, TokenType
-from yeoul.planner.dialects.flink.nodes import JoinedTables, NamedArgument, OptionPair, TableFunction, UnionAll
+from yeoul.planner.dialects.flink.nodes import (
+    JoinedTables,
+    NamedArgument,
+    OptionPair,
+    SetOperation,
+    TableFunction,
+    UnionAll,
+)
 
 __all__ = ["QueryGrammar"]
 
 _JOINS = frozenset({"JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL"})
 _JOIN_HINT = "A table, view, subquery or window function stands in FROM"
-_CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION")
+_CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "UNION")
 _SAME_SLOT = ("INTERSECT", "EXCEPT", "MINUS")
+_UNITING = frozenset({"UNION", "EXCEPT", "MINUS"})
 
 
 class QueryGrammar(ExpressionGrammar):
-    """Reads queries into exp.Select, exp.Values, UnionAll and exp.Subquery."""
+    """Reads queries into exp.Select, exp.Values, UnionAll, SetOperation and exp.Subquery."""
 
     def subquery(self) -> exp.Expr:
         return self.query()
@@ -53,18 +61,36 @@ class QueryGrammar(ExpressionGrammar):
         return self.at(exp.CTE(this=query, alias=alias), token)
 
     def _query_body(self) -> exp.Expr:
+        """Reads queries joined by UNION and EXCEPT, from left to right; runs of UNION ALL side by side."""
         token = self._curr
-        terms = [self._query_term()]
-        while True:
-            for word in _SAME_SLOT:
-                if self.sees_word(word):
-                    self.refuse(word, "UNION ALL joins rows of several queries")
-            if not self.take_word("UNION"):
-                return terms[0] if len(terms) == 1 else self.at(UnionAll(expressions=terms), token)
-            if not self.take_word("ALL"):
-                self.take_word("DISTINCT")
-                self.refuse("UNION without ALL", "UNION ALL keeps all rows; dropping doubles needs state for ever")
-            terms.append(self._query_term())
+        found = self._intersected()
+        while self.sees_any_word(_UNITING):
+            kind, keeps_all = self._set_operator()
+            term = self._intersected()
+            if kind == "UNION" and keeps_all:
+                is_run = isinstance(found, UnionAll) and found.meta["start"] == token.start
+                found = self.at(UnionAll(expressions=[*(found.expressions if is_run else [found]), term]), token)
+            else:
+                found = self.at(SetOperation(this=found, expression=term, kind=kind, all=keeps_all), token)
+        return found
+
+    def _intersected(self) -> exp.Expr:
+        """Reads queries joined by INTERSECT, which binds tighter than the others."""
+        token = self._curr
+        found = self._query_term()
+        while self.sees_word("INTERSECT"):
+            kind, keeps_all = self._set_operator()
+            found = self.at(SetOperation(this=found, expression=self._query_term(), kind=kind, all=keeps_all), token)
+        return found
+
+    def _set_operator(self) -> tuple[str, bool]:
+        """Takes the word that joins two queries; returns it, and whether ALL follows."""
+        word = self._curr.text.upper()
+        self._advance()
+        keeps_all = self.take_word("ALL")
+        if not keeps_all:
+            self.take_word("DISTINCT")
+        return ("EXCEPT" if word == "MINUS" else word), keeps_all
 
     def _query_term(self) -> exp.Expr:
         token = self._curr
@@ -80,16 +106,32 @@ class QueryGrammar(ExpressionGrammar):
 
     def _tail(self, body: exp.Expr) -> None:
         if self.sees_word("ORDER"):
-            self.refuse(
-                "ORDER BY", "A stream has no end to sort at; sort the result instead, or add it once it is bounded"
-            )
-        if self.take_word("LIMIT"):
-            count = self._curr
-            number = self.expect(TokenType.NUMBER, "a whole number after LIMIT").text
-            body.set("limit", self.at(exp.Limit(expression=exp.Literal.number(number)), count))
-        for word in ("OFFSET", "FETCH"):
-            if self.sees_word(word):
-                self.refuse(word, "LIMIT n takes the first n rows")
+            token = self._curr
+            body.set("order", self.at(exp.Order(expressions=self.order_items()), token))
+        if self.take_word("LIMIT") and not self.take_word("ALL"):
+            self._set_limit(body, "a whole number after LIMIT")
+        if self.take_word("OFFSET"):
+            token = self._curr
+            number = self.expect(TokenType.NUMBER, "a whole number after OFFSET").text
+            body.set("offset", self.at(exp.Offset(expression=exp.Literal.number(number)), token))
+            if not self.take_word("ROWS"):
+                self.take_word("ROW")
+        if self.take_word("FETCH"):
+            self._fetch(body)
+
+    def _set_limit(self, body: exp.Expr, what: str) -> None:
+        token = self._curr
+        number = self.expect(TokenType.NUMBER, what).text
+        body.set("limit", self.at(exp.Limit(expression=exp.Literal.number(number)), token))
+
+    def _fetch(self, body: exp.Expr) -> None:
+        """Reads `FIRST n ROWS ONLY`, which is LIMIT n."""
+        if not (self.take_word("FIRST") or self.take_word("NEXT")):
+            self.fail("FIRST or NEXT after FETCH", keywords=("FIRST", "NEXT"))
+        self._set_limit(body, "a whole number after FETCH FIRST")
+        if not self.take_word("ROWS"):
+            self.expect_word("ROW")
+        self.expect_word("ONLY")
 
     # --- SELECT
 
@@ -115,11 +157,22 @@ class QueryGrammar(ExpressionGrammar):
             if self.take_word(*words):
                 node = exp.Where if key == "where" else exp.Having
                 select.set(key, self.at(node(this=self.expression_()), token_of_clause))
-        if self.sees_word("WINDOW"):
-            self.refuse("WINDOW", "Windowed aggregation is: GROUP BY over TUMBLE, HOP or CUMULATE")
+        if self.take_word("WINDOW"):
+            select.set("windows", self._named_windows())
         if self.sees_word("QUALIFY"):
             self.refuse("QUALIFY")
         return self.at(select, token)
+
+    def _named_windows(self) -> list[exp.Expr]:
+        found: list[exp.Expr] = []
+        while True:
+            name = self.name("a window's name after WINDOW")
+            self.expect_word("AS")
+            spec = self.window_spec()
+            spec.set("this", name)
+            found.append(spec)
+            if not self.take(TokenType.COMMA):
+                return found
 
     def _between_hint(self) -> str:
         if any(self.sees_word(word) for word in STATEMENTS):
