@@ -30,6 +30,7 @@ from yeoul.plan.nodes import (
     Sort,
     TopN,
     Union,
+    Unnest,
     Values,
     WindowAggregate,
     WindowAssign,
@@ -117,7 +118,7 @@ def changelog_of(node: Node) -> Changelog:
         case WindowAggregate():
             keys = frozenset({*(key.name for key in node.keys), *(name for name, _ in node.properties)})
             return Changelog(APPEND_ONLY, frozenset({keys}) if node.properties else frozenset())
-        case WindowAssign():
+        case WindowAssign() | Unnest():
             return Changelog(changelog_of(node.input).changes)
         case Join():
             return _join(node)

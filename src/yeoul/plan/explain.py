@@ -31,6 +31,7 @@ from yeoul.plan.nodes import (
     Sort,
     TopN,
     Union,
+    Unnest,
     Values,
     Window,
     WindowAggregate,
@@ -125,6 +126,9 @@ def _describe(node: Node) -> list[str]:
             return _window_aggregate(node)
         case WindowAssign():
             return [f"WindowAssign({explain_window(node.window)})", f"columns: {_columns(node.schema)}"]
+        case Unnest():
+            kept = "; a row without elements is kept" if node.keeps_empty else ""
+            return [f"Unnest({explain_expression(node.collection)}{kept})", f"columns: {_columns(node.schema)}"]
         case Join():
             return _join(node)
         case Union():

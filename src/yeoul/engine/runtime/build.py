@@ -29,6 +29,7 @@ from yeoul.engine.operators.set_operation import SetOperation as SetOperator
 from yeoul.engine.operators.settle_changes import SettleChanges as SettleOperator
 from yeoul.engine.operators.time_axis import TimeAxis
 from yeoul.engine.operators.union import Union as UnionOperator
+from yeoul.engine.operators.unnest import Unnest as UnnestOperator
 from yeoul.engine.operators.values import Values as ValuesOperator
 from yeoul.engine.operators.watermarks import WatermarkMerge
 from yeoul.engine.operators.window_aggregate import WindowAggregate as WindowOperator
@@ -58,6 +59,7 @@ from yeoul.plan.nodes import (
     Sort,
     TopN,
     Union,
+    Unnest,
     Values,
     Window,
     WindowAggregate,
@@ -122,7 +124,7 @@ class _Builder:
 
     def add(self, node: Node, target: Target, above: list[Stateless]) -> None:
         match node:
-            case Project() | Filter() | WindowAssign():
+            case Project() | Filter() | WindowAssign() | Unnest():
                 self.add(node.input, target, [self._stateless(node), *above])
             case Write():
                 self.add(node.input, target, [self._stateless(node), *_encoder(node), *above])
@@ -209,7 +211,7 @@ class _Builder:
         timeout_ms = node.idle_timeout_ms if node.idle_timeout_ms is not None else self._settings.idle_timeout_ms
         self._add_lane(under, Lane(below, assign, above, target, judges, timeout_ms or None))
 
-    def _stateless(self, node: Project | Filter | WindowAssign | Write) -> Stateless:
+    def _stateless(self, node: Project | Filter | WindowAssign | Unnest | Write) -> Stateless:
         match node:
             case Project():
                 return ProjectOperator(
@@ -217,6 +219,11 @@ class _Builder:
                 )
             case Filter():
                 return FilterOperator(compile_expression(node.predicate, self._context))
+            case Unnest():
+                collection = compile_expression(node.collection, self._context)
+                return UnnestOperator(
+                    collection, node.own, node.fields, number=node.number, keeps_empty=node.keeps_empty
+                )
             case WindowAssign():
                 start, end, time = node.schema.names[-3:]
                 axis = self._axis(node.input.schema, node.window)

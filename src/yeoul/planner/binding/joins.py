@@ -16,7 +16,7 @@ from yeoul.planner.binding.context import BindContext, Relation, Scope, unique_n
 from yeoul.planner.binding.expressions import ExpressionBinder, call
 from yeoul.planner.binding.meetings import Meeting, bounded, is_time_bound
 from yeoul.planner.dialects.flink.nodes import JoinedTables
-from yeoul.planner.rewriting import cannot_fail, conjuncts, equal_sides, joined, project
+from yeoul.planner.rewriting import cannot_fail, conjuncts, equal_sides, joined, null_safe_pairs, project
 
 __all__ = ["bind_join", "filtered", "meeting_rows"]
 
@@ -37,11 +37,33 @@ def bind_join(context: BindContext, node: JoinedTables, left: Relation, right: R
     made = _join(left.node, right.node, kind, condition)
     if not kind.gives_right:
         return Relation(made, "", left.title, left.scopes)
+    if using and kind.keeps_right:
+        return _merged(made, left, right, using)
     if using:
         hidden = frozenset(using)
         count = len(left.scopes)
-        scopes = (*scopes[:count], *(replace(scope, hidden=hidden) for scope in scopes[count:]))
+        scopes = (*scopes[:count], *(_hiding(scope, hidden) for scope in scopes[count:]))
     return Relation(made, "", "the joined tables", scopes)
+
+
+def _hiding(scope: Scope, names: frozenset[str]) -> Scope:
+    return replace(scope, hidden=scope.hidden | names)
+
+
+def _merged(made: Join, left: Relation, right: Relation, using: list[str]) -> Relation:
+    """Returns a join where either side may lack, with columns of USING that have the value of the side that is there."""
+    outputs: list[tuple[str, Expression]] = [(one.name, ColumnRef(one.name, one.type)) for one in made.schema.fields]
+    merged: dict[str, str] = {}
+    for name in dict.fromkeys(using):
+        sides: list[Expression] = []
+        for relation in (left, right):
+            field = made.schema[relation.find(name)[0]]
+            sides.append(ColumnRef(field.name, field.type))
+        merged[name] = unique_name(name, [output for output, _ in outputs])
+        outputs.append((merged[name], call("coalesce", sides, None)))
+    hidden = frozenset(using)
+    scopes = (Scope("", merged), *(_hiding(scope, hidden) for scope in (*left.scopes, *right.scopes)))
+    return Relation(project(made, outputs), "", "the joined tables", scopes)
 
 
 def _refuse_twice(context: BindContext, node: JoinedTables, left: Relation, right: Relation) -> None:
@@ -118,6 +140,8 @@ def _join(left: Node, right: Node, kind: JoinKind, parts: Sequence[Expression]) 
         pair = equal_sides(part, on_left, on_right)
         if pair is not None:
             keys.append(pair)
+        elif (pairs := null_safe_pairs(part, on_left, on_right)) is not None:
+            keys += pairs
         elif used and used <= on_right and not kind.keeps_right:
             ask_right.append(part)
         elif used and used <= on_left and kind in (JoinKind.INNER, JoinKind.RIGHT, JoinKind.SEMI):

@@ -26,10 +26,18 @@ from yeoul.planner.binding.rankings import with_top_n
 from yeoul.planner.binding.scans import merged_options, scan
 from yeoul.planner.binding.set_operations import combined, united
 from yeoul.planner.binding.subqueries import Subqueries, ands_of, has_subquery
+from yeoul.planner.binding.unnesting import bind_unnest
 from yeoul.planner.binding.windows import assign_windows, window_arguments
 from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.dialect import read_script
-from yeoul.planner.dialects.flink.nodes import JoinedTables, OverCall, SetOperation, TableFunction, UnionAll
+from yeoul.planner.dialects.flink.nodes import (
+    JoinedTables,
+    OverCall,
+    SetOperation,
+    TableFunction,
+    UnionAll,
+    UnnestedRows,
+)
 from yeoul.planner.positions import Positions
 from yeoul.planner.rewriting import conjuncts, joined, project
 from yeoul.planner.rules.fold_constants import folded
@@ -243,7 +251,11 @@ def _meeting_of_values(context: BindContext, values: list[Expression], index: in
 
 def _relation(context: BindContext, node: exp.Expr) -> Relation:
     if isinstance(node, JoinedTables):
+        if isinstance(node.args["expression"], UnnestedRows):
+            return bind_unnest(context, node.args["expression"], _relation(context, node.this), node)
         return bind_join(context, node, _relation(context, node.this), _relation(context, node.args["expression"]))
+    if isinstance(node, UnnestedRows):
+        return bind_unnest(context, node, Relation(_ONE_ROW, "", "nothing"))
     alias = node.args.get("alias")
     found = _source(context, node)
     if alias is None:

@@ -30,6 +30,7 @@ from yeoul.plan.nodes import (
     Sort,
     TopN,
     Union,
+    Unnest,
     Values,
     WindowAggregate,
     WindowAssign,
@@ -73,6 +74,10 @@ def _pruned(node: Node, needed: Set[str]) -> Node:
             return replace(node, input=below, schema=_of_names(node.schema, (*below.schema.names, *own)))
         case Union():
             return _union(node, needed)
+        case Unnest():
+            own = node.schema.names[len(node.input.schema.names) :]
+            below = _pruned(node.input, (needed - set(own)) | set(columns_of(node.collection)))
+            return replace(node, input=below, schema=_of_names(node.schema, (*below.schema.names, *own)))
         case Join():
             return _join(node, needed)
         case SetOperation():

@@ -25,6 +25,7 @@ from yeoul.plan.nodes import (
     Sort,
     TopN,
     Union,
+    Unnest,
     WindowAggregate,
     WindowAssign,
 )
@@ -68,7 +69,7 @@ def _passes(node: Node, part: Expression) -> bool:
             return all(isinstance(by_name[name], ColumnRef | Literal) for name in used)
         case Union() | SetOperation():
             return True
-        case WindowAssign():
+        case WindowAssign() | Unnest():
             return used <= set(node.input.schema.names)
         case Join():
             return _side(node, part) is not None or _is_key(node, part)
@@ -96,7 +97,7 @@ def _below(node: Node, parts: Sequence[Expression]) -> Node:
             return replace(node, inputs=tuple(_pushed(one, _renamed(node, one, parts)) for one in node.inputs))
         case SetOperation():
             return replace(node, left=_pushed(node.left, parts), right=_pushed(node.right, parts))
-        case WindowAssign() | Over() | TopN() | Deduplicate() | Sort():
+        case WindowAssign() | Unnest() | Over() | TopN() | Deduplicate() | Sort():
             return replace(node, input=_pushed(node.input, parts))
         case Join():
             return _into_join(node, parts)
