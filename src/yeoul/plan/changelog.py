@@ -34,6 +34,7 @@ from yeoul.plan.nodes import (
     Values,
     WindowAggregate,
     WindowAssign,
+    WindowKind,
     Write,
 )
 from yeoul.plan.ordering import FrameUnit, OverTime, Ranking
@@ -217,6 +218,8 @@ def state_of(node: Node) -> tuple[StateBound, str]:
             return StateBound.BOUNDED, "the rows of both sides, until their interval has passed"
         case Join() if isinstance(node.bound, SameWindow):
             return StateBound.BOUNDED, "the rows of both sides, of each open window"
+        case WindowAssign() if node.window.kind is WindowKind.SESSION:
+            return StateBound.BOUNDED, "the rows of each open session"
         case Join():
             return StateBound.UNBOUNDED, "every row of both sides, never dropped"
         case SetOperation():

@@ -16,6 +16,7 @@ from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
     Deduplicate,
+    Field,
     Filter,
     Join,
     Limit,
@@ -39,6 +40,7 @@ from yeoul.plan.nodes import (
     WindowKind,
     Write,
     inputs_of,
+    judges_lateness,
     walk,
 )
 from yeoul.plan.ordering import Frame, FrameUnit, OverTime, SortKey
@@ -94,8 +96,8 @@ def explain(plan: Node) -> str:
         Limit(10)  -> a INT
           Values(1 row: (1))  -> a INT
     """
-    lines = [*_tree(plan, 0), *_notes(plan)]
-    return "\n".join(lines)
+    notes = list(_notes(plan))
+    return "\n".join([*_tree(plan, 0), *([""] if notes else []), *notes])
 
 
 def _tree(node: Node, depth: int) -> Iterator[str]:
@@ -125,7 +127,7 @@ def _describe(node: Node) -> list[str]:
         case WindowAggregate():
             return _window_aggregate(node)
         case WindowAssign():
-            return [f"WindowAssign({explain_window(node.window)})", f"columns: {_columns(node.schema)}"]
+            return _window_assign(node)
         case Unnest():
             kept = "; a row without elements is kept" if node.keeps_empty else ""
             return [f"Unnest({explain_expression(node.collection)}{kept})", f"columns: {_columns(node.schema)}"]
@@ -186,7 +188,7 @@ def _watermark(node: AssignWatermark) -> list[str]:
 
 def _projections(node: Project) -> list[str]:
     fields = zip(node.projections, node.schema.fields, strict=True)
-    return [f"{_projection(one)}  -> {field.type}{' ROWTIME' if field.is_rowtime else ''}" for one, field in fields]
+    return [f"{_projection(one)}  -> {field.type}{_time_mark(field)}" for one, field in fields]
 
 
 def _projection(one: Projection) -> str:
@@ -304,24 +306,42 @@ def _window_aggregate(node: WindowAggregate) -> list[str]:
     lines = [f"WindowAggregate({explain_window(node.window)})", *_groups(node, "none, one row a window")]
     if node.properties:
         lines.append("window: " + ", ".join(f"{name} = its {value.value}" for name, value in node.properties))
-    lines.append("emits: each window once, when the watermark reaches its end; then its state is dropped")
+    lines.append(f"emits: each window once, when the {_pacer(node.window)} reaches its end; then its state is dropped")
+    return lines
+
+
+def _pacer(window: Window) -> str:
+    return "clock" if window.by_clock else "watermark"
+
+
+def _window_assign(node: WindowAssign) -> list[str]:
+    lines = [f"WindowAssign({explain_window(node.window)})", f"columns: {_columns(node.schema)}"]
+    if node.window.kind is WindowKind.SESSION:
+        lines.append(f"emits: the rows of each session, when the {_pacer(node.window)} reaches its end")
     return lines
 
 
 def explain_window(window: Window) -> str:
     """Returns a window as text: its kind, its row time, its durations."""
-    parts = [window.time_column, f"size {explain_duration(window.size_ms)}"]
+    length = "gap" if window.kind is WindowKind.SESSION else "size"
+    parts = [window.time_column, f"{length} {explain_duration(window.size_ms)}"]
     if window.kind is WindowKind.HOP:
         parts.append(f"slide {explain_duration(window.slide_ms)}")
     if window.kind is WindowKind.CUMULATE:
         parts.append(f"step {explain_duration(window.slide_ms)}")
     if window.offset_ms:
         parts.append(f"offset {explain_duration(window.offset_ms)}")
+    if window.partition:
+        parts.append(f"partition by {', '.join(window.partition)}")
     return f"{window.kind.value}: {', '.join(parts)}"
 
 
 def _columns(schema: Schema) -> str:
-    return ", ".join(f"{one.name} {one.type}{' ROWTIME' if one.is_rowtime else ''}" for one in schema.fields)
+    return ", ".join(f"{one.name} {one.type}{_time_mark(one)}" for one in schema.fields)
+
+
+def _time_mark(field: Field) -> str:
+    return " ROWTIME" if field.is_rowtime else " PROCTIME" if field.is_proctime else ""
 
 
 # --- late and dead rows
@@ -330,10 +350,8 @@ def _columns(schema: Schema) -> str:
 def _notes(plan: Node) -> Iterator[str]:
     scans = {node.table.name: node.table for node in walk(plan) if isinstance(node, Scan)}
     tables = [table for table in scans.values() if table.options.get("connector") != _SIDE_STREAM]
-    has_windows = any(isinstance(node, WindowAggregate) for node in walk(plan))
+    has_windows = any(judges_lateness(node) for node in walk(plan))
     has_order = any(_is_ordered_by_time(node) for node in walk(plan))
-    if tables:
-        yield ""
     for table in tables:
         if has_windows and table.watermark is not None:
             yield f"Late rows of {table.name}: a row whose every window has closed goes to `{table.name}$late`"

@@ -50,17 +50,26 @@ __all__ = [
     "Write",
     "WriteEncoding",
     "inputs_of",
+    "judges_lateness",
     "walk",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A named, typed column of a node's output; `is_rowtime` marks the stream's event time."""
+    """A named, typed column of a node's output.
+
+    Attributes:
+        name: Unique in its schema.
+        type: Its logical type.
+        is_rowtime: Whether it is the stream's event time.
+        is_proctime: Whether it stands for the time at which a row is worked on, by the clock: PROCTIME().
+    """
 
     name: str
     type: DataType
     is_rowtime: bool = False
+    is_proctime: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +173,21 @@ class WindowKind(enum.Enum):
     TUMBLE = "TUMBLE"
     HOP = "HOP"
     CUMULATE = "CUMULATE"
+    SESSION = "SESSION"
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which windows a row belongs to, by its row time; all in milliseconds of the row time's own axis.
+    """Which windows a row belongs to, by its time; all in milliseconds of the time's own axis.
 
     TUMBLE has `slide_ms == size_ms`. HOP starts a window every `slide_ms`. CUMULATE emits at each `slide_ms` (its
-    step) within `size_ms`. `offset_ms` shifts every window's start from the epoch.
+    step) within `size_ms`. `offset_ms` shifts every window's start from the epoch. SESSION ends when for `size_ms`
+    (its gap, also its `slide_ms`) no row came.
+
+    Attributes:
+        by_clock: Whether a row's time is when it is worked on, and a window ends by the clock; else event time.
+        partition: Of a SESSION that is assigned: the columns by which sessions are told apart; one that is
+            aggregated has them by the aggregate's keys.
     """
 
     kind: WindowKind
@@ -179,9 +195,12 @@ class Window:
     size_ms: int
     slide_ms: int
     offset_ms: int = 0
+    by_clock: bool = False
+    partition: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        parts = [self.time_column, f"size {self.size_ms} ms"]
+        length = "gap" if self.kind is WindowKind.SESSION else "size"
+        parts = [self.time_column, f"{length} {self.size_ms} ms"]
         if self.kind is WindowKind.HOP:
             parts.append(f"slide {self.slide_ms} ms")
         if self.kind is WindowKind.CUMULATE:
@@ -231,7 +250,7 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True)
 class WindowAggregate:
-    """Aggregates each window's rows by key; emits a window once, when the watermark passes its end.
+    """Aggregates each window's rows by key; emits a window once, when the watermark (or the clock) passes its end.
 
     Attributes:
         keys: Output name and expression over the input; may be empty (one row per window).
@@ -250,7 +269,10 @@ class WindowAggregate:
 
 @dataclass(frozen=True, slots=True)
 class WindowAssign:
-    """The bare table function: each row once per window it belongs to, with window_start, window_end, window_time."""
+    """The bare table function: each row once per window it belongs to, with window_start, window_end, window_time.
+
+    A row of a SESSION is given when its session is over.
+    """
 
     input: Node
     window: Window
@@ -554,6 +576,17 @@ def inputs_of(node: Node) -> tuple[Node, ...]:
             return node.left, node.right
         case _:
             return (node.input,)
+
+
+def judges_lateness(node: Node) -> bool:
+    """Tells whether a node sets rows aside that come after the watermark has closed their windows."""
+    match node:
+        case WindowAggregate():
+            return not node.window.by_clock
+        case WindowAssign():
+            return node.window.kind is WindowKind.SESSION and not node.window.by_clock
+        case _:
+            return False
 
 
 def walk(node: Node) -> Iterator[Node]:

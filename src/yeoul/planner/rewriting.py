@@ -25,6 +25,7 @@ __all__ = [
     "cannot_fail",
     "conjuncts",
     "equal_sides",
+    "is_proctime",
     "is_repeatable",
     "joined",
     "map_call",
@@ -205,9 +206,19 @@ def with_inputs(node: Node, change: Callable[[Node], Node]) -> Node:
 
 
 def project(source: Node, outputs: Sequence[tuple[str, Expression]]) -> Project:
-    """Returns the node that computes the outputs; a plain reference to the row time stays a row time."""
-    fields = tuple(Field(name, value.type, _is_rowtime(source.schema, value)) for name, value in outputs)
+    """Returns the node that computes the outputs; a plain reference to a row time, or to PROCTIME(), stays one."""
+    fields = tuple(
+        Field(name, value.type, _is_rowtime(source.schema, value), is_proctime(source.schema, value))
+        for name, value in outputs
+    )
     return Project(source, tuple(Projection(name, value) for name, value in outputs), Schema(fields))
+
+
+def is_proctime(schema: Schema, expression: Expression) -> bool:
+    """Tells whether an expression over columns is PROCTIME(), or one of them that is."""
+    if isinstance(expression, ColumnRef) and expression.name in schema:
+        return schema[expression.name].is_proctime
+    return isinstance(expression, Call) and expression.function == "proctime"
 
 
 def _is_rowtime(schema: Schema, expression: Expression) -> bool:

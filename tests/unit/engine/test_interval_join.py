@@ -153,3 +153,15 @@ def test_by_the_clock_rows_meet_that_come_near_each_other():
     assert both.select("k", "j").rows() == [(1, 1)]
     clock.advance_ms(200)
     assert running.process(1, right(1, 0)).batches == ()
+
+
+def test_by_the_clock_a_row_without_a_partner_asks_to_be_woken():
+    clock = ManualClock()
+    running = operator(JoinKind.LEFT, -1_000, 0, clock=clock)
+    running.process(0, left(1, 0))
+    wake_at_ms = running.wake_at_ms
+    assert wake_at_ms == clock.now_ms() + 1_001
+    assert running.wake(wake_at_ms - 1).batches == ()
+    (given_out,) = running.wake(wake_at_ms).batches
+    assert given_out.select("k", "j").rows() == [(1, None)]
+    assert running.wake_at_ms is None

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pytest
 
 from yeoul.jobs.result import Result
@@ -94,3 +95,42 @@ def test_a_window_join_equals_the_batch_join(session, kind):
     )
     wanted = f"SELECT {given} FROM {HOPS.format('orders')} o {kind.removeprefix('LEFT ') if ' ' in kind else kind} JOIN"
     assert got == batch(folder, f"{wanted} {HOPS.format('payments')} p ON o.k = p.k AND o.s = p.s AND o.v <= p.v")
+
+
+NESTED = pl.DataFrame(
+    {
+        "id": [1, 2, 3, 4],
+        "tags": [["a", "b"], [], None, ["c"]],
+        "m": [[{"os": "x", "v": 1}], [{"os": "y", "v": 2}], [], None],
+    }
+)
+OTHER = pl.DataFrame({"id": [3, 4, 5, None], "w": [1, 2, 3, 4]})
+
+
+@pytest.mark.parametrize(
+    ("query", "rows"),
+    [
+        ("SELECT id, x FROM t CROSS JOIN UNNEST(tags) AS u(x)", [(1, "a"), (1, "b"), (4, "c")]),
+        (
+            "SELECT t.id, u.* FROM t LEFT JOIN UNNEST(tags) WITH ORDINALITY AS u(x, n) ON TRUE",
+            [(1, "a", 1), (1, "b", 2), (2, None, None), (3, None, None), (4, "c", 1)],
+        ),
+        ("SELECT id, os FROM t, UNNEST(m) AS u WHERE v > 1", [(2, "y")]),
+        ("SELECT COUNT(*) FROM t CROSS JOIN UNNEST(tags) AS u(x)", [(3,)]),
+        ("SELECT * FROM UNNEST(ARRAY[1, 2]) AS u(x)", [(1,), (2,)]),
+        ("SELECT * FROM UNNEST(MAP['a', 1]) AS u(k, v)", [("a", 1)]),
+        ("SELECT id, x FROM t, LATERAL TABLE(SPLIT('p,q', ',')) AS u(x) WHERE id < 2", [(1, "p"), (1, "q")]),
+        (
+            "SELECT id, w FROM t FULL JOIN g USING (id)",
+            [(1, None), (2, None), (3, 1), (4, 2), (5, 3), (None, 4)],
+        ),
+        ("SELECT * FROM (SELECT id FROM t) AS a RIGHT JOIN g USING (id)", [(3, 1), (4, 2), (5, 3), (None, 4)]),
+        (
+            "SELECT a.id, b.w FROM g AS a JOIN g AS b ON a.id IS NOT DISTINCT FROM b.id",
+            [(3, 1), (4, 2), (5, 3), (None, 4)],
+        ),
+    ],
+)
+def test_elements_and_merged_columns(query, rows):
+    with Session({"t": NESTED, "g": OTHER}) as made:
+        assert rows_of(made, query) == Counter(rows)

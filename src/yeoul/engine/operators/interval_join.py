@@ -78,6 +78,18 @@ class IntervalJoin:
         until_ms = self._clock.now_ms() - 1 if self._interval.by_clock and watermark_ms < END_OF_TIME else watermark_ms
         return Output(tuple(frame for frame in self._expired(until_ms) if frame.height))
 
+    @property
+    def wake_at_ms(self) -> int | None:
+        """When, by the clock, the next row's interval has passed; None if nothing waits for that."""
+        if not self._interval.by_clock:
+            return None
+        earliest = [(rows.earliest, wait) for rows, wait in zip(self._rows, self._waits_ms, strict=True) if rows]
+        return min((time + wait + 1 for time, wait in earliest if time is not None), default=None)
+
+    def wake(self, now_ms: int) -> Output:
+        """Gives, by the clock, what is without a partner and whose interval has passed."""
+        return Output(tuple(frame for frame in self._expired(now_ms - 1) if frame.height))
+
     def snapshot(self) -> State:
         kept = {name: rows.snapshot() for name, rows in zip(_NAMES, self._rows, strict=True) if rows is not None}
         return {**kept, "watermark": pl.DataFrame({"ms": [self._watermark_ms]}, schema={"ms": pl.Int64})}

@@ -44,8 +44,8 @@ class Unnest(Stateless):
         if not self._keeps_empty:
             rows = rows.filter(pl.col(_ELEMENT).list.len() > 0)
         if self._number is None:
-            return rows.explode(_ELEMENT).with_columns(self._columns).drop(_ELEMENT)
+            return rows.explode(_ELEMENT, empty_as_null=self._keeps_empty).with_columns(self._columns).drop(_ELEMENT)
         count = pl.col(_ELEMENT).list.len().cast(pl.Int32)
         counted = rows.with_columns(pl.int_ranges(1, count + 1, dtype=pl.Int32).alias(_NUMBER))
-        exploded = counted.explode(_ELEMENT, _NUMBER)
+        exploded = counted.explode(_ELEMENT, _NUMBER, empty_as_null=self._keeps_empty)
         return exploded.with_columns(*self._columns, pl.col(_NUMBER).alias(self._number)).drop(_ELEMENT, _NUMBER)

@@ -17,6 +17,7 @@ from yeoul.engine.compile.expressions import EvaluationContext, compile_expressi
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.aggregate import Aggregate as AggregateOperator
 from yeoul.engine.operators.assign_watermark import AssignWatermark as WatermarkOperator
+from yeoul.engine.operators.by_clock import ByClock, Windowed
 from yeoul.engine.operators.contract import Operator, Stateless
 from yeoul.engine.operators.encode_changes import EncodeChanges, EncodeUpserts
 from yeoul.engine.operators.filter import Filter as FilterOperator
@@ -25,6 +26,7 @@ from yeoul.engine.operators.interval_join import IntervalJoin
 from yeoul.engine.operators.limit import Limit as LimitOperator
 from yeoul.engine.operators.project import Project as ProjectOperator
 from yeoul.engine.operators.relabel import Relabel
+from yeoul.engine.operators.sessions import SessionAggregate, SessionAssign
 from yeoul.engine.operators.set_operation import SetOperation as SetOperator
 from yeoul.engine.operators.settle_changes import SettleChanges as SettleOperator
 from yeoul.engine.operators.time_axis import TimeAxis
@@ -41,6 +43,7 @@ from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
 from yeoul.engine.runtime.settings import Settings
 from yeoul.errors import UserError
 from yeoul.plan.changelog import changelog_of, is_updating
+from yeoul.plan.expressions import ColumnRef
 from yeoul.plan.join_bounds import Interval
 from yeoul.plan.nodes import (
     Aggregate,
@@ -64,6 +67,7 @@ from yeoul.plan.nodes import (
     Window,
     WindowAggregate,
     WindowAssign,
+    WindowKind,
     Write,
     WriteEncoding,
 )
@@ -124,6 +128,9 @@ class _Builder:
 
     def add(self, node: Node, target: Target, above: list[Stateless]) -> None:
         match node:
+            case WindowAssign() if node.window.kind is WindowKind.SESSION:
+                stage = self._stage(str(node.window), self._session_assign(node), self._staged(above, target))
+                self._add_below(stage, [node.input])
             case Project() | Filter() | WindowAssign() | Unnest():
                 self.add(node.input, target, [self._stateless(node), *above])
             case Write():
@@ -268,16 +275,28 @@ class _Builder:
             ttl_ms=self._settings.state_ttl_ms,
         )
 
-    def _window_aggregate(self, node: WindowAggregate) -> WindowOperator:
-        return WindowOperator(
-            WindowLayout.of(node.window),
-            self._axis(node.input.schema, node.window),
-            node.window.time_column,
-            [(key.name, compile_expression(key.expression, self._context)) for key in node.keys],
-            [compile_aggregate(one.call, one.name, self._context) for one in node.aggregates],
-            node.properties,
-            node.schema.names,
-        )
+    def _window_aggregate(self, node: WindowAggregate) -> Operator:
+        axis, time_column = self._axis(node.input.schema, node.window), node.window.time_column
+        keys = [(key.name, compile_expression(key.expression, self._context)) for key in node.keys]
+        aggregates = [compile_aggregate(one.call, one.name, self._context) for one in node.aggregates]
+        of_rows = (axis, time_column, keys, aggregates, node.properties, node.schema.names)
+        if node.window.kind is WindowKind.SESSION:
+            return self._paced(node, SessionAggregate(node.window.size_ms, *of_rows))
+        return self._paced(node, WindowOperator(WindowLayout.of(node.window), *of_rows))
+
+    def _session_assign(self, node: WindowAssign) -> Operator:
+        window, below = node.window, node.input.schema
+        start, end, time = node.schema.names[-3:]
+        axis, columns, names = self._axis(below, window), below.names, (start, end, time)
+        operator = SessionAssign(window.size_ms, axis, window.time_column, window.partition, columns, names)
+        return self._paced(node, operator)
+
+    def _paced(self, node: WindowAggregate | WindowAssign, operator: Windowed) -> Operator:
+        """Returns an operator that goes by event time as it is, one that goes by the clock in a frame that does."""
+        if not node.window.by_clock:
+            return operator
+        column = node.window.time_column
+        return ByClock(operator, self._settings.clock, None if _has_window_time(node.input, column) else column)
 
     def _axis(self, schema: Schema, window: Window) -> TimeAxis:
         is_local = schema[window.time_column].type.kind is Kind.TIMESTAMP_LTZ
@@ -295,10 +314,26 @@ def _encoder(plan: Node) -> list[Stateless]:
     return [EncodeChanges(sorted(keys[0]) if keys else ())]
 
 
+def _has_window_time(node: Node, column: str) -> bool:
+    """Tells whether a column is the time of a window below, not that of a row."""
+    match node:
+        case WindowAggregate():
+            return any(name == column for name, _ in node.properties)
+        case WindowAssign():
+            return column in node.schema.names[-3:]
+        case Project():
+            value = next(one.expression for one in node.projections if one.name == column)
+            return isinstance(value, ColumnRef) and _has_window_time(node.input, value.name)
+        case Filter():
+            return _has_window_time(node.input, column)
+        case _:
+            return False
+
+
 def _judges(target: Target) -> bool:
     while target is not None:
         stage, _ = target
-        if isinstance(stage.operator, WindowOperator | IntervalJoin | WindowJoin):
+        if isinstance(stage.operator, WindowOperator | SessionAggregate | SessionAssign | IntervalJoin | WindowJoin):
             return True
         target = stage.parent
     return False

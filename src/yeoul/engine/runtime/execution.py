@@ -33,6 +33,7 @@ __all__ = ["Execution", "Progress", "Settings"]
 
 _JOIN_S = 10.0
 _SOON_S = 0.005
+_LONGEST_WAIT_S = 3_600.0
 
 
 @dataclass(slots=True)
@@ -192,9 +193,11 @@ class Execution:
     def _take_steps(self) -> None:
         self._carry_out(self._locked(self._pipeline.start), None)
         while not self._pipeline.is_done and not self._stopping:
-            step = self._intake.next(self._flush_in_s())
+            step = self._intake.next(_sooner(self._flush_in_s(), self._wake_in_s()))
             if step is not None:
                 self._take(step)
+            if self._wake_in_s() == 0.0:
+                self._carry_out(self._locked(lambda: self._pipeline.wake(self._settings.clock.now_ms())), None)
             self._flush_if_due()
 
     def _take(self, step: Step) -> None:
@@ -270,6 +273,13 @@ class Execution:
             return None
         waited_s = self._settings.clock.monotonic_s() - self._unflushed_since_s
         return max(0.0, self._settings.flush_interval_ms / 1_000 - waited_s)
+
+    def _wake_in_s(self) -> float | None:
+        """How long until an operator wants to know the time."""
+        wake_at_ms = self._pipeline.wake_at_ms
+        if wake_at_ms is None:
+            return None
+        return min(_LONGEST_WAIT_S, max(0.0, (wake_at_ms - self._settings.clock.now_ms()) / 1_000))
 
     def _flush_if_due(self) -> None:
         if self._sink is not None and self._flush_in_s() == 0.0:
@@ -357,6 +367,10 @@ class Execution:
                 )
             )
         return rows
+
+
+def _sooner(one: float | None, other: float | None) -> float | None:
+    return other if one is None else one if other is None else min(one, other)
 
 
 def _known(watermark_ms: int) -> int | None:

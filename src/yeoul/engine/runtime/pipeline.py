@@ -17,7 +17,16 @@ import polars as pl
 from yeoul.engine.contract import WATERMARK, SourceBatch
 from yeoul.engine.operators.aggregate import Aggregate
 from yeoul.engine.operators.assign_watermark import AssignWatermark
-from yeoul.engine.operators.contract import END_OF_TIME, START_OF_TIME, LateRows, Operator, Output, State, Stateless
+from yeoul.engine.operators.contract import (
+    END_OF_TIME,
+    START_OF_TIME,
+    LateRows,
+    Operator,
+    Output,
+    State,
+    Stateless,
+    Timed,
+)
 from yeoul.engine.operators.group_aggregate import GroupAggregate
 from yeoul.engine.operators.interval_join import IntervalJoin
 from yeoul.engine.operators.limit import Limit
@@ -171,6 +180,7 @@ class Pipeline:
         values: Sequence[tuple[Values, tuple[Stage, int] | None]] = (),
     ) -> None:
         self.lanes, self._stages, self._values = lanes, stages, values
+        self._timed = [(stage, stage.operator) for stage in stages if isinstance(stage.operator, Timed)]
         self._ended: set[int] = set()
         self._reported: dict[int, tuple[int, bool]] = {}
 
@@ -224,6 +234,20 @@ class Pipeline:
             whole = prepared if prepared.is_full or window is None else one.prepare(prepared.source, full=True)
             self._push(one.target, bounds.clamp(whole.frame) if whole.is_full else whole.frame, effects)
         self._report_lane(lane, effects)
+        return effects
+
+    @property
+    def wake_at_ms(self) -> int | None:
+        """The time, by the clock, at which to call `wake`; None if no operator waits for a time."""
+        times = [operator.wake_at_ms for _, operator in self._timed]
+        return min((time for time in times if time is not None), default=None)
+
+    def wake(self, now_ms: int) -> Effects:
+        """Tells every operator that waits for one the time, inputs before those that read them."""
+        effects = Effects()
+        for stage, operator in self._timed:
+            if stage.watermark_ms < END_OF_TIME:
+                self._hand_on(operator.wake(now_ms), stage.parent, effects, stage.name)
         return effects
 
     def set_idle(self, lane: int, split: str) -> Effects:

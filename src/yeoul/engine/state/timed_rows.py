@@ -108,6 +108,11 @@ class TimedRows:
         """Notes that rows have met one of the other side."""
         self._met[slots] = True
 
+    @property
+    def earliest(self) -> int | None:
+        """The earliest time of any row; None if there is none."""
+        return min((int(times[0]) for times, _ in self._runs if len(times)), default=None)
+
     def due(self, until: int) -> Slots:
         """Returns the rows whose time is not after `until`, by time; they are to be removed next."""
         found, left = [], []

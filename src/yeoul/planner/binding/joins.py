@@ -51,7 +51,7 @@ def _hiding(scope: Scope, names: frozenset[str]) -> Scope:
 
 
 def _merged(made: Join, left: Relation, right: Relation, using: list[str]) -> Relation:
-    """Returns a join where either side may lack, with columns of USING that have the value of the side that is there."""
+    """Returns a join where the left may lack, its columns of USING with the value of the side that is there."""
     outputs: list[tuple[str, Expression]] = [(one.name, ColumnRef(one.name, one.type)) for one in made.schema.fields]
     merged: dict[str, str] = {}
     for name in dict.fromkeys(using):
@@ -167,7 +167,8 @@ def meeting_rows(left: Node, right: Node, kind: JoinKind, meeting: Meeting) -> J
 def _side_field(field: Field, may_lack: bool, keeps_times: bool) -> Field:
     """A time attribute is an ordinary time above a regular join, whose rows come in no order, and where it may lack."""
     is_rowtime = field.is_rowtime and keeps_times and not may_lack
-    return Field(field.name, field.type.or_null() if may_lack else field.type, is_rowtime)
+    type = field.type.or_null() if may_lack else field.type
+    return Field(field.name, type, is_rowtime, field.is_proctime and not may_lack)
 
 
 def filtered(node: Node, predicate: Expression) -> Node:

@@ -50,7 +50,7 @@ def bounded(left: Node, right: Node, kind: JoinKind, meeting: Meeting) -> Meetin
 
 def _in_one_window(left: Node, right: Node, meeting: Meeting) -> Meeting | None:
     one, other = windowed(left), windowed(right)
-    if one is None or other is None or not one.has_windows_of(other):
+    if one is None or other is None or not one.has_windows_of(other) or one.window.by_clock:
         return None
     columns = [(a.name, b.name) for a, b in meeting.keys if isinstance(a, ColumnRef) and isinstance(b, ColumnRef)]
     starts = [pair for pair in columns if pair[0] in one.starts and pair[1] in other.starts]

@@ -70,7 +70,7 @@ def _pruned(node: Node, needed: Set[str]) -> Node:
             return _window_aggregate(node, needed)
         case WindowAssign():
             own = node.schema.names[len(node.input.schema.names) :]
-            below = _pruned(node.input, (needed - set(own)) | {node.window.time_column})
+            below = _pruned(node.input, (needed - set(own)) | {node.window.time_column, *node.window.partition})
             return replace(node, input=below, schema=_of_names(node.schema, (*below.schema.names, *own)))
         case Union():
             return _union(node, needed)

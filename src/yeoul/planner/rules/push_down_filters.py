@@ -28,6 +28,7 @@ from yeoul.plan.nodes import (
     Unnest,
     WindowAggregate,
     WindowAssign,
+    WindowKind,
 )
 from yeoul.planner.rewriting import cannot_fail, conjuncts, equal_sides, is_repeatable, joined, replaced, with_inputs
 
@@ -69,6 +70,9 @@ def _passes(node: Node, part: Expression) -> bool:
             return all(isinstance(by_name[name], ColumnRef | Literal) for name in used)
         case Union() | SetOperation():
             return True
+        case WindowAssign() if node.window.kind is WindowKind.SESSION:
+            # Any other row may join two sessions.
+            return bool(used) and used <= set(node.window.partition)
         case WindowAssign() | Unnest():
             return used <= set(node.input.schema.names)
         case Join():

@@ -359,7 +359,7 @@ class QueryGrammar(ExpressionGrammar):
 
     def _table_function(self) -> TableFunction:
         token = self._curr
-        name = self.name("a table function: TUMBLE, HOP or CUMULATE").name
+        name = self.name("a table function: TUMBLE, HOP, CUMULATE or SESSION").name
         arguments = [self._table_argument() for _ in self.between_parens()]
         return self.at(TableFunction(this=name, expressions=arguments), token)
 
@@ -370,10 +370,7 @@ class QueryGrammar(ExpressionGrammar):
             self._advance(2)
             return self.at(NamedArgument(this=name, expression=self._table_argument()), token)
         if self.take_word("TABLE"):
-            table = self.table("the name of a table or view after TABLE")
-            if self.sees_word("PARTITION"):
-                self.refuse("PARTITION BY in a window function", "It belongs to SESSION, which comes later")
-            return table
+            return self._partitioned(self.table("the name of a table or view after TABLE"))
         if self.take_word("DESCRIPTOR"):
             columns = [self.name("the name of the row-time column") for _ in self.between_parens()]
             return self.at(exp.Tuple(expressions=columns), token)
@@ -381,8 +378,20 @@ class QueryGrammar(ExpressionGrammar):
             self._advance()
             query = self.query()
             self.expect(TokenType.R_PAREN, "')'", hint=self.comma_hint())
-            return self.at(exp.Subquery(this=query), token)
+            return self._partitioned(self.at(exp.Subquery(this=query), token))
         return self.expression_()
+
+    def _partitioned(self, data: exp.Expr) -> exp.Expr:
+        """Reads `PARTITION BY column` or `PARTITION BY (column, ...)` behind a window function's data."""
+        if not self.take_word("PARTITION"):
+            return data
+        self.expect_word("BY")
+        what = "the name of a column after PARTITION BY"
+        columns = (
+            [self.name(what) for _ in self.between_parens()] if self.sees(TokenType.L_PAREN) else [self.name(what)]
+        )
+        data.set("partition", columns)
+        return data
 
     # --- VALUES
 
