@@ -35,6 +35,7 @@ from yeoul.plan.nodes import (
     WindowAggregate,
     WindowAssign,
     WindowKind,
+    WindowTopN,
     Write,
 )
 from yeoul.plan.ordering import FrameUnit, OverTime, Ranking
@@ -127,6 +128,10 @@ def changelog_of(node: Node) -> Changelog:
             return _set_operation(node)
         case TopN():
             return _top_n(node)
+        case WindowTopN():
+            keys = frozenset(node.partition)
+            numbered = {keys | {node.rank}} if node.rank else {keys} if node.first == node.last else set()
+            return Changelog(APPEND_ONLY, changelog_of(node.input).keys | numbered)
         case Deduplicate():
             changes = _UPDATES if node.keeps_last and node.updating else APPEND_ONLY
             return Changelog(changes, frozenset({frozenset(node.keys)}) | changelog_of(node.input).keys)
@@ -228,6 +233,8 @@ def state_of(node: Node) -> tuple[StateBound, str]:
             return _state_of_over(node)
         case TopN():
             return _state_of_top_n(node)
+        case WindowTopN():
+            return StateBound.BOUNDED, f"at most {node.last} rows for each partition of each open window"
         case Deduplicate():
             what = "a row for each key" if node.keeps_last or node.time is OverTime.EVENT else "each key"
             until = "never dropped" if node.updating or not node.keeps_last else "until the end of the input"

@@ -38,6 +38,7 @@ from yeoul.plan.nodes import (
     WindowAggregate,
     WindowAssign,
     WindowKind,
+    WindowTopN,
     Write,
     inputs_of,
     judges_lateness,
@@ -47,7 +48,7 @@ from yeoul.plan.ordering import Frame, FrameUnit, OverTime, SortKey
 from yeoul.plan.tables import ColumnKind, TableDefinition
 from yeoul.plan.types import Kind
 
-__all__ = ["explain", "explain_duration", "explain_expression", "explain_window"]
+__all__ = ["describe_node", "explain", "explain_duration", "explain_expression", "explain_window"]
 
 _INFIX = {
     "add": "+",
@@ -102,14 +103,14 @@ def explain(plan: Node) -> str:
 
 def _tree(node: Node, depth: int) -> Iterator[str]:
     pad = "  " * depth
-    head, *rest = _describe(node)
+    head, *rest = describe_node(node)
     yield f"{pad}{head}"
     yield from (f"{pad}    {line}" for line in rest)
     for below in inputs_of(node):
         yield from _tree(below, depth + 1)
 
 
-def _describe(node: Node) -> list[str]:
+def describe_node(node: Node) -> list[str]:
     """Returns a node's own lines: what it does, and then the details that deserve a line each."""
     match node:
         case Scan():
@@ -143,6 +144,8 @@ def _describe(node: Node) -> list[str]:
             return _over(node)
         case TopN():
             return _top_n(node)
+        case WindowTopN():
+            return _window_top_n(node)
         case Deduplicate():
             return _deduplicate(node)
         case Sort():
@@ -255,6 +258,17 @@ def _names(columns: tuple[str, ...]) -> str:
 
 def _order(keys: tuple[SortKey, ...]) -> str:
     return ", ".join(str(one) for one in keys) or "of arrival"
+
+
+def _window_top_n(node: WindowTopN) -> list[str]:
+    numbers = f"{node.first} to {node.last}" if node.first < node.last else str(node.first)
+    lines = [f"WindowTopN(ROW_NUMBER {numbers}; partition: {_names(node.partition)}; order: {_order(node.order)})"]
+    if node.rank is not None:
+        lines.append(f"rank: {node.rank}")
+    return [
+        *lines,
+        f"emits: each window once, when the {_pacer(node.window)} reaches its end; then its state is dropped",
+    ]
 
 
 def _top_n(node: TopN) -> list[str]:

@@ -47,6 +47,7 @@ __all__ = [
     "WindowAssign",
     "WindowKind",
     "WindowProperty",
+    "WindowTopN",
     "Write",
     "WriteEncoding",
     "inputs_of",
@@ -446,6 +447,34 @@ class TopN:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowTopN:
+    """The rows of each partition of a window that ROW_NUMBER counts from one number to another, when it is over.
+
+    Attributes:
+        window: The window that the rows lie in.
+        bounds: The columns that hold its start and its end.
+        is_local: Whether they are readings of the session's local time.
+        partition: Columns of the input, the bounds among them.
+        order: What the number goes by; may be empty: order of arrival.
+        first: The least number that is given, from 1 on.
+        last: The greatest.
+        rank: The output column of the number; None if it is not asked for.
+        schema: The input's columns, then the number.
+    """
+
+    input: Node
+    window: Window
+    bounds: tuple[str, str]
+    is_local: bool
+    partition: tuple[str, ...]
+    order: tuple[SortKey, ...]
+    first: int
+    last: int
+    rank: str | None
+    schema: Schema
+
+
+@dataclass(frozen=True, slots=True)
 class Deduplicate:
     """One row for each key: the first or the last by a time attribute.
 
@@ -557,6 +586,7 @@ Node = (
     | Join
     | Over
     | TopN
+    | WindowTopN
     | Deduplicate
     | Sort
     | Limit
@@ -581,7 +611,7 @@ def inputs_of(node: Node) -> tuple[Node, ...]:
 def judges_lateness(node: Node) -> bool:
     """Tells whether a node sets rows aside that come after the watermark has closed their windows."""
     match node:
-        case WindowAggregate():
+        case WindowAggregate() | WindowTopN():
             return not node.window.by_clock
         case WindowAssign():
             return node.window.kind is WindowKind.SESSION and not node.window.by_clock

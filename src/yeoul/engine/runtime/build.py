@@ -37,10 +37,12 @@ from yeoul.engine.operators.watermarks import WatermarkMerge
 from yeoul.engine.operators.window_aggregate import WindowAggregate as WindowOperator
 from yeoul.engine.operators.window_assign import WindowAssign as AssignOperator
 from yeoul.engine.operators.window_join import WindowJoin
+from yeoul.engine.operators.window_top_n import WindowTopN as WindowTopNOperator
 from yeoul.engine.operators.windows import WindowLayout
 from yeoul.engine.runtime.joins import join_operator
 from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
 from yeoul.engine.runtime.settings import Settings
+from yeoul.engine.runtime.shared_lanes import PipelineSet, shared
 from yeoul.errors import UserError
 from yeoul.plan.changelog import changelog_of, is_updating
 from yeoul.plan.expressions import ColumnRef
@@ -68,6 +70,7 @@ from yeoul.plan.nodes import (
     WindowAggregate,
     WindowAssign,
     WindowKind,
+    WindowTopN,
     Write,
     WriteEncoding,
 )
@@ -86,24 +89,30 @@ class Built:
     Attributes:
         pipeline: Its operators.
         scans: What to read, one per lane, in the pipeline's order.
-        write: Where the result goes; None if to the caller.
+        writes: Where the result goes, one for each of several plans; none: to the caller.
     """
 
-    pipeline: Pipeline
+    pipeline: Pipeline | PipelineSet
     scans: tuple[Scan, ...]
-    write: Write | None
+    writes: tuple[Write, ...]
 
 
-def build(plan: Node, settings: Settings) -> Built:
-    """Compiles a plan.
+def build(plan: Node | Sequence[Write], settings: Settings) -> Built:
+    """Compiles a plan, or several that run as one.
 
     Raises:
         UserError: The plan has something that cannot be computed here.
     """
+    if isinstance(plan, Sequence):
+        pipeline, scans = shared([_built(one, settings) for one in plan])
+        return Built(pipeline, scans, tuple(plan))
+    return Built(*_built(plan, settings), (plan,) if isinstance(plan, Write) else ())
+
+
+def _built(plan: Node, settings: Settings) -> tuple[Pipeline, tuple[Scan, ...]]:
     builder = _Builder(settings)
     builder.add(plan, None, [] if isinstance(plan, Write) else _encoder(plan))
-    pipeline = Pipeline(builder.lanes, builder.stages[::-1], builder.values)
-    return Built(pipeline, tuple(builder.scans), plan if isinstance(plan, Write) else None)
+    return Pipeline(builder.lanes, builder.stages[::-1], builder.values), tuple(builder.scans)
 
 
 def writable_columns(table: TableDefinition) -> tuple[Column, ...]:
@@ -162,6 +171,9 @@ class _Builder:
                 stage = self._stage(node.kind.value, self._set_operation(node), self._staged(above, target))
                 self._merge_ports(stage, 2)
                 self._add_below(stage, [node.left, node.right])
+            case WindowTopN():
+                stage = self._stage(f"TOP {node.last}", self._window_top_n(node), self._staged(above, target))
+                self._add_below(stage, [node.input])
             case Over() | TopN() | Deduplicate() | Sort():
                 raise UserError(f"{type(node).__name__} cannot be computed yet")
             case Limit():
@@ -291,6 +303,12 @@ class _Builder:
         operator = SessionAssign(window.size_ms, axis, window.time_column, window.partition, columns, names)
         return self._paced(node, operator)
 
+    def _window_top_n(self, node: WindowTopN) -> Operator:
+        axis = TimeAxis(self._settings.local_time_zone if node.is_local else None)
+        numbers = (node.first, node.last, node.rank)
+        operator = WindowTopNOperator(axis, node.bounds, node.partition, node.order, *numbers)
+        return ByClock(operator, self._settings.clock, None) if node.window.by_clock else operator
+
     def _paced(self, node: WindowAggregate | WindowAssign, operator: Windowed) -> Operator:
         """Returns an operator that goes by event time as it is, one that goes by the clock in a frame that does."""
         if not node.window.by_clock:
@@ -333,7 +351,8 @@ def _has_window_time(node: Node, column: str) -> bool:
 def _judges(target: Target) -> bool:
     while target is not None:
         stage, _ = target
-        if isinstance(stage.operator, WindowOperator | SessionAggregate | SessionAssign | IntervalJoin | WindowJoin):
+        judging = WindowOperator | SessionAggregate | SessionAssign | WindowTopNOperator | IntervalJoin | WindowJoin
+        if isinstance(stage.operator, judging):
             return True
         target = stage.parent
     return False

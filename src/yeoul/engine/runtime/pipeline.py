@@ -46,11 +46,13 @@ class Effects:
         rows: Batches of the plan's result, reserved columns removed.
         late: Late rows by the name of the operator that met them.
         ended: Lanes that need no more input, because a LIMIT above them is reached.
+        outputs: For each of `rows`, the plan that it is a result of, where several run as one; else empty.
     """
 
     rows: list[pl.DataFrame] = field(default_factory=list)
     late: list[tuple[str, LateRows]] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -93,6 +95,7 @@ class Prepared:
         dead: Rows whose row time is NULL, as indexes into `source.frame`.
         watermark_ms: The batch's greatest watermark.
         latest_ms: The batch's greatest row time.
+        parts: The batch as each of several plans prepared it, where they run as one.
     """
 
     source: SourceBatch
@@ -103,6 +106,7 @@ class Prepared:
     dead: pl.Series | None = None
     watermark_ms: int | None = None
     latest_ms: int | None = None
+    parts: tuple[Prepared, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,14 +17,14 @@ from sqlglot import exp
 from yeoul.errors import Span, UserError
 from yeoul.plan import types
 from yeoul.plan.expressions import Call, Case, ColumnRef, Expression, Literal
-from yeoul.plan.nodes import Aggregate, Field, Filter, Join, JoinKind, Node, Projection, Schema
+from yeoul.plan.nodes import Aggregate, Field, Filter, Join, JoinKind, Node, Project, Projection, Schema
 from yeoul.planner.binding.boundedness import computes_changes
 from yeoul.planner.binding.context import OUTER, BindContext, Relation, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder, call
 from yeoul.planner.binding.inner_queries import Inner, QueryReader, bind_inner, is_outer, of_outer
 from yeoul.planner.binding.joins import meeting_rows
 from yeoul.planner.binding.meetings import Meeting
-from yeoul.planner.rewriting import map_children, project
+from yeoul.planner.rewriting import conjuncts, map_children, project
 
 __all__ = ["Subqueries", "ands_of", "has_subquery"]
 
@@ -201,7 +201,7 @@ class Subqueries:
             )
         found: list[tuple[Node, Pairs]] = []
         for mine, own in nullable:
-            if own.type.nullable:
+            if own.type.nullable and not _is_never_null(inner.node, own):
                 found.append((Filter(inner.node, Call("is_null", (own,), types.BOOLEAN.not_null())), inner.pairs))
             if mine.type.nullable:
                 is_null = Call("is_null", (mine,), types.BOOLEAN.not_null())
@@ -255,6 +255,19 @@ class Subqueries:
     def _name(self, binder: _Over, what: str) -> str:
         taken = binder.relation.schema.names if binder.relation is not None else ()
         return unique_name(f"${what}_{len(self._lookups)}", taken)
+
+
+def _is_never_null(rows: Node, value: Expression) -> bool:
+    """Whether a filter right below the rows' columns keeps a value from being NULL."""
+    if not (isinstance(rows, Project) and isinstance(value, ColumnRef) and isinstance(rows.input, Filter)):
+        return False
+    source = next(one.expression for one in rows.projections if one.name == value.name)
+    parts = [part for part in conjuncts(rows.input.predicate) if isinstance(part, Call)]
+    return any(part.function == "is_not_null" and _is_same(part.args[0], source) for part in parts)
+
+
+def _is_same(one: Expression, other: Expression) -> bool:
+    return isinstance(one, ColumnRef) and isinstance(other, ColumnRef) and one.name == other.name
 
 
 def _pairs(keys: Sequence[tuple[str, Expression, Expression]]) -> tuple[tuple[Expression, Expression], ...]:

@@ -34,6 +34,7 @@ from yeoul.plan.nodes import (
     Values,
     WindowAggregate,
     WindowAssign,
+    WindowTopN,
     Write,
 )
 from yeoul.plan.types import Kind
@@ -85,7 +86,7 @@ def _pruned(node: Node, needed: Set[str]) -> Node:
             return replace(node, left=left, right=right)
         case Over():
             return _over(node, needed)
-        case TopN():
+        case TopN() | WindowTopN():
             return _top_n(node, needed)
         case Deduplicate():
             return replace(node, input=_pruned(node.input, {*needed, *node.keys, node.column}))
@@ -120,7 +121,7 @@ def _over(node: Over, needed: Set[str]) -> Over:
     return replace(node, input=below, calls=calls, schema=_of_names(node.schema, names))
 
 
-def _top_n(node: TopN, needed: Set[str]) -> TopN:
+def _top_n(node: TopN | WindowTopN, needed: Set[str]) -> TopN | WindowTopN:
     rank = node.rank if node.rank in needed else None
     used = {*node.partition, *(key.column for key in node.order)}
     below = _pruned(node.input, (needed & set(node.input.schema.names)) | used)

@@ -27,6 +27,7 @@ __all__ = [
     "SetOperation",
     "SetSyntax",
     "ShowSyntax",
+    "StatementSetSyntax",
     "TableFunction",
     "TypeName",
     "TypedLiteral",
@@ -232,10 +233,16 @@ class InsertSyntax(exp.Expression):
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "expressions": False, "expression": True}
 
 
-class ExplainSyntax(exp.Expression):
-    """EXPLAIN [PLAN FOR] this."""
+class StatementSetSyntax(exp.Expression):
+    """EXECUTE STATEMENT SET BEGIN expressions END; each is an InsertSyntax."""
 
-    arg_types: ClassVar[dict[str, bool]] = {"this": True}
+    arg_types: ClassVar[dict[str, bool]] = {"expressions": True}
+
+
+class ExplainSyntax(exp.Expression):
+    """EXPLAIN [detail | PLAN FOR] this; `detail` is a name of `yeoul.plan.explain_details.ExplainDetail`."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "detail": False}
 
 
 class SetSyntax(exp.Expression):

@@ -182,7 +182,9 @@ class QueryGrammar(ExpressionGrammar):
 
     def _ends_select(self) -> bool:
         ends = (*_CLAUSES, *_SAME_SLOT, "OFFSET", "FETCH")
-        return self.sees(TokenType.R_PAREN) or any(self.sees_word(word) for word in ends)
+        return (
+            self.sees(TokenType.R_PAREN) or self.sees(TokenType.SEMICOLON) or any(self.sees_word(word) for word in ends)
+        )
 
     def _projections(self) -> list[exp.Expr]:
         found = [self._projection()]
