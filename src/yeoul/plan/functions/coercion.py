@@ -142,6 +142,7 @@ def common_type(types: Sequence[DataType]) -> DataType | None:
     """Returns the type that can hold the values of all, nullable if any is: for CASE, COALESCE, IN, UNION ALL.
 
     Example:
+        >>> from yeoul.plan.types import STRING
         >>> str(common_type([INT.not_null(), BIGINT.not_null()])), str(common_type([INT, STRING]))
         ('BIGINT NOT NULL', 'None')
     """
@@ -203,6 +204,7 @@ def comparable_type(a: DataType, b: DataType) -> DataType | None:
     """Returns the type in which two values are compared; a string gives way to what it is compared with.
 
     Example:
+        >>> from yeoul.plan.types import STRING
         >>> str(comparable_type(INT, STRING)), str(comparable_type(timestamp(3), STRING))
         ('INT', 'TIMESTAMP(3)')
     """
@@ -220,6 +222,7 @@ def can_cast(source: DataType, target: DataType) -> bool:
     """Tells whether CAST from one type to the other exists; whether each value passes shows at run time only.
 
     Example:
+        >>> from yeoul.plan.types import STRING
         >>> can_cast(STRING, INT), can_cast(INT, array_of(INT))
         (True, False)
     """

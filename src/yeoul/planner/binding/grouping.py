@@ -26,10 +26,10 @@ from yeoul.plan.nodes import (
     Schema,
     Window,
     WindowAggregate,
+    WindowKind,
     WindowProperty,
 )
-from yeoul.plan.types import DataType
-from yeoul.planner.binding.absorption import absorb, window_columns
+from yeoul.planner.binding.absorption import absorb, is_of_sessions, window_columns
 from yeoul.planner.binding.aggregate_calls import aggregate_call
 from yeoul.planner.binding.boundedness import computes_changes
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
@@ -107,10 +107,10 @@ class _Groups:
     properties: dict[WindowProperty, str] = field(default_factory=dict)
 
     @property
-    def time_type(self) -> DataType:
-        """The type of the window's row time."""
+    def time(self) -> Field:
+        """The window's time."""
         assert self.window is not None
-        return self.rows.schema[self.window.time_column].type
+        return self.rows.schema[self.window.time_column]
 
     def taken(self) -> list[str]:
         return [*self.keys.values(), *self.aggregates.values(), *self.properties.values()]
@@ -120,7 +120,7 @@ class _Groups:
         if value not in self.properties:
             self.properties[value] = unique_name(wanted, self.taken())
         name = self.properties[value]
-        return ColumnRef(name, property_field(name, value, self.time_type).type, span)
+        return ColumnRef(name, property_field(name, value, self.time).type, span)
 
 
 def bind_grouped(
@@ -193,7 +193,7 @@ def _aggregate(groups: _Groups) -> Aggregate | WindowAggregate:
     fields += [Field(one.name, one.call.type) for one in aggregates]
     if groups.window is None:
         return Aggregate(groups.rows, keys, aggregates, Schema(tuple(fields)), groups.updating)
-    fields += [property_field(name, value, groups.time_type) for value, name in groups.properties.items()]
+    fields += [property_field(name, value, groups.time) for value, name in groups.properties.items()]
     properties = tuple((name, value) for value, name in groups.properties.items())
     return WindowAggregate(groups.rows, groups.window, keys, aggregates, properties, Schema(tuple(fields)))
 
@@ -230,7 +230,7 @@ def _groups(context: BindContext, select: exp.Select, source: Relation, items: l
 
 
 def _is_group_window(node: exp.Expr) -> bool:
-    return isinstance(node, FunctionCall) and node.this.upper() in (*GROUP_WINDOWS, "SESSION", "CUMULATE")
+    return isinstance(node, FunctionCall) and node.this.upper() in (*GROUP_WINDOWS, "CUMULATE")
 
 
 def _key(context: BindContext, node: exp.Expr, source: Relation, items: list[Item]) -> Expression:
@@ -262,6 +262,12 @@ def _windowed(source: Relation, keys: list[Expression]) -> _Groups | None:
         return None
     absorbed = absorb(source.node)
     assert absorbed is not None
+    if absorbed.window.kind is WindowKind.SESSION:
+        others = [key for key in keys if not _is_one_of(key, columns)]
+        if not is_of_sessions(absorbed, others):
+            return _regrouped(source, keys)
+        window = replace(absorbed.window, partition=())
+        return _Groups(source, absorbed.node, window, columns=grouped, conditions=absorbed.conditions)
     return _Groups(source, absorbed.node, absorbed.window, columns=grouped, conditions=absorbed.conditions)
 
 

@@ -73,7 +73,7 @@ def _met_field(context: BindContext, fields: list[Field], trees: Sequence[exp.Ex
             hint="CAST it to one type",
         )
     is_rowtime = all(field.is_rowtime and field.type.same_as(meeting) for field in fields)
-    return Field(fields[0].name, meeting, is_rowtime)
+    return Field(fields[0].name, meeting, is_rowtime, all(field.is_proctime for field in fields))
 
 
 def _cast_to(rows: Node, schema: Schema) -> Node:

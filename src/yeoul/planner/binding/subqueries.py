@@ -17,12 +17,14 @@ from sqlglot import exp
 from yeoul.errors import Span, UserError
 from yeoul.plan import types
 from yeoul.plan.expressions import Call, Case, ColumnRef, Expression, Literal
-from yeoul.plan.nodes import Aggregate, Field, Filter, Join, JoinKind, Node, Projection, Schema
+from yeoul.plan.nodes import Aggregate, Field, Filter, Join, JoinKind, Node, Project, Projection, Schema
 from yeoul.planner.binding.boundedness import computes_changes
 from yeoul.planner.binding.context import OUTER, BindContext, Relation, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder, call
 from yeoul.planner.binding.inner_queries import Inner, QueryReader, bind_inner, is_outer, of_outer
-from yeoul.planner.rewriting import joined, map_children, project
+from yeoul.planner.binding.joins import meeting_rows
+from yeoul.planner.binding.meetings import Meeting
+from yeoul.planner.rewriting import conjuncts, map_children, project
 
 __all__ = ["Subqueries", "ands_of", "has_subquery"]
 
@@ -199,7 +201,7 @@ class Subqueries:
             )
         found: list[tuple[Node, Pairs]] = []
         for mine, own in nullable:
-            if own.type.nullable:
+            if own.type.nullable and not _is_never_null(inner.node, own):
                 found.append((Filter(inner.node, Call("is_null", (own,), types.BOOLEAN.not_null())), inner.pairs))
             if mine.type.nullable:
                 is_null = Call("is_null", (mine,), types.BOOLEAN.not_null())
@@ -255,6 +257,19 @@ class Subqueries:
         return unique_name(f"${what}_{len(self._lookups)}", taken)
 
 
+def _is_never_null(rows: Node, value: Expression) -> bool:
+    """Whether a filter right below the rows' columns keeps a value from being NULL."""
+    if not (isinstance(rows, Project) and isinstance(value, ColumnRef) and isinstance(rows.input, Filter)):
+        return False
+    source = next(one.expression for one in rows.projections if one.name == value.name)
+    parts = [part for part in conjuncts(rows.input.predicate) if isinstance(part, Call)]
+    return any(part.function == "is_not_null" and _is_same(part.args[0], source) for part in parts)
+
+
+def _is_same(one: Expression, other: Expression) -> bool:
+    return isinstance(one, ColumnRef) and isinstance(other, ColumnRef) and one.name == other.name
+
+
 def _pairs(keys: Sequence[tuple[str, Expression, Expression]]) -> tuple[tuple[Expression, Expression], ...]:
     return tuple((mine, ColumnRef(name, own.type)) for name, mine, own in keys)
 
@@ -275,11 +290,7 @@ def _join(left: Node, right: Node, kind: JoinKind, pairs: Pairs, rest: Sequence[
         own = {one.name: ColumnRef(names[one.name], one.type) for one in right.schema.fields}
         right = project(right, [(names[one.name], ColumnRef(one.name, one.type)) for one in right.schema.fields])
     keys = tuple((mine, _renamed(theirs, own)) for mine, theirs in pairs)
-    condition = joined([of_outer(_renamed(part, own)) for part in rest]) if rest else None
-    fields = [Field(one.name, one.type) for one in left.schema.fields]
-    if kind.gives_right:
-        fields += [Field(one.name, one.type.or_null()) for one in right.schema.fields]
-    return Join(left, right, kind, keys, condition, Schema(tuple(fields)))
+    return meeting_rows(left, right, kind, Meeting(keys, tuple(of_outer(_renamed(part, own)) for part in rest)))
 
 
 def _renamed(expression: Expression, names: dict[str, Expression]) -> Expression:

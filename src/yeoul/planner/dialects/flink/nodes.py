@@ -28,10 +28,12 @@ __all__ = [
     "SetOperation",
     "SetSyntax",
     "ShowSyntax",
+    "StatementSetSyntax",
     "TableFunction",
     "TypeName",
     "TypedLiteral",
     "UnionAll",
+    "UnnestedRows",
     "WatermarkElement",
     "WindowSpec",
     "without_subqueries",
@@ -96,6 +98,17 @@ class OverCall(exp.Expression):
     """`this` OVER `expression`: a call over a window, which is a WindowSpec or the name of one."""
 
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True}
+
+
+class UnnestedRows(exp.Expression):
+    """UNNEST(this) [WITH ORDINALITY], or LATERAL TABLE(this), in FROM."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "ordinality": False, "lateral": False, "alias": False}
+
+    @property
+    def title(self) -> str:
+        """How messages call it."""
+        return "LATERAL TABLE" if self.args.get("lateral") else "UNNEST"
 
 
 class TableFunction(exp.Expression):
@@ -227,10 +240,16 @@ class InsertSyntax(exp.Expression):
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "expressions": False, "expression": True}
 
 
-class ExplainSyntax(exp.Expression):
-    """EXPLAIN [PLAN FOR] this."""
+class StatementSetSyntax(exp.Expression):
+    """EXECUTE STATEMENT SET BEGIN expressions END; each is an InsertSyntax."""
 
-    arg_types: ClassVar[dict[str, bool]] = {"this": True}
+    arg_types: ClassVar[dict[str, bool]] = {"expressions": True}
+
+
+class ExplainSyntax(exp.Expression):
+    """EXPLAIN [detail | PLAN FOR] this; `detail` is a name of `yeoul.plan.explain_details.ExplainDetail`."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "detail": False}
 
 
 class SetSyntax(exp.Expression):

@@ -14,6 +14,7 @@ from yeoul.planner.dialects.flink.nodes import (
     SetOperation,
     TableFunction,
     UnionAll,
+    UnnestedRows,
 )
 
 __all__ = ["QueryGrammar"]
@@ -181,7 +182,9 @@ class QueryGrammar(ExpressionGrammar):
 
     def _ends_select(self) -> bool:
         ends = (*_CLAUSES, *_SAME_SLOT, "OFFSET", "FETCH")
-        return self.sees(TokenType.R_PAREN) or any(self.sees_word(word) for word in ends)
+        return (
+            self.sees(TokenType.R_PAREN) or self.sees(TokenType.SEMICOLON) or any(self.sees_word(word) for word in ends)
+        )
 
     def _projections(self) -> list[exp.Expr]:
         found = [self._projection()]
@@ -274,8 +277,12 @@ class QueryGrammar(ExpressionGrammar):
 
     def _relation(self) -> exp.Expr:
         token = self._curr
-        if self.sees_word("LATERAL") or self.sees_word("UNNEST"):
-            self.refuse(token.text.upper(), _JOIN_HINT)
+        if self.sees_word("UNNEST") and self.sees(TokenType.L_PAREN, ahead=1):
+            return self._unnested(token)
+        if self.take_word("LATERAL"):
+            if not self.sees_word("TABLE"):
+                self.refuse("LATERAL without TABLE", _JOIN_HINT)
+            return self._unnested(token, lateral=True)
         if self.take(TokenType.L_PAREN):
             query = self.query()
             self.expect(TokenType.R_PAREN, "')'", hint=self.comma_hint())
@@ -293,6 +300,16 @@ class QueryGrammar(ExpressionGrammar):
         table = self.table("the name of a table or view")
         table.set("alias", self._alias())
         return table
+
+    def _unnested(self, token: Token, *, lateral: bool = False) -> UnnestedRows:
+        self._advance(2)
+        value = self.expression_()
+        self.expect(TokenType.R_PAREN, "')'", hint=self.comma_hint())
+        ordinality = self.take_word("WITH")
+        if ordinality:
+            self.expect_word("ORDINALITY")
+        rows = UnnestedRows(this=value, ordinality=ordinality, lateral=lateral, alias=self._alias())
+        return self.at(rows, token)
 
     def table(self, what: str) -> exp.Table:
         """Reads a table's name with its OPTIONS hint."""
@@ -344,7 +361,7 @@ class QueryGrammar(ExpressionGrammar):
 
     def _table_function(self) -> TableFunction:
         token = self._curr
-        name = self.name("a table function: TUMBLE, HOP or CUMULATE").name
+        name = self.name("a table function: TUMBLE, HOP, CUMULATE or SESSION").name
         arguments = [self._table_argument() for _ in self.between_parens()]
         return self.at(TableFunction(this=name, expressions=arguments), token)
 
@@ -355,10 +372,7 @@ class QueryGrammar(ExpressionGrammar):
             self._advance(2)
             return self.at(NamedArgument(this=name, expression=self._table_argument()), token)
         if self.take_word("TABLE"):
-            table = self.table("the name of a table or view after TABLE")
-            if self.sees_word("PARTITION"):
-                self.refuse("PARTITION BY in a window function", "It belongs to SESSION, which comes later")
-            return table
+            return self._partitioned(self.table("the name of a table or view after TABLE"))
         if self.take_word("DESCRIPTOR"):
             columns = [self.name("the name of the row-time column") for _ in self.between_parens()]
             return self.at(exp.Tuple(expressions=columns), token)
@@ -366,8 +380,20 @@ class QueryGrammar(ExpressionGrammar):
             self._advance()
             query = self.query()
             self.expect(TokenType.R_PAREN, "')'", hint=self.comma_hint())
-            return self.at(exp.Subquery(this=query), token)
+            return self._partitioned(self.at(exp.Subquery(this=query), token))
         return self.expression_()
+
+    def _partitioned(self, data: exp.Expr) -> exp.Expr:
+        """Reads `PARTITION BY column` or `PARTITION BY (column, ...)` behind a window function's data."""
+        if not self.take_word("PARTITION"):
+            return data
+        self.expect_word("BY")
+        what = "the name of a column after PARTITION BY"
+        columns = (
+            [self.name(what) for _ in self.between_parens()] if self.sees(TokenType.L_PAREN) else [self.name(what)]
+        )
+        data.set("partition", columns)
+        return data
 
     # --- VALUES
 
