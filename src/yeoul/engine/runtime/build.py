@@ -34,10 +34,16 @@ from yeoul.engine.operators.watermarks import WatermarkMerge
 from yeoul.engine.operators.window_aggregate import WindowAggregate as WindowOperator
 from yeoul.engine.operators.window_assign import WindowAssign as AssignOperator
 from yeoul.engine.operators.windows import WindowLayout
+from yeoul.engine.runtime.build_ordering import (
+    deduplicate_operator,
+    judges_lateness,
+    sort_operator,
+    top_n_operator,
+)
 from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
 from yeoul.engine.runtime.settings import Settings
 from yeoul.errors import UserError
-from yeoul.plan.changelog import changelog_of, is_updating
+from yeoul.plan.changelog import Change, changelog_of, is_updating
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
@@ -142,8 +148,18 @@ class _Builder:
                 stage = self._stage(f"{node.kind.value} JOIN", self._join(node), self._staged(above, target))
                 self._merge_ports(stage, 2)
                 self._add_below(stage, [node.left, node.right])
-            case Over() | TopN() | Deduplicate() | Sort():
-                raise UserError(f"{type(node).__name__} cannot be computed yet")
+            case TopN():
+                stage = self._stage("TOP-N", top_n_operator(node, self._settings), self._staged(above, target))
+                self._add_below(stage, [node.input])
+            case Deduplicate():
+                first_or_last = deduplicate_operator(node, self._settings)
+                stage = self._stage("DEDUPLICATE", first_or_last, self._staged(above, target))
+                self._add_below(stage, [node.input])
+            case Sort():
+                stage = self._stage("ORDER BY", sort_operator(node), self._staged(above, target))
+                self._add_below(stage, [node.input])
+            case Over():
+                raise UserError("OVER cannot be computed yet")
             case Limit():
                 stage = self._stage(
                     f"LIMIT {node.count}", LimitOperator(node.count, node.offset), self._staged(above, target)
@@ -279,13 +295,14 @@ def _encoder(plan: Node) -> list[Stateless]:
     if changelog.is_append_only:
         return []
     keys = sorted(changelog.keys, key=len)
-    return [EncodeChanges(sorted(keys[0]) if keys else ())]
+    updates = Change.UPDATE_AFTER in changelog.changes
+    return [EncodeChanges(sorted(keys[0]) if keys else (), updates=updates)]
 
 
 def _judges(target: Target) -> bool:
     while target is not None:
         stage, _ = target
-        if isinstance(stage.operator, WindowOperator):
+        if isinstance(stage.operator, WindowOperator) or judges_lateness(stage.operator):
             return True
         target = stage.parent
     return False

@@ -105,6 +105,10 @@ class KeyedRows:
         """Returns rows."""
         return self._rows.read_keys(slots)
 
+    def read_columns(self, names: Sequence[str], slots: Slots) -> pl.DataFrame:
+        """Returns some columns of rows."""
+        return self._rows.read_keys(slots, names)
+
     def read_note(self, name: str, slots: Slots) -> pl.Series:
         """Returns what is noted for rows."""
         return self._rows.read_column(name, slots)
@@ -150,7 +154,8 @@ class KeyedRows:
     def restore(self, rows: pl.DataFrame) -> None:
         """Takes what an equal state's `snapshot` gave; to be called on an empty one."""
         self._rows.restore(rows)
-        self._chains.append(self._keys.upsert(rows.select(self._key_names)).slots, np.arange(rows.height))
+        keys = rows.select(self._key_names) if self._key_names else rows
+        self._chains.append(self._keys.upsert(keys).slots, np.arange(rows.height))
 
     def _begin(self, rows: pl.DataFrame, slots: Slots, is_new: NDArray[np.bool_], notes: pl.DataFrame | None) -> None:
         fresh, new = rows.filter(pl.Series(is_new)), slots[is_new]
