@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from yeoul.clock import Clock
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
+from yeoul.engine.operators.partitions import PARTITION, numbered, partitions_of
 from yeoul.engine.operators.ranks import Changed, Entries, changed, shown
 from yeoul.engine.operators.sort import sorted_by
 from yeoul.engine.state.rows import KeyedRows
@@ -28,7 +29,7 @@ from yeoul.plan.ordering import Ranking, SortKey
 
 __all__ = ["RetractableTopN", "TopN", "TopNRows"]
 
-_PARTITION, _PLACE, _SEQUENCE, _COUNT, _SLOT = "$partition", "$place", "$sequence", "$copies", "$slot"
+_PLACE, _SEQUENCE, _COUNT, _SLOT = "$place", "$sequence", "$copies", "$slot"
 _CHECKS_PER_TTL = 4
 
 
@@ -71,24 +72,9 @@ class TopNRows:
 
     def sorted(self, entries: pl.DataFrame) -> tuple[pl.DataFrame, Entries]:
         """Returns entries in order; they have `$partition` and the columns of the order."""
-        rows = sorted_by(entries, self.order, [_PARTITION])
+        rows = sorted_by(entries, self.order, [PARTITION])
         names = list(dict.fromkeys(key.column for key in self.order))
-        return rows, Entries.of(rows[_PARTITION].to_numpy(), rows.select(names))
-
-    def partitions(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Returns the different partitions of rows, numbered."""
-        if not self.partition:
-            return pl.DataFrame({_PARTITION: [0]}, schema={_PARTITION: pl.Int64})
-        different = rows.select(self.partition).unique(maintain_order=True)
-        return different.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(_PARTITION))
-
-    def numbered(self, rows: pl.DataFrame, partitions: pl.DataFrame) -> pl.Series:
-        """Returns each row's partition by its number."""
-        if not self.partition:
-            return pl.zeros(rows.height, pl.Int64, eager=True).alias(_PARTITION)
-        keys = rows.select(self.partition)
-        found = keys.join(partitions, on=list(self.partition), how="left", nulls_equal=True, maintain_order="left")
-        return found[_PARTITION]
+        return rows, Entries.of(rows[PARTITION].to_numpy(), rows.select(names))
 
 
 class TopN:
@@ -110,10 +96,10 @@ class TopN:
         self._forget_untouched()
         asked = self._asked
         rows = batch.select(list(asked.columns))
-        partitions = asked.partitions(rows)
+        partitions = partitions_of(rows, asked.partition)
         found = self._kept.find(partitions)
         old, count = self._kept.read(found.slots), len(found.slots)
-        numbers = pl.concat([pl.Series(_PARTITION, found.places), asked.numbered(rows, partitions)])
+        numbers = pl.concat([pl.Series(PARTITION, found.places), numbered(rows, asked.partition, partitions)])
         every = pl.concat([old, rows]) if count else rows
         by = list(dict.fromkeys(key.column for key in asked.order))
         places = pl.int_range(every.height, eager=True, dtype=pl.Int64).alias(_PLACE)
@@ -137,7 +123,7 @@ class TopN:
             return EMPTY
         self._given = True
         found = self._kept.living()
-        rows = self._kept.read(found.slots).with_columns(pl.Series(_PARTITION, found.places))
+        rows = self._kept.read(found.slots).with_columns(pl.Series(PARTITION, found.places))
         order, entries = self._asked.sorted(rows)
         none, one = np.zeros(order.height, np.int64), np.ones(order.height, np.int64)
         change = self._asked.changes(entries, none, one)
@@ -180,12 +166,12 @@ class RetractableTopN:
         self._forget_untouched()
         rows = batch.select(list(self._asked.columns))
         weights = batch[WEIGHT] if WEIGHT in batch.columns else pl.repeat(1, rows.height, dtype=pl.Int64, eager=True)
-        partitions = self._asked.partitions(rows)
+        partitions = partitions_of(rows, self._asked.partition)
         known = self._rows.find(partitions).slots
         before = self._noted(known)
         touched = self._add(rows, weights.to_numpy(), before)
         found = self._rows.find(partitions)
-        after = self._noted(found.slots).with_columns(pl.Series(_PARTITION, found.places))
+        after = self._noted(found.slots).with_columns(pl.Series(PARTITION, found.places))
         output = self._changes(before, after) if self._asked.updating else EMPTY
         self._rows.remove_gone(touched)
         return output
@@ -196,7 +182,8 @@ class RetractableTopN:
         self._given = True
         slots = self._rows.living()
         every = self._rows.read(slots)
-        number = self._asked.numbered(every, self._asked.partitions(every))
+        keys = self._asked.partition
+        number = numbered(every, keys, partitions_of(every, keys))
         return self._changes(self._noted(slots).clear(), self._noted(slots).with_columns(number))
 
     def snapshot(self) -> State:
@@ -230,20 +217,20 @@ class RetractableTopN:
     def _changes(self, before: pl.DataFrame, after: pl.DataFrame) -> Output:
         """Compares the entries before and after; a row that went and came anew is two."""
         asked = self._asked
-        old = after.select(_SLOT, _PARTITION).join(before, on=_SLOT, how="inner", maintain_order="left")
+        old = after.select(_SLOT, PARTITION).join(before, on=_SLOT, how="inner", maintain_order="left")
         both = pl.concat(
             [
-                after.select(_SLOT, _PARTITION, _SEQUENCE, pl.lit(0, dtype=pl.Int64).alias("$before"), pl.col(_COUNT)),
+                after.select(_SLOT, PARTITION, _SEQUENCE, pl.lit(0, dtype=pl.Int64).alias("$before"), pl.col(_COUNT)),
                 old.select(
                     _SLOT,
-                    _PARTITION,
+                    PARTITION,
                     _SEQUENCE,
                     pl.col(_COUNT).alias("$before"),
                     pl.lit(0, dtype=pl.Int64).alias(_COUNT),
                 ),
             ]
         )
-        entries = both.group_by(_SLOT, _PARTITION, _SEQUENCE).agg(pl.col("$before").sum(), pl.col(_COUNT).sum())
+        entries = both.group_by(_SLOT, PARTITION, _SEQUENCE).agg(pl.col("$before").sum(), pl.col(_COUNT).sum())
         entries = entries.filter((pl.col("$before") > 0) | (pl.col(_COUNT) > 0)).sort(_SEQUENCE)
         by = self._rows.read_columns(self._by, entries[_SLOT].to_numpy())
         order, marks = asked.sorted(entries.hstack(by) if self._by else entries)

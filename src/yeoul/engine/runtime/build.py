@@ -37,6 +37,7 @@ from yeoul.engine.operators.windows import WindowLayout
 from yeoul.engine.runtime.build_ordering import (
     deduplicate_operator,
     judges_lateness,
+    over_operator,
     sort_operator,
     top_n_operator,
 )
@@ -159,7 +160,8 @@ class _Builder:
                 stage = self._stage("ORDER BY", sort_operator(node), self._staged(above, target))
                 self._add_below(stage, [node.input])
             case Over():
-                raise UserError("OVER cannot be computed yet")
+                over = over_operator(node, self._settings, self._context)
+                self._add_below(self._stage("OVER", over, self._staged(above, target)), [node.input])
             case Limit():
                 stage = self._stage(
                     f"LIMIT {node.count}", LimitOperator(node.count, node.offset), self._staged(above, target)
