@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
+# The Python clients and kcat are part of `make test` too.
+CLIENTS := $(foreach each,aiokafka confluent_kafka kafka_python kcat,tests/conformance/test_$(each).py)
+
 .PHONY: demo test check conformance bench soak lock clean help
 
 help:           ## what can be run
@@ -22,7 +25,7 @@ check: $(READY) ## style, types and the layer contract
 	$(BIN)/lint-imports --no-cache
 
 conformance: $(READY) ## every real client: Java, Go, Node, Python, Kafka's own tools (those that are here)
-	$(BIN)/python -m pytest conformance tests/conformance --ignore tests/conformance/connectors -p no:xdist -v --tb=short --timeout 180 $(if $(ARGS),,--report docs/conformance.md) $(ARGS)
+	$(BIN)/python -m pytest conformance $(CLIENTS) -p no:xdist -vv --tb=short --timeout 180 $(if $(ARGS),$(ARGS),--report docs/conformance.md)
 
 bench: $(READY) ## speed, as ratios within one run
 	$(BIN)/python -m bench $(ARGS)

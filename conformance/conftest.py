@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,13 @@ from yeoul.broker import Broker
 
 AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
 _REPORT = pytest.StashKey[Report]()
-# The clients that `make test` runs as well: their modules there, and the packages that they come from.
+# Modules whose tests do not name their client themselves: the client, and the package that it comes from.
 _PYTHON_CLIENTS = {
     "test_aiokafka": ("aiokafka", "aiokafka"),
     "test_confluent_kafka": ("confluent-kafka (librdkafka)", "confluent-kafka"),
     "test_kafka_python": ("kafka-python", "kafka-python"),
     "test_kcat": ("kcat", ""),
+    "test_mirror_to_apache_kafka": ("yeoul mirror, to Apache Kafka", ""),
 }
 
 
@@ -29,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "client(name, version): whose behaviour a test shows")
     config.stash[_REPORT] = Report()
+    config.pluginmanager.register(_Recorder())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,16 +43,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.user_properties.append(("client", (name, importlib.metadata.version(package) if package else "")))
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-    """Keeps a row for each test: its own outcome, or that of a fixture that failed or skipped it."""
-    result = yield
-    said = dict(item.user_properties)
-    if "client" in said and (result.when == "call" or result.outcome != "passed"):
-        why = result.longrepr[2].removeprefix("Skipped: ") if result.skipped else ""
-        what = said.get("what") or _words(item)
-        item.config.stash[_REPORT].rows.append(Row(*said["client"], what, result.outcome, why))
-    return result
+class _Recorder:
+    """Hears of the tests in every folder; a hook of this file by itself hears only of those beside it."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Keeps a row for each test: its own outcome, or that of a fixture that failed or skipped it."""
+        result = yield
+        said = dict(item.user_properties)
+        if "client" in said and (result.when == "call" or result.outcome != "passed"):
+            why = result.longrepr[2].removeprefix("Skipped: ") if result.skipped else ""
+            what = said.get("what") or _words(item)
+            item.config.stash[_REPORT].rows.append(Row(*said["client"], what, result.outcome, why))
+        return result
 
 
 def _words(item: pytest.Item) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from bench.apache_kafka import class_path
 
@@ -25,24 +26,20 @@ class Tools:
 
     Args:
         broker: Where they connect.
+        servers: The address, where it is not the broker's first.
+        settings: A properties file for them (`--command-config`).
     """
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, servers: str = "", settings: Path | None = None) -> None:
         self.broker = broker
+        self._server = ["--bootstrap-server", servers or broker.bootstrap_servers]
+        if settings is not None:
+            self._server += ["--command-config", str(settings)]
 
     def command(self, name: str, *arguments: str) -> list[str]:
         """Returns the command that starts a tool, named by its class, without the package where it is the usual one."""
         main = name if name.startswith(("kafka.", "org.")) else _PACKAGE + name
-        return [
-            *_JVM,
-            *_QUIET,
-            "-cp",
-            class_path(),
-            main,
-            "--bootstrap-server",
-            self.broker.bootstrap_servers,
-            *arguments,
-        ]
+        return [*_JVM, *_QUIET, "-cp", class_path(), main, *self._server, *arguments]
 
     def run(self, name: str, *arguments: str, stdin: str = "") -> str:
         """Runs a tool to its end and returns what it said.

@@ -21,6 +21,7 @@ from conformance.places import build_folder, run
 __all__ = ["GoSuite", "Outcomes", "python_suite", "run_pytest_suite"]
 
 _GO_VERDICT = re.compile(r"^\s*--- (PASS|FAIL|SKIP): (\S+) ", re.MULTILINE)
+_GO_END = re.compile(r"^(PASS|FAIL)$", re.MULTILINE)
 _PYTEST_VERDICT = re.compile(r"^(\S+::\S+) (PASSED|FAILED|SKIPPED|ERROR)", re.MULTILINE)
 _VERDICTS = {"PASS": "passed", "FAIL": "failed", "SKIP": "skipped"}
 
@@ -57,15 +58,28 @@ class GoSuite:
         name = re.sub(r"\W+", "-", f"suite {self.module} {self.package}")
         return build_folder(name, [], build)
 
-    def run(self, timeout_s: int, environment: Mapping[str, str], skip: Sequence[str] = ()) -> Outcomes:
-        """Runs the tests and returns what became of each top test and each failed or skipped one below it."""
+    def run(
+        self, timeout_s: int, environment: Mapping[str, str], skip: Sequence[str] = (), *, attempts: int = 1
+    ) -> Outcomes:
+        """Runs the tests and returns what became of each, without those whose parts are told of one by one.
+
+        Args:
+            timeout_s: For one attempt.
+            environment: What the tests read.
+            skip: Names of tests that are left out.
+            attempts: How often it may break off, by a panic of a test, before that is an error.
+        """
         folder = self._folder()
         command = [str(folder / "tests"), "-test.v", f"-test.timeout={timeout_s}s"]
         if skip:
             command.append(f"-test.skip={'|'.join(f'^{each}$' for each in skip)}")
-        said = _said(command, folder / "source" / self.package, timeout_s + 30, environment)
+        said = ""
+        for _ in range(attempts):
+            said = _said(command, folder / "source" / self.package, timeout_s + 30, environment)
+            if _GO_END.search(said):
+                break
         outcomes = {name: _VERDICTS[verdict] for verdict, name in _GO_VERDICT.findall(said)}
-        assert re.search(r"^(PASS|FAIL)$", said, re.MULTILINE), f"The suite broke off: {said[-3_000:]}"
+        assert _GO_END.search(said), f"The suite broke off: {said[-3_000:]}"
         below = {name.rpartition("/")[0] for name, outcome in outcomes.items() if outcome == "failed"}
         return {name: outcome for name, outcome in outcomes.items() if outcome != "failed" or name not in below}
 

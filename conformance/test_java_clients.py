@@ -49,7 +49,7 @@ _CHECKS = [
     "consumer_protocol_static_member_returns",
     "consumer_protocol_pattern",
     "consumer_protocol_new_partitions_are_assigned",
-    "group_moves_from_classic_to_consumer_protocol",
+    "group_changes_protocol_when_empty",
     "transactions_commit_and_abort",
     "transactions_open_ones_are_not_read",
     "transactions_consume_transform_produce",

@@ -152,7 +152,7 @@ def test_consumer_groups_with_members(tools: Tools, broker: Broker, protocol: st
             assert consumer.stdout is not None
             assert consumer.stdout.readline() == "line 0\n"
             said = tools.run(GROUPS, "--describe", "--group", topic, "--members", "--verbose")
-            assert re.search(rf"{topic} +console-consumer\S* +/127.0.0.1 +\S+ +.*{topic}[(:]0", said), said
+            assert re.search(rf"{topic} +\S+ +/127.0.0.1 +console-consumer +.*{topic}[(:]0", said), said
             assert "Stable" in tools.run(GROUPS, "--describe", "--group", topic, "--state")
             assert "Stable" in tools.run(GROUPS, "--list", "--state", "--type", protocol)
             assert "is not empty" in tools.attempt(GROUPS, "--delete", "--group", topic)[1].lower().replace("_", " ")
@@ -180,7 +180,7 @@ def test_configs_of_a_topic(tools: Tools, topic: str) -> None:
 
 def test_configs_of_the_broker(tools: Tools) -> None:
     described = tools.run(CONFIGS, "--describe", "--entity-type", "brokers", "--entity-name", "1", "--all")
-    for name in ("num.partitions", "log.retention.hours", "message.max.bytes", "auto.create.topics.enable"):
+    for name in ("num.partitions", "log.segment.bytes", "message.max.bytes", "auto.create.topics.enable"):
         assert f" {name}=" in described
     default = ("--entity-type", "brokers", "--entity-default")
     tools.run(CONFIGS, "--alter", *default, "--add-config", "log.retention.ms=7200000")
@@ -243,13 +243,13 @@ def test_get_offsets(tools: Tools, broker: Broker, topic: str) -> None:
 
 def test_transactions(tools: Tools, broker: Broker, topic: str) -> None:
     tools.topic(topic)
-    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "transactional.id": topic})
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "transactional.id": topic, "log_level": 0})
     producer.init_transactions()
     producer.begin_transaction()
     producer.produce(topic, "never seen")
     producer.flush()
     assert re.search(rf"{topic}\s+1\s+\d+\s+Ongoing", tools.run("TransactionsCommand", "list"))
-    described = tools.run("TransactionsCommand", "describe", "--transactionalId", topic)
+    described = tools.run("TransactionsCommand", "describe", "--transactional-id", topic)
     assert f"{topic}-0" in described
     partition = ("--topic", topic, "--partition", "0")
     assert re.search(
@@ -263,7 +263,7 @@ def test_transactions(tools: Tools, broker: Broker, topic: str) -> None:
 
 def test_transactions_forced_to_end(tools: Tools, broker: Broker, topic: str) -> None:
     tools.topic(topic)
-    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "transactional.id": topic})
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "transactional.id": topic, "log_level": 0})
     producer.init_transactions()
     producer.begin_transaction()
     producer.produce(topic, "never seen")

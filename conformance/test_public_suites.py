@@ -51,7 +51,7 @@ def test_franz_go_kgo(broker: Broker, suite_report: list[SuiteResult]) -> None:
     judge(suite_report, "franz-go, pkg/kgo", suite.version, suite.run(300, environment), {})
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(700)
 def test_segmentio_kafka_go(tmp_path: Path, suite_report: list[SuiteResult]) -> None:
     """Its tests connect to localhost:9092, whatever one says."""
     need("go")
@@ -63,7 +63,8 @@ def test_segmentio_kafka_go(tmp_path: Path, suite_report: list[SuiteResult]) -> 
     environment = {"KAFKA_VERSION": "4.0.0", "KAFKA_SKIP_NETTEST": "1"}
     left_out = {"TestReaderConsumerGroup": "panics in its own helper getOffsets, against Apache Kafka 4.3.1 too"}
     with Broker(tmp_path / "data", host="localhost", port=9092, settings=SETTINGS):
-        outcomes = suite.run(200, environment, list(left_out))
+        # Under load a test of it may panic: its connection pool asks for a broker before it has kept what it learned.
+        outcomes = suite.run(300, environment, list(left_out), attempts=2)
     judge(suite_report, "segmentio/kafka-go", suite.version, outcomes, _KAFKA_GO, left_out)
 
 
@@ -75,7 +76,11 @@ def test_kafka_python(tmp_path: Path, suite_report: list[SuiteResult]) -> None:
     service += "    def open(self):\n        pass\n\n    close = open\n\n\nclass SpawnedService:\n    pass\n"
     stand_ins = {"test/__init__.py": "", "test/service.py": service}
     folder = python_suite("kafka-python", KAFKA_PYTHON, ["py"], stand_ins)
-    with Broker(tmp_path / "data", num_partitions=4, settings=SETTINGS) as broker:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = {**SETTINGS, "group.min.session.timeout.ms": "1000"}
+    with Broker(tmp_path / "data", port=port, num_partitions=4, settings=settings) as broker:
         environment = {
             "KAFKA_URI": f"PLAINTEXT://{broker.bootstrap_servers}",
             "KAFKA_VERSION": "4.0.0",
@@ -93,6 +98,7 @@ _KAFKA_GO = {
     "TestConn/test_delete_topics_with_an_invalid_topic": (
         "the same; fails against Apache Kafka 4.3.1 too, for another reason"
     ),
+    "TestReaderReadCompactedMessage": "the test's assumption: segments of 200 bytes; Kafka 4 wants 1 MiB at least",
     "TestUnsupportedSASLMechanism": _SASL_PORT,
     "TestWriter/writing_a_message_with_SASL_Plain_authentication": _SASL_PORT,
 }

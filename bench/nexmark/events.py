@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
-__all__ = ["BLOCK", "Events", "blocks", "ndjson", "tables", "write_files"]
+__all__ = ["BLOCK", "KINDS", "Events", "blocks", "frame", "lines", "ndjson", "produce", "tables", "write_files"]
 
 BLOCK = 100_000
 """How many events are made at once; a multiple of fifty."""
@@ -29,6 +30,7 @@ _STATES = ["AZ", "CA", "ID", "OR", "WA", "WY"]
 _CITIES = ["Phoenix", "Los Angeles", "San Francisco", "Boise", "Portland", "Bend", "Redmond", "Seattle", "Kent"]
 _FIRST_NAMES = ["Peter", "Paul", "Luke", "John", "Saul", "Vicky", "Kate", "Julie", "Sarah", "Deiter", "Walter"]
 _LAST_NAMES = ["Shultz", "Abrams", "Spencer", "White", "Bartels", "Walton", "Smith", "Jones", "Noris"]
+KINDS = ("person", "auction", "bid")
 _HOT_CHANNELS = ["Google", "Facebook", "Baidu", "Apple"]
 
 
@@ -174,8 +176,10 @@ def _pick(words: list[str], count: int, chance: np.random.Generator) -> pl.Serie
 
 
 def _text(count: int, size: int, chance: np.random.Generator) -> pl.Series:
-    letters = chance.integers(97, 123, count * size, dtype=np.uint8).tobytes().decode()
-    return pl.Series([letters]).str.extract_all(f".{{{size}}}").explode()
+    letters = chance.integers(97, 123, count * size, dtype=np.uint8)
+    ends = np.arange(0, (count + 1) * size, size, dtype=np.int64)
+    array = pa.LargeStringArray.from_buffers(count, pa.py_buffer(ends), pa.py_buffer(letters))
+    return pl.Series(pl.from_arrow(array))
 
 
 def _stamps(times: np.ndarray) -> pl.Series:
@@ -185,23 +189,44 @@ def _stamps(times: np.ndarray) -> pl.Series:
 def tables(count: int, seed: int, rate: int = 10_000) -> Events:
     """Returns all events, one frame a kind."""
     made = list(blocks(count, seed, rate))
-    return Events(*(pl.concat([getattr(one, kind) for one in made]) for kind in ("person", "auction", "bid")))
+    return Events(*(pl.concat([getattr(one, kind) for one in made]) for kind in KINDS))
 
 
-def ndjson(events: Events) -> bytes:
-    """Returns a block as lines of JSON in the order of the events: event_type 0, 1 or 2 and the kind's own object.
+def frame(events: Events) -> pl.DataFrame:
+    """Returns a block as the table that the queries read: `event_type` and, one of them set, the three kinds' rows."""
+    kinds = []
+    for type_, kind in enumerate(KINDS):
+        body = pl.struct(pl.exclude("event")).alias(kind)
+        kinds.append(getattr(events, kind).select("event", body, event_type=pl.lit(type_, dtype=pl.Int32)))
+    whole = pl.concat(kinds, how="diagonal").sort("event")
+    return whole.select("event_type", *KINDS)
+
+
+def lines(events: Events) -> pl.Series:
+    """Returns a block as JSON objects in the order of the events: event_type 0, 1 or 2 and the kind's own object.
 
     Times are written as SQL has them, `2015-07-15 00:00:00.123`.
     """
     kinds = []
-    for type_, kind in enumerate(("person", "auction", "bid")):
-        frame = getattr(events, kind)
-        written = frame.with_columns(pl.col(pl.Datetime).dt.to_string("%Y-%m-%d %H:%M:%S%.3f"))
-        body = pl.struct(pl.exclude("event")).struct.json_encode()
-        before = pl.lit(f'{{"event_type":{type_},"{kind}":')
-        kinds.append(written.select("event", line=pl.concat_str(before, body, pl.lit("}"))))
-    lines = pl.concat(kinds).sort("event")["line"]
-    return ("\n".join(lines.to_list()) + "\n").encode()
+    for type_, kind in enumerate(KINDS):
+        rows: pl.DataFrame = getattr(events, kind)
+        parts: list[pl.Expr] = [pl.lit(f'{{"event_type":{type_},"{kind}":{{')]
+        for place, (name, dtype) in enumerate(rows.drop("event").schema.items()):
+            parts += [pl.lit(f'{"," if place else ""}"{name}":'), _written(name, dtype)]
+        kinds.append(rows.select("event", line=pl.concat_str(*parts, pl.lit("}}"))))
+    return pl.concat(kinds).sort("event")["line"]
+
+
+def _written(name: str, dtype: pl.DataType) -> pl.Expr:
+    """A column as JSON; its texts have nothing that needs escaping."""
+    if isinstance(dtype, pl.Datetime):
+        return pl.col(name).dt.to_string('"%Y-%m-%d %H:%M:%S%.3f"')
+    return pl.format('"{}"', name) if dtype == pl.String else pl.col(name).cast(pl.String)
+
+
+def ndjson(events: Events) -> bytes:
+    """Returns a block as lines of JSON."""
+    return f"{lines(events).str.join(chr(10)).item()}\n".encode()
 
 
 def write_files(path: Path, count: int, seed: int, rate: int = 10_000) -> int:
@@ -211,3 +236,19 @@ def write_files(path: Path, count: int, seed: int, rate: int = 10_000) -> int:
         for block in blocks(count, seed, rate):
             written += file.write(ndjson(block))
     return written
+
+
+def produce(bootstrap: str, topic: str, count: int, seed: int, rate: int = 10_000, partitions: int = 2) -> None:
+    """Writes events to a new topic, thousands by turns to its partitions, so that none is far ahead in event time."""
+    from confluent_kafka import Producer
+    from confluent_kafka.admin import AdminClient, NewTopic
+
+    AdminClient({"bootstrap.servers": bootstrap}).create_topics([NewTopic(topic, partitions, 1)])[topic].result()
+    settings = {"linger.ms": 20, "queue.buffering.max.messages": 2_000_000, "batch.size": 1 << 20}
+    producer = Producer({"bootstrap.servers": bootstrap, **settings})
+    for block in blocks(count, seed, rate):
+        for turn, part in enumerate(lines(block).to_frame().iter_slices(1_000)):
+            messages = [{"value": line} for line in part["line"]]
+            producer.produce_batch(topic, messages, partition=turn % partitions)
+            producer.poll(0)
+    assert producer.flush(60) == 0, "not everything was written"

@@ -181,7 +181,7 @@ final class AdminChecks {
         ConfigResource resource = new ConfigResource(ConfigResource.Type.BROKER, broker);
         Config config = admin.describeConfigs(List.of(resource)).all().get().get(resource);
         Checks.require(!entry(config, "num.partitions").value().isEmpty(), "num.partitions is empty");
-        Checks.require(!entry(config, "log.retention.hours").value().isEmpty(), "log.retention.hours is empty");
+        Checks.require(!entry(config, "log.segment.bytes").value().isEmpty(), "log.segment.bytes is empty");
         alter(resource, "log.retention.ms", "123456789", AlterConfigOp.OpType.SET);
         config = admin.describeConfigs(List.of(resource)).all().get().get(resource);
         Checks.same("123456789", entry(config, "log.retention.ms").value());

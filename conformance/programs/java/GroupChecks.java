@@ -52,7 +52,7 @@ final class GroupChecks {
         checks.add("classic_new_partitions_are_assigned", () -> newPartitions("metadata.max.age.ms", "500"));
         checks.add("consumer_protocol_new_partitions_are_assigned",
                 () -> newPartitions("group.protocol", "consumer", "metadata.max.age.ms", "500"));
-        checks.add("group_moves_from_classic_to_consumer_protocol", this::migration);
+        checks.add("group_changes_protocol_when_empty", this::changesProtocol);
     }
 
     /** A consumer that polls on its own thread, until it is stopped. */
@@ -293,23 +293,23 @@ final class GroupChecks {
         }
     }
 
-    /** A rolling upgrade: a member of each protocol in one group at the same time. */
-    private void migration() throws Exception {
-        String topic = cluster.topic(4);
+    /** An upgrade with a pause: a group that is empty goes on with the other protocol, from its committed offsets. */
+    private void changesProtocol() throws Exception {
+        String topic = cluster.topic(2);
         String group = Cluster.unique("group");
-        Set<String> values = ConcurrentHashMap.newKeySet();
-        Object[] classic = {"group.id", group, "partition.assignment.strategy", PACKAGE + "CooperativeStickyAssignor",
-            "heartbeat.interval.ms", "300"};
-        Object[] modern = {"group.id", group, "group.protocol", "consumer"};
-        try (Member second = new Member(values, topic, modern)) {
-            balanced(4, second);
-        }
-        try (Member old = new Member(values, topic, classic)) {
-            balanced(4, old);
-            try (Member upgraded = new Member(values, topic, modern)) {
-                balanced(4, old, upgraded);
+        for (String protocol : List.of("classic", "consumer", "classic")) {
+            cluster.fill(topic, 2, 100);
+            try (KafkaConsumer<String, String> consumer =
+                    cluster.consumer("group.id", group, "group.protocol", protocol)) {
+                consumer.subscribe(List.of(topic));
+                List<ConsumerRecord<String, String>> read = new ArrayList<>();
+                Cluster.eventually("100 records with " + protocol, () -> {
+                    consumer.poll(Cluster.TICK).forEach(read::add);
+                    return read.size() >= 100;
+                });
+                Checks.same(100, read.size());
+                consumer.commitSync();
             }
-            balanced(4, old);
         }
     }
 }

@@ -22,7 +22,9 @@ def describe_columns(statement: DescribeTable) -> Mapping[str, Sequence[str | No
 
 
 def _row(field: Field, definition: object, column: Column | None) -> tuple[str | None, ...]:
-    type = str(field.type.or_null()) + (" *ROWTIME*" if field.is_rowtime else "")
+    type = str(field.type.or_null()) + (
+        " *ROWTIME*" if field.is_rowtime else " *PROCTIME*" if field.is_proctime else ""
+    )
     key = watermark = None
     if isinstance(definition, TableDefinition):
         if field.name in definition.primary_key:

@@ -5,7 +5,7 @@ What is wrong with a table (an unreadable file, a connector that only writes) is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,10 @@ from yeoul.connectors.registry import ConnectorContext, open_sink, open_source
 from yeoul.engine.runtime.execution import Execution
 from yeoul.engine.runtime.progress import Progress
 from yeoul.engine.runtime.settings import Settings
-from yeoul.plan.nodes import Limit, Node, Scan, walk
+from yeoul.plan.nodes import Limit, Node, Write, walk
 
 if TYPE_CHECKING:
+    from yeoul.engine.contract import Source
     from yeoul.engine.runtime.side_streams import SideStreams
     from yeoul.jobs.buffer import BatchBuffer
 
@@ -51,7 +52,7 @@ class Launch:
 
 
 def launch(
-    plan: Node,
+    plan: Node | Sequence[Write],
     context: ConnectorContext,
     settings: Settings,
     side_streams: SideStreams,
@@ -60,7 +61,7 @@ def launch(
     """Returns a plan as something to run.
 
     Args:
-        plan: A query, or a query under a Write.
+        plan: A query, a query under a Write, or several of these that run as one.
         context: What connectors may use; one of its own for each job.
         settings: The engine's.
         side_streams: Where late and dead rows go.
@@ -69,10 +70,7 @@ def launch(
     Raises:
         YeoulError: A table cannot be read or written.
     """
-    sources = {id(node): open_source(node, context) for node in walk(plan) if isinstance(node, Scan)}
-    is_bounded = all(source.is_bounded for source in sources.values()) or any(
-        isinstance(node, Limit) for node in walk(plan)
-    )
+    sources: dict[int, Source] = {}
     execution = Execution(
         plan,
         lambda scan: sources[id(scan)],
@@ -80,5 +78,10 @@ def launch(
         settings,
         side_streams,
         buffer.put if buffer is not None else None,
+    )
+    sources.update((id(scan), open_source(scan, context)) for scan in execution.scans)
+    plans = plan if isinstance(plan, Sequence) else (plan,)
+    is_bounded = all(source.is_bounded for source in sources.values()) or all(
+        any(isinstance(node, Limit) for node in walk(one)) for one in plans
     )
     return Launch(execution, context, is_bounded, buffer.abandon if buffer is not None else lambda: None)

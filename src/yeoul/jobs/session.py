@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,12 +27,13 @@ from yeoul.errors import UserError, did_you_mean
 from yeoul.jobs import options
 from yeoul.jobs.buffer import BatchBuffer
 from yeoul.jobs.describe import describe_columns
-from yeoul.jobs.job import Job
+from yeoul.jobs.job import Job, JobStatus
 from yeoul.jobs.launch import launch
 from yeoul.jobs.result import Listing, Result, Select
 from yeoul.plan import statements
 from yeoul.plan.explain import explain
-from yeoul.plan.nodes import Field, Node, Schema
+from yeoul.plan.explain_details import ExplainDetail, explain_details
+from yeoul.plan.nodes import Field, Node, Scan, Schema, Write, walk
 from yeoul.plan.tables import TableDefinition
 from yeoul.plan.types import BIGINT, STRING
 from yeoul.planner.sql import bind, parse
@@ -175,10 +176,12 @@ class Session:
         match statement:
             case statements.Select():
                 return self._select(statement)
-            case statements.Insert():
-                return self._insert(statement)
-            case statements.Explain(plan):
-                return Explained(explain(plan))
+            case statements.Insert(plan):
+                return self._insert(plan, plan.table.name)
+            case statements.StatementSet(plans):
+                return self._insert(plans, ", ".join(plan.table.name for plan in plans))
+            case statements.Explain():
+                return Explained(self._explained(statement))
             case statements.DescribeTable():
                 return listing(describe_columns(statement))
             case statements.ShowTables(what):
@@ -193,12 +196,30 @@ class Session:
         job = self._job(statement.plan, "SELECT", buffer)
         return Result(Select(job, buffer, statement.plan))
 
-    def _insert(self, statement: statements.Insert) -> Job:
-        job = self._job(statement.plan, self.settings.get("pipeline.name", statement.plan.table.name), None)
+    def _explained(self, statement: statements.Explain) -> str:
+        plan, detail = statement.plan, statement.detail
+        if detail is None:
+            return explain(plan)
+        text = explain_details(plan, detail, state_ttl_ms=options.engine_settings(self.settings).state_ttl_ms)
+        if detail is not ExplainDetail.WATERMARK:
+            return text
+        tables = {node.table.name for node in walk(plan) if isinstance(node, Scan) and node.table.watermark is not None}
+        return "\n".join([text, *self._watermark_holders(tables)])
+
+    def _watermark_holders(self, tables: Set[str]) -> Iterator[str]:
+        """Yields a line for each running job that reads one of the tables: what holds its watermark."""
+        running = [job for job in self._jobs if job.status is JobStatus.RUNNING]
+        for job in sorted(running, key=lambda one: one.name):
+            progress = job.progress()
+            if progress.held_by is not None and any(one.table in tables for one in progress.splits):
+                yield f"Job {job.name!r}, running: {progress.held_by}"
+
+    def _insert(self, plan: Write | Sequence[Write], tables: str) -> Job:
+        job = self._job(plan, self.settings.get("pipeline.name", tables), None)
         job.start()
         return job
 
-    def _job(self, plan: Node, name: str, buffer: BatchBuffer | None) -> Job:
+    def _job(self, plan: Node | Sequence[Write], name: str, buffer: BatchBuffer | None) -> Job:
         context = ConnectorContext(frames=self._frames, local_time_zone=self.local_time_zone)
         settings = options.engine_settings(self.settings)
         launched = launch(plan, context, settings, self._side_streams, buffer)

@@ -11,10 +11,12 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from yeoul.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, Literal, LiteralValue
+from yeoul.plan.join_bounds import Interval, JoinBound, SameWindow
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
     Deduplicate,
+    Field,
     Filter,
     Join,
     Limit,
@@ -24,24 +26,29 @@ from yeoul.plan.nodes import (
     Projection,
     Scan,
     Schema,
+    SetKind,
+    SetOperation,
     Settle,
     Sort,
     TopN,
     Union,
+    Unnest,
     Values,
     Window,
     WindowAggregate,
     WindowAssign,
     WindowKind,
+    WindowTopN,
     Write,
     inputs_of,
+    judges_lateness,
     walk,
 )
 from yeoul.plan.ordering import Frame, FrameUnit, OverTime, SortKey
 from yeoul.plan.tables import ColumnKind, TableDefinition
 from yeoul.plan.types import Kind
 
-__all__ = ["explain", "explain_duration", "explain_expression", "explain_window"]
+__all__ = ["describe_node", "explain", "explain_duration", "explain_expression", "explain_window"]
 
 _INFIX = {
     "add": "+",
@@ -90,20 +97,20 @@ def explain(plan: Node) -> str:
         Limit(10)  -> a INT
           Values(1 row: (1))  -> a INT
     """
-    lines = [*_tree(plan, 0), *_notes(plan)]
-    return "\n".join(lines)
+    notes = list(_notes(plan))
+    return "\n".join([*_tree(plan, 0), *([""] if notes else []), *notes])
 
 
 def _tree(node: Node, depth: int) -> Iterator[str]:
     pad = "  " * depth
-    head, *rest = _describe(node)
+    head, *rest = describe_node(node)
     yield f"{pad}{head}"
     yield from (f"{pad}    {line}" for line in rest)
     for below in inputs_of(node):
         yield from _tree(below, depth + 1)
 
 
-def _describe(node: Node) -> list[str]:
+def describe_node(node: Node) -> list[str]:
     """Returns a node's own lines: what it does, and then the details that deserve a line each."""
     match node:
         case Scan():
@@ -121,15 +128,24 @@ def _describe(node: Node) -> list[str]:
         case WindowAggregate():
             return _window_aggregate(node)
         case WindowAssign():
-            return [f"WindowAssign({explain_window(node.window)})", f"columns: {_columns(node.schema)}"]
+            return _window_assign(node)
+        case Unnest():
+            kept = "; a row without elements is kept" if node.keeps_empty else ""
+            return [f"Unnest({explain_expression(node.collection)}{kept})", f"columns: {_columns(node.schema)}"]
         case Join():
             return _join(node)
         case Union():
             return [f"UnionAll({len(node.inputs)} inputs; the watermark is the least of theirs)"]
+        case SetOperation():
+            word = f"{node.kind.value.capitalize()}{'All' if node.keeps_doubles else ''}"
+            keeps = "that the second has" if node.kind is SetKind.INTERSECT else "that the second does not have"
+            return [f"{word}(rows of the first input {keeps})"]
         case Over():
             return _over(node)
         case TopN():
             return _top_n(node)
+        case WindowTopN():
+            return _window_top_n(node)
         case Deduplicate():
             return _deduplicate(node)
         case Sort():
@@ -175,7 +191,7 @@ def _watermark(node: AssignWatermark) -> list[str]:
 
 def _projections(node: Project) -> list[str]:
     fields = zip(node.projections, node.schema.fields, strict=True)
-    return [f"{_projection(one)}  -> {field.type}{' ROWTIME' if field.is_rowtime else ''}" for one, field in fields]
+    return [f"{_projection(one)}  -> {field.type}{_time_mark(field)}" for one, field in fields]
 
 
 def _projection(one: Projection) -> str:
@@ -185,10 +201,26 @@ def _projection(one: Projection) -> str:
 
 def _join(node: Join) -> list[str]:
     equal = [f"{explain_expression(left)} = {explain_expression(right)}" for left, right in node.keys]
-    lines = [f"Join({node.kind.value}: {', '.join(equal) or 'every row with every row'})"]
+    bound = "" if node.bound is None else _BOUND_NAMES[type(node.bound)]
+    lines = [f"{bound}Join({node.kind.value}: {', '.join(equal) or 'every row with every row'})"]
+    if node.bound is not None:
+        lines.append(_bound(node.bound))
     if node.condition is not None:
         lines.append(f"where: {explain_expression(node.condition)}")
     return [*lines, f"columns: {_columns(node.schema)}"]
+
+
+_BOUND_NAMES = {Interval: "Interval", SameWindow: "Window"}
+
+
+def _bound(bound: JoinBound) -> str:
+    match bound:
+        case Interval():
+            low, high = (explain_duration(one) for one in (bound.lower_ms, bound.upper_ms))
+            clock = " by the clock" if bound.by_clock else ""
+            return f"within: {bound.left_time} - {bound.right_time} between {low} and {high}{clock}"
+        case SameWindow():
+            return f"within: one window, [{', '.join(bound.left)}] = [{', '.join(bound.right)}], joined as it closes"
 
 
 def _over(node: Over) -> list[str]:
@@ -226,6 +258,17 @@ def _names(columns: tuple[str, ...]) -> str:
 
 def _order(keys: tuple[SortKey, ...]) -> str:
     return ", ".join(str(one) for one in keys) or "of arrival"
+
+
+def _window_top_n(node: WindowTopN) -> list[str]:
+    numbers = f"{node.first} to {node.last}" if node.first < node.last else str(node.first)
+    lines = [f"WindowTopN(ROW_NUMBER {numbers}; partition: {_names(node.partition)}; order: {_order(node.order)})"]
+    if node.rank is not None:
+        lines.append(f"rank: {node.rank}")
+    return [
+        *lines,
+        f"emits: each window once, when the {_pacer(node.window)} reaches its end; then its state is dropped",
+    ]
 
 
 def _top_n(node: TopN) -> list[str]:
@@ -277,24 +320,42 @@ def _window_aggregate(node: WindowAggregate) -> list[str]:
     lines = [f"WindowAggregate({explain_window(node.window)})", *_groups(node, "none, one row a window")]
     if node.properties:
         lines.append("window: " + ", ".join(f"{name} = its {value.value}" for name, value in node.properties))
-    lines.append("emits: each window once, when the watermark reaches its end; then its state is dropped")
+    lines.append(f"emits: each window once, when the {_pacer(node.window)} reaches its end; then its state is dropped")
+    return lines
+
+
+def _pacer(window: Window) -> str:
+    return "clock" if window.by_clock else "watermark"
+
+
+def _window_assign(node: WindowAssign) -> list[str]:
+    lines = [f"WindowAssign({explain_window(node.window)})", f"columns: {_columns(node.schema)}"]
+    if node.window.kind is WindowKind.SESSION:
+        lines.append(f"emits: the rows of each session, when the {_pacer(node.window)} reaches its end")
     return lines
 
 
 def explain_window(window: Window) -> str:
     """Returns a window as text: its kind, its row time, its durations."""
-    parts = [window.time_column, f"size {explain_duration(window.size_ms)}"]
+    length = "gap" if window.kind is WindowKind.SESSION else "size"
+    parts = [window.time_column, f"{length} {explain_duration(window.size_ms)}"]
     if window.kind is WindowKind.HOP:
         parts.append(f"slide {explain_duration(window.slide_ms)}")
     if window.kind is WindowKind.CUMULATE:
         parts.append(f"step {explain_duration(window.slide_ms)}")
     if window.offset_ms:
         parts.append(f"offset {explain_duration(window.offset_ms)}")
+    if window.partition:
+        parts.append(f"partition by {', '.join(window.partition)}")
     return f"{window.kind.value}: {', '.join(parts)}"
 
 
 def _columns(schema: Schema) -> str:
-    return ", ".join(f"{one.name} {one.type}{' ROWTIME' if one.is_rowtime else ''}" for one in schema.fields)
+    return ", ".join(f"{one.name} {one.type}{_time_mark(one)}" for one in schema.fields)
+
+
+def _time_mark(field: Field) -> str:
+    return " ROWTIME" if field.is_rowtime else " PROCTIME" if field.is_proctime else ""
 
 
 # --- late and dead rows
@@ -303,10 +364,8 @@ def _columns(schema: Schema) -> str:
 def _notes(plan: Node) -> Iterator[str]:
     scans = {node.table.name: node.table for node in walk(plan) if isinstance(node, Scan)}
     tables = [table for table in scans.values() if table.options.get("connector") != _SIDE_STREAM]
-    has_windows = any(isinstance(node, WindowAggregate) for node in walk(plan))
+    has_windows = any(judges_lateness(node) for node in walk(plan))
     has_order = any(_is_ordered_by_time(node) for node in walk(plan))
-    if tables:
-        yield ""
     for table in tables:
         if has_windows and table.watermark is not None:
             yield f"Late rows of {table.name}: a row whose every window has closed goes to `{table.name}$late`"

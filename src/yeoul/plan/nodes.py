@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 
 from yeoul.errors import Span
 from yeoul.plan.expressions import AggregateCall, Expression, LiteralValue
+from yeoul.plan.join_bounds import JoinBound
 from yeoul.plan.ordering import Frame, OverTime, Ranking, SortKey
 from yeoul.plan.tables import TableDefinition
-from yeoul.plan.types import DataType
+from yeoul.plan.types import DataType, Kind
 
 __all__ = [
     "Aggregate",
@@ -33,30 +34,43 @@ __all__ = [
     "Projection",
     "Scan",
     "Schema",
+    "SetKind",
+    "SetOperation",
     "Settle",
     "Sort",
     "TopN",
     "Union",
+    "Unnest",
     "Values",
     "Window",
     "WindowAggregate",
     "WindowAssign",
     "WindowKind",
     "WindowProperty",
+    "WindowTopN",
     "Write",
     "WriteEncoding",
     "inputs_of",
+    "judges_lateness",
     "walk",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A named, typed column of a node's output; `is_rowtime` marks the stream's event time."""
+    """A named, typed column of a node's output.
+
+    Attributes:
+        name: Unique in its schema.
+        type: Its logical type.
+        is_rowtime: Whether it is the stream's event time.
+        is_proctime: Whether it stands for the time at which a row is worked on, by the clock: PROCTIME().
+    """
 
     name: str
     type: DataType
     is_rowtime: bool = False
+    is_proctime: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +174,21 @@ class WindowKind(enum.Enum):
     TUMBLE = "TUMBLE"
     HOP = "HOP"
     CUMULATE = "CUMULATE"
+    SESSION = "SESSION"
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which windows a row belongs to, by its row time; all in milliseconds of the row time's own axis.
+    """Which windows a row belongs to, by its time; all in milliseconds of the time's own axis.
 
     TUMBLE has `slide_ms == size_ms`. HOP starts a window every `slide_ms`. CUMULATE emits at each `slide_ms` (its
-    step) within `size_ms`. `offset_ms` shifts every window's start from the epoch.
+    step) within `size_ms`. `offset_ms` shifts every window's start from the epoch. SESSION ends when for `size_ms`
+    (its gap, also its `slide_ms`) no row came.
+
+    Attributes:
+        by_clock: Whether a row's time is when it is worked on, and a window ends by the clock; else event time.
+        partition: Of a SESSION that is assigned: the columns by which sessions are told apart; one that is
+            aggregated has them by the aggregate's keys.
     """
 
     kind: WindowKind
@@ -175,9 +196,12 @@ class Window:
     size_ms: int
     slide_ms: int
     offset_ms: int = 0
+    by_clock: bool = False
+    partition: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        parts = [self.time_column, f"size {self.size_ms} ms"]
+        length = "gap" if self.kind is WindowKind.SESSION else "size"
+        parts = [self.time_column, f"{length} {self.size_ms} ms"]
         if self.kind is WindowKind.HOP:
             parts.append(f"slide {self.slide_ms} ms")
         if self.kind is WindowKind.CUMULATE:
@@ -227,7 +251,7 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True)
 class WindowAggregate:
-    """Aggregates each window's rows by key; emits a window once, when the watermark passes its end.
+    """Aggregates each window's rows by key; emits a window once, when the watermark (or the clock) passes its end.
 
     Attributes:
         keys: Output name and expression over the input; may be empty (one row per window).
@@ -246,7 +270,10 @@ class WindowAggregate:
 
 @dataclass(frozen=True, slots=True)
 class WindowAssign:
-    """The bare table function: each row once per window it belongs to, with window_start, window_end, window_time."""
+    """The bare table function: each row once per window it belongs to, with window_start, window_end, window_time.
+
+    A row of a SESSION is given when its session is over.
+    """
 
     input: Node
     window: Window
@@ -259,6 +286,64 @@ class Union:
 
     inputs: tuple[Node, ...]
     schema: Schema
+
+
+class SetKind(enum.Enum):
+    INTERSECT = "INTERSECT"
+    """Rows of the left that the right has, too."""
+    EXCEPT = "EXCEPT"
+    """Rows of the left that the right does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetOperation:
+    """INTERSECT or EXCEPT: whole rows of the left, judged by how often they stand on each side; NULL equals NULL.
+
+    Attributes:
+        left: Its columns have the names and types of the schema.
+        right: The same.
+        kind: What is kept.
+        keeps_doubles: Whether rows are counted (ALL); else each is given once.
+        schema: Has no time attribute: the rows come in no order.
+    """
+
+    left: Node
+    right: Node
+    kind: SetKind
+    keeps_doubles: bool
+    schema: Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Unnest:
+    """Each row once for each element of a collection of it, beside what the element holds.
+
+    Attributes:
+        collection: An ARRAY or a MAP, over the input's columns.
+        schema: The input's columns, then those that an element fills, then the ordinal number's.
+        number: The column that counts a row's elements from 1; None: there is none.
+        keeps_empty: Whether a row without elements is given once, with NULLs.
+    """
+
+    input: Node
+    collection: Expression
+    schema: Schema
+    number: str | None
+    keeps_empty: bool
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The columns that an element fills."""
+        names = self.schema.names[len(self.input.schema.names) :]
+        return names if self.number is None else names[:-1]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The element's fields that fill a column each; none: the element is the one column."""
+        element = self.collection.type.element
+        if self.collection.type.kind is Kind.MAP:
+            return "key", "value"
+        return tuple(one.name for one in element.fields) if element is not None and element.kind is Kind.ROW else ()
 
 
 class JoinKind(enum.Enum):
@@ -289,7 +374,7 @@ class JoinKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Rows of two inputs that belong together, as both change: the regular join.
+    """Rows of two inputs that belong together: as both change, or, if a bound in time is known, once and for all.
 
     Attributes:
         left: No two columns of the inputs have one name.
@@ -297,7 +382,9 @@ class Join:
         kind: What becomes of rows without a partner.
         keys: Pairs of expressions, over the left and over the right, that have to be equal; NULL equals nothing.
         condition: What must hold besides, over the columns of both; None: nothing.
-        schema: The left's columns, then the right's if the kind gives them.
+        schema: The left's columns, then the right's if the kind gives them; perhaps without those that only keys,
+            condition and bound need.
+        bound: What bounds in time which rows can meet; None: nothing, the regular join.
     """
 
     left: Node
@@ -306,6 +393,7 @@ class Join:
     keys: tuple[tuple[Expression, Expression], ...]
     condition: Expression | None
     schema: Schema
+    bound: JoinBound | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +444,34 @@ class TopN:
     rank: str | None
     schema: Schema
     updating: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WindowTopN:
+    """The rows of each partition of a window that ROW_NUMBER counts from one number to another, when it is over.
+
+    Attributes:
+        window: The window that the rows lie in.
+        bounds: The columns that hold its start and its end.
+        is_local: Whether they are readings of the session's local time.
+        partition: Columns of the input, the bounds among them.
+        order: What the number goes by; may be empty: order of arrival.
+        first: The least number that is given, from 1 on.
+        last: The greatest.
+        rank: The output column of the number; None if it is not asked for.
+        schema: The input's columns, then the number.
+    """
+
+    input: Node
+    window: Window
+    bounds: tuple[str, str]
+    is_local: bool
+    partition: tuple[str, ...]
+    order: tuple[SortKey, ...]
+    first: int
+    last: int
+    rank: str | None
+    schema: Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -464,10 +580,13 @@ Node = (
     | Aggregate
     | WindowAggregate
     | WindowAssign
+    | Unnest
     | Union
+    | SetOperation
     | Join
     | Over
     | TopN
+    | WindowTopN
     | Deduplicate
     | Sort
     | Limit
@@ -483,10 +602,21 @@ def inputs_of(node: Node) -> tuple[Node, ...]:
             return ()
         case Union():
             return node.inputs
-        case Join():
+        case Join() | SetOperation():
             return node.left, node.right
         case _:
             return (node.input,)
+
+
+def judges_lateness(node: Node) -> bool:
+    """Tells whether a node sets rows aside that come after the watermark has closed their windows."""
+    match node:
+        case WindowAggregate() | WindowTopN():
+            return not node.window.by_clock
+        case WindowAssign():
+            return node.window.kind is WindowKind.SESSION and not node.window.by_clock
+        case _:
+            return False
 
 
 def walk(node: Node) -> Iterator[Node]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from yeoul.plan.explain_details import ExplainDetail
 from yeoul.plan.nodes import Node, Write
 from yeoul.plan.tables import TableDefinition, ViewDefinition
 
@@ -19,6 +20,7 @@ __all__ = [
     "SetOption",
     "ShowTables",
     "Statement",
+    "StatementSet",
 ]
 
 
@@ -63,10 +65,18 @@ class Insert:
 
 
 @dataclass(frozen=True, slots=True)
+class StatementSet:
+    """EXECUTE STATEMENT SET: several INSERTs that run as one job."""
+
+    plans: tuple[Write, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Explain:
-    """EXPLAIN of a query or an INSERT: the plan after the rules, as text."""
+    """EXPLAIN of a query or an INSERT: the plan after the rules, as text; with a detail, that of each node instead."""
 
     plan: Node
+    detail: ExplainDetail | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,5 +111,15 @@ class DescribeTable:
 
 
 Statement = (
-    CreateTable | CreateView | Drop | Select | Insert | Explain | SetOption | ResetOption | ShowTables | DescribeTable
+    CreateTable
+    | CreateView
+    | Drop
+    | Select
+    | Insert
+    | StatementSet
+    | Explain
+    | SetOption
+    | ResetOption
+    | ShowTables
+    | DescribeTable
 )

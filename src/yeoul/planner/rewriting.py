@@ -5,19 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from yeoul.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, children_of, columns_of
-from yeoul.plan.nodes import Field, Join, Node, Project, Projection, Scan, Schema, Union, Values
-from yeoul.plan.types import BOOLEAN
+from yeoul.plan.expressions import (
+    AggregateCall,
+    Call,
+    Case,
+    Cast,
+    ColumnRef,
+    Expression,
+    Literal,
+    LiteralValue,
+    children_of,
+    columns_of,
+)
+from yeoul.plan.nodes import Field, Join, Node, Project, Projection, Scan, Schema, SetOperation, Union, Values
+from yeoul.plan.types import BOOLEAN, Kind
 from yeoul.planner.casts import can_widen
 
 __all__ = [
     "cannot_fail",
     "conjuncts",
     "equal_sides",
+    "is_proctime",
     "is_repeatable",
     "joined",
     "map_call",
     "map_children",
+    "null_safe_pairs",
     "project",
     "replaced",
     "with_inputs",
@@ -136,6 +149,29 @@ def cannot_fail(expression: Expression) -> bool:
     return known and all(cannot_fail(part) for part in children_of(expression))
 
 
+_FILLINGS: Mapping[Kind, LiteralValue] = {
+    **dict.fromkeys((Kind.TINYINT, Kind.SMALLINT, Kind.INT, Kind.BIGINT), 0),
+    Kind.STRING: "",
+    Kind.BOOLEAN: False,
+}
+"""What stands for NULL where another key says that it is NULL."""
+
+
+def null_safe_pairs(
+    part: Expression, left: Collection[str], right: Collection[str]
+) -> list[tuple[Expression, Expression]] | None:
+    """Returns `a IS NOT DISTINCT FROM b` as keys of a join: both NULL or neither, and equal; None if it is no such."""
+    if not (isinstance(part, Call) and part.function == "is_not_distinct_from"):
+        return None
+    sides = equal_sides(replace(part, function="equals"), left, right)
+    if sides is None or not sides[0].type.same_as(sides[1].type) or sides[0].type.kind not in _FILLINGS:
+        return None
+    is_null: list[Expression] = [Call("is_null", (side,), BOOLEAN.not_null()) for side in sides]
+    filling = Literal(_FILLINGS[sides[0].type.kind], sides[0].type.not_null())
+    filled: list[Expression] = [Call("coalesce", (side, filling), side.type.not_null()) for side in sides]
+    return [(is_null[0], is_null[1]), (filled[0], filled[1])]
+
+
 def equal_sides(
     part: Expression, left: Collection[str], right: Collection[str]
 ) -> tuple[Expression, Expression] | None:
@@ -160,7 +196,7 @@ def with_inputs(node: Node, change: Callable[[Node], Node]) -> Node:
             inputs = tuple(change(one) for one in node.inputs)
             same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
             return node if same else replace(node, inputs=inputs)
-        case Join():
+        case Join() | SetOperation():
             left, right = change(node.left), change(node.right)
             same = left is node.left and right is node.right
             return node if same else replace(node, left=left, right=right)
@@ -170,9 +206,19 @@ def with_inputs(node: Node, change: Callable[[Node], Node]) -> Node:
 
 
 def project(source: Node, outputs: Sequence[tuple[str, Expression]]) -> Project:
-    """Returns the node that computes the outputs; a plain reference to the row time stays a row time."""
-    fields = tuple(Field(name, value.type, _is_rowtime(source.schema, value)) for name, value in outputs)
+    """Returns the node that computes the outputs; a plain reference to a row time, or to PROCTIME(), stays one."""
+    fields = tuple(
+        Field(name, value.type, _is_rowtime(source.schema, value), is_proctime(source.schema, value))
+        for name, value in outputs
+    )
     return Project(source, tuple(Projection(name, value) for name, value in outputs), Schema(fields))
+
+
+def is_proctime(schema: Schema, expression: Expression) -> bool:
+    """Tells whether an expression over columns is PROCTIME(), or one of them that is."""
+    if isinstance(expression, ColumnRef) and expression.name in schema:
+        return schema[expression.name].is_proctime
+    return isinstance(expression, Call) and expression.function == "proctime"
 
 
 def _is_rowtime(schema: Schema, expression: Expression) -> bool:

@@ -384,3 +384,20 @@ def test_jobs_of_one_session_set_rows_aside_at_the_same_time(tmp_path: Path) -> 
         assert len(jobs) == 4
         assert sum(job.progress().dead for job in jobs) == 4_000
         assert len(session.sql("SELECT reason FROM t$dead").rows()) == 4_000
+
+
+def test_explain_names_the_split_that_holds_the_watermark_of_a_running_job() -> None:
+    text = """
+        CREATE TABLE clock (n BIGINT, ts AS LOCALTIMESTAMP, WATERMARK FOR ts AS ts)
+        WITH ('connector' = 'datagen', 'rows-per-second' = '1000');
+        CREATE TABLE nowhere (n BIGINT) WITH ('connector' = 'blackhole');
+        INSERT INTO nowhere SELECT COUNT(*) FROM TABLE(TUMBLE(TABLE clock, DESCRIPTOR(ts), INTERVAL '1' HOUR))
+        GROUP BY window_start, window_end
+    """
+    with Session() as session:
+        job = list(session.execute(text))[-1]
+        assert isinstance(job, Job)
+        assert any(job.progress().held_by or job.wait(0.01) for _ in range(2_000))
+        told = single(session, "EXPLAIN WATERMARK SELECT * FROM clock")
+        assert isinstance(told, Explained)
+        assert told.text.splitlines()[-1].startswith("Job 'nowhere', running: split ")

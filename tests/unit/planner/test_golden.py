@@ -8,6 +8,7 @@ import pytest
 
 from yeoul.errors import UserError
 from yeoul.plan.explain import explain
+from yeoul.plan.explain_details import explain_details
 from yeoul.plan.statements import CreateTable, CreateView, Explain, Insert, Select
 from yeoul.plan.tables import ColumnKind, TableDefinition
 from yeoul.planner import rules
@@ -31,6 +32,8 @@ def test_statement_gives_this_plan(path, catalog, check_golden):
     def answer(text):
         statement = catalog.copy().run(text)[-1]
         match statement:
+            case Explain(plan, detail) if detail is not None:
+                return {"details": explain_details(plan, detail)}
             case Select() | Insert() | Explain():
                 return {"plan": explain(statement.plan)}
             case CreateTable(definition=table):

@@ -100,3 +100,17 @@ def test_untouched_keys_are_found():
     state.touch(slots[1:2], 200)
     assert state.read_keys(state.untouched_since(150))["k"].to_list() == [1, 3]
     assert np.array_equal(state.untouched_since(50), [])
+
+
+def test_a_restored_state_that_grows_has_a_snapshot_again():
+    state = KeyedState({"k": pl.Int64()}, {"v": pl.Int64()})
+    write(state, range(10))
+    again = KeyedState({"k": pl.Int64()}, {"v": pl.Int64()})
+    again.restore(state.snapshot())
+    write(again, range(5_000))
+    assert again.snapshot()["k"].sort().to_list() == list(range(5_000))
+
+
+def write(state: KeyedState, keys: range) -> None:
+    frame = pl.DataFrame({"k": keys, "v": keys})
+    state.write(state.upsert(frame).slots, frame)

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import polars as pl
 
-__all__ = ["EMPTY", "END_OF_TIME", "START_OF_TIME", "LateRows", "Operator", "Output", "State", "Stateless"]
+__all__ = ["EMPTY", "END_OF_TIME", "START_OF_TIME", "LateRows", "Operator", "Output", "State", "Stateless", "Timed"]
 
 END_OF_TIME = 2**63 - 1
 """The watermark that ends an input."""
@@ -69,6 +69,20 @@ class Operator(Protocol):
 
     def restore(self, state: State) -> None:
         """Takes the state of an equal operator; called once, before anything else."""
+        ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """An operator that has to be called at times of its own, too."""
+
+    @property
+    def wake_at_ms(self) -> int | None:
+        """The time, by the clock, at which to call `wake`; None: not until something else happened."""
+        ...
+
+    def wake(self, now_ms: int) -> Output:
+        """Learns the time; called when it is due, or sooner."""
         ...
 
 

@@ -90,6 +90,11 @@ class WindowAggregate:
         self._closed = self._watermark_ms = START_OF_TIME
         self._next_end = END_OF_TIME
 
+    @property
+    def due_ms(self) -> int | None:
+        """The least watermark that gives a window out; None if no row waits for one."""
+        return None if self._next_end == END_OF_TIME else self._axis.instant(self._next_end - 1)
+
     def prepare(self, batch: pl.DataFrame) -> PreparedPanes | None:
         """Aggregates a batch, None if nothing of it can be; pure, callable from any thread."""
         if not batch.height or self._layout.has_gaps:

@@ -17,22 +17,27 @@ from yeoul.engine.compile.expressions import EvaluationContext, compile_expressi
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.aggregate import Aggregate as AggregateOperator
 from yeoul.engine.operators.assign_watermark import AssignWatermark as WatermarkOperator
+from yeoul.engine.operators.by_clock import ByClock, Windowed
 from yeoul.engine.operators.contract import Operator, Stateless
 from yeoul.engine.operators.encode_changes import EncodeChanges, EncodeUpserts
 from yeoul.engine.operators.filter import Filter as FilterOperator
 from yeoul.engine.operators.group_aggregate import GroupAggregate
-from yeoul.engine.operators.join import Join as JoinOperator
-from yeoul.engine.operators.join import JoinSide
+from yeoul.engine.operators.interval_join import IntervalJoin
 from yeoul.engine.operators.limit import Limit as LimitOperator
 from yeoul.engine.operators.project import Project as ProjectOperator
 from yeoul.engine.operators.relabel import Relabel
+from yeoul.engine.operators.sessions import SessionAggregate, SessionAssign
+from yeoul.engine.operators.set_operation import SetOperation as SetOperator
 from yeoul.engine.operators.settle_changes import SettleChanges as SettleOperator
 from yeoul.engine.operators.time_axis import TimeAxis
 from yeoul.engine.operators.union import Union as UnionOperator
+from yeoul.engine.operators.unnest import Unnest as UnnestOperator
 from yeoul.engine.operators.values import Values as ValuesOperator
 from yeoul.engine.operators.watermarks import WatermarkMerge
 from yeoul.engine.operators.window_aggregate import WindowAggregate as WindowOperator
 from yeoul.engine.operators.window_assign import WindowAssign as AssignOperator
+from yeoul.engine.operators.window_join import WindowJoin
+from yeoul.engine.operators.window_top_n import WindowTopN as WindowTopNOperator
 from yeoul.engine.operators.windows import WindowLayout
 from yeoul.engine.runtime.build_ordering import (
     deduplicate_operator,
@@ -41,10 +46,14 @@ from yeoul.engine.runtime.build_ordering import (
     sort_operator,
     top_n_operator,
 )
+from yeoul.engine.runtime.joins import join_operator
 from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
 from yeoul.engine.runtime.settings import Settings
+from yeoul.engine.runtime.shared_lanes import PipelineSet, shared
 from yeoul.errors import UserError
 from yeoul.plan.changelog import Change, changelog_of, is_updating
+from yeoul.plan.expressions import ColumnRef
+from yeoul.plan.join_bounds import Interval
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
@@ -57,14 +66,18 @@ from yeoul.plan.nodes import (
     Project,
     Scan,
     Schema,
+    SetOperation,
     Settle,
     Sort,
     TopN,
     Union,
+    Unnest,
     Values,
     Window,
     WindowAggregate,
     WindowAssign,
+    WindowKind,
+    WindowTopN,
     Write,
     WriteEncoding,
 )
@@ -83,24 +96,30 @@ class Built:
     Attributes:
         pipeline: Its operators.
         scans: What to read, one per lane, in the pipeline's order.
-        write: Where the result goes; None if to the caller.
+        writes: Where the result goes, one for each of several plans; none: to the caller.
     """
 
-    pipeline: Pipeline
+    pipeline: Pipeline | PipelineSet
     scans: tuple[Scan, ...]
-    write: Write | None
+    writes: tuple[Write, ...]
 
 
-def build(plan: Node, settings: Settings) -> Built:
-    """Compiles a plan.
+def build(plan: Node | Sequence[Write], settings: Settings) -> Built:
+    """Compiles a plan, or several that run as one.
 
     Raises:
         UserError: The plan has something that cannot be computed here.
     """
+    if isinstance(plan, Sequence):
+        pipeline, scans = shared([_built(one, settings) for one in plan])
+        return Built(pipeline, scans, tuple(plan))
+    return Built(*_built(plan, settings), (plan,) if isinstance(plan, Write) else ())
+
+
+def _built(plan: Node, settings: Settings) -> tuple[Pipeline, tuple[Scan, ...]]:
     builder = _Builder(settings)
     builder.add(plan, None, [] if isinstance(plan, Write) else _encoder(plan))
-    pipeline = Pipeline(builder.lanes, builder.stages[::-1], builder.values)
-    return Built(pipeline, tuple(builder.scans), plan if isinstance(plan, Write) else None)
+    return Pipeline(builder.lanes, builder.stages[::-1], builder.values), tuple(builder.scans)
 
 
 def writable_columns(table: TableDefinition) -> tuple[Column, ...]:
@@ -125,7 +144,10 @@ class _Builder:
 
     def add(self, node: Node, target: Target, above: list[Stateless]) -> None:
         match node:
-            case Project() | Filter() | WindowAssign():
+            case WindowAssign() if node.window.kind is WindowKind.SESSION:
+                stage = self._stage(str(node.window), self._session_assign(node), self._staged(above, target))
+                self._add_below(stage, [node.input])
+            case Project() | Filter() | WindowAssign() | Unnest():
                 self.add(node.input, target, [self._stateless(node), *above])
             case Write():
                 self.add(node.input, target, [self._stateless(node), *_encoder(node), *above])
@@ -136,8 +158,8 @@ class _Builder:
             case Values():
                 self.values.append((ValuesOperator(_literal_rows(node)), self._staged(above, target)))
             case Aggregate():
-                operator = self._group_aggregate(node) if node.updating else self._aggregate(node)
-                stage = self._stage("GROUP BY", operator, self._staged(above, target))
+                grouping = self._group_aggregate(node) if node.updating else self._aggregate(node)
+                stage = self._stage("GROUP BY", grouping, self._staged(above, target))
                 self._add_below(stage, [node.input])
             case Settle():
                 stage = self._stage("SETTLE", SettleOperator(node.schema.names), self._staged(above, target))
@@ -146,7 +168,10 @@ class _Builder:
                 stage = self._stage(str(node.window), self._window_aggregate(node), self._staged(above, target))
                 self._add_below(stage, [node.input])
             case Join():
-                stage = self._stage(f"{node.kind.value} JOIN", self._join(node), self._staged(above, target))
+                parent = self._staged(above, target)
+                operator = join_operator(node, self._context, self._settings, judged=_judges(parent))
+                stage = self._stage(f"{node.kind.value} JOIN", operator, parent)
+                stage.delay_ms = node.bound.delay_ms if isinstance(node.bound, Interval) else 0
                 self._merge_ports(stage, 2)
                 self._add_below(stage, [node.left, node.right])
             case TopN():
@@ -162,6 +187,13 @@ class _Builder:
             case Over():
                 over = over_operator(node, self._settings, self._context)
                 self._add_below(self._stage("OVER", over, self._staged(above, target)), [node.input])
+            case SetOperation():
+                stage = self._stage(node.kind.value, self._set_operation(node), self._staged(above, target))
+                self._merge_ports(stage, 2)
+                self._add_below(stage, [node.left, node.right])
+            case WindowTopN():
+                stage = self._stage(f"TOP {node.last}", self._window_top_n(node), self._staged(above, target))
+                self._add_below(stage, [node.input])
             case Limit():
                 stage = self._stage(
                     f"LIMIT {node.count}", LimitOperator(node.count, node.offset), self._staged(above, target)
@@ -216,7 +248,7 @@ class _Builder:
         timeout_ms = node.idle_timeout_ms if node.idle_timeout_ms is not None else self._settings.idle_timeout_ms
         self._add_lane(under, Lane(below, assign, above, target, judges, timeout_ms or None))
 
-    def _stateless(self, node: Project | Filter | WindowAssign | Write) -> Stateless:
+    def _stateless(self, node: Project | Filter | WindowAssign | Unnest | Write) -> Stateless:
         match node:
             case Project():
                 return ProjectOperator(
@@ -224,6 +256,11 @@ class _Builder:
                 )
             case Filter():
                 return FilterOperator(compile_expression(node.predicate, self._context))
+            case Unnest():
+                collection = compile_expression(node.collection, self._context)
+                return UnnestOperator(
+                    collection, node.own, node.fields, number=node.number, keeps_empty=node.keeps_empty
+                )
             case WindowAssign():
                 start, end, time = node.schema.names[-3:]
                 axis = self._axis(node.input.schema, node.window)
@@ -246,16 +283,11 @@ class _Builder:
             node.schema.names,
         )
 
-    def _join(self, node: Join) -> JoinOperator:
-        left, right = (
-            JoinSide(dict(_dtypes(below.schema)), [compile_expression(pair[side], self._context) for pair in node.keys])
-            for side, below in enumerate((node.left, node.right))
-        )
-        return JoinOperator(
-            left,
-            right,
+    def _set_operation(self, node: SetOperation) -> SetOperator:
+        return SetOperator(
+            dict(_dtypes(node.schema)),
             node.kind,
-            None if node.condition is None else compile_expression(node.condition, self._context),
+            keeps_doubles=node.keeps_doubles,
             weighted=is_updating(node),
             clock=self._settings.clock,
             ttl_ms=self._settings.state_ttl_ms,
@@ -273,16 +305,34 @@ class _Builder:
             ttl_ms=self._settings.state_ttl_ms,
         )
 
-    def _window_aggregate(self, node: WindowAggregate) -> WindowOperator:
-        return WindowOperator(
-            WindowLayout.of(node.window),
-            self._axis(node.input.schema, node.window),
-            node.window.time_column,
-            [(key.name, compile_expression(key.expression, self._context)) for key in node.keys],
-            [compile_aggregate(one.call, one.name, self._context) for one in node.aggregates],
-            node.properties,
-            node.schema.names,
-        )
+    def _window_aggregate(self, node: WindowAggregate) -> Operator:
+        axis, time_column = self._axis(node.input.schema, node.window), node.window.time_column
+        keys = [(key.name, compile_expression(key.expression, self._context)) for key in node.keys]
+        aggregates = [compile_aggregate(one.call, one.name, self._context) for one in node.aggregates]
+        of_rows = (axis, time_column, keys, aggregates, node.properties, node.schema.names)
+        if node.window.kind is WindowKind.SESSION:
+            return self._paced(node, SessionAggregate(node.window.size_ms, *of_rows))
+        return self._paced(node, WindowOperator(WindowLayout.of(node.window), *of_rows))
+
+    def _session_assign(self, node: WindowAssign) -> Operator:
+        window, below = node.window, node.input.schema
+        start, end, time = node.schema.names[-3:]
+        axis, columns, names = self._axis(below, window), below.names, (start, end, time)
+        operator = SessionAssign(window.size_ms, axis, window.time_column, window.partition, columns, names)
+        return self._paced(node, operator)
+
+    def _window_top_n(self, node: WindowTopN) -> Operator:
+        axis = TimeAxis(self._settings.local_time_zone if node.is_local else None)
+        numbers = (node.first, node.last, node.rank)
+        operator = WindowTopNOperator(axis, node.bounds, node.partition, node.order, *numbers)
+        return ByClock(operator, self._settings.clock, None) if node.window.by_clock else operator
+
+    def _paced(self, node: WindowAggregate | WindowAssign, operator: Windowed) -> Operator:
+        """Returns an operator that goes by event time as it is, one that goes by the clock in a frame that does."""
+        if not node.window.by_clock:
+            return operator
+        column = node.window.time_column
+        return ByClock(operator, self._settings.clock, None if _has_window_time(node.input, column) else column)
 
     def _axis(self, schema: Schema, window: Window) -> TimeAxis:
         is_local = schema[window.time_column].type.kind is Kind.TIMESTAMP_LTZ
@@ -301,10 +351,27 @@ def _encoder(plan: Node) -> list[Stateless]:
     return [EncodeChanges(sorted(keys[0]) if keys else (), updates=updates)]
 
 
+def _has_window_time(node: Node, column: str) -> bool:
+    """Tells whether a column is the time of a window below, not that of a row."""
+    match node:
+        case WindowAggregate():
+            return any(name == column for name, _ in node.properties)
+        case WindowAssign():
+            return column in node.schema.names[-3:]
+        case Project():
+            value = next(one.expression for one in node.projections if one.name == column)
+            return isinstance(value, ColumnRef) and _has_window_time(node.input, value.name)
+        case Filter():
+            return _has_window_time(node.input, column)
+        case _:
+            return False
+
+
 def _judges(target: Target) -> bool:
     while target is not None:
         stage, _ = target
-        if isinstance(stage.operator, WindowOperator) or judges_lateness(stage.operator):
+        judging = WindowOperator | SessionAggregate | SessionAssign | WindowTopNOperator | IntervalJoin | WindowJoin
+        if isinstance(stage.operator, judging) or judges_lateness(stage.operator):
             return True
         target = stage.parent
     return False

@@ -11,7 +11,7 @@ import contextlib
 import functools
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -33,6 +33,7 @@ __all__ = ["Execution", "Progress", "Settings"]
 
 _JOIN_S = 10.0
 _SOON_S = 0.005
+_LONGEST_WAIT_S = 3_600.0
 
 
 @dataclass(slots=True)
@@ -58,7 +59,8 @@ class Execution:
     """One run of one plan.
 
     Args:
-        plan: Bound and optimised. A plan that ends in `Write` goes to the sink, any other to `on_batch`.
+        plan: Bound and optimised. A plan that ends in `Write` goes to the sink, any other to `on_batch`; several that
+            end in `Write` run as one and read each table once.
         open_source: Makes a scan's source.
         open_sink: Makes the sink of a `Write`.
         settings: Bounds, zone and clock.
@@ -72,7 +74,7 @@ class Execution:
 
     def __init__(
         self,
-        plan: Node,
+        plan: Node | Sequence[Write],
         open_source: Callable[[Scan], Source],
         open_sink: Callable[[Write], Sink] | None = None,
         settings: Settings | None = None,
@@ -88,7 +90,7 @@ class Execution:
         self._lock = threading.Lock()
         self._counts = _Counts()
         self._inputs: list[_Open] = []
-        self._sink: Sink | None = None
+        self._sinks: list[Sink] = []
         self._unflushed_since_s: float | None = None
         self._threads: list[threading.Thread] = []
         self._status = "created"
@@ -109,8 +111,7 @@ class Execution:
         try:
             if self._opened():
                 self._take_steps()
-                if self._sink is not None:
-                    self._sink.flush()
+                self._flush()
             self._status = "stopped" if self._stopping and not self._pipeline.is_done else "finished"
         except BaseException:
             self._status = "failed"
@@ -122,6 +123,11 @@ class Execution:
         """Ends the run soon, from any thread; what was written is flushed, open windows are not given out."""
         self._stopping = True
         self._intake.stop()
+
+    @property
+    def scans(self) -> tuple[Scan, ...]:
+        """What it reads: `open_source` is asked for each of these."""
+        return self._built.scans
 
     def progress(self) -> Progress:
         """Returns where the run stands; from any thread."""
@@ -159,10 +165,10 @@ class Execution:
         return True
 
     def _open(self) -> None:
-        if self._built.write is not None:
+        for write in self._built.writes:
             if self._open_sink is None:
                 raise RuntimeError("A plan that writes needs open_sink")
-            self._sink = self._open_sink(self._built.write)
+            self._sinks.append(self._open_sink(write))
         lanes = self._pipeline.lanes
         for scan in self._built.scans:
             source = self._open_source(scan)
@@ -192,9 +198,11 @@ class Execution:
     def _take_steps(self) -> None:
         self._carry_out(self._locked(self._pipeline.start), None)
         while not self._pipeline.is_done and not self._stopping:
-            step = self._intake.next(self._flush_in_s())
+            step = self._intake.next(_sooner(self._flush_in_s(), self._wake_in_s()))
             if step is not None:
                 self._take(step)
+            if self._wake_in_s() == 0.0:
+                self._carry_out(self._locked(lambda: self._pipeline.wake(self._settings.clock.now_ms())), None)
             self._flush_if_due()
 
     def _take(self, step: Step) -> None:
@@ -244,11 +252,12 @@ class Execution:
                 table = self._built.scans[run.queue.lane].table
                 self._side_streams.append(table.name, LATE, late_frame(table, operator, late, run.prepared.source))
             self._counts.late += late.frame.height
-        for rows in effects.rows:
-            if self._sink is not None:
+        outputs = effects.outputs or [0] * len(effects.rows)
+        for rows, output in zip(effects.rows, outputs, strict=True):
+            if self._sinks:
                 if self._unflushed_since_s is None:
                     self._unflushed_since_s = self._settings.clock.monotonic_s()
-                self._sink.write(rows)
+                self._sinks[output].write(rows)
             elif self._on_batch is not None and not self._stopping:
                 self._on_batch(rows)
             self._counts.rows_out += rows.height
@@ -271,10 +280,21 @@ class Execution:
         waited_s = self._settings.clock.monotonic_s() - self._unflushed_since_s
         return max(0.0, self._settings.flush_interval_ms / 1_000 - waited_s)
 
+    def _wake_in_s(self) -> float | None:
+        """How long until an operator wants to know the time."""
+        wake_at_ms = self._pipeline.wake_at_ms
+        if wake_at_ms is None:
+            return None
+        return min(_LONGEST_WAIT_S, max(0.0, (wake_at_ms - self._settings.clock.now_ms()) / 1_000))
+
     def _flush_if_due(self) -> None:
-        if self._sink is not None and self._flush_in_s() == 0.0:
+        if self._flush_in_s() == 0.0:
             self._unflushed_since_s = None
-            self._sink.flush()
+            self._flush()
+
+    def _flush(self) -> None:
+        for sink in self._sinks:
+            sink.flush()
 
     def _close(self) -> None:
         self._stopping = True
@@ -284,8 +304,9 @@ class Execution:
         for one in self._inputs:
             with contextlib.suppress(Exception):
                 one.reader.close()
-        if self._sink is not None:
-            self._sink.close()
+        with contextlib.ExitStack() as closing:
+            for sink in self._sinks:
+                closing.callback(sink.close)
         self._elapsed_s, self._started = self._elapsed(), self._started
         if self._side_streams is not None:
             self._side_streams.flush()
@@ -357,6 +378,10 @@ class Execution:
                 )
             )
         return rows
+
+
+def _sooner(one: float | None, other: float | None) -> float | None:
+    return other if one is None else one if other is None else min(one, other)
 
 
 def _known(watermark_ms: int) -> int | None:

@@ -17,8 +17,18 @@ import polars as pl
 from yeoul.engine.contract import WATERMARK, SourceBatch
 from yeoul.engine.operators.aggregate import Aggregate
 from yeoul.engine.operators.assign_watermark import AssignWatermark
-from yeoul.engine.operators.contract import END_OF_TIME, START_OF_TIME, LateRows, Operator, Output, State, Stateless
+from yeoul.engine.operators.contract import (
+    END_OF_TIME,
+    START_OF_TIME,
+    LateRows,
+    Operator,
+    Output,
+    State,
+    Stateless,
+    Timed,
+)
 from yeoul.engine.operators.group_aggregate import GroupAggregate
+from yeoul.engine.operators.interval_join import IntervalJoin
 from yeoul.engine.operators.limit import Limit
 from yeoul.engine.operators.relabel import RESERVED
 from yeoul.engine.operators.values import Values
@@ -36,11 +46,13 @@ class Effects:
         rows: Batches of the plan's result, reserved columns removed.
         late: Late rows by the name of the operator that met them.
         ended: Lanes that need no more input, because a LIMIT above them is reached.
+        outputs: For each of `rows`, the plan that it is a result of, where several run as one; else empty.
     """
 
     rows: list[pl.DataFrame] = field(default_factory=list)
     late: list[tuple[str, LateRows]] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +65,7 @@ class Stage:
         parent: The stage that takes its output, and on which port; None at the top.
         lanes: The lanes below, by index.
         ports: The merge of its inputs' watermarks, if it has several.
+        delay_ms: How far its rows may be behind its watermark: by so much the stages above are told less.
     """
 
     name: str
@@ -61,6 +74,12 @@ class Stage:
     lanes: list[int] = field(default_factory=list)
     ports: WatermarkMerge | None = None
     watermark_ms: int = START_OF_TIME
+    delay_ms: int = 0
+
+    def passed_on(self, watermark_ms: int) -> int:
+        """Returns the watermark of what it gives, when that of what it takes is known."""
+        is_time = START_OF_TIME < watermark_ms < END_OF_TIME
+        return max(watermark_ms - self.delay_ms, START_OF_TIME) if is_time else watermark_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +95,7 @@ class Prepared:
         dead: Rows whose row time is NULL, as indexes into `source.frame`.
         watermark_ms: The batch's greatest watermark.
         latest_ms: The batch's greatest row time.
+        parts: The batch as each of several plans prepared it, where they run as one.
     """
 
     source: SourceBatch
@@ -86,6 +106,7 @@ class Prepared:
     dead: pl.Series | None = None
     watermark_ms: int | None = None
     latest_ms: int | None = None
+    parts: tuple[Prepared, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,6 +141,11 @@ class Lane:
         operator = self.target[0].operator if self.target else None
         return operator if isinstance(operator, WindowAggregate) else None
 
+    @property
+    def _leads_into_interval_join(self) -> bool:
+        """Whether the lane leads straight into one: it looks at each row's watermark only if a row may be late."""
+        return self.target is not None and isinstance(self.target[0].operator, IntervalJoin)
+
     def prepare(self, source: SourceBatch, full: bool = False) -> Prepared:
         """Does the stateless part; callable from any thread."""
         frame = _through(self.before, source.frame)
@@ -128,7 +154,8 @@ class Lane:
         window = self.window
         straight = window is not None and window.time_column == self.assign.column
         may_close = window.may_close if window is not None and straight else None
-        measured = self.assign.measure(frame, full or (self.judges and window is None), may_close)
+        needs_all = full or (self.judges and window is None and not self._leads_into_interval_join)
+        measured = self.assign.measure(frame, needs_all, may_close)
         frame = _through(self.after, measured.frame)
         panes = window.prepare(frame) if window is not None and not full else None
         prepared = self._prepared(source, frame, panes)
@@ -157,6 +184,7 @@ class Pipeline:
         values: Sequence[tuple[Values, tuple[Stage, int] | None]] = (),
     ) -> None:
         self.lanes, self._stages, self._values = lanes, stages, values
+        self._timed = [(stage, stage.operator) for stage in stages if isinstance(stage.operator, Timed)]
         self._ended: set[int] = set()
         self._reported: dict[int, tuple[int, bool]] = {}
 
@@ -210,6 +238,20 @@ class Pipeline:
             whole = prepared if prepared.is_full or window is None else one.prepare(prepared.source, full=True)
             self._push(one.target, bounds.clamp(whole.frame) if whole.is_full else whole.frame, effects)
         self._report_lane(lane, effects)
+        return effects
+
+    @property
+    def wake_at_ms(self) -> int | None:
+        """The time, by the clock, at which to call `wake`; None if no operator waits for a time."""
+        times = [operator.wake_at_ms for _, operator in self._timed]
+        return min((time for time in times if time is not None), default=None)
+
+    def wake(self, now_ms: int) -> Effects:
+        """Tells every operator that waits for one the time, inputs before those that read them."""
+        effects = Effects()
+        for stage, operator in self._timed:
+            if stage.watermark_ms < END_OF_TIME:
+                self._hand_on(operator.wake(now_ms), stage.parent, effects, stage.name)
         return effects
 
     def set_idle(self, lane: int, split: str) -> Effects:
@@ -296,7 +338,7 @@ class Pipeline:
         if watermark_ms > stage.watermark_ms:
             stage.watermark_ms = watermark_ms
             self._hand_on(stage.operator.advance(watermark_ms), stage.parent, effects, stage.name)
-        self._report(stage.parent, watermark_ms, is_idle, effects)
+        self._report(stage.parent, stage.passed_on(watermark_ms), is_idle, effects)
 
     def _push(self, target: tuple[Stage, int] | None, batch: pl.DataFrame, effects: Effects) -> None:
         if not batch.height:

@@ -77,8 +77,10 @@ class KeyedState:
     def upsert(self, keys: pl.DataFrame) -> Found:
         """Returns the slot of each row's key, which it gets if it is new; the values of new ones have to be written."""
         found = Found(*self._index.upsert(*self._fingerprints(keys)))
-        if found.is_new.any() and self._keys:
+        if found.is_new.any() and (self._keys or self._touched.size_bytes):
             slots, new = found.slots[found.is_new], pl.Series(found.is_new)
+            if self._touched.size_bytes:
+                self.touch(slots, 0)
             fresh = keys.filter(new)
             for name, column in self._keys.items():
                 column.write(slots, fresh[name])
@@ -135,7 +137,8 @@ class KeyedState:
         """Takes what an equal state's `snapshot` gave; to be called on an empty one."""
         slots = self.upsert(rows.select(self.key_names) if self.key_names else rows).slots
         self.write(slots, rows)
-        self._touched.write(slots, rows[_TOUCHED])
+        if (rows[_TOUCHED] != 0).any():
+            self._touched.write(slots, rows[_TOUCHED])
 
     def _fingerprints(self, keys: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         return fingerprints((keys[name] for name in self.key_names), keys.height, _SEED)

@@ -8,7 +8,7 @@ above the aggregate, where they mean the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from yeoul.errors import UserError
@@ -28,7 +28,7 @@ from yeoul.planner.binding.context import unique_name
 from yeoul.planner.binding.windows import WINDOW_COLUMNS
 from yeoul.planner.rewriting import conjuncts, joined, replaced
 
-__all__ = ["Absorbed", "absorb", "window_columns"]
+__all__ = ["Absorbed", "absorb", "is_of_sessions", "window_columns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Absorbed:
         properties: Which of the former columns were the window's.
         conditions: Predicates on the window's columns alone, by their names in `WINDOW_COLUMNS`.
         time: The row-time column as the table function read it.
+        filtered_by: The columns, as they are called at the top, that conditions on the way are about.
     """
 
     node: Node
@@ -48,6 +49,18 @@ class Absorbed:
     properties: Mapping[str, WindowProperty]
     conditions: tuple[Expression, ...]
     time: Field
+    filtered_by: frozenset[str] = frozenset()
+
+
+def is_of_sessions(absorbed: Absorbed, keys: Sequence[Expression]) -> bool:
+    """Tells whether grouping by keys is the same as telling sessions apart by them.
+
+    It is if they are what the table function was partitioned by, and if no row was filtered out after it: that row
+    may have held a session together.
+    """
+    partition = absorbed.window.partition
+    names = [key.name if isinstance(key, ColumnRef) else None for key in keys]
+    return set(names) == set(partition) and absorbed.filtered_by <= set(partition)
 
 
 def window_columns(node: Node) -> Mapping[str, WindowProperty]:
@@ -106,7 +119,8 @@ def _through_filter(node: Filter, below: Absorbed) -> Absorbed:
                 span=part.span,
             )
     rows = Filter(below.node, joined(kept)) if kept else below.node
-    return replace(below, node=rows, conditions=(*below.conditions, *handed))
+    filtered_by = below.filtered_by.union(*(columns_of(part) for part in kept))
+    return replace(below, node=rows, conditions=(*below.conditions, *handed), filtered_by=filtered_by)
 
 
 def _through_project(node: Project, below: Absorbed) -> Absorbed:
@@ -121,7 +135,7 @@ def _through_project(node: Project, below: Absorbed) -> Absorbed:
                 continue
             case ColumnRef(name=name) if name == below.window.time_column:
                 time_column = projection.name
-                field = replace(field, is_rowtime=True)
+                field = replace(field, is_rowtime=below.time.is_rowtime, is_proctime=below.time.is_proctime)
             case expression if set(columns_of(expression)) & below.properties.keys():
                 raise UserError(
                     f"Column {projection.name!r} is computed from the window's columns below a windowed GROUP BY",
@@ -133,9 +147,16 @@ def _through_project(node: Project, below: Absorbed) -> Absorbed:
     if time_column is None:
         time_column = unique_name(below.window.time_column, [*properties, *(one.name for one in fields)])
         projections.append(Projection(time_column, ColumnRef(below.window.time_column, below.time.type)))
-        fields.append(replace(below.time, name=time_column, is_rowtime=True))
+        fields.append(replace(below.time, name=time_column))
     rows = Project(below.node, tuple(projections), Schema(tuple(fields)))
-    return replace(below, node=rows, window=replace(below.window, time_column=time_column), properties=properties)
+    renamed = {one.expression.name: one.name for one in projections if isinstance(one.expression, ColumnRef)}
+    window = replace(
+        below.window,
+        time_column=time_column,
+        partition=tuple(renamed.get(name, "") for name in below.window.partition),
+    )
+    filtered_by = frozenset(renamed.get(name, "") for name in below.filtered_by)
+    return replace(below, node=rows, window=window, properties=properties, filtered_by=filtered_by)
 
 
 def _canonical(value: WindowProperty) -> str:

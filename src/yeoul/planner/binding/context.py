@@ -13,7 +13,11 @@ from yeoul.plan.nodes import Node, Schema
 from yeoul.plan.tables import TableDefinition, ViewDefinition
 from yeoul.planner.positions import Positions
 
-__all__ = ["BindContext", "Relation", "Scope", "Tables", "unique_name"]
+__all__ = ["OUTER", "BindContext", "Relation", "Scope", "Tables", "unique_name"]
+
+
+OUTER = "\1"
+"""Marks, in front of its name, a column of the query around a subquery, until a join is made of it."""
 
 
 class Tables(Protocol):
@@ -36,6 +40,7 @@ class BindContext:
         positions: Of the text that is being bound.
         views: The views that are being unfolded, outermost first.
         common_tables: What WITH has named.
+        outer: What the query around a subquery has in FROM; its columns may stand in the subquery's WHERE.
     """
 
     tables: Tables
@@ -43,6 +48,7 @@ class BindContext:
     positions: Positions
     views: tuple[str, ...] = ()
     common_tables: Mapping[str, Node] = field(default_factory=dict)
+    outer: Relation | None = None
 
     def error(self, message: str, node: exp.Expr | None = None, hint: str = "") -> UserError:
         """Returns an error that points at a node."""

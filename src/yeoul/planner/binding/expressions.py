@@ -7,7 +7,7 @@ queries overrides it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from sqlglot import exp
 
@@ -25,12 +25,12 @@ from yeoul.plan.functions import (
     resolve_scalar,
 )
 from yeoul.plan.types import DataType, Kind
-from yeoul.planner.binding.context import BindContext, Relation
+from yeoul.planner.binding.context import OUTER, BindContext, Relation
 from yeoul.planner.binding.literals import interval_value, number_value, typed_value
 from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.nodes import FunctionCall, OverCall, TypedLiteral
 
-__all__ = ["ExpressionBinder", "call"]
+__all__ = ["ExpressionBinder", "SubqueryBinding", "call"]
 
 _BINARY: dict[type[exp.Expr], str] = {
     exp.Add: "add",
@@ -113,6 +113,16 @@ def _operand_hint(operator: str) -> str:
     return "CAST(x AS type) converts one side"
 
 
+class SubqueryBinding(Protocol):
+    """What makes joins of the subqueries in an expression."""
+
+    def value(self, binder: ExpressionBinder, node: exp.Expr, span: Span | None) -> Expression: ...
+
+    def exists(self, binder: ExpressionBinder, node: exp.Expr, span: Span | None) -> Expression: ...
+
+    def contained(self, binder: ExpressionBinder, node: exp.Expr, span: Span | None) -> Expression: ...
+
+
 class ExpressionBinder:
     """Binds expressions over one relation.
 
@@ -120,12 +130,16 @@ class ExpressionBinder:
         context: The catalog, the settings and the text.
         relation: What names refer to; None where there is nothing (VALUES, SELECT without FROM).
         place: Where the expression stands, for messages: `WHERE`, `SELECT`, ...
+        subqueries: What becomes of subqueries; None: they are refused.
     """
 
-    def __init__(self, context: BindContext, relation: Relation | None, place: str) -> None:
+    def __init__(
+        self, context: BindContext, relation: Relation | None, place: str, subqueries: SubqueryBinding | None = None
+    ) -> None:
         self.context = context
         self.relation = relation
         self.place = place
+        self._subqueries = subqueries
 
     def bind(self, node: exp.Expr) -> Expression:
         """Binds one expression.
@@ -172,6 +186,14 @@ class ExpressionBinder:
             span=span,
         )
 
+    def lifted(self, expression: Expression) -> Expression:
+        """Returns a bound expression as one over the rows that subqueries are joined to."""
+        return expression
+
+    def placed(self, column: ColumnRef) -> ColumnRef:
+        """Marks a column of the rows that subqueries are joined to, which the relation does not have."""
+        return column
+
     def over(self, node: OverCall, span: Span | None) -> Expression:
         """Binds a call over a window of rows."""
         raise UserError(
@@ -182,6 +204,8 @@ class ExpressionBinder:
 
     def column(self, name: str, span: Span | None, qualifier: str = "") -> Expression:
         """Resolves a column by its name, and by its table's where that was written."""
+        if self._is_of_outer(name, qualifier):
+            return self._outer_column(name, span, qualifier)
         if self.relation is None:
             raise UserError(
                 f"Unknown column {name!r}: there is no table here to take it from",
@@ -197,6 +221,24 @@ class ExpressionBinder:
             hint = " or ".join(f"{owner}.{name}" for owner in owners)
             raise UserError(f"Column {name!r} is ambiguous: several tables have it", hint=f"Write {hint}", span=span)
         return ColumnRef(found[0], self.relation.schema[found[0]].type, span)
+
+    def _is_of_outer(self, name: str, qualifier: str) -> bool:
+        """Whether a name means a column of the query around this one: it means none of this one's."""
+        outer = self.context.outer
+        own = self.relation is not None and bool(self.relation.find(name, qualifier))
+        return outer is not None and not own and len(outer.find(name, qualifier)) == 1
+
+    def _outer_column(self, name: str, span: Span | None, qualifier: str) -> Expression:
+        outer = self.context.outer
+        assert outer is not None
+        if self.place != "WHERE":
+            raise UserError(
+                f"Column {name!r} of the outer query cannot stand in {self.place} of a subquery",
+                hint="It may stand in the subquery's WHERE: inner = outer",
+                span=span,
+            )
+        (found,) = outer.find(name, qualifier)
+        return ColumnRef(OUTER + found, outer.schema[found].type, span)
 
     def _column_hint(self, name: str) -> str:
         assert self.relation is not None
@@ -227,10 +269,11 @@ class ExpressionBinder:
         return call("field", (row, field), span)
 
     def _is_alias(self, name: str) -> bool:
-        return self.relation is not None and name in self.relation.aliases
+        found = [one.aliases for one in (self.relation, self.context.outer) if one is not None]
+        return any(name in aliases for aliases in found)
 
     def _is_unknown(self, name: str) -> bool:
-        return self.relation is not None and not self.relation.find(name)
+        return self.relation is not None and not self.relation.find(name) and not self._is_of_outer(name, "")
 
     # --- literals
 
@@ -289,6 +332,8 @@ class ExpressionBinder:
         return call("or", (straight, call("between", (value, high, low), span)), span)
 
     def _in(self, node: Any, span: Span | None) -> Expression:
+        if node.args.get("query") is not None:
+            return self._subqueries_here(span).contained(self, node, span)
         return call("in", [self.bind(node.this), *(self.bind(item) for item in node.expressions)], span)
 
     def _like(self, node: Any, span: Span | None) -> Expression:
@@ -373,7 +418,17 @@ class ExpressionBinder:
         return UserError(f"Unknown function {name!r}", hint=did_you_mean(name.upper(), _CALLABLE), span=span)
 
     def _subquery(self, node: Any, span: Span | None) -> Expression:
-        raise UserError("A subquery as a value is not supported yet", hint="It comes with joins", span=span)
+        return self._subqueries_here(span).value(self, node, span)
+
+    def _exists(self, node: Any, span: Span | None) -> Expression:
+        return self._subqueries_here(span).exists(self, node, span)
+
+    def _subqueries_here(self, span: Span | None) -> SubqueryBinding:
+        if self._subqueries is None:
+            raise UserError(
+                f"A subquery cannot stand in {self.place}", hint="It may stand in WHERE, HAVING and SELECT", span=span
+            )
+        return self._subqueries
 
     def _star(self, node: Any, span: Span | None) -> Expression:
         raise UserError(f"'*' stands alone in a SELECT, not in {self.place}", span=span)
@@ -404,5 +459,6 @@ _READERS: dict[type[exp.Expr], _Reader] = {
     FunctionCall: lambda binder, node, span: binder.function(node, span),
     OverCall: lambda binder, node, span: binder.over(node, span),
     exp.Subquery: ExpressionBinder._subquery,
+    exp.Exists: ExpressionBinder._exists,
     exp.Star: ExpressionBinder._star,
 }

@@ -6,9 +6,9 @@ in the list are collected and stand as columns of the aggregate node; what is le
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeGuard
+from typing import Protocol, TypeGuard
 
 from sqlglot import exp
 
@@ -26,14 +26,14 @@ from yeoul.plan.nodes import (
     Schema,
     Window,
     WindowAggregate,
+    WindowKind,
     WindowProperty,
 )
-from yeoul.plan.types import DataType
-from yeoul.planner.binding.absorption import absorb, window_columns
+from yeoul.planner.binding.absorption import absorb, is_of_sessions, window_columns
 from yeoul.planner.binding.aggregate_calls import aggregate_call
 from yeoul.planner.binding.boundedness import computes_changes
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
-from yeoul.planner.binding.expressions import ExpressionBinder
+from yeoul.planner.binding.expressions import ExpressionBinder, SubqueryBinding
 from yeoul.planner.binding.ordering import hidden_items
 from yeoul.planner.binding.overs import OverCalls
 from yeoul.planner.binding.projections import Item, items_of
@@ -45,7 +45,7 @@ from yeoul.planner.binding.windows import (
     property_field,
     window_property,
 )
-from yeoul.planner.dialects.flink.nodes import FunctionCall, OverCall
+from yeoul.planner.dialects.flink.nodes import FunctionCall, OverCall, without_subqueries
 from yeoul.planner.rewriting import joined, map_children, project, replaced
 
 __all__ = ["bind_grouped", "distinct", "is_grouped"]
@@ -62,9 +62,16 @@ def is_grouped(select: exp.Select) -> bool:
     clauses = [*select.expressions, select.args.get("having")]
     order = select.args.get("order")
     clauses += order.expressions if order is not None else []
-    calls = (call for clause in clauses if clause is not None for call in clause.find_all(FunctionCall))
+    parts = (part for clause in clauses if clause is not None for part in without_subqueries(clause))
+    calls = (part for part in parts if isinstance(part, FunctionCall))
     grouping = (call for call in calls if is_aggregate(call.this) and not isinstance(call.parent, OverCall))
     return select.args.get("group") is not None or any(grouping)
+
+
+class JoinedSubqueries(SubqueryBinding, Protocol):
+    """What makes joins of subqueries, to be made when every expression is bound."""
+
+    def joined_to(self, node: Node) -> Node: ...
 
 
 @dataclass(slots=True)
@@ -75,6 +82,7 @@ class _Groups:
         source: The rows as FROM and WHERE give them; names refer to these.
         rows: The rows that are aggregated: the source, without a window table function.
         window: The window over `rows`; None: all of them are one.
+        subqueries: What becomes of subqueries.
         keys: Expression over the source, and the name it has in the aggregate's output.
         columns: Columns of the source that are grouped window properties.
         by_function: Whether TUMBLE_START and its like ask for the window's properties.
@@ -85,6 +93,7 @@ class _Groups:
     source: Relation
     rows: Node
     window: Window | None = None
+    subqueries: SubqueryBinding | None = None
     keys: dict[Expression, str] = field(default_factory=dict)
     columns: Mapping[str, WindowProperty] = field(default_factory=dict)
     by_function: bool = False
@@ -94,10 +103,10 @@ class _Groups:
     properties: dict[WindowProperty, str] = field(default_factory=dict)
 
     @property
-    def time_type(self) -> DataType:
-        """The type of the window's row time."""
+    def time(self) -> Field:
+        """The window's time."""
         assert self.window is not None
-        return self.rows.schema[self.window.time_column].type
+        return self.rows.schema[self.window.time_column]
 
     def taken(self) -> list[str]:
         return [*self.keys.values(), *self.aggregates.values(), *self.properties.values()]
@@ -107,11 +116,24 @@ class _Groups:
         if value not in self.properties:
             self.properties[value] = unique_name(wanted, self.taken())
         name = self.properties[value]
-        return ColumnRef(name, property_field(name, value, self.time_type).type, span)
+        return ColumnRef(name, property_field(name, value, self.time).type, span)
 
 
-def bind_grouped(context: BindContext, select: exp.Select, source: Relation) -> Node:
+def bind_grouped(
+    context: BindContext,
+    select: exp.Select,
+    source: Relation,
+    subqueries: JoinedSubqueries,
+    more_keys: Sequence[Expression] = (),
+) -> Node:
     """Binds a grouped SELECT over its source (FROM and WHERE are done).
+
+    Args:
+        context: The catalog, the settings and the text.
+        select: The query.
+        source: Its rows.
+        subqueries: Makes joins of subqueries in SELECT and HAVING.
+        more_keys: What it is grouped by besides, over the source; given behind its own columns.
 
     Raises:
         UserError: A column is neither grouped nor aggregated.
@@ -119,15 +141,21 @@ def bind_grouped(context: BindContext, select: exp.Select, source: Relation) -> 
     items = items_of(context, select, source)
     _refuse_stars(context, items)
     groups = _groups(context, select, source, items)
+    groups.subqueries = subqueries
+    for key in more_keys:
+        _add_key(groups, key)
     items = [*items, *hidden_items(context, select, items)]
     overs = OverCalls(context, select, ())
-    outputs = [
+    outputs: list[tuple[str, Expression]] = [
         (item.name, _GroupedBinder(context, groups, item.name, "SELECT", overs).bind_over(item.node)) for item in items
     ]
     having = select.args.get("having")
     kept = None if having is None else _GroupedBinder(context, groups, "", "HAVING").condition_over(having.this)
     conditions = _above(groups)
-    node: Node = _aggregate(groups)
+    for key in more_keys:
+        wanted = unique_name(groups.keys[key], (name for name, _ in outputs))
+        outputs.append((wanted, ColumnRef(groups.keys[key], key.type)))
+    node: Node = subqueries.joined_to(_aggregate(groups))
     if kept is not None:
         conditions.append(kept)
     if conditions:
@@ -161,7 +189,7 @@ def _aggregate(groups: _Groups) -> Aggregate | WindowAggregate:
     fields += [Field(one.name, one.call.type) for one in aggregates]
     if groups.window is None:
         return Aggregate(groups.rows, keys, aggregates, Schema(tuple(fields)), groups.updating)
-    fields += [property_field(name, value, groups.time_type) for value, name in groups.properties.items()]
+    fields += [property_field(name, value, groups.time) for value, name in groups.properties.items()]
     properties = tuple((name, value) for value, name in groups.properties.items())
     return WindowAggregate(groups.rows, groups.window, keys, aggregates, properties, Schema(tuple(fields)))
 
@@ -198,7 +226,7 @@ def _groups(context: BindContext, select: exp.Select, source: Relation, items: l
 
 
 def _is_group_window(node: exp.Expr) -> bool:
-    return isinstance(node, FunctionCall) and node.this.upper() in (*GROUP_WINDOWS, "SESSION", "CUMULATE")
+    return isinstance(node, FunctionCall) and node.this.upper() in (*GROUP_WINDOWS, "CUMULATE")
 
 
 def _key(context: BindContext, node: exp.Expr, source: Relation, items: list[Item]) -> Expression:
@@ -230,6 +258,12 @@ def _windowed(source: Relation, keys: list[Expression]) -> _Groups | None:
         return None
     absorbed = absorb(source.node)
     assert absorbed is not None
+    if absorbed.window.kind is WindowKind.SESSION:
+        others = [key for key in keys if not _is_one_of(key, columns)]
+        if not is_of_sessions(absorbed, others):
+            return _regrouped(source, keys)
+        window = replace(absorbed.window, partition=())
+        return _Groups(source, absorbed.node, window, columns=grouped, conditions=absorbed.conditions)
     return _Groups(source, absorbed.node, absorbed.window, columns=grouped, conditions=absorbed.conditions)
 
 
@@ -276,7 +310,7 @@ class _GroupedBinder(ExpressionBinder):
     def __init__(
         self, context: BindContext, groups: _Groups, output: str, place: str, overs: OverCalls | None = None
     ) -> None:
-        super().__init__(context, groups.source, place)
+        super().__init__(context, groups.source, place, groups.subqueries)
         self._overs = overs
         self._groups = groups
         self._output = output
@@ -311,6 +345,12 @@ class _GroupedBinder(ExpressionBinder):
             hint = f"Add it to GROUP BY, or aggregate it: MAX({column.name})"
         message = f"Column {column.name!r} is neither in GROUP BY nor inside an aggregate"
         return UserError(message, hint=hint, span=column.span)
+
+    def lifted(self, expression: Expression) -> Expression:
+        return self._over_groups(expression)
+
+    def placed(self, column: ColumnRef) -> ColumnRef:
+        return self._place(column)
 
     def _place(self, column: ColumnRef) -> ColumnRef:
         """Marks a column of the output, so that it is not taken for one of the source's."""

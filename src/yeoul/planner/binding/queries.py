@@ -1,4 +1,4 @@
-"""Queries: SELECT, VALUES, UNION ALL, WITH, and what stands in FROM become plan nodes."""
+"""Queries: SELECT, VALUES, set operations, WITH, and what stands in FROM become plan nodes."""
 
 from __future__ import annotations
 
@@ -14,21 +14,32 @@ from yeoul.plan.functions import common_type
 from yeoul.plan.nodes import Field, Filter, Node, Schema, Union, Values
 from yeoul.plan.tables import ViewDefinition
 from yeoul.plan.types import DataType
-from yeoul.planner.binding.context import BindContext, Relation
+from yeoul.planner.binding.context import BindContext, Relation, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder
 from yeoul.planner.binding.grouping import bind_grouped, distinct, is_grouped
-from yeoul.planner.binding.joins import bind_join
+from yeoul.planner.binding.inner_queries import QueryReader, is_outer
+from yeoul.planner.binding.joins import bind_join, filtered
 from yeoul.planner.binding.ordering import hidden_items, ordered
 from yeoul.planner.binding.overs import OverCalls
 from yeoul.planner.binding.projections import Item, items_of
 from yeoul.planner.binding.rankings import with_top_n
 from yeoul.planner.binding.scans import merged_options, scan
+from yeoul.planner.binding.set_operations import combined, united
+from yeoul.planner.binding.subqueries import Subqueries, ands_of, has_subquery
+from yeoul.planner.binding.unnesting import bind_unnest
 from yeoul.planner.binding.windows import assign_windows, window_arguments
 from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.dialect import read_script
-from yeoul.planner.dialects.flink.nodes import JoinedTables, OverCall, TableFunction, UnionAll
+from yeoul.planner.dialects.flink.nodes import (
+    JoinedTables,
+    OverCall,
+    SetOperation,
+    TableFunction,
+    UnionAll,
+    UnnestedRows,
+)
 from yeoul.planner.positions import Positions
-from yeoul.planner.rewriting import project
+from yeoul.planner.rewriting import conjuncts, joined, project
 from yeoul.planner.rules.fold_constants import folded
 
 __all__ = ["bind_query", "bind_view", "renamed", "unknown_table"]
@@ -44,7 +55,7 @@ def bind_query(context: BindContext, node: exp.Expr) -> Node:
     Raises:
         UserError: A name is unknown, types do not fit, or something is not supported.
     """
-    context = _with_common_tables(context, node)
+    context = _with_common_tables(replace(context, outer=None), node)
     return ordered(context, node, _body(context, node))
 
 
@@ -55,7 +66,10 @@ def _body(context: BindContext, node: exp.Expr) -> Node:
         case exp.Values():
             return _values(context, node)
         case UnionAll():
-            return _union(context, node)
+            return united(context, [bind_query(context, tree) for tree in node.expressions], node.expressions)
+        case SetOperation():
+            sides = (bind_query(context, node.this), bind_query(context, node.args["expression"]))
+            return combined(context, node, *sides)
         case exp.Subquery():
             return bind_query(context, node.this)
         case _:
@@ -78,21 +92,79 @@ def _with_common_tables(context: BindContext, node: exp.Expr) -> BindContext:
 
 
 def _select(context: BindContext, select: exp.Select) -> Node:
-    rows = _selected(context, select)
+    if select.args.get("from_") is None:
+        rows = _select_without_from(context, select)
+        return distinct(context, rows) if select.args.get("distinct") is not None else rows
+    relation, _ = _filtered(context, select)
+    return _outputs(context, select, relation)
+
+
+def _filtered(context: BindContext, select: exp.Select) -> tuple[Relation, list[Expression]]:
+    """Returns the rows of FROM that WHERE keeps, and its conditions that name the outer query."""
+    relation = _relation(replace(context, outer=None), select.args["from_"].this)
+    where = select.args.get("where")
+    if where is None:
+        return relation, []
+    if not has_subquery(where.this):
+        predicate = ExpressionBinder(context, relation, "WHERE").condition(where.this)
+        return _kept(context, relation, [predicate])
+    parts = ands_of(where.this)
+    plain = [part for part in parts if not has_subquery(part)]
+    binder = ExpressionBinder(context, relation, "WHERE")
+    relation, correlated = _kept(context, relation, [binder.condition(part) for part in plain])
+    for part in parts:
+        if has_subquery(part):
+            relation, more = _kept_by_subquery(context, relation, part)
+            correlated += more
+    return relation, correlated
+
+
+def _kept(
+    context: BindContext, relation: Relation, predicates: Sequence[Expression]
+) -> tuple[Relation, list[Expression]]:
+    if not any(is_outer(one) for one in predicates):
+        return replace(relation, node=_ranked(context, relation.node, predicates)), []
+    parts = [part for predicate in predicates for part in conjuncts(predicate)]
+    own = [part for part in parts if not is_outer(part)]
+    return replace(relation, node=_ranked(context, relation.node, own)), [part for part in parts if is_outer(part)]
+
+
+def _ranked(context: BindContext, rows: Node, predicates: Sequence[Expression]) -> Node:
+    """Returns the rows that are kept; one on a rank makes a Top-N, one on times bounds a join."""
+    if not predicates:
+        return rows
+    kept = filtered(rows, joined(predicates))
+    return with_top_n(context, kept) if isinstance(kept, Filter) else kept
+
+
+def _kept_by_subquery(
+    context: BindContext, relation: Relation, condition: exp.Expr
+) -> tuple[Relation, list[Expression]]:
+    subqueries = Subqueries(context, _READER)
+    binder = ExpressionBinder(context, relation, "WHERE", subqueries)
+    rows = subqueries.kept(binder, relation.node, condition)
+    if rows is not None:
+        return replace(relation, node=rows), []
+    predicate = binder.condition(condition)
+    if is_outer(predicate):
+        raise context.error(
+            "A condition with a subquery in it cannot name the outer query besides", condition, "Split it at AND"
+        )
+    columns = [(one.name, ColumnRef(one.name, one.type)) for one in relation.schema.fields]
+    looked_up = Filter(subqueries.joined_to(relation.node), predicate)
+    return replace(relation, node=project(looked_up, columns)), []
+
+
+def _outputs(context: BindContext, select: exp.Select, relation: Relation, more: Sequence[Expression] = ()) -> Node:
+    """Returns the columns of the SELECT list over the rows of FROM and WHERE, and more columns behind them."""
+    rows = _computed(context, select, relation, more)
     return distinct(context, rows) if select.args.get("distinct") is not None else rows
 
 
-def _selected(context: BindContext, select: exp.Select) -> Node:
-    clause = select.args.get("from_")
-    if clause is None:
-        return _select_without_from(context, select)
-    relation = _relation(context, clause.this)
-    where = select.args.get("where")
-    if where is not None:
-        predicate = ExpressionBinder(context, relation, "WHERE").condition(where.this)
-        relation = replace(relation, node=with_top_n(context, Filter(relation.node, predicate)))
+def _computed(context: BindContext, select: exp.Select, relation: Relation, more: Sequence[Expression]) -> Node:
+    subqueries = Subqueries(context, _READER)
     if is_grouped(select):
-        return bind_grouped(context, select, relation)
+        return bind_grouped(context, select, relation, subqueries, more)
     if select.args.get("having") is not None:
         raise context.error("HAVING needs GROUP BY", select.args["having"], hint="WHERE filters rows")
     schema = relation.schema
@@ -100,19 +172,24 @@ def _selected(context: BindContext, select: exp.Select) -> Node:
     items = items_of(context, select, relation)
     outputs: list[tuple[str, Expression]] = []
     for item in [*items, *hidden_items(context, select, items)]:
-        binder = _SelectBinder(context, relation, overs, item)
+        binder = _SelectBinder(context, relation, overs, item, subqueries)
         column = item.column
         outputs.append(
             (item.name, binder.bind(item.node) if column is None else ColumnRef(column, schema[column].type))
         )
-    return project(overs.applied(relation.node), outputs)
+    for value in more:
+        wanted = value.name if isinstance(value, ColumnRef) else "key"
+        outputs.append((unique_name(wanted, (name for name, _ in outputs)), value))
+    return project(subqueries.joined_to(overs.applied(relation.node)), outputs)
 
 
 class _SelectBinder(ExpressionBinder):
     """Binds an item of a SELECT list; calls over windows become columns of nodes below it."""
 
-    def __init__(self, context: BindContext, relation: Relation, overs: OverCalls, item: Item) -> None:
-        super().__init__(context, relation, "SELECT")
+    def __init__(
+        self, context: BindContext, relation: Relation, overs: OverCalls, item: Item, subqueries: Subqueries
+    ) -> None:
+        super().__init__(context, relation, "SELECT", subqueries)
         self._overs, self._output = overs, item
 
     def over(self, node: OverCall, span: Span | None) -> Expression:
@@ -127,9 +204,11 @@ def _select_without_from(context: BindContext, select: exp.Select) -> Node:
     for key in ("where", "group", "having"):
         if select.args.get(key) is not None:
             raise context.error(f"{key.upper()} needs a FROM", select.args[key])
-    binder = ExpressionBinder(context, None, "SELECT without FROM")
+    subqueries = Subqueries(context, _READER)
+    binder = ExpressionBinder(context, None, "SELECT without FROM", subqueries)
     outputs = [(item.name, folded(binder.bind(item.node))) for item in items_of(context, select, None)]
-    return _row(outputs)
+    rows = subqueries.joined_to(_ONE_ROW)
+    return _row(outputs) if rows is _ONE_ROW else project(rows, outputs)
 
 
 def _row(outputs: Sequence[tuple[str, Expression]]) -> Node:
@@ -167,54 +246,16 @@ def _meeting_of_values(context: BindContext, values: list[Expression], index: in
     return meeting
 
 
-# --- UNION ALL
-
-
-def _union(context: BindContext, node: UnionAll) -> Node:
-    trees: list[exp.Expr] = node.expressions
-    inputs = [bind_query(context, tree) for tree in trees]
-    first = inputs[0].schema
-    for rows, tree in zip(inputs, trees, strict=True):
-        if len(rows.schema.fields) != len(first.fields):
-            raise context.error(
-                f"The queries of UNION ALL need as many columns as the first, {len(first.fields)};"
-                f" this one has {len(rows.schema.fields)}",
-                tree,
-            )
-    fields = [
-        _met_field(context, [rows.schema.fields[index] for rows in inputs], trees) for index in range(len(first.fields))
-    ]
-    schema = Schema(tuple(fields))
-    return Union(tuple(_cast_to(rows, schema) for rows in inputs), schema)
-
-
-def _met_field(context: BindContext, fields: list[Field], trees: list[exp.Expr]) -> Field:
-    meeting = common_type([field.type for field in fields])
-    if meeting is None:
-        shown = ", ".join(dict.fromkeys(str(field.type.or_null()) for field in fields))
-        odd = next(index for index, field in enumerate(fields) if not field.type.same_as(fields[0].type))
-        raise context.error(
-            f"Column {fields[0].name!r} of UNION ALL has types that do not meet: {shown}",
-            trees[odd],
-            hint="CAST it to one type",
-        )
-    is_rowtime = all(field.is_rowtime and field.type.same_as(meeting) for field in fields)
-    return Field(fields[0].name, meeting, is_rowtime)
-
-
-def _cast_to(rows: Node, schema: Schema) -> Node:
-    pairs = list(zip(rows.schema.fields, schema.fields, strict=True))
-    if all(have.name == want.name and have.type.same_as(want.type) for have, want in pairs):
-        return rows
-    return project(rows, [(want.name, coerced(ColumnRef(have.name, have.type), want.type)) for have, want in pairs])
-
-
 # --- FROM
 
 
 def _relation(context: BindContext, node: exp.Expr) -> Relation:
     if isinstance(node, JoinedTables):
+        if isinstance(node.args["expression"], UnnestedRows):
+            return bind_unnest(context, node.args["expression"], _relation(context, node.this), node)
         return bind_join(context, node, _relation(context, node.this), _relation(context, node.args["expression"]))
+    if isinstance(node, UnnestedRows):
+        return bind_unnest(context, node, Relation(_ONE_ROW, "", "nothing"))
     alias = node.args.get("alias")
     found = _source(context, node)
     if alias is None:
@@ -313,3 +354,7 @@ def bind_view(context: BindContext, view: ViewDefinition, node: exp.Expr) -> Nod
         if error.span is not None:
             message = f"{message.removesuffix(f' ({error.span})')} at {error.span} of its query"
         raise context.error(f"In view {view.name!r}: {message}", node, error.hint) from None
+
+
+_READER = QueryReader(bind_query, _filtered, _outputs, is_grouped)
+"""What subqueries are bound with."""

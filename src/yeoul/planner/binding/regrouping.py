@@ -11,7 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from yeoul.plan.expressions import ColumnRef
-from yeoul.plan.nodes import Field, Filter, Node, Project, Projection, Schema, Window, WindowAggregate, WindowKind
+from yeoul.plan.nodes import (
+    Field,
+    Filter,
+    Node,
+    Project,
+    Projection,
+    Schema,
+    Window,
+    WindowAggregate,
+    WindowAssign,
+    WindowKind,
+)
 from yeoul.plan.nodes import WindowProperty as Property
 from yeoul.planner.binding.context import unique_name
 from yeoul.planner.binding.windows import property_field
@@ -39,10 +50,14 @@ class Regrouped:
 
 
 def regroup(node: Node) -> Regrouped | None:
-    """Follows a chain of projections and filters down to a window aggregate; None if it does not lead to one."""
+    """Follows projections and filters down to a window aggregate, or to sessions; None if they do not lead there."""
     match node:
         case WindowAggregate():
             return _from_aggregate(node)
+        case WindowAssign() if node.window.kind is WindowKind.SESSION:
+            *_, start, end, time = node.schema.names
+            properties = {start: Property.START, end: Property.END, time: Property.TIME}
+            return Regrouped(node, _tumble(time, node.window), properties)
         case Filter():
             below = regroup(node.input)
             return None if below is None else replace(below, node=Filter(below.node, node.predicate))
@@ -57,12 +72,16 @@ def _from_aggregate(node: WindowAggregate) -> Regrouped:
     name = next((name for name, value in node.properties if value is Property.TIME), None)
     if name is None:
         name = unique_name("window_time", node.schema.names)
-        time = property_field(name, Property.TIME, node.input.schema[node.window.time_column].type)
+        time = property_field(name, Property.TIME, node.input.schema[node.window.time_column])
         schema = Schema((*node.schema.fields, time))
         node = replace(node, properties=(*node.properties, (name, Property.TIME)), schema=schema)
-    slide_ms = node.window.slide_ms
-    window = Window(WindowKind.TUMBLE, name, slide_ms, slide_ms, node.window.offset_ms)
-    return Regrouped(node, window, dict(node.properties))
+    return Regrouped(node, _tumble(name, node.window), dict(node.properties))
+
+
+def _tumble(column: str, window: Window) -> Window:
+    """Returns the tumble that holds the rows of one window; sessions end anywhere, so each end is one of its own."""
+    slide_ms = 1 if window.kind is WindowKind.SESSION else window.slide_ms
+    return Window(WindowKind.TUMBLE, column, slide_ms, slide_ms, window.offset_ms, window.by_clock)
 
 
 def _through_project(node: Project, below: Regrouped) -> Regrouped:

@@ -12,6 +12,7 @@ from yeoul.plan.expressions import ColumnRef, Expression
 from yeoul.plan.nodes import AssignWatermark, Field, Node, Project, Projection, Scan, Schema
 from yeoul.plan.tables import ColumnKind, TableDefinition
 from yeoul.planner.binding.context import BindContext
+from yeoul.planner.rewriting import is_proctime
 from yeoul.units import parse_duration_ms
 
 __all__ = ["IDLE_OPTION", "IDLE_SETTING", "check_table_options", "merged_options", "scan"]
@@ -39,8 +40,11 @@ def _with_computed(node: Node, table: TableDefinition) -> Node:
     for column in table.columns:
         value: Expression = column.expression or ColumnRef(column.name, column.type)
         projections.append(Projection(column.name, value))
-    schema = Schema(tuple(Field(column.name, column.type) for column in table.columns))
-    return Project(node, tuple(projections), schema)
+    fields = (
+        Field(one.name, column.type, is_proctime=is_proctime(node.schema, one.expression))
+        for one, column in zip(projections, table.columns, strict=True)
+    )
+    return Project(node, tuple(projections), Schema(tuple(fields)))
 
 
 def _idle_timeout_ms(context: BindContext, options: Mapping[str, str]) -> int | None:

@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from yeoul.errors import UserError, did_you_mean
 from yeoul.plan import statements
+from yeoul.plan.explain_details import ExplainDetail
 from yeoul.plan.nodes import Node, Write
 from yeoul.plan.tables import ViewDefinition
 from yeoul.planner.binding.changes import with_settled_changes
@@ -28,6 +29,7 @@ from yeoul.planner.dialects.flink.nodes import (
     ResetSyntax,
     SetSyntax,
     ShowSyntax,
+    StatementSetSyntax,
 )
 from yeoul.planner.rules import optimised
 from yeoul.units import parse_duration_ms
@@ -81,10 +83,14 @@ def _write(context: BindContext, node: InsertSyntax) -> Write:
     return plan
 
 
+def _statement_set(context: BindContext, node: Any) -> statements.Statement:
+    return statements.StatementSet(tuple(_write(context, one) for one in node.expressions))
+
+
 def _explain(context: BindContext, node: Any) -> statements.Statement:
-    if isinstance(node.this, InsertSyntax):
-        return statements.Explain(_write(context, node.this))
-    return statements.Explain(_query(context, node.this))
+    detail = ExplainDetail(node.args["detail"]) if node.args.get("detail") else None
+    plan = _write(context, node.this) if isinstance(node.this, InsertSyntax) else _query(context, node.this)
+    return statements.Explain(plan, detail)
 
 
 def _set(context: BindContext, node: Any) -> statements.Statement:
@@ -132,6 +138,7 @@ _READERS: dict[type[exp.Expr], Callable[[BindContext, Any], statements.Statement
     CreateViewSyntax: _create_view,
     DropSyntax: _drop,
     InsertSyntax: _insert,
+    StatementSetSyntax: _statement_set,
     ExplainSyntax: _explain,
     SetSyntax: _set,
     ResetSyntax: _reset,

@@ -1,4 +1,4 @@
-"""Windows: the table functions TUMBLE, HOP and CUMULATE, and the group windows TUMBLE(ts, ...) and HOP(ts, ...).
+"""Windows: the table functions TUMBLE, HOP, CUMULATE and SESSION, and the group windows TUMBLE(ts, ...) and its like.
 
 Source: https://nightlies.apache.org/flink/flink-docs-stable/docs/dev/table/sql/queries/window-tvf/
 """
@@ -14,8 +14,7 @@ from sqlglot import exp
 from yeoul.errors import UserError, did_you_mean
 from yeoul.plan import types
 from yeoul.plan.explain import explain_duration
-from yeoul.plan.expressions import Call
-from yeoul.plan.nodes import Field, Node, Project, Schema, Window, WindowAssign, WindowKind, WindowProperty, walk
+from yeoul.plan.nodes import Field, Schema, Window, WindowAssign, WindowKind, WindowProperty
 from yeoul.plan.types import DataType
 from yeoul.planner.binding.context import BindContext, Relation
 from yeoul.planner.binding.literals import interval_value
@@ -37,21 +36,30 @@ WINDOW_COLUMNS = {
     "window_end": WindowProperty.END,
     "window_time": WindowProperty.TIME,
 }
-GROUP_WINDOWS = frozenset({"TUMBLE", "HOP"})
-_LATER = {
-    "SESSION": "Session windows come with a later version; TUMBLE, HOP and CUMULATE are here",
-}
+GROUP_WINDOWS = frozenset({"TUMBLE", "HOP", "SESSION"})
 _DURATIONS = {
     WindowKind.TUMBLE: ("SIZE",),
     WindowKind.HOP: ("SLIDE", "SIZE"),
     WindowKind.CUMULATE: ("STEP", "SIZE"),
+    WindowKind.SESSION: ("GAP",),
 }
 _USAGES = {
     WindowKind.TUMBLE: "TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)",
     WindowKind.HOP: "HOP(TABLE t, DESCRIPTOR(ts), slide, size)",
     WindowKind.CUMULATE: "CUMULATE(TABLE t, DESCRIPTOR(ts), step, size)",
+    WindowKind.SESSION: "SESSION(TABLE t PARTITION BY k, DESCRIPTOR(ts), gap)",
 }
-_PROPERTIES = {"START": WindowProperty.START, "END": WindowProperty.END, "ROWTIME": WindowProperty.TIME}
+_GROUP_USAGES = {
+    WindowKind.TUMBLE: "TUMBLE(ts, INTERVAL '1' MINUTE)",
+    WindowKind.HOP: "HOP(ts, slide, size)",
+    WindowKind.SESSION: "SESSION(ts, gap)",
+}
+_PROPERTIES = {
+    "START": WindowProperty.START,
+    "END": WindowProperty.END,
+    "ROWTIME": WindowProperty.TIME,
+    "PROCTIME": WindowProperty.TIME,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,7 @@ class WindowArguments:
     column: exp.Expr
     durations: tuple[exp.Expr, ...]
     offset: exp.Expr | None
+    partition: tuple[exp.Expr, ...] = ()
 
 
 def window_arguments(context: BindContext, node: TableFunction) -> WindowArguments:
@@ -72,7 +81,8 @@ def window_arguments(context: BindContext, node: TableFunction) -> WindowArgumen
         UserError: No such function, or not such arguments.
     """
     kind = _kind(context, node)
-    names = ("DATA", "TIMECOL", *_DURATIONS[kind], "OFFSET")
+    needed = ("DATA", "TIMECOL", *_DURATIONS[kind])
+    names = needed if kind is WindowKind.SESSION else (*needed, "OFFSET")
     given: dict[str, exp.Expr] = {}
     for index, argument in enumerate(node.expressions):
         if isinstance(argument, NamedArgument):
@@ -84,18 +94,23 @@ def window_arguments(context: BindContext, node: TableFunction) -> WindowArgumen
             given[names[index]] = argument
         else:
             raise context.error(f"{kind.value} takes {len(names)} arguments at most", argument, _usage(kind))
-    missing = [name for name in names[:-1] if name not in given]
+    missing = [name for name in needed if name not in given]
     if missing:
         raise context.error(f"{kind.value} lacks {', '.join(missing)}", node, _usage(kind))
     column = _descriptor(context, given["TIMECOL"], kind)
     durations = tuple(given[name] for name in _DURATIONS[kind])
-    return WindowArguments(kind, given["DATA"], column, durations, given.get("OFFSET"))
+    partition = tuple(given["DATA"].args.get("partition") or ())
+    if partition and kind is not WindowKind.SESSION:
+        raise context.error(
+            f"PARTITION BY belongs to SESSION, {kind.value} has the same windows for every row",
+            partition[0],
+            hint="Group by the column: GROUP BY window_start, window_end, ...",
+        )
+    return WindowArguments(kind, given["DATA"], column, durations, given.get("OFFSET"), partition)
 
 
 def _kind(context: BindContext, node: TableFunction) -> WindowKind:
     name = node.this.upper()
-    if name in _LATER:
-        raise context.error(f"{name} is not supported yet", node, _LATER[name])
     if name not in WindowKind.__members__:
         raise context.error(
             f"Unknown table function {node.this!r}", node, did_you_mean(name, list(WindowKind.__members__))
@@ -104,7 +119,7 @@ def _kind(context: BindContext, node: TableFunction) -> WindowKind:
 
 
 def _usage(kind: WindowKind) -> str:
-    return f"Usage: {_USAGES[kind]}, an offset may follow"
+    return f"Usage: {_USAGES[kind]}{'' if kind is WindowKind.SESSION else ', an offset may follow'}"
 
 
 def _descriptor(context: BindContext, node: exp.Expr, kind: WindowKind) -> exp.Expr:
@@ -123,7 +138,8 @@ def assign_windows(context: BindContext, arguments: WindowArguments, data: Relat
         UserError: The column is no row time, or the durations do not fit each other.
     """
     time = _row_time(context, data, arguments.column.name, arguments.column)
-    window = _window(context, arguments.kind, time.name, arguments.durations, arguments.offset)
+    window = _window(context, arguments.kind, time, arguments.durations, arguments.offset)
+    window = replace(window, partition=tuple(_partition(context, data, one) for one in arguments.partition))
     for name in WINDOW_COLUMNS:
         if name in data.schema:
             raise context.error(
@@ -132,14 +148,24 @@ def assign_windows(context: BindContext, arguments: WindowArguments, data: Relat
                 hint="Rename it in a subquery first: SELECT window_start AS inner_start, ...",
             )
     plain = tuple(replace(one, is_rowtime=False) for one in data.schema.fields)
-    added = tuple(property_field(name, value, time.type) for name, value in WINDOW_COLUMNS.items())
+    added = tuple(property_field(name, value, time) for name, value in WINDOW_COLUMNS.items())
     return WindowAssign(data.node, window, Schema(plain + added))
 
 
-def property_field(name: str, value: WindowProperty, time_type: DataType) -> Field:
-    """Returns the column that a window property fills; `window_time` has the row time's own type."""
+def _partition(context: BindContext, data: Relation, node: exp.Expr) -> str:
+    found = data.find(node.name)
+    if len(found) != 1:
+        raise context.error(
+            f"Unknown column {node.name!r} in {data.title}", node, did_you_mean(node.name, data.schema.names)
+        )
+    return found[0]
+
+
+def property_field(name: str, value: WindowProperty, time: Field) -> Field:
+    """Returns the column that a property of a window over `time` fills; `window_time` is a time of the same kind."""
     if value is WindowProperty.TIME:
-        return Field(name, replace(time_type, precision=3, nullable=False), is_rowtime=True)
+        type = replace(time.type, precision=3, nullable=False)
+        return Field(name, type, is_rowtime=not time.is_proctime, is_proctime=time.is_proctime)
     return Field(name, types.timestamp(3).not_null())
 
 
@@ -147,7 +173,7 @@ def _row_time(context: BindContext, data: Relation, name: str, node: exp.Expr) -
     if name not in data.schema:
         raise context.error(f"Unknown column {name!r} in {data.title}", node, did_you_mean(name, data.schema.names))
     found = data.schema[name]
-    if found.is_rowtime:
+    if found.is_rowtime or found.is_proctime:
         return found
     other = data.schema.rowtime
     if other is not None:
@@ -159,18 +185,7 @@ def _row_time(context: BindContext, data: Relation, name: str, node: exp.Expr) -
     raise context.error(
         f"Column {name!r} of {data.title} ({found.type.or_null()}) is no row time, so it cannot be windowed",
         node,
-        hint=_PROCTIME_HINT if _is_proctime(data.node, name) else _watermark_hint(name, found.type),
-    )
-
-
-_PROCTIME_HINT = "Windows over processing time come with a later version: give the table a row time by WATERMARK FOR"
-
-
-def _is_proctime(node: Node, name: str) -> bool:
-    projections = (one for below in walk(node) if isinstance(below, Project) for one in below.projections)
-    return any(
-        one.name == name and isinstance(one.expression, Call) and one.expression.function == "proctime"
-        for one in projections
+        hint=_watermark_hint(name, found.type),
     )
 
 
@@ -185,18 +200,18 @@ def _watermark_hint(name: str, type: DataType) -> str:
 
 
 def _window(
-    context: BindContext, kind: WindowKind, column: str, durations: Sequence[exp.Expr], offset: exp.Expr | None
+    context: BindContext, kind: WindowKind, time: Field, durations: Sequence[exp.Expr], offset: exp.Expr | None
 ) -> Window:
     lengths = [_duration_ms(context, node, kind) for node in durations]
     size, slide = lengths[-1], lengths[0]
-    if size % slide:
+    if size % slide and kind is not WindowKind.SESSION:
         raise context.error(
             f"The size of {kind.value} must be a whole multiple of its {_DURATIONS[kind][0].lower()},"
             f" got {explain_duration(size)} and {explain_duration(slide)}",
             durations[-1],
         )
     offset_ms = 0 if offset is None else _duration_ms(context, offset, kind, signed=True)
-    return Window(kind, column, size, slide, offset_ms)
+    return Window(kind, time.name, size, slide, offset_ms, time.is_proctime)
 
 
 def _duration_ms(context: BindContext, node: exp.Expr, kind: WindowKind, *, signed: bool = False) -> int:
@@ -219,26 +234,34 @@ def _duration_ms(context: BindContext, node: exp.Expr, kind: WindowKind, *, sign
 
 
 def group_window(context: BindContext, node: FunctionCall, data: Relation) -> Window:
-    """Returns the window of `TUMBLE(ts, size)` or `HOP(ts, slide, size)` in GROUP BY.
+    """Returns the window of `TUMBLE(ts, size)`, `HOP(ts, slide, size)` or `SESSION(ts, gap)` in GROUP BY.
 
     Raises:
         UserError: The column is no row time, or the arguments do not fit.
     """
-    name = node.this.upper().split("_")[0]
-    if name in _LATER:
-        raise context.error(f"{name} is not supported yet", node, _LATER[name])
-    kind = WindowKind[name]
+    kind = WindowKind[node.this.upper().split("_")[0]]
+    if kind not in _GROUP_USAGES:
+        raise context.error(f"{kind.value} is a table function only", node, f"Usage: {_USAGES[kind]}")
     wanted = 1 + len(_DURATIONS[kind])
-    usage = "TUMBLE(ts, INTERVAL '1' MINUTE)" if kind is WindowKind.TUMBLE else "HOP(ts, slide, size)"
-    if len(node.expressions) not in (wanted, wanted + 1):
+    usage = _GROUP_USAGES[kind]
+    if len(node.expressions) not in (wanted, wanted + (kind is not WindowKind.SESSION)):
         raise context.error(f"{kind.value} in GROUP BY takes {wanted} arguments", node, f"Usage: {usage}")
     column = node.expressions[0]
     if not isinstance(column, exp.Column | exp.Dot):
         raise context.error(f"{kind.value} in GROUP BY expects a column first", node, f"Usage: {usage}")
-    name_of_column = column.args["expression"].name if isinstance(column, exp.Dot) else column.this.name
-    time = _row_time(context, data, name_of_column, column)
+    time = _row_time(context, data, _column_named(context, data, column), column)
     offset = node.expressions[wanted] if len(node.expressions) > wanted else None
-    return _window(context, kind, time.name, node.expressions[1:wanted], offset)
+    return _window(context, kind, time, node.expressions[1:wanted], offset)
+
+
+def _column_named(context: BindContext, data: Relation, column: exp.Expr) -> str:
+    """Returns the column of the data that `ts` or `t.ts` means; the name itself if there is none."""
+    qualified = isinstance(column, exp.Dot)
+    name = column.args["expression"].name if qualified else column.this.name
+    found = data.find(name, column.this.name if qualified else "")
+    if len(found) > 1:
+        raise context.error(f"Column {name!r} is ambiguous", column, "Write the table before it: t.ts")
+    return found[0] if found else str(name)
 
 
 def window_property(name: str) -> tuple[str, WindowProperty] | None:
@@ -249,6 +272,6 @@ def window_property(name: str) -> tuple[str, WindowProperty] | None:
         ('HOP', <WindowProperty.END: 'end'>)
     """
     function, _, wanted = name.upper().partition("_")
-    if function not in GROUP_WINDOWS | _LATER.keys() or wanted not in _PROPERTIES:
+    if function not in GROUP_WINDOWS or wanted not in _PROPERTIES:
         return None
     return function, _PROPERTIES[wanted]

@@ -1,9 +1,9 @@
 """Filters move towards the sources, so that less is computed and kept.
 
-A filter passes below a projection, a union, a window table function, a sort and, by its keys or partitions, an
-aggregate, OVER, a Top-N or a deduplication. It never passes
-below AssignWatermark: the watermark follows all rows, kept or not. Nor below Limit, which counts the rows it gets. And
-a condition that can fail (a division, a cast) never overtakes another: that one may be there to protect it.
+A filter passes below a projection, a union, both sides of INTERSECT and EXCEPT, a window table function, a sort and, by
+its keys or partitions, an aggregate, OVER, a Top-N or a deduplication. It never passes below AssignWatermark: the
+watermark follows all rows, kept or not. Nor below Limit, which counts the rows it gets. And a condition that can fail
+(a division, a cast) never overtakes another: that one may be there to protect it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,15 @@ from yeoul.plan.nodes import (
     Node,
     Over,
     Project,
+    SetOperation,
     Sort,
     TopN,
     Union,
+    Unnest,
     WindowAggregate,
     WindowAssign,
+    WindowKind,
+    WindowTopN,
 )
 from yeoul.planner.rewriting import cannot_fail, conjuncts, equal_sides, is_repeatable, joined, replaced, with_inputs
 
@@ -65,16 +69,19 @@ def _passes(node: Node, part: Expression) -> bool:
         case Project():
             by_name = {one.name: one.expression for one in node.projections}
             return all(isinstance(by_name[name], ColumnRef | Literal) for name in used)
-        case Union():
+        case Union() | SetOperation():
             return True
-        case WindowAssign():
+        case WindowAssign() if node.window.kind is WindowKind.SESSION:
+            # Any other row may join two sessions.
+            return bool(used) and used <= set(node.window.partition)
+        case WindowAssign() | Unnest():
             return used <= set(node.input.schema.names)
         case Join():
             return _side(node, part) is not None or _is_key(node, part)
         case Aggregate() | WindowAggregate():
             repeatable = {key.name for key in node.keys if is_repeatable(key.expression)}
             return bool(used) and used <= repeatable
-        case Over() | TopN():
+        case Over() | TopN() | WindowTopN():
             return bool(used) and used <= set(node.partition)
         case Deduplicate():
             return bool(used) and used <= set(node.keys)
@@ -93,7 +100,9 @@ def _below(node: Node, parts: Sequence[Expression]) -> Node:
             return replace(node, input=_pushed(node.input, [replaced(part, by_name) for part in parts]))
         case Union():
             return replace(node, inputs=tuple(_pushed(one, _renamed(node, one, parts)) for one in node.inputs))
-        case WindowAssign() | Over() | TopN() | Deduplicate() | Sort():
+        case SetOperation():
+            return replace(node, left=_pushed(node.left, parts), right=_pushed(node.right, parts))
+        case WindowAssign() | Unnest() | Over() | TopN() | WindowTopN() | Deduplicate() | Sort():
             return replace(node, input=_pushed(node.input, parts))
         case Join():
             return _into_join(node, parts)

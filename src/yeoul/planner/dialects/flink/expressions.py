@@ -32,6 +32,7 @@ _BINARY: dict[TokenType, tuple[int, type[exp.Binary]]] = {
     TokenType.MOD: (_MULTIPLY, exp.Mod),
     TokenType.DPIPE: (_MULTIPLY, exp.DPipe),
 }
+_QUERY_WORDS = ("SELECT", "WITH", "VALUES")
 _RANGE_WORDS = frozenset({"IN", "BETWEEN", "LIKE", "SIMILAR"})
 INTERVAL_UNITS = frozenset(
     {"YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND"}
@@ -174,8 +175,12 @@ class ExpressionGrammar(OverGrammar):
         return self._negated(self.at(found, token), negated, token)
 
     def _in(self, left: exp.Expr) -> exp.Expr:
-        if self.sees(TokenType.L_PAREN) and self.sees_word("SELECT", ahead=1):
-            self.refuse("IN (SELECT ...)", "List the values, or wait for joins")
+        token = self._curr
+        if self.sees(TokenType.L_PAREN) and any(self.sees_word(word, ahead=1) for word in _QUERY_WORDS):
+            self._advance()
+            query = self.at(exp.Subquery(this=self.subquery()), token)
+            self.expect(TokenType.R_PAREN, "')'", hint=self.comma_hint())
+            return exp.In(this=left, query=query)
         return exp.In(this=left, expressions=[self.expression_() for _ in self.between_parens()])
 
     def _negated(self, node: exp.Expr, negated: bool, token: Token) -> exp.Expr:
@@ -226,7 +231,7 @@ class ExpressionGrammar(OverGrammar):
         self.fail("an expression", hint="Is there one comma too many?" if self._prev.text == "," else "")
 
     def _parenthesised(self, token: Token) -> exp.Expr:
-        if any(self.sees_word(word) for word in ("SELECT", "WITH", "VALUES")):
+        if any(self.sees_word(word) for word in _QUERY_WORDS):
             found: exp.Expr = self.at(exp.Subquery(this=self.subquery()), token)
         else:
             found = self.expression_()
@@ -440,7 +445,7 @@ class ExpressionGrammar(OverGrammar):
         return FunctionCall(this="OVERLAY", expressions=arguments)
 
     def _exists(self) -> exp.Expr:
-        self.refuse("EXISTS (SELECT ...)", "It comes with joins")
+        return exp.Exists(this=self.subquery())
 
     def _unit(self) -> exp.Expr:
         if not self.sees_any_word(_TIME_UNITS):

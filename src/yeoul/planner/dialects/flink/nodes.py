@@ -24,14 +24,18 @@ __all__ = [
     "OverCall",
     "PrimaryKeyElement",
     "ResetSyntax",
+    "SetOperation",
     "SetSyntax",
     "ShowSyntax",
+    "StatementSetSyntax",
     "TableFunction",
     "TypeName",
     "TypedLiteral",
     "UnionAll",
+    "UnnestedRows",
     "WatermarkElement",
     "WindowSpec",
+    "without_subqueries",
 ]
 
 
@@ -95,6 +99,17 @@ class OverCall(exp.Expression):
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True}
 
 
+class UnnestedRows(exp.Expression):
+    """UNNEST(this) [WITH ORDINALITY], or LATERAL TABLE(this), in FROM."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "ordinality": False, "lateral": False, "alias": False}
+
+    @property
+    def title(self) -> str:
+        """How messages call it."""
+        return "LATERAL TABLE" if self.args.get("lateral") else "UNNEST"
+
+
 class TableFunction(exp.Expression):
     """A function in FROM: TUMBLE(TABLE t, DESCRIPTOR(ts), ...)."""
 
@@ -122,6 +137,19 @@ class UnionAll(exp.Expression):
         "order": False,
         "limit": False,
         "offset": False,
+        "with_": False,
+    }
+
+
+class SetOperation(exp.Expression):
+    """Two queries joined by UNION, INTERSECT or EXCEPT (`kind`); `all` keeps doubles. UNION ALL is `UnionAll`."""
+
+    arg_types: ClassVar[dict[str, bool]] = {
+        "this": True,
+        "expression": True,
+        "kind": True,
+        "all": False,
+        "limit": False,
         "with_": False,
     }
 
@@ -205,10 +233,16 @@ class InsertSyntax(exp.Expression):
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "expressions": False, "expression": True}
 
 
-class ExplainSyntax(exp.Expression):
-    """EXPLAIN [PLAN FOR] this."""
+class StatementSetSyntax(exp.Expression):
+    """EXECUTE STATEMENT SET BEGIN expressions END; each is an InsertSyntax."""
 
-    arg_types: ClassVar[dict[str, bool]] = {"this": True}
+    arg_types: ClassVar[dict[str, bool]] = {"expressions": True}
+
+
+class ExplainSyntax(exp.Expression):
+    """EXPLAIN [detail | PLAN FOR] this; `detail` is a name of `yeoul.plan.explain_details.ExplainDetail`."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "detail": False}
 
 
 class SetSyntax(exp.Expression):
@@ -233,3 +267,12 @@ class DescribeSyntax(exp.Expression):
     """DESCRIBE this."""
 
     arg_types: ClassVar[dict[str, bool]] = {"this": True}
+
+
+def without_subqueries(node: exp.Expr) -> list[exp.Expr]:
+    """Returns the parts of a tree, itself included, but for queries and what is inside of them."""
+    parts = node.walk(prune=lambda part: isinstance(part, _QUERIES))
+    return [part for part in parts if not isinstance(part, _QUERIES)]
+
+
+_QUERIES = (exp.Select, exp.Values, UnionAll, SetOperation)

@@ -1,4 +1,4 @@
-"""The grammar of queries: SELECT, VALUES, WITH, UNION ALL, and what may stand in FROM."""
+"""The grammar of queries: SELECT, VALUES, WITH, set operations, and what may stand in FROM."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from sqlglot import exp
 from yeoul.planner.dialects.flink.cursor import RESERVED, STATEMENTS
 from yeoul.planner.dialects.flink.expressions import ExpressionGrammar
 from yeoul.planner.dialects.flink.lexer import Token, TokenType
-from yeoul.planner.dialects.flink.nodes import JoinedTables, NamedArgument, OptionPair, TableFunction, UnionAll
+from yeoul.planner.dialects.flink.nodes import (
+    JoinedTables,
+    NamedArgument,
+    OptionPair,
+    SetOperation,
+    TableFunction,
+    UnionAll,
+    UnnestedRows,
+)
 
 __all__ = ["QueryGrammar"]
 
@@ -15,10 +23,11 @@ _JOINS = frozenset({"JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL"
 _JOIN_HINT = "A table, view, subquery or window function stands in FROM"
 _CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "UNION")
 _SAME_SLOT = ("INTERSECT", "EXCEPT", "MINUS")
+_UNITING = frozenset({"UNION", "EXCEPT", "MINUS"})
 
 
 class QueryGrammar(ExpressionGrammar):
-    """Reads queries into exp.Select, exp.Values, UnionAll and exp.Subquery."""
+    """Reads queries into exp.Select, exp.Values, UnionAll, SetOperation and exp.Subquery."""
 
     def subquery(self) -> exp.Expr:
         return self.query()
@@ -53,18 +62,36 @@ class QueryGrammar(ExpressionGrammar):
         return self.at(exp.CTE(this=query, alias=alias), token)
 
     def _query_body(self) -> exp.Expr:
+        """Reads queries joined by UNION and EXCEPT, from left to right; runs of UNION ALL side by side."""
         token = self._curr
-        terms = [self._query_term()]
-        while True:
-            for word in _SAME_SLOT:
-                if self.sees_word(word):
-                    self.refuse(word, "UNION ALL joins rows of several queries")
-            if not self.take_word("UNION"):
-                return terms[0] if len(terms) == 1 else self.at(UnionAll(expressions=terms), token)
-            if not self.take_word("ALL"):
-                self.take_word("DISTINCT")
-                self.refuse("UNION without ALL", "UNION ALL keeps all rows; dropping doubles needs state for ever")
-            terms.append(self._query_term())
+        found = self._intersected()
+        while self.sees_any_word(_UNITING):
+            kind, keeps_all = self._set_operator()
+            term = self._intersected()
+            if kind == "UNION" and keeps_all:
+                is_run = isinstance(found, UnionAll) and found.meta["start"] == token.start
+                found = self.at(UnionAll(expressions=[*(found.expressions if is_run else [found]), term]), token)
+            else:
+                found = self.at(SetOperation(this=found, expression=term, kind=kind, all=keeps_all), token)
+        return found
+
+    def _intersected(self) -> exp.Expr:
+        """Reads queries joined by INTERSECT, which binds tighter than the others."""
+        token = self._curr
+        found = self._query_term()
+        while self.sees_word("INTERSECT"):
+            kind, keeps_all = self._set_operator()
+            found = self.at(SetOperation(this=found, expression=self._query_term(), kind=kind, all=keeps_all), token)
+        return found
+
+    def _set_operator(self) -> tuple[str, bool]:
+        """Takes the word that joins two queries; returns it, and whether ALL follows."""
+        word = self._curr.text.upper()
+        self._advance()
+        keeps_all = self.take_word("ALL")
+        if not keeps_all:
+            self.take_word("DISTINCT")
+        return ("EXCEPT" if word == "MINUS" else word), keeps_all
 
     def _query_term(self) -> exp.Expr:
         token = self._curr
@@ -155,7 +182,9 @@ class QueryGrammar(ExpressionGrammar):
 
     def _ends_select(self) -> bool:
         ends = (*_CLAUSES, *_SAME_SLOT, "OFFSET", "FETCH")
-        return self.sees(TokenType.R_PAREN) or any(self.sees_word(word) for word in ends)
+        return (
+            self.sees(TokenType.R_PAREN) or self.sees(TokenType.SEMICOLON) or any(self.sees_word(word) for word in ends)
+        )
 
     def _projections(self) -> list[exp.Expr]:
         found = [self._projection()]
@@ -248,8 +277,12 @@ class QueryGrammar(ExpressionGrammar):
 
     def _relation(self) -> exp.Expr:
         token = self._curr
-        if self.sees_word("LATERAL") or self.sees_word("UNNEST"):
-            self.refuse(token.text.upper(), _JOIN_HINT)
+        if self.sees_word("UNNEST") and self.sees(TokenType.L_PAREN, ahead=1):
+            return self._unnested(token)
+        if self.take_word("LATERAL"):
+            if not self.sees_word("TABLE"):
+                self.refuse("LATERAL without TABLE", _JOIN_HINT)
+            return self._unnested(token, lateral=True)
         if self.take(TokenType.L_PAREN):
             query = self.query()
             self.expect(TokenType.R_PAREN, "')'", hint=self.comma_hint())
@@ -267,6 +300,16 @@ class QueryGrammar(ExpressionGrammar):
         table = self.table("the name of a table or view")
         table.set("alias", self._alias())
         return table
+
+    def _unnested(self, token: Token, *, lateral: bool = False) -> UnnestedRows:
+        self._advance(2)
+        value = self.expression_()
+        self.expect(TokenType.R_PAREN, "')'", hint=self.comma_hint())
+        ordinality = self.take_word("WITH")
+        if ordinality:
+            self.expect_word("ORDINALITY")
+        rows = UnnestedRows(this=value, ordinality=ordinality, lateral=lateral, alias=self._alias())
+        return self.at(rows, token)
 
     def table(self, what: str) -> exp.Table:
         """Reads a table's name with its OPTIONS hint."""
@@ -318,7 +361,7 @@ class QueryGrammar(ExpressionGrammar):
 
     def _table_function(self) -> TableFunction:
         token = self._curr
-        name = self.name("a table function: TUMBLE, HOP or CUMULATE").name
+        name = self.name("a table function: TUMBLE, HOP, CUMULATE or SESSION").name
         arguments = [self._table_argument() for _ in self.between_parens()]
         return self.at(TableFunction(this=name, expressions=arguments), token)
 
@@ -329,10 +372,7 @@ class QueryGrammar(ExpressionGrammar):
             self._advance(2)
             return self.at(NamedArgument(this=name, expression=self._table_argument()), token)
         if self.take_word("TABLE"):
-            table = self.table("the name of a table or view after TABLE")
-            if self.sees_word("PARTITION"):
-                self.refuse("PARTITION BY in a window function", "It belongs to SESSION, which comes later")
-            return table
+            return self._partitioned(self.table("the name of a table or view after TABLE"))
         if self.take_word("DESCRIPTOR"):
             columns = [self.name("the name of the row-time column") for _ in self.between_parens()]
             return self.at(exp.Tuple(expressions=columns), token)
@@ -340,8 +380,20 @@ class QueryGrammar(ExpressionGrammar):
             self._advance()
             query = self.query()
             self.expect(TokenType.R_PAREN, "')'", hint=self.comma_hint())
-            return self.at(exp.Subquery(this=query), token)
+            return self._partitioned(self.at(exp.Subquery(this=query), token))
         return self.expression_()
+
+    def _partitioned(self, data: exp.Expr) -> exp.Expr:
+        """Reads `PARTITION BY column` or `PARTITION BY (column, ...)` behind a window function's data."""
+        if not self.take_word("PARTITION"):
+            return data
+        self.expect_word("BY")
+        what = "the name of a column after PARTITION BY"
+        columns = (
+            [self.name(what) for _ in self.between_parens()] if self.sees(TokenType.L_PAREN) else [self.name(what)]
+        )
+        data.set("partition", columns)
+        return data
 
     # --- VALUES
 

@@ -23,6 +23,7 @@ from yeoul.planner.dialects.flink.nodes import (
     ResetSyntax,
     SetSyntax,
     ShowSyntax,
+    StatementSetSyntax,
     WatermarkElement,
 )
 from yeoul.planner.dialects.flink.queries import QueryGrammar
@@ -38,14 +39,14 @@ _NOT_YET = {
     "ANALYZE": "",
     "LOAD": "",
     "UNLOAD": "",
-    "BEGIN": "Statements of a script run one after the other; STATEMENT SET comes later",
     "COMPILE": "",
-    "EXECUTE": "Write the statement itself",
     "CALL": "",
     "ADD": "",
     "REMOVE": "",
     "MERGE": "",
 }
+
+_FLINK_DETAILS = frozenset({"ESTIMATED_COST", "CHANGELOG_MODE", "JSON_EXECUTION_PLAN", "PLAN_ADVICE"})
 
 
 class StatementGrammar(QueryGrammar):
@@ -80,6 +81,8 @@ class StatementGrammar(QueryGrammar):
             "CREATE": self._create,
             "DROP": self._drop,
             "INSERT": self._insert,
+            "EXECUTE": self._execute,
+            "BEGIN": self._begin,
             "EXPLAIN": self._explain,
             "SET": self._set,
             "RESET": self._reset,
@@ -249,14 +252,51 @@ class StatementGrammar(QueryGrammar):
         columns = self._column_names() if has_columns else None
         return InsertSyntax(this=table, expressions=columns, expression=self.query())
 
+    def _execute(self) -> exp.Expr:
+        if not self.sees_word("STATEMENT"):
+            self.refuse("EXECUTE of a single statement", "Write the statement itself")
+        self.expect_word("STATEMENT", "SET", "BEGIN")
+        return self._statement_set()
+
+    def _begin(self) -> exp.Expr:
+        self.expect_word("STATEMENT", "SET")
+        self.expect(TokenType.SEMICOLON, "';' after BEGIN STATEMENT SET")
+        return self._statement_set()
+
+    def _statement_set(self) -> exp.Expr:
+        inserts: list[exp.Expr] = []
+        while not self.take_word("END"):
+            token = self._curr
+            if not self.take_word("INSERT"):
+                what = "INSERT INTO or END" if inserts else "INSERT INTO"
+                self.fail(f"{what} in a statement set", keywords=("INSERT", "END"))
+            inserts.append(self.at(self._insert(), token))
+            self.expect(TokenType.SEMICOLON, "';' after each INSERT of a statement set", hint=self.comma_hint())
+        if not inserts:
+            self.fail("INSERT INTO in a statement set")
+        return StatementSetSyntax(expressions=inserts)
+
     def _explain(self) -> exp.Expr:
-        if self.sees_any_word(frozenset({"ESTIMATED_COST", "CHANGELOG_MODE", "JSON_EXECUTION_PLAN", "PLAN_ADVICE"})):
-            self.refuse(f"EXPLAIN {self._curr.text.upper()}", "EXPLAIN alone shows the plan")
+        detail = self._explain_detail()
         self.take_word("PLAN", "FOR")
         token = self._curr
         if self.take_word("INSERT"):
-            return ExplainSyntax(this=self.at(self._insert(), token))
-        return ExplainSyntax(this=self.query())
+            return ExplainSyntax(this=self.at(self._insert(), token), detail=detail)
+        return ExplainSyntax(this=self.query(), detail=detail)
+
+    def _explain_detail(self) -> str:
+        """Takes CHANGELOG, STATE or WATERMARK, or Flink's list of details, and returns which is asked for."""
+        for word in ("CHANGELOG", "STATE", "WATERMARK"):
+            if self.take_word(word):
+                return word
+        found = ""
+        while self.sees_any_word(_FLINK_DETAILS):
+            if not self.take_word("CHANGELOG_MODE"):
+                self.refuse(f"EXPLAIN {self._curr.text.upper()}", "EXPLAIN alone shows the plan")
+            found = "CHANGELOG"
+            if not self.take(TokenType.COMMA):
+                break
+        return found
 
     def _set(self) -> exp.Expr:
         if self.at_end:
@@ -310,8 +350,17 @@ def split(tokens: list[Token]) -> list[list[Token]]:
     """
     found: list[list[Token]] = [[]]
     for token in tokens:
-        if token.token_type == TokenType.SEMICOLON:
+        if token.token_type == TokenType.SEMICOLON and not _is_open_set(found[-1]):
             found.append([])
         else:
             found[-1].append(token)
     return [statement for statement in found if statement]
+
+
+def _is_open_set(tokens: list[Token]) -> bool:
+    """Whether these begin a statement set and do not end it: semicolons belong to it."""
+    words = [token.text.upper() for token in tokens[:4]]
+    if words != ["EXECUTE", "STATEMENT", "SET", "BEGIN"] and words[:3] != ["BEGIN", "STATEMENT", "SET"]:
+        return False
+    ends = tokens[-1].token_type == TokenType.VAR and tokens[-1].text.upper() == "END"
+    return not (ends and tokens[-2].token_type == TokenType.SEMICOLON)

@@ -1,0 +1,2 @@
+-- Bids on one auction in 123.
+SELECT auction, price FROM bid WHERE MOD(auction, 123) = 0

@@ -1,0 +1,322 @@
+"""Session windows: rows of a key with no gap longer than so much between them, given out once nothing can join them.
+
+Which rows belong together is decided row by row, in the order of arrival, by a kernel (`SessionChains`), each row
+against the watermark as it stood before it; what is kept is one row of partial aggregates a session. A session whose
+end - 1 ms the watermark has passed is given out and forgotten, and its key with the last of them. A row that lies in no
+open session, and whose own session would be over, is late.
+
+`SessionAggregate` aggregates; `SessionAssign`, the bare table function, keeps the rows themselves until the session is
+over, for only then are the window's bounds known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from yeoul.engine.compile.aggregates import CompiledAggregate
+from yeoul.engine.contract import ROW, WATERMARK
+from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, LateRows, Output, State
+from yeoul.engine.operators.relabel import RESERVED
+from yeoul.engine.operators.time_axis import TimeAxis
+from yeoul.engine.state.columns import SlotColumn, column_for
+from yeoul.engine.state.compact import compacted
+from yeoul.engine.state.keyed import KeyedState
+from yeoul.engine.state.timers import Timers
+from yeoul.errors import UserError
+from yeoul.kernels.sessions import Assigned, SessionChains
+from yeoul.plan.nodes import WindowProperty
+
+__all__ = ["SessionAggregate", "SessionAssign"]
+
+_SESSION = "$session"
+_START, _END = "$start", "$end"
+_ROWS = "$rows"
+_BUCKETS_A_GAP = 8
+_UNARMED = START_OF_TIME
+Slots = NDArray[np.int64]
+
+
+class _Sessions:
+    """What both operators share: the open sessions of each key with what is kept of their rows."""
+
+    def __init__(
+        self,
+        gap_ms: int,
+        axis: TimeAxis,
+        time_column: str,
+        keys: Sequence[tuple[str, pl.Expr]],
+        partial: Sequence[pl.Expr],
+        merge: Sequence[pl.Expr],
+    ) -> None:
+        self._axis, self.time_column = axis, time_column
+        self._inner_keys = [f"$key{index}" for index in range(len(keys))]
+        self._keys = [expression.alias(inner) for inner, (_, expression) in zip(self._inner_keys, keys, strict=True)]
+        self._partial, self._merge = partial, merge
+        self._chains = SessionChains(gap_ms)
+        self._timers = Timers(gap_ms // _BUCKETS_A_GAP)
+        self._armed = np.zeros(0, np.int64)
+        self._known: KeyedState | None = None
+        self._values: dict[str, SlotColumn] = {}
+        self._doubtful_keys: list[Slots] = []
+        self._closed = self._watermark_ms = START_OF_TIME
+
+    @property
+    def due_ms(self) -> int | None:
+        """The least watermark that may give something out; None if there is nothing to wait for."""
+        next_ms = self._timers.next_ms
+        return None if next_ms == END_OF_TIME else self._axis.instant(next_ms - 1)
+
+    def process(self, port: int, batch: pl.DataFrame) -> Output:
+        if not batch.height:
+            return EMPTY
+        times = self._readings(batch)
+        closed = self._closed_before(batch)
+        keys = batch.with_columns(self._keys) if self._keys else batch
+        if self._known is None:
+            self._known = KeyedState({name: keys.schema[name] for name in self._inner_keys}, {})
+        found = self._known.upsert(keys)
+        assigned = self._chains.assign(found.slots, times.to_numpy(), closed.to_numpy())
+        is_late = assigned.sessions < 0
+        if not is_late.any():
+            self._take(batch, assigned)
+            return EMPTY
+        if not is_late.all():
+            self._take(batch.filter(pl.Series(~is_late)), assigned)
+        self._doubtful_keys.append(_distinct(found.slots[is_late]))
+        return Output(late=self._late_rows(batch, times, pl.Series(is_late)))
+
+    def advance(self, watermark_ms: int) -> Output:
+        self._watermark_ms = watermark_ms
+        closed = min(self._axis.passed(watermark_ms), END_OF_TIME - 1) + 1
+        if closed <= self._closed:
+            return EMPTY
+        self._closed = closed
+        slots = self._due(closed)
+        given = self._given(self._frame_of(slots)) if len(slots) else None
+        self._forget(slots, closed)
+        return EMPTY if given is None else Output((given,))
+
+    def snapshot(self) -> State:
+        times = {"closed": [self._closed], "watermark": [self._watermark_ms]}
+        state = {"times": pl.DataFrame(times, schema={"closed": pl.Int64, "watermark": pl.Int64})}
+        slots = np.flatnonzero(self._armed != _UNARMED)
+        if len(slots):
+            state["sessions"] = self._frame_of(slots)
+        return state
+
+    def restore(self, state: State) -> None:
+        self._closed, self._watermark_ms = state["times"].row(0)
+        if "sessions" not in state:
+            return
+        rows = state["sessions"]
+        self._known = KeyedState({name: rows.schema[name] for name in self._inner_keys}, {})
+        keys = self._known.upsert(rows).slots
+        slots = self._chains.restore(keys, rows[_START].to_numpy(), rows[_END].to_numpy())
+        self._write(slots, rows.drop(_START, _END, *self._inner_keys))
+        self._armed = _longer(self._armed, len(slots))
+        self._arm(slots)
+
+    def _given(self, sessions: pl.DataFrame) -> pl.DataFrame:
+        """Returns what is given out of sessions: `$start`, `$end`, the inner keys and the partial columns."""
+        raise NotImplementedError
+
+    def _readings(self, batch: pl.DataFrame) -> pl.Series:
+        times = batch[self.time_column]
+        if times.null_count():
+            raise UserError(f"Row time {self.time_column!r} is NULL in {times.null_count()} rows that reached a window")
+        return self._axis.readings(times)
+
+    def _closed_before(self, batch: pl.DataFrame) -> pl.Series:
+        if WATERMARK not in batch.columns:
+            return pl.Series([self._closed], dtype=pl.Int64).new_from_index(0, batch.height)
+        passed = self._axis.passed_each(batch[WATERMARK])
+        return (passed.clip(upper_bound=END_OF_TIME - 1) + 1).clip(lower_bound=self._closed)
+
+    # What is kept of sessions
+
+    def _take(self, rows: pl.DataFrame, assigned: Assigned) -> None:
+        """Adds rows that are not late to their sessions, and sessions that were taken in to those that did."""
+        ids = pl.Series(_SESSION, assigned.sessions[assigned.sessions >= 0])
+        fresh = rows.with_columns(ids).group_by(_SESSION, maintain_order=True).agg(self._partial)
+        slots = fresh[_SESSION].to_numpy()
+        self._armed = _longer(self._armed, int(max(slots.max(), assigned.absorbed.max(initial=0))) + 1)
+        absorbed = self._armed[assigned.absorbed] != _UNARMED
+        stood = slots[self._armed[slots] != _UNARMED]
+        if absorbed.any() or len(stood):
+            old_slots = np.concatenate([assigned.absorbed[absorbed], stood])
+            into = np.concatenate([assigned.into[absorbed], stood])
+            old = self._read(old_slots).insert_column(0, pl.Series(_SESSION, into))
+            grown = pl.Series(np.isin(slots, into))
+            both = pl.concat([old, fresh.filter(grown)]).group_by(_SESSION, maintain_order=True).agg(self._merge)
+            self._write(both[_SESSION].to_numpy(), both)
+            fresh = fresh.filter(~grown)
+        self._write(fresh[_SESSION].to_numpy(), fresh)
+        self._arm(slots[self._armed[slots] == _UNARMED])
+        self._armed[assigned.absorbed] = _UNARMED
+        self._chains.release(assigned.absorbed)
+
+    def _read(self, slots: Slots) -> pl.DataFrame:
+        return pl.DataFrame([column.read(slots).alias(name) for name, column in self._values.items()])
+
+    def _write(self, slots: Slots, partial: pl.DataFrame) -> None:
+        if not self._values:
+            names = [name for name in partial.columns if name != _SESSION]
+            self._values = {name: column_for(partial.schema[name]) for name in names}
+        for name, column in self._values.items():
+            column.write(slots, partial[name])
+
+    def _frame_of(self, slots: Slots) -> pl.DataFrame:
+        """Returns sessions whole, in the order of their ends."""
+        assert self._known is not None
+        order = np.lexsort((self._chains.starts(slots), self._chains.ends(slots)))
+        slots = slots[order]
+        bounds = [pl.Series(_START, self._chains.starts(slots)), pl.Series(_END, self._chains.ends(slots))]
+        keys = self._known.read_keys(self._chains.owners(slots)).get_columns()
+        return pl.DataFrame([*bounds, *keys, *self._read(slots).get_columns()])
+
+    def _forget(self, slots: Slots, closed: int) -> None:
+        """Drops sessions that were given out, and keys of which no session is left.
+
+        A key is only dropped here: while a batch is taken in, a session may be over, and in no chain, but not given
+        out yet.
+        """
+        if not len(slots) and not self._doubtful_keys:
+            return
+        assert self._known is not None
+        keys = _distinct(np.concatenate([self._chains.owners(slots), *self._doubtful_keys]))
+        self._doubtful_keys = []
+        self._chains.prune(keys, closed)
+        self._known.remove(keys[self._chains.is_empty(keys)])
+        self._chains.release(slots)
+
+    # When sessions are over
+
+    def _arm(self, slots: Slots) -> None:
+        """Sets a session's one timer; when it is due the session may have grown meanwhile."""
+        self._armed[slots] = ends = self._chains.ends(slots)
+        self._timers.set(slots, ends)
+
+    def _due(self, closed: int) -> Slots:
+        slots, times = self._timers.take(closed)
+        slots = _distinct(slots[self._armed[slots] == times])
+        over = self._chains.ends(slots) <= closed
+        self._arm(slots[~over])
+        self._armed[slots[over]] = _UNARMED
+        return slots[over]
+
+    def _late_rows(self, batch: pl.DataFrame, times: pl.Series, is_late: pl.Series) -> LateRows:
+        late, starts = batch.filter(is_late), times.filter(is_late)
+        number = late[ROW] if ROW in late.columns else pl.Series([None], dtype=pl.UInt32).new_from_index(0, late.height)
+        watermark = late[WATERMARK] if WATERMARK in late.columns else _constant(self._watermark_ms, late.height)
+        ends = starts + self._chains.gap_ms
+        columns = {"window_start": starts, "window_end": ends, "watermark": watermark}
+        stamps = [each.cast(pl.Datetime("ms")).alias(name) for name, each in columns.items()]
+        return LateRows(pl.DataFrame([number.alias(ROW), *stamps]))
+
+    def _property(self, value: WindowProperty, sessions: pl.DataFrame) -> pl.Series:
+        match value:
+            case WindowProperty.START:
+                return sessions[_START].cast(pl.Datetime("ms"))
+            case WindowProperty.END:
+                return sessions[_END].cast(pl.Datetime("ms"))
+            case WindowProperty.TIME:
+                return self._axis.row_times(sessions[_END] - 1)
+
+
+class SessionAggregate(_Sessions):
+    """Aggregates the rows of each session.
+
+    Args:
+        gap_ms: How long nothing may come within a session.
+        axis: The row time's axis: local time for TIMESTAMP_LTZ.
+        time_column: The row-time column.
+        keys: Output name and expression over the input; each key has sessions of its own. May be empty.
+        aggregates: The aggregates, each naming its output.
+        properties: Output name and window property.
+        output: Output names, in order.
+    """
+
+    def __init__(
+        self,
+        gap_ms: int,
+        axis: TimeAxis,
+        time_column: str,
+        keys: Sequence[tuple[str, pl.Expr]],
+        aggregates: Sequence[CompiledAggregate],
+        properties: Sequence[tuple[str, WindowProperty]],
+        output: Sequence[str],
+    ) -> None:
+        partial = [expression for one in aggregates for expression in one.partial]
+        merge = [expression for one in aggregates for expression in one.merge]
+        super().__init__(gap_ms, axis, time_column, keys, partial, merge)
+        outer_keys = {name: pl.col(inner).alias(name) for inner, (name, _) in zip(self._inner_keys, keys, strict=True)}
+        self._columns = {**outer_keys, **{one.name: one.final for one in aggregates}}
+        self._properties, self._output = dict(properties), list(output)
+
+    def _given(self, sessions: pl.DataFrame) -> pl.DataFrame:
+        return sessions.select(
+            self._property(self._properties[name], sessions).alias(name)
+            if name in self._properties
+            else self._columns[name]
+            for name in self._output
+        )
+
+
+class SessionAssign(_Sessions):
+    """Gives each row with the session that it turned out to belong to, once that is over.
+
+    Args:
+        gap_ms: How long nothing may come within a session.
+        axis: The row time's axis.
+        time_column: The row-time column.
+        partition: The columns by which sessions are told apart; may be empty.
+        columns: The input's columns, in order.
+        names: Of window start, window end and window time.
+    """
+
+    def __init__(
+        self,
+        gap_ms: int,
+        axis: TimeAxis,
+        time_column: str,
+        partition: Sequence[str],
+        columns: Sequence[str],
+        names: tuple[str, str, str],
+    ) -> None:
+        keys = [(name, pl.col(name)) for name in partition]
+        kept = pl.struct(columns).alias(_ROWS)
+        super().__init__(gap_ms, axis, time_column, keys, [kept], [pl.col(_ROWS).explode()])
+        self._names = names
+
+    def process(self, port: int, batch: pl.DataFrame) -> Output:
+        reserved = [name for name in batch.columns if name in RESERVED]
+        return super().process(port, compacted(batch.drop(reserved)).with_columns(batch[name] for name in reserved))
+
+    def _given(self, sessions: pl.DataFrame) -> pl.DataFrame:
+        values = (WindowProperty.START, WindowProperty.END, WindowProperty.TIME)
+        bounds = [self._property(value, sessions).alias(name) for name, value in zip(self._names, values, strict=True)]
+        rows = pl.DataFrame([sessions[_ROWS], *bounds]).explode(_ROWS)
+        return pl.DataFrame([*rows[_ROWS].struct.unnest().get_columns(), *(rows[name] for name in self._names)])
+
+
+def _distinct(slots: Slots) -> Slots:
+    """Returns the different slots, ascending; NumPy's own `unique` hashes, which takes ten times as long."""
+    ordered = np.sort(slots)
+    distinct: Slots = ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
+    return distinct
+
+
+def _constant(value: int, count: int) -> pl.Series:
+    return pl.Series([value], dtype=pl.Int64).new_from_index(0, count)
+
+
+def _longer(array: Slots, size: int) -> Slots:
+    if size <= len(array):
+        return array
+    grown = np.full(max(size, len(array) * 3 // 2), _UNARMED, np.int64)
+    grown[: len(array)] = array
+    return grown

@@ -1,0 +1,197 @@
+"""Several plans run as one: a table that more than one of them reads is read and decoded once.
+
+Each plan keeps a `Pipeline` of its own; a `SharedLane` hands a decoded batch to every pipeline that reads the table,
+each with just the columns that it asked for. `PipelineSet` looks to an execution like one pipeline; `Effects.outputs`
+says which plan a batch of the result belongs to. As pure as the pipelines in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from yeoul.engine.contract import DeadLetters, SourceBatch
+from yeoul.engine.operators.contract import State
+from yeoul.engine.runtime.pipeline import Effects, Lane, Pipeline, Prepared
+from yeoul.plan.nodes import Scan, Schema
+from yeoul.plan.tables import ColumnKind
+
+__all__ = ["PipelineSet", "shared"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """One pipeline's lane over a shared scan, and the columns that it reads."""
+
+    pipeline: int
+    lane: int
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A batch with some of its columns."""
+
+    whole: SourceBatch
+    frame: pl.DataFrame
+
+    @property
+    def dead(self) -> DeadLetters | None:
+        return self.whole.dead
+
+    @property
+    def records(self) -> int:
+        return self.whole.records
+
+    def recover(self, rows: pl.Series) -> pl.DataFrame:
+        return self.whole.recover(rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SharedLane(Lane):
+    """The way of one scan's rows into several pipelines; what a lane says of itself is said by the first of them."""
+
+    branches: tuple[_Branch, ...] = ()
+    lanes: tuple[Lane, ...] = ()
+
+    def prepare(self, source: SourceBatch, full: bool = False) -> Prepared:
+        parts = tuple(
+            lane.prepare(_Part(source, source.frame.select(branch.columns)), full)
+            for branch, lane in zip(self.branches, self.lanes, strict=True)
+        )
+        first = parts[0]
+        return replace(first, source=source, frame=source.frame.clear(), panes=None, groups=None, parts=parts)
+
+
+class PipelineSet:
+    """Pipelines that share lanes.
+
+    Args:
+        pipelines: One per plan.
+        lanes: One per table read.
+    """
+
+    def __init__(self, pipelines: Sequence[Pipeline], lanes: Sequence[SharedLane]) -> None:
+        self.lanes, self._pipelines = lanes, pipelines
+        self._place = {(one.pipeline, one.lane): index for index, lane in enumerate(lanes) for one in lane.branches}
+        self._ended: set[tuple[int, int]] = set()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every lane of every pipeline has ended."""
+        return all(one.is_done for one in self._pipelines)
+
+    @property
+    def watermark_ms(self) -> int:
+        """The least watermark of the pipelines."""
+        return min(one.watermark_ms for one in self._pipelines)
+
+    def start(self) -> Effects:
+        """Gives what is there without any input."""
+        effects = Effects()
+        for index, pipeline in enumerate(self._pipelines):
+            self._take(effects, index, pipeline.start())
+        return effects
+
+    def add_split(self, lane: int, split: str) -> None:
+        """Makes a split known to all that read it."""
+        for branch in self.lanes[lane].branches:
+            self._pipelines[branch.pipeline].add_split(branch.lane, split)
+
+    def process(self, lane: int, split: str, prepared: Prepared) -> Effects:
+        """Takes a split's next batch."""
+        effects = Effects()
+        for branch, part in zip(self.lanes[lane].branches, prepared.parts, strict=True):
+            self._take(effects, branch.pipeline, self._pipelines[branch.pipeline].process(branch.lane, split, part))
+        return effects
+
+    @property
+    def wake_at_ms(self) -> int | None:
+        """The time, by the clock, at which to call `wake`; None if no operator waits for a time."""
+        times = [one.wake_at_ms for one in self._pipelines]
+        return min((time for time in times if time is not None), default=None)
+
+    def wake(self, now_ms: int) -> Effects:
+        """Tells every operator that waits for one the time."""
+        effects = Effects()
+        for index, pipeline in enumerate(self._pipelines):
+            self._take(effects, index, pipeline.wake(now_ms))
+        return effects
+
+    def set_idle(self, lane: int, split: str) -> Effects:
+        """Stops a split from holding watermarks until its next batch."""
+        return self._each(lane, lambda pipeline, own: pipeline.set_idle(own, split))
+
+    def finish_split(self, lane: int, split: str) -> Effects:
+        """Stops a split from holding watermarks for good."""
+        return self._each(lane, lambda pipeline, own: pipeline.finish_split(own, split))
+
+    def end_lane(self, lane: int) -> Effects:
+        """Ends a lane for all that read it."""
+        return self._each(lane, lambda pipeline, own: pipeline.end_lane(own))
+
+    def snapshot(self) -> Mapping[str, State]:
+        """Returns the state of every part, by name."""
+        parts = ((index, one.snapshot()) for index, one in enumerate(self._pipelines))
+        return {f"{index}/{name}": state for index, one in parts for name, state in one.items()}
+
+    def restore(self, parts: Mapping[str, State]) -> None:
+        """Takes what an equal set's `snapshot` gave; to be called before `start`."""
+        for index, one in enumerate(self._pipelines):
+            prefix = f"{index}/"
+            one.restore({name.removeprefix(prefix): state for name, state in parts.items() if name.startswith(prefix)})
+
+    def _each(self, lane: int, change: Callable[[Pipeline, int], Effects]) -> Effects:
+        effects = Effects()
+        for branch in self.lanes[lane].branches:
+            self._take(effects, branch.pipeline, change(self._pipelines[branch.pipeline], branch.lane))
+        return effects
+
+    def _take(self, effects: Effects, pipeline: int, more: Effects) -> None:
+        """Adds a pipeline's effects; a lane ends when it has ended for every pipeline."""
+        effects.rows += more.rows
+        effects.outputs += [pipeline] * len(more.rows)
+        effects.late += more.late
+        for lane in more.ended:
+            self._ended.add((pipeline, lane))
+            place = self._place[pipeline, lane]
+            if all((one.pipeline, one.lane) in self._ended for one in self.lanes[place].branches):
+                effects.ended.append(place)
+
+
+def shared(plans: Sequence[tuple[Pipeline, Sequence[Scan]]]) -> tuple[PipelineSet, tuple[Scan, ...]]:
+    """Returns plans as one, and what to read for them, one scan per lane.
+
+    Two scans of a table become one if they have the same options; it reads what either does.
+    """
+    groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[tuple[_Branch, Lane, Scan]]] = {}
+    for index, (pipeline, scans) in enumerate(plans):
+        for place, (lane, scan) in enumerate(zip(pipeline.lanes, scans, strict=True)):
+            key = (scan.table.name, tuple(sorted(scan.options.items())))
+            groups.setdefault(key, []).append((_Branch(index, place, scan.schema.names), lane, scan))
+    lanes = [_shared_lane([(branch, lane) for branch, lane, _ in group]) for group in groups.values()]
+    scans = tuple(_joined_scan([scan for _, _, scan in group]) for group in groups.values())
+    return PipelineSet([pipeline for pipeline, _ in plans], lanes), scans
+
+
+def _shared_lane(members: Sequence[tuple[_Branch, Lane]]) -> SharedLane:
+    first = members[0][1]
+    return SharedLane(
+        (),
+        first.assign,
+        (),
+        None,
+        any(lane.judges for _, lane in members),
+        first.idle_timeout_ms,
+        tuple(branch for branch, _ in members),
+        tuple(lane for _, lane in members),
+    )
+
+
+def _joined_scan(scans: Sequence[Scan]) -> Scan:
+    """Returns a scan of every column that any of the scans reads, in the table's order."""
+    fields = {field.name: field for scan in scans for field in scan.schema.fields}
+    stored = [column.name for column in scans[0].table.columns if column.kind is not ColumnKind.COMPUTED]
+    return replace(scans[0], schema=Schema(tuple(fields[name] for name in stored if name in fields)))

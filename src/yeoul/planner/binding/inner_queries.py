@@ -1,0 +1,180 @@
+"""The query inside a subquery: its rows, and by what they belong to a row of the query around it.
+
+The conditions of its WHERE that name columns of the outer query are taken out: those that want an expression over the
+outer row equal to one over the inner become pairs, which a join uses as keys; the rest has to be asked of each pair of
+rows. An aggregate below the conditions is grouped by the pairs' inner sides, so that there is a row for each outer key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
+
+from yeoul.errors import UserError
+from yeoul.plan.changelog import changelog_of
+from yeoul.plan.expressions import Call, Case, ColumnRef, Expression, Literal, columns_of
+from yeoul.plan.nodes import Aggregate, Filter, Node, Project
+from yeoul.planner.binding.context import OUTER, BindContext, Relation
+from yeoul.planner.rewriting import conjuncts, joined, map_children, replaced
+from yeoul.planner.rules.fold_constants import folded
+
+__all__ = ["Inner", "QueryReader", "bind_inner", "is_outer", "of_outer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """A subquery's rows and how they belong to the rows around it.
+
+    Attributes:
+        node: The rows; the expressions below are over its columns.
+        outputs: The subquery's own columns.
+        pairs: What has to be equal: over the outer row, over the inner.
+        rest: What must hold besides, over both; the outer's columns are marked.
+        over_nothing: What the first column is where no row belongs to the outer row; None: NULL.
+    """
+
+    node: Node
+    outputs: tuple[Expression, ...]
+    pairs: tuple[tuple[Expression, Expression], ...] = ()
+    rest: tuple[Expression, ...] = ()
+    over_nothing: Expression | None = None
+
+    @property
+    def is_one_row(self) -> bool:
+        """Whether at most one row belongs to any outer row."""
+        given = {inner.name for _, inner in self.pairs if isinstance(inner, ColumnRef)}
+        return not self.rest and any(key <= given for key in changelog_of(self.node).keys)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryReader:
+    """The binding of whole queries, handed in from above.
+
+    Attributes:
+        query: Binds a query on its own.
+        source: Binds FROM and WHERE of a SELECT; gives its rows and the conditions that name the outer row.
+        outputs: Binds a SELECT list over a source, grouped or not, and adds so many columns behind it.
+        is_grouped: Tells whether a SELECT groups.
+    """
+
+    query: Callable[[BindContext, exp.Expr], Node]
+    source: Callable[[BindContext, exp.Select], tuple[Relation, list[Expression]]]
+    outputs: Callable[[BindContext, exp.Select, Relation, Sequence[Expression]], Node]
+    is_grouped: Callable[[exp.Select], bool]
+
+
+def bind_inner(context: BindContext, tree: exp.Expr, outer: Relation | None, reader: QueryReader) -> Inner:
+    """Binds a subquery.
+
+    Raises:
+        UserError: It does not bind, or it names the outer row where it must not.
+    """
+    while isinstance(tree, exp.Subquery) and not tree.args.get("limit"):
+        tree = tree.this
+    stands_alone = any(tree.args.get(key) is not None for key in ("limit", "with_", "order", "offset"))
+    if outer is None or stands_alone or not isinstance(tree, exp.Select) or tree.args.get("from_") is None:
+        return _alone(reader.query(replace(context, outer=None), tree))
+    relation, correlated = reader.source(replace(context, outer=outer), tree)
+    pairs, rest = _taken_apart(correlated)
+    inner_sides = [inner for _, inner in pairs]
+    if rest and (reader.is_grouped(tree)):
+        raise UserError(
+            "A grouped subquery can name the outer query in conditions of the form inner = outer only",
+            hint="Aggregate in a subquery in FROM, and join",
+            span=rest[0].span,
+        )
+    rows = reader.outputs(replace(context, outer=outer), tree, relation, [*inner_sides, *_columns(relation, rest)])
+    columns = [ColumnRef(one.name, one.type) for one in rows.schema.fields]
+    count = len(columns) - len(pairs) - len(_columns(relation, rest))
+    keys = columns[count : count + len(pairs)]
+    names: dict[str, Expression] = {
+        old.name: new for old, new in zip(_columns(relation, rest), columns[count + len(pairs) :], strict=True)
+    }
+    return Inner(
+        rows,
+        tuple(columns[:count]),
+        tuple((of_outer(mine), key) for (mine, _), key in zip(pairs, keys, strict=True)),
+        tuple(replaced(part, names) for part in rest),
+        _over_nothing(rows, bool(tree.args.get("group"))),
+    )
+
+
+def _alone(rows: Node) -> Inner:
+    outputs = tuple(ColumnRef(one.name, one.type) for one in rows.schema.fields)
+    return Inner(rows, outputs, over_nothing=_over_nothing(rows, is_keyed=False))
+
+
+def _taken_apart(parts: Sequence[Expression]) -> tuple[list[tuple[Expression, Expression]], list[Expression]]:
+    pairs, rest = [], []
+    for part in parts:
+        pair = _pair(part)
+        if pair is None:
+            rest.append(part)
+        else:
+            pairs.append(pair)
+    return pairs, rest
+
+
+def _pair(part: Expression) -> tuple[Expression, Expression] | None:
+    """Returns the outer and the inner side of `outer = inner`, None if a condition is no such."""
+    if not (isinstance(part, Call) and part.function == "equals"):
+        return None
+    one, other = part.args
+    if _is_of_outer(one) and _is_of_inner(other):
+        return one, other
+    return (other, one) if _is_of_outer(other) and _is_of_inner(one) else None
+
+
+def _is_of_outer(expression: Expression) -> bool:
+    names = list(columns_of(expression))
+    return bool(names) and all(name.startswith(OUTER) for name in names)
+
+
+def _is_of_inner(expression: Expression) -> bool:
+    names = list(columns_of(expression))
+    return bool(names) and not any(name.startswith(OUTER) for name in names)
+
+
+def is_outer(expression: Expression) -> bool:
+    """Tells whether an expression names a column of the outer query."""
+    return any(name.startswith(OUTER) for name in columns_of(expression))
+
+
+def of_outer(expression: Expression) -> Expression:
+    """Returns an expression with the outer query's columns under their own names."""
+    if isinstance(expression, ColumnRef):
+        name = expression.name.removeprefix(OUTER)
+        return expression if name == expression.name else replace(expression, name=name)
+    return map_children(expression, of_outer)
+
+
+def _columns(relation: Relation, parts: Sequence[Expression]) -> list[ColumnRef]:
+    """Returns the inner columns that conditions use."""
+    names = dict.fromkeys(name for part in parts for name in columns_of(part) if not name.startswith(OUTER))
+    return [ColumnRef(name, relation.schema[name].type) for name in names]
+
+
+def _over_nothing(rows: Node, is_keyed: bool) -> Expression | None:
+    """Returns what the first column of an aggregate without keys is over no row; None if that is NULL, or no row."""
+    if is_keyed or not isinstance(rows, Project):
+        return None
+    below: Node = rows.input
+    conditions: list[Expression] = []
+    while isinstance(below, Filter):
+        conditions += conjuncts(below.predicate)
+        below = below.input
+    if not isinstance(below, Aggregate) or not below.aggregates:
+        return None
+    empty: dict[str, Expression] = {
+        one.name: Literal(None if one.call.type.nullable else 0, one.call.type) for one in below.aggregates
+    }
+    value = replaced(rows.projections[0].expression, empty)
+    if any(list(columns_of(one)) for one in (value, *(replaced(one, empty) for one in conditions))):
+        return None
+    if conditions:
+        null = Literal(None, value.type.or_null())
+        value = Case(((replaced(joined(conditions), empty), value),), null, null.type)
+    value = folded(value)
+    return None if isinstance(value, Literal) and value.value is None else value

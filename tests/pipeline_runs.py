@@ -1,0 +1,230 @@
+"""Queries run by hand: a plan's pipeline fed batch by batch, and set up again from its own snapshot in between.
+
+What jobs do with threads and sources, tests do here step by step, so that the cuts of the input and the places of the
+snapshots are the test's choice. Snapshots go through Arrow IPC, as they do on disk.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from yeoul.clock import ManualClock
+from yeoul.engine.compile.dtypes import polars_dtype
+from yeoul.engine.contract import CHANGE, CHANGE_MARKS, DeadLetters
+from yeoul.engine.operators.contract import State
+from yeoul.engine.runtime.build import build
+from yeoul.engine.runtime.pipeline import Effects
+from yeoul.engine.runtime.settings import Settings
+from yeoul.jobs import options
+from yeoul.jobs.session import Session
+from yeoul.plan.nodes import Node
+from yeoul.plan.statements import Select
+from yeoul.plan.tables import TableDefinition
+from yeoul.planner.sql import bind, parse
+
+__all__ = [
+    "Fed",
+    "Query",
+    "Run",
+    "Step",
+    "bind_query",
+    "run_in_one_go",
+    "run_restored_after_each",
+    "run_restored_from_each",
+]
+
+SPLIT = "s"
+BEGINNING_MS = 1_704_067_200_000
+"""When every run begins: 2024-01-01 00:00:00 UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """One batch: rows that reach a table together."""
+
+    table: str
+    rows: pl.DataFrame
+
+
+Step = Fed | int
+"""A batch, or milliseconds that pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A decoded batch that recovers rows from itself."""
+
+    frame: pl.DataFrame
+    whole: pl.DataFrame
+    dead: DeadLetters | None = None
+
+    @property
+    def records(self) -> int:
+        return self.frame.height
+
+    def recover(self, rows: pl.Series) -> pl.DataFrame:
+        return self.whole[rows.to_list()].with_columns(split=pl.lit(SPLIT), position=pl.lit("0"))
+
+
+class Run:
+    """One pipeline of a plan, fed by hand.
+
+    Args:
+        plan: The query's plan.
+        settings: The engine's.
+        clock: What it takes for the time.
+    """
+
+    def __init__(self, plan: Node, settings: Settings, clock: ManualClock) -> None:
+        self._clock = clock
+        self._built = build(plan, replace(settings, clock=clock))
+        self._pipeline = self._built.pipeline
+        self.late: list[pl.DataFrame] = []
+
+    def start(self) -> list[pl.DataFrame]:
+        """Begins from nothing; returns what is there without input."""
+        for lane in range(len(self._built.scans)):
+            self._pipeline.add_split(lane, SPLIT)
+        return self._rows(self._pipeline.start())
+
+    def take(self, step: Step) -> list[pl.DataFrame]:
+        """Takes a batch, or lets time pass; returns what comes out."""
+        if isinstance(step, Fed):
+            return self.feed(step)
+        self._clock.advance_ms(step)
+        return self._rows(self._pipeline.wake(self._clock.now_ms()))
+
+    def feed(self, fed: Fed) -> list[pl.DataFrame]:
+        """Hands a batch to every scan of its table; returns what comes out."""
+        given = []
+        for lane, scan in enumerate(self._built.scans):
+            if scan.table.name == fed.table:
+                columns = [pl.col(one.name).cast(polars_dtype(one.type)) for one in scan.schema.fields]
+                batch = Batch(fed.rows.select(columns), fed.rows)
+                prepared = self._pipeline.lanes[lane].prepare(batch)
+                given += self._rows(self._pipeline.process(lane, SPLIT, prepared), batch)
+        return given
+
+    def end(self) -> list[pl.DataFrame]:
+        """Ends every input; returns what comes out."""
+        lanes = range(len(self._built.scans))
+        given = [one for lane in lanes for one in self._rows(self._pipeline.finish_split(lane, SPLIT))]
+        return given + [one for lane in lanes for one in self._rows(self._pipeline.end_lane(lane))]
+
+    def snapshot(self) -> Mapping[str, State]:
+        """Returns the pipeline's state, written out and read again."""
+        return {
+            name: {part: _through_ipc(frame) for part, frame in state.items()}
+            for name, state in self._pipeline.snapshot().items()
+        }
+
+    def restore(self, parts: Mapping[str, State]) -> list[pl.DataFrame]:
+        """Begins from a snapshot; returns what comes out at once."""
+        self._pipeline.restore(parts)
+        return self._rows(self._pipeline.start())
+
+    def _rows(self, effects: Effects, batch: Batch | None = None) -> list[pl.DataFrame]:
+        for _, late in effects.late:
+            known = late.frame["$row"].drop_nulls()
+            self.late.append(late.frame if batch is None else batch.recover(known).drop("split", "position"))
+        return [_with_marks(frame) for frame in effects.rows if frame.height]
+
+
+def _with_marks(frame: pl.DataFrame) -> pl.DataFrame:
+    if CHANGE not in frame.columns:
+        return frame
+    marks = frame[CHANGE].replace_strict(range(len(CHANGE_MARKS)), CHANGE_MARKS, return_dtype=pl.String)
+    return frame.select(marks.alias("op"), pl.exclude(CHANGE))
+
+
+def _through_ipc(frame: pl.DataFrame) -> pl.DataFrame:
+    written = io.BytesIO()
+    frame.write_ipc(written)
+    written.seek(0)
+    return pl.read_ipc(written)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A bound query, its tables, and the settings that its session has."""
+
+    plan: Node
+    tables: Mapping[str, TableDefinition]
+    settings: Settings
+
+    def fresh(self, passed_ms: int = 0) -> Run:
+        """Returns a new run, its clock so long after the beginning."""
+        return Run(self.plan, self.settings, ManualClock(BEGINNING_MS + passed_ms, passed_ms))
+
+
+def bind_query(declarations: str, query: str) -> Query:
+    """Binds a query over tables that a test will feed.
+
+    Args:
+        declarations: CREATE and SET statements; a table needs no WITH.
+        query: One SELECT.
+
+    Raises:
+        UserError: It is wrong, or not supported.
+    """
+    with Session() as session:
+        for one in parse(declarations):
+            for _ in session.execute(_with_connector(one.text)):
+                pass
+        (parsed,) = parse(query)
+        statement = bind(parsed, session.catalog, session.settings)
+        assert isinstance(statement, Select), f"a SELECT is needed, got {type(statement).__name__}"
+        found = {name: session.catalog.find(name) for name in session.catalog.tables()}
+        tables = {name: one for name, one in found.items() if isinstance(one, TableDefinition)}
+        return Query(statement.plan, tables, options.engine_settings(session.settings))
+
+
+def _with_connector(statement: str) -> str:
+    is_table = re.match(r"CREATE\s+TABLE", statement, re.IGNORECASE)
+    has_options = re.search(r"\)\s*WITH\s*\(", statement, re.IGNORECASE)
+    return f"{statement} WITH ('connector' = 'frame')" if is_table and not has_options else statement
+
+
+def run_in_one_go(query: Query, steps: Sequence[Step]) -> list[pl.DataFrame]:
+    """Runs straight through; returns the batches that came out."""
+    run = query.fresh()
+    given = run.start()
+    for step in steps:
+        given += run.take(step)
+    return given + run.end()
+
+
+def run_restored_after_each(query: Query, steps: Sequence[Step]) -> list[pl.DataFrame]:
+    """Runs with a snapshot after every step, each time going on in a new pipeline."""
+    run = query.fresh()
+    given, passed_ms = run.start(), 0
+    for step in steps:
+        given += run.take(step)
+        passed_ms += step if isinstance(step, int) else 0
+        state, run = run.snapshot(), query.fresh(passed_ms)
+        given += run.restore(state)
+    return given + run.end()
+
+
+def run_restored_from_each(query: Query, steps: Sequence[Step]) -> list[list[pl.DataFrame]]:
+    """Runs once, keeping a snapshot after every step, then goes on from each; returns what each way gave in all."""
+    run = query.fresh()
+    given, passed_ms = run.start(), 0
+    kept = []
+    for step in steps:
+        given += run.take(step)
+        passed_ms += step if isinstance(step, int) else 0
+        kept.append((list(given), run.snapshot(), passed_ms))
+    ways = []
+    for place, (before, state, so_far_ms) in enumerate(kept):
+        again = query.fresh(so_far_ms)
+        after = again.restore(state)
+        for step in steps[place + 1 :]:
+            after += again.take(step)
+        ways.append(before + after + again.end())
+    return ways
