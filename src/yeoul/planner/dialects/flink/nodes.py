@@ -8,6 +8,7 @@ from sqlglot import exp
 
 __all__ = [
     "ColumnElement",
+    "CreateFunctionSyntax",
     "CreateTableSyntax",
     "CreateViewSyntax",
     "DescribeSyntax",
@@ -32,6 +33,7 @@ __all__ = [
     "TypeName",
     "TypedLiteral",
     "UnionAll",
+    "UnnestedRows",
     "WatermarkElement",
     "WindowSpec",
     "without_subqueries",
@@ -96,6 +98,17 @@ class OverCall(exp.Expression):
     """`this` OVER `expression`: a call over a window, which is a WindowSpec or the name of one."""
 
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True}
+
+
+class UnnestedRows(exp.Expression):
+    """UNNEST(this) [WITH ORDINALITY], or LATERAL TABLE(this), in FROM."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "ordinality": False, "lateral": False, "alias": False}
+
+    @property
+    def title(self) -> str:
+        """How messages call it."""
+        return "LATERAL TABLE" if self.args.get("lateral") else "UNNEST"
 
 
 class TableFunction(exp.Expression):
@@ -193,6 +206,12 @@ class CreateTableSyntax(exp.Expression):
         "partitioned": False,
         "like": False,
     }
+
+
+class CreateFunctionSyntax(exp.Expression):
+    """CREATE FUNCTION this AS 'path' LANGUAGE PYTHON."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "path": True, "if_not_exists": False, "or_replace": False}
 
 
 class CreateViewSyntax(exp.Expression):
