@@ -9,6 +9,7 @@ from yeoul.plan.nodes import Node, Write
 from yeoul.plan.tables import TableDefinition, ViewDefinition
 
 __all__ = [
+    "Alter",
     "CreateTable",
     "CreateView",
     "DescribeTable",
@@ -18,9 +19,11 @@ __all__ = [
     "ResetOption",
     "Select",
     "SetOption",
+    "ShowDeclaration",
     "ShowTables",
     "Statement",
     "StatementSet",
+    "Use",
 ]
 
 
@@ -30,6 +33,7 @@ class CreateTable:
 
     definition: TableDefinition
     if_not_exists: bool = False
+    temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +43,39 @@ class CreateView:
     definition: ViewDefinition
     if_not_exists: bool = False
     or_replace: bool = False
+    temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """DROP TABLE or DROP VIEW; `what` is `table` or `view`."""
+    """DROP [TEMPORARY] TABLE or VIEW; `what` is `table` or `view`."""
 
     what: str
     name: str
     if_exists: bool = False
+    temporary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Alter:
+    """ALTER TABLE or VIEW: what a name means from now on, under its new name; None: IF EXISTS, and it does not."""
+
+    name: str
+    definition: TableDefinition | ViewDefinition | None
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """USE: there is one catalog with one database, so nothing changes."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowDeclaration:
+    """SHOW CREATE: a table or view as the statement that makes it."""
+
+    definition: TableDefinition | ViewDefinition
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +124,7 @@ class ResetOption:
 
 @dataclass(frozen=True, slots=True)
 class ShowTables:
-    """SHOW TABLES or SHOW VIEWS; `what` is `tables` or `views`."""
+    """SHOW; `what` is `tables`, `views`, `functions`, `catalogs`, `databases`, `current catalog` or `... database`."""
 
     what: str = "tables"
 
@@ -114,6 +142,9 @@ Statement = (
     CreateTable
     | CreateView
     | Drop
+    | Alter
+    | Use
+    | ShowDeclaration
     | Select
     | Insert
     | StatementSet
