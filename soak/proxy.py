@@ -13,6 +13,7 @@ import threading
 __all__ = ["Proxy"]
 
 _PIECE_BYTES = 1 << 16
+_REFUSAL_S = 0.1
 _LINGER_NEVER = struct.pack("ii", 1, 0)
 
 
@@ -101,7 +102,8 @@ class Proxy:
             for each in passing:
                 each.cancel()
         except OSError:
-            pass
+            # The broker is down. Clients that see a connection made and lost at once try again without any pause.
+            await asyncio.sleep(_REFUSAL_S)
         finally:
             for each_writer in (writer, upstream):
                 if each_writer is not None:

@@ -7,12 +7,13 @@ snapshots are the test's choice. Snapshots go through Arrow IPC, as they do on d
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
 
-from yeoul.clock import Clock, ManualClock
+from yeoul.clock import ManualClock
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.contract import CHANGE, CHANGE_MARKS, DeadLetters
 from yeoul.engine.operators.contract import State
@@ -23,11 +24,23 @@ from yeoul.jobs import options
 from yeoul.jobs.session import Session
 from yeoul.plan.nodes import Node
 from yeoul.plan.statements import Select
+from yeoul.plan.tables import TableDefinition
 from yeoul.planner.sql import bind, parse
 
-__all__ = ["Fed", "Query", "Run", "bind_query", "run_in_one_go", "run_restored_after_each", "run_restored_from_each"]
+__all__ = [
+    "Fed",
+    "Query",
+    "Run",
+    "Step",
+    "bind_query",
+    "run_in_one_go",
+    "run_restored_after_each",
+    "run_restored_from_each",
+]
 
 SPLIT = "s"
+BEGINNING_MS = 1_704_067_200_000
+"""When every run begins: 2024-01-01 00:00:00 UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,10 @@ class Fed:
 
     table: str
     rows: pl.DataFrame
+
+
+Step = Fed | int
+"""A batch, or milliseconds that pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +77,12 @@ class Run:
     Args:
         plan: The query's plan.
         settings: The engine's.
+        clock: What it takes for the time.
     """
 
-    def __init__(self, plan: Node, settings: Settings) -> None:
-        self._built = build(plan, settings)
+    def __init__(self, plan: Node, settings: Settings, clock: ManualClock) -> None:
+        self._clock = clock
+        self._built = build(plan, replace(settings, clock=clock))
         self._pipeline = self._built.pipeline
         self.late: list[pl.DataFrame] = []
 
@@ -72,6 +91,13 @@ class Run:
         for lane in range(len(self._built.scans)):
             self._pipeline.add_split(lane, SPLIT)
         return self._rows(self._pipeline.start())
+
+    def take(self, step: Step) -> list[pl.DataFrame]:
+        """Takes a batch, or lets time pass; returns what comes out."""
+        if isinstance(step, Fed):
+            return self.feed(step)
+        self._clock.advance_ms(step)
+        return self._rows(self._pipeline.wake(self._clock.now_ms()))
 
     def feed(self, fed: Fed) -> list[pl.DataFrame]:
         """Hands a batch to every scan of its table; returns what comes out."""
@@ -125,66 +151,80 @@ def _through_ipc(frame: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A bound query with the settings that its session has."""
+    """A bound query, its tables, and the settings that its session has."""
 
     plan: Node
+    tables: Mapping[str, TableDefinition]
     settings: Settings
 
-    def fresh(self) -> Run:
-        return Run(self.plan, self.settings)
+    def fresh(self, passed_ms: int = 0) -> Run:
+        """Returns a new run, its clock so long after the beginning."""
+        return Run(self.plan, self.settings, ManualClock(BEGINNING_MS + passed_ms, passed_ms))
 
 
-def bind_query(declarations: str, query: str, clock: Clock | None = None) -> Query:
+def bind_query(declarations: str, query: str) -> Query:
     """Binds a query over tables that a test will feed.
 
     Args:
         declarations: CREATE and SET statements; a table needs no WITH.
         query: One SELECT.
-        clock: What the job takes for the time; one that stands still if None.
+
+    Raises:
+        UserError: It is wrong, or not supported.
     """
     with Session() as session:
-        for _ in session.execute(declarations):
-            pass
+        for one in parse(declarations):
+            for _ in session.execute(_with_connector(one.text)):
+                pass
         (parsed,) = parse(query)
         statement = bind(parsed, session.catalog, session.settings)
         assert isinstance(statement, Select), f"a SELECT is needed, got {type(statement).__name__}"
-        settings = replace(options.engine_settings(session.settings), clock=clock or ManualClock())
-        return Query(statement.plan, settings)
+        found = {name: session.catalog.find(name) for name in session.catalog.tables()}
+        tables = {name: one for name, one in found.items() if isinstance(one, TableDefinition)}
+        return Query(statement.plan, tables, options.engine_settings(session.settings))
 
 
-def run_in_one_go(query: Query, fed: Sequence[Fed]) -> list[pl.DataFrame]:
+def _with_connector(statement: str) -> str:
+    is_table = re.match(r"CREATE\s+TABLE", statement, re.IGNORECASE)
+    has_options = re.search(r"\)\s*WITH\s*\(", statement, re.IGNORECASE)
+    return f"{statement} WITH ('connector' = 'frame')" if is_table and not has_options else statement
+
+
+def run_in_one_go(query: Query, steps: Sequence[Step]) -> list[pl.DataFrame]:
     """Runs straight through; returns the batches that came out."""
     run = query.fresh()
     given = run.start()
-    for one in fed:
-        given += run.feed(one)
+    for step in steps:
+        given += run.take(step)
     return given + run.end()
 
 
-def run_restored_after_each(query: Query, fed: Sequence[Fed]) -> list[pl.DataFrame]:
-    """Runs with a snapshot after every batch, each time going on in a new pipeline."""
+def run_restored_after_each(query: Query, steps: Sequence[Step]) -> list[pl.DataFrame]:
+    """Runs with a snapshot after every step, each time going on in a new pipeline."""
     run = query.fresh()
-    given = run.start()
-    for one in fed:
-        given += run.feed(one)
-        state, run = run.snapshot(), query.fresh()
+    given, passed_ms = run.start(), 0
+    for step in steps:
+        given += run.take(step)
+        passed_ms += step if isinstance(step, int) else 0
+        state, run = run.snapshot(), query.fresh(passed_ms)
         given += run.restore(state)
     return given + run.end()
 
 
-def run_restored_from_each(query: Query, fed: Sequence[Fed]) -> list[list[pl.DataFrame]]:
-    """Runs once, keeping a snapshot after every batch, then goes on from each; returns what each way gave in all."""
+def run_restored_from_each(query: Query, steps: Sequence[Step]) -> list[list[pl.DataFrame]]:
+    """Runs once, keeping a snapshot after every step, then goes on from each; returns what each way gave in all."""
     run = query.fresh()
-    given = run.start()
+    given, passed_ms = run.start(), 0
     kept = []
-    for one in fed:
-        given += run.feed(one)
-        kept.append((list(given), run.snapshot()))
+    for step in steps:
+        given += run.take(step)
+        passed_ms += step if isinstance(step, int) else 0
+        kept.append((list(given), run.snapshot(), passed_ms))
     ways = []
-    for place, (before, state) in enumerate(kept):
-        again = query.fresh()
+    for place, (before, state, so_far_ms) in enumerate(kept):
+        again = query.fresh(so_far_ms)
         after = again.restore(state)
-        for one in fed[place + 1 :]:
-            after += again.feed(one)
+        for step in steps[place + 1 :]:
+            after += again.take(step)
         ways.append(before + after + again.end())
     return ways

@@ -22,8 +22,6 @@ NAMES = sorted(path.stem for path in (_HERE / "queries").glob("q*.sql"))
 NOT_YET: Mapping[str, str] = {
     "q06": "OVER ordered by a column that is no row time, over rows that change",
     "q09": "Top-1 of a join",
-    "q11": "SESSION",
-    "q12": "windows on processing time",
     "q13": "a lookup join",
     "q18": "deduplication",
     "q19": "Top-10",

@@ -7,12 +7,12 @@ waits for ever inside librdkafka while it holds Python's interpreter lock, which
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from soak.clients.contract import Done, Failed, Reader, Seen, Writer, WriterSettings
+from soak.clients.patience import within
 from soak.history import Place
 
 __all__ = ["ConfluentFamily"]
@@ -45,30 +45,6 @@ def _calling(call: Callable[..., object], *arguments: object) -> None:
             error = failure.args[0]
             if not error.retriable() or attempt == 3:
                 raise _failed(error) from failure
-
-
-def _within(limit_s: float, call: Callable[[], None]) -> None:
-    """Gives up on a call that may never return, in a thread that is left to itself.
-
-    `send_offsets_to_transaction` of librdkafka up to 2.16 ignores its time-out when it loses the group's coordinator
-    (librdkafka issue 5456); the producer is of no use then, and its successor fences it.
-    """
-    ended: list[Failed | None] = []
-
-    def run() -> None:
-        try:
-            call()
-            ended.append(None)
-        except Failed as failure:
-            ended.append(failure)
-
-    thread = threading.Thread(target=run, name="soak-left-behind", daemon=True)
-    thread.start()
-    thread.join(limit_s)
-    if not ended:
-        raise Failed(f"a call to librdkafka did not return within {limit_s:.0f} s")
-    if ended[0] is not None:
-        raise ended[0]
 
 
 class _Writer:
@@ -123,9 +99,12 @@ class _Writer:
             return self._producer.flush(timeout_s) == 0
         except KafkaException as failure:
             raise _failed(failure.args[0]) from failure
+        except SystemError as failure:
+            # A fatal error that came up inside a callback.
+            raise Failed(str(failure)) from failure
 
     def close(self) -> None:
-        with contextlib.suppress(KafkaException):
+        with contextlib.suppress(KafkaException, SystemError):
             self._producer.purge()
             self._producer.flush(1.0)
 
@@ -142,7 +121,8 @@ class _Writer:
         assert isinstance(reader, _Reader)
         positions = [TopicPartition(place.topic, place.partition, offset) for place, offset in offsets.items()]
         metadata = reader.consumer.consumer_group_metadata()
-        _within(
+        # Up to 2.16 it ignores its time-out when it loses the group's coordinator (librdkafka issue 5456).
+        within(
             _LONGEST_CALL_S,
             lambda: _calling(self._producer.send_offsets_to_transaction, positions, metadata, _CALL_TIMEOUT_S),
         )

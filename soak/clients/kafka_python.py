@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,11 +15,13 @@ from kafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFencedErr
 from kafka.structs import OffsetAndMetadata  # noqa: E402
 
 from soak.clients.contract import Done, Failed, Reader, Seen, Writer, WriterSettings  # noqa: E402
+from soak.clients.patience import within  # noqa: E402
 from soak.history import Place  # noqa: E402
 
 __all__ = ["KafkaPythonFamily"]
 
 _CALL_TIMEOUT_MS = 10_000
+_LONGEST_CALL_S = 30.0
 _COMMON: dict[str, object] = {
     "reconnect_backoff_ms": 20,
     "reconnect_backoff_max_ms": 200,
@@ -88,21 +91,26 @@ class _Writer:
         return True
 
     def close(self) -> None:
-        self._producer.close(timeout=0)
+        with contextlib.suppress(KafkaError):
+            self._producer.close(timeout=0)
 
     def begin(self) -> None:
-        _calling(self._producer.begin_transaction)
+        within(_LONGEST_CALL_S, lambda: _calling(self._producer.begin_transaction))
 
     def commit(self) -> None:
-        _calling(self._producer.commit_transaction)
+        within(_LONGEST_CALL_S, lambda: _calling(self._producer.commit_transaction))
 
     def abort(self) -> None:
-        _calling(self._producer.abort_transaction)
+        within(_LONGEST_CALL_S, lambda: _calling(self._producer.abort_transaction))
 
     def send_offsets(self, offsets: Mapping[Place, int], group: str, reader: Reader) -> None:
         assert isinstance(reader, _Reader)
         positions = {TopicPartition(*place): OffsetAndMetadata(offset, "", -1) for place, offset in offsets.items()}
-        _calling(self._producer.send_offsets_to_transaction, positions, reader.consumer.group_metadata())
+        metadata = reader.consumer.group_metadata()
+        within(
+            _LONGEST_CALL_S,
+            lambda: _calling(self._producer.send_offsets_to_transaction, positions, metadata),
+        )
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -176,7 +184,8 @@ class _Reader:
         return found
 
     def close(self) -> None:
-        self.consumer.close(autocommit=False, timeout_ms=1_000)
+        with contextlib.suppress(KafkaError):
+            self.consumer.close(autocommit=False, timeout_ms=1_000)
 
 
 class KafkaPythonFamily:

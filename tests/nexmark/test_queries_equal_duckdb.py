@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections.abc import Iterator
 
 import polars as pl
 import pytest
@@ -17,7 +19,6 @@ from yeoul.jobs.session import Session
 COUNT, SEED, RATE = 20_000, 11, 500
 FRAME = {"connector": "frame"}
 MODES = ("automatic", "streaming")
-READY = [name for name in suite.NAMES if name not in suite.NOT_YET]
 
 
 @functools.cache
@@ -34,35 +35,40 @@ def declared(name: str, mode: str) -> str:
     return f"SET 'execution.runtime-mode' = '{mode}';\n" + suite.tables(name, FRAME, FRAME)
 
 
+@contextlib.contextmanager
+def may_be_refused(name: str) -> Iterator[None]:
+    """Skips a query that is known to be refused as yet, for the reason in the suite's list."""
+    try:
+        yield
+    except UserError as refused:
+        if name not in suite.NOT_YET:
+            raise
+        pytest.skip(f"{suite.NOT_YET[name]}: {refused.message}")
+
+
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", READY)
+@pytest.mark.parametrize("name", suite.NAMES)
 def test_file_gives_what_duckdb_says(name, mode, tmp_path):
     path = tmp_path / "events.ndjson"
     events.write_files(path, COUNT, SEED, RATE)
     source = {"connector": "filesystem", "path": str(path), "format": "json"}
     with Session({"side_input": suite.side_input()}) as session:
         text = f"SET 'execution.runtime-mode' = '{mode}';\n" + suite.tables(name, source, FRAME) + suite.query(name)
-        rows = session.sql(text).pl()
+        with may_be_refused(name):
+            rows = session.sql(text).pl()
     assert right(name).height, "nothing to compare"
     assert suite.differences(name, rows, right(name)) == []
 
 
-@pytest.mark.parametrize("name", READY)
+@pytest.mark.parametrize("name", suite.NAMES)
 @given(st.lists(st.integers(1, COUNT - 1), max_size=5, unique=True), st.booleans())
 @settings(max_examples=3, deadline=None, phases=[Phase.generate])
 def test_cuts_and_restores_change_nothing(name, cuts, restored):
     whole = events.frame(made())
     ends = [*sorted(cuts), COUNT]
     fed = [Fed("events", whole[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
-    query = bind_query(declared(name, "streaming"), suite.query(name))
+    with may_be_refused(name):
+        query = bind_query(declared(name, "streaming"), suite.query(name))
+        query.fresh()
     batches = (run_restored_after_each if restored else run_in_one_go)(query, fed)
     assert suite.differences(name, pl.concat(batches), right(name)) == []
-
-
-@pytest.mark.parametrize("name", sorted(suite.NOT_YET))
-def test_what_cannot_run_yet_is_refused(name):
-    with (
-        Session({"side_input": suite.side_input(), "events": events.frame(made())}) as session,
-        pytest.raises(UserError),
-    ):
-        session.sql(suite.tables(name, FRAME, FRAME) + suite.query(name)).pl()

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from yeoul.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, Literal, LiteralValue
+from yeoul.plan.functions.python import written_name
+from yeoul.plan.join_bounds import Interval, JoinBound, SameWindow
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
@@ -31,11 +33,13 @@ from yeoul.plan.nodes import (
     Sort,
     TopN,
     Union,
+    Unnest,
     Values,
     Window,
     WindowAggregate,
     WindowAssign,
     WindowKind,
+    WindowTopN,
     Write,
     inputs_of,
     judges_lateness,
@@ -126,6 +130,9 @@ def describe_node(node: Node) -> list[str]:
             return _window_aggregate(node)
         case WindowAssign():
             return _window_assign(node)
+        case Unnest():
+            kept = "; a row without elements is kept" if node.keeps_empty else ""
+            return [f"Unnest({explain_expression(node.collection)}{kept})", f"columns: {_columns(node.schema)}"]
         case Join():
             return _join(node)
         case Union():
@@ -138,6 +145,8 @@ def describe_node(node: Node) -> list[str]:
             return _over(node)
         case TopN():
             return _top_n(node)
+        case WindowTopN():
+            return _window_top_n(node)
         case Deduplicate():
             return _deduplicate(node)
         case Sort():
@@ -193,10 +202,26 @@ def _projection(one: Projection) -> str:
 
 def _join(node: Join) -> list[str]:
     equal = [f"{explain_expression(left)} = {explain_expression(right)}" for left, right in node.keys]
-    lines = [f"Join({node.kind.value}: {', '.join(equal) or 'every row with every row'})"]
+    bound = "" if node.bound is None else _BOUND_NAMES[type(node.bound)]
+    lines = [f"{bound}Join({node.kind.value}: {', '.join(equal) or 'every row with every row'})"]
+    if node.bound is not None:
+        lines.append(_bound(node.bound))
     if node.condition is not None:
         lines.append(f"where: {explain_expression(node.condition)}")
     return [*lines, f"columns: {_columns(node.schema)}"]
+
+
+_BOUND_NAMES = {Interval: "Interval", SameWindow: "Window"}
+
+
+def _bound(bound: JoinBound) -> str:
+    match bound:
+        case Interval():
+            low, high = (explain_duration(one) for one in (bound.lower_ms, bound.upper_ms))
+            clock = " by the clock" if bound.by_clock else ""
+            return f"within: {bound.left_time} - {bound.right_time} between {low} and {high}{clock}"
+        case SameWindow():
+            return f"within: one window, [{', '.join(bound.left)}] = [{', '.join(bound.right)}], joined as it closes"
 
 
 def _over(node: Over) -> list[str]:
@@ -234,6 +259,17 @@ def _names(columns: tuple[str, ...]) -> str:
 
 def _order(keys: tuple[SortKey, ...]) -> str:
     return ", ".join(str(one) for one in keys) or "of arrival"
+
+
+def _window_top_n(node: WindowTopN) -> list[str]:
+    numbers = f"{node.first} to {node.last}" if node.first < node.last else str(node.first)
+    lines = [f"WindowTopN(ROW_NUMBER {numbers}; partition: {_names(node.partition)}; order: {_order(node.order)})"]
+    if node.rank is not None:
+        lines.append(f"rank: {node.rank}")
+    return [
+        *lines,
+        f"emits: each window once, when the {_pacer(node.window)} reaches its end; then its state is dropped",
+    ]
 
 
 def _top_n(node: TopN) -> list[str]:
@@ -412,7 +448,7 @@ def _call(call: Call) -> str:
         case "field" if isinstance(call.args[1], Literal):
             return f"{args[0]}.{call.args[1].value!s}"
         case _:
-            return f"{name.upper()}({', '.join(explain_expression(arg) for arg in call.args)})"
+            return f"{written_name(name)}({', '.join(explain_expression(arg) for arg in call.args)})"
 
 
 def _operand(expression: Expression) -> str:
@@ -430,7 +466,7 @@ def _aggregate_call(call: AggregateCall) -> str:
         text = "COUNT(*)"
     else:
         distinct = "DISTINCT " if call.distinct else ""
-        text = f"{call.function.upper()}({distinct}{', '.join(explain_expression(arg) for arg in call.args)})"
+        text = f"{written_name(call.function)}({distinct}{', '.join(explain_expression(arg) for arg in call.args)})"
     return text if call.filter is None else f"{text} FILTER (WHERE {explain_expression(call.filter)})"
 
 

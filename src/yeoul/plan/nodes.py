@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 
 from yeoul.errors import Span
 from yeoul.plan.expressions import AggregateCall, Expression, LiteralValue
+from yeoul.plan.join_bounds import JoinBound
 from yeoul.plan.ordering import Frame, OverTime, Ranking, SortKey
 from yeoul.plan.tables import TableDefinition
-from yeoul.plan.types import DataType
+from yeoul.plan.types import DataType, Kind
 
 __all__ = [
     "Aggregate",
@@ -39,12 +40,14 @@ __all__ = [
     "Sort",
     "TopN",
     "Union",
+    "Unnest",
     "Values",
     "Window",
     "WindowAggregate",
     "WindowAssign",
     "WindowKind",
     "WindowProperty",
+    "WindowTopN",
     "Write",
     "WriteEncoding",
     "inputs_of",
@@ -311,6 +314,38 @@ class SetOperation:
     schema: Schema
 
 
+@dataclass(frozen=True, slots=True)
+class Unnest:
+    """Each row once for each element of a collection of it, beside what the element holds.
+
+    Attributes:
+        collection: An ARRAY or a MAP, over the input's columns.
+        schema: The input's columns, then those that an element fills, then the ordinal number's.
+        number: The column that counts a row's elements from 1; None: there is none.
+        keeps_empty: Whether a row without elements is given once, with NULLs.
+    """
+
+    input: Node
+    collection: Expression
+    schema: Schema
+    number: str | None
+    keeps_empty: bool
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The columns that an element fills."""
+        names = self.schema.names[len(self.input.schema.names) :]
+        return names if self.number is None else names[:-1]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The element's fields that fill a column each; none: the element is the one column."""
+        element = self.collection.type.element
+        if self.collection.type.kind is Kind.MAP:
+            return "key", "value"
+        return tuple(one.name for one in element.fields) if element is not None and element.kind is Kind.ROW else ()
+
+
 class JoinKind(enum.Enum):
     INNER = "INNER"
     LEFT = "LEFT"
@@ -339,7 +374,7 @@ class JoinKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Rows of two inputs that belong together, as both change: the regular join.
+    """Rows of two inputs that belong together: as both change, or, if a bound in time is known, once and for all.
 
     Attributes:
         left: No two columns of the inputs have one name.
@@ -347,7 +382,9 @@ class Join:
         kind: What becomes of rows without a partner.
         keys: Pairs of expressions, over the left and over the right, that have to be equal; NULL equals nothing.
         condition: What must hold besides, over the columns of both; None: nothing.
-        schema: The left's columns, then the right's if the kind gives them.
+        schema: The left's columns, then the right's if the kind gives them; perhaps without those that only keys,
+            condition and bound need.
+        bound: What bounds in time which rows can meet; None: nothing, the regular join.
     """
 
     left: Node
@@ -356,6 +393,7 @@ class Join:
     keys: tuple[tuple[Expression, Expression], ...]
     condition: Expression | None
     schema: Schema
+    bound: JoinBound | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,6 +444,34 @@ class TopN:
     rank: str | None
     schema: Schema
     updating: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WindowTopN:
+    """The rows of each partition of a window that ROW_NUMBER counts from one number to another, when it is over.
+
+    Attributes:
+        window: The window that the rows lie in.
+        bounds: The columns that hold its start and its end.
+        is_local: Whether they are readings of the session's local time.
+        partition: Columns of the input, the bounds among them.
+        order: What the number goes by; may be empty: order of arrival.
+        first: The least number that is given, from 1 on.
+        last: The greatest.
+        rank: The output column of the number; None if it is not asked for.
+        schema: The input's columns, then the number.
+    """
+
+    input: Node
+    window: Window
+    bounds: tuple[str, str]
+    is_local: bool
+    partition: tuple[str, ...]
+    order: tuple[SortKey, ...]
+    first: int
+    last: int
+    rank: str | None
+    schema: Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -514,11 +580,13 @@ Node = (
     | Aggregate
     | WindowAggregate
     | WindowAssign
+    | Unnest
     | Union
     | SetOperation
     | Join
     | Over
     | TopN
+    | WindowTopN
     | Deduplicate
     | Sort
     | Limit
@@ -543,7 +611,7 @@ def inputs_of(node: Node) -> tuple[Node, ...]:
 def judges_lateness(node: Node) -> bool:
     """Tells whether a node sets rows aside that come after the watermark has closed their windows."""
     match node:
-        case WindowAggregate():
+        case WindowAggregate() | WindowTopN():
             return not node.window.by_clock
         case WindowAssign():
             return node.window.kind is WindowKind.SESSION and not node.window.by_clock

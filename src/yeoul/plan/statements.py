@@ -10,6 +10,7 @@ from yeoul.plan.tables import TableDefinition, ViewDefinition
 
 __all__ = [
     "Alter",
+    "CreateFunction",
     "CreateTable",
     "CreateView",
     "DescribeTable",
@@ -37,6 +38,16 @@ class CreateTable:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateFunction:
+    """CREATE [TEMPORARY] FUNCTION [IF NOT EXISTS] name AS 'module.function' LANGUAGE PYTHON."""
+
+    name: str
+    path: str
+    if_not_exists: bool = False
+    or_replace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CreateView:
     """CREATE [TEMPORARY] VIEW [IF NOT EXISTS]; `or_replace` for CREATE OR REPLACE VIEW."""
 
@@ -48,7 +59,7 @@ class CreateView:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """DROP [TEMPORARY] TABLE or VIEW; `what` is `table` or `view`."""
+    """DROP [TEMPORARY] TABLE, VIEW or FUNCTION; `what` is `table`, `view` or `function`."""
 
     what: str
     name: str
@@ -124,7 +135,7 @@ class ResetOption:
 
 @dataclass(frozen=True, slots=True)
 class ShowTables:
-    """SHOW; `what` is `tables`, `views`, `functions`, `catalogs`, `databases`, `current catalog` or `... database`."""
+    """SHOW; `what` is what stands behind it in lower case: `tables`, `user functions`, `current catalog`, ..."""
 
     what: str = "tables"
 
@@ -139,7 +150,8 @@ class DescribeTable:
 
 
 Statement = (
-    CreateTable
+    CreateFunction
+    | CreateTable
     | CreateView
     | Drop
     | Alter

@@ -54,3 +54,13 @@ def test_without_a_key_all_rows_are_found():
     rows = KeyedRows(SCHEMA, [])
     rows.add(frame([(1, "a"), (2, "b")]), np.ones(2, np.int64))
     assert rows.find(frame([(9, "z")])).slots.tolist() == [0, 1]
+
+
+def test_without_a_key_restored_rows_are_found_and_taken_back():
+    rows = KeyedRows(SCHEMA, [])
+    rows.add(frame([(1, "a"), (2, "b")]), np.ones(2, np.int64))
+    again = KeyedRows(SCHEMA, [])
+    again.restore(rows.snapshot())
+    assert again.find(frame([(9, "z")])).slots.tolist() == [0, 1]
+    again.remove_gone(again.add(frame([(1, "a")]), np.array([-1])))
+    assert again.read(again.find(frame([(9, "z")])).slots).rows() == [(2, "b")]

@@ -22,8 +22,7 @@ from yeoul.engine.operators.contract import Operator, Stateless
 from yeoul.engine.operators.encode_changes import EncodeChanges, EncodeUpserts
 from yeoul.engine.operators.filter import Filter as FilterOperator
 from yeoul.engine.operators.group_aggregate import GroupAggregate
-from yeoul.engine.operators.join import Join as JoinOperator
-from yeoul.engine.operators.join import JoinSide
+from yeoul.engine.operators.interval_join import IntervalJoin
 from yeoul.engine.operators.limit import Limit as LimitOperator
 from yeoul.engine.operators.project import Project as ProjectOperator
 from yeoul.engine.operators.relabel import Relabel
@@ -32,17 +31,29 @@ from yeoul.engine.operators.set_operation import SetOperation as SetOperator
 from yeoul.engine.operators.settle_changes import SettleChanges as SettleOperator
 from yeoul.engine.operators.time_axis import TimeAxis
 from yeoul.engine.operators.union import Union as UnionOperator
+from yeoul.engine.operators.unnest import Unnest as UnnestOperator
 from yeoul.engine.operators.values import Values as ValuesOperator
 from yeoul.engine.operators.watermarks import WatermarkMerge
 from yeoul.engine.operators.window_aggregate import WindowAggregate as WindowOperator
 from yeoul.engine.operators.window_assign import WindowAssign as AssignOperator
+from yeoul.engine.operators.window_join import WindowJoin
+from yeoul.engine.operators.window_top_n import WindowTopN as WindowTopNOperator
 from yeoul.engine.operators.windows import WindowLayout
+from yeoul.engine.runtime.build_ordering import (
+    deduplicate_operator,
+    judges_lateness,
+    over_operator,
+    sort_operator,
+    top_n_operator,
+)
+from yeoul.engine.runtime.joins import join_operator
 from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
 from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.runtime.shared_lanes import PipelineSet, shared
 from yeoul.errors import UserError
-from yeoul.plan.changelog import changelog_of, is_updating
+from yeoul.plan.changelog import Change, changelog_of, is_updating
 from yeoul.plan.expressions import ColumnRef
+from yeoul.plan.join_bounds import Interval
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
@@ -60,11 +71,13 @@ from yeoul.plan.nodes import (
     Sort,
     TopN,
     Union,
+    Unnest,
     Values,
     Window,
     WindowAggregate,
     WindowAssign,
     WindowKind,
+    WindowTopN,
     Write,
     WriteEncoding,
 )
@@ -134,7 +147,7 @@ class _Builder:
             case WindowAssign() if node.window.kind is WindowKind.SESSION:
                 stage = self._stage(str(node.window), self._session_assign(node), self._staged(above, target))
                 self._add_below(stage, [node.input])
-            case Project() | Filter() | WindowAssign():
+            case Project() | Filter() | WindowAssign() | Unnest():
                 self.add(node.input, target, [self._stateless(node), *above])
             case Write():
                 self.add(node.input, target, [self._stateless(node), *_encoder(node), *above])
@@ -145,8 +158,8 @@ class _Builder:
             case Values():
                 self.values.append((ValuesOperator(_literal_rows(node)), self._staged(above, target)))
             case Aggregate():
-                operator = self._group_aggregate(node) if node.updating else self._aggregate(node)
-                stage = self._stage("GROUP BY", operator, self._staged(above, target))
+                grouping = self._group_aggregate(node) if node.updating else self._aggregate(node)
+                stage = self._stage("GROUP BY", grouping, self._staged(above, target))
                 self._add_below(stage, [node.input])
             case Settle():
                 stage = self._stage("SETTLE", SettleOperator(node.schema.names), self._staged(above, target))
@@ -155,15 +168,32 @@ class _Builder:
                 stage = self._stage(str(node.window), self._window_aggregate(node), self._staged(above, target))
                 self._add_below(stage, [node.input])
             case Join():
-                stage = self._stage(f"{node.kind.value} JOIN", self._join(node), self._staged(above, target))
+                parent = self._staged(above, target)
+                operator = join_operator(node, self._context, self._settings, judged=_judges(parent))
+                stage = self._stage(f"{node.kind.value} JOIN", operator, parent)
+                stage.delay_ms = node.bound.delay_ms if isinstance(node.bound, Interval) else 0
                 self._merge_ports(stage, 2)
                 self._add_below(stage, [node.left, node.right])
+            case TopN():
+                stage = self._stage("TOP-N", top_n_operator(node, self._settings), self._staged(above, target))
+                self._add_below(stage, [node.input])
+            case Deduplicate():
+                first_or_last = deduplicate_operator(node, self._settings)
+                stage = self._stage("DEDUPLICATE", first_or_last, self._staged(above, target))
+                self._add_below(stage, [node.input])
+            case Sort():
+                stage = self._stage("ORDER BY", sort_operator(node), self._staged(above, target))
+                self._add_below(stage, [node.input])
+            case Over():
+                over = over_operator(node, self._settings, self._context)
+                self._add_below(self._stage("OVER", over, self._staged(above, target)), [node.input])
             case SetOperation():
                 stage = self._stage(node.kind.value, self._set_operation(node), self._staged(above, target))
                 self._merge_ports(stage, 2)
                 self._add_below(stage, [node.left, node.right])
-            case Over() | TopN() | Deduplicate() | Sort():
-                raise UserError(f"{type(node).__name__} cannot be computed yet")
+            case WindowTopN():
+                stage = self._stage(f"TOP {node.last}", self._window_top_n(node), self._staged(above, target))
+                self._add_below(stage, [node.input])
             case Limit():
                 stage = self._stage(
                     f"LIMIT {node.count}", LimitOperator(node.count, node.offset), self._staged(above, target)
@@ -218,7 +248,7 @@ class _Builder:
         timeout_ms = node.idle_timeout_ms if node.idle_timeout_ms is not None else self._settings.idle_timeout_ms
         self._add_lane(under, Lane(below, assign, above, target, judges, timeout_ms or None))
 
-    def _stateless(self, node: Project | Filter | WindowAssign | Write) -> Stateless:
+    def _stateless(self, node: Project | Filter | WindowAssign | Unnest | Write) -> Stateless:
         match node:
             case Project():
                 return ProjectOperator(
@@ -226,6 +256,11 @@ class _Builder:
                 )
             case Filter():
                 return FilterOperator(compile_expression(node.predicate, self._context))
+            case Unnest():
+                collection = compile_expression(node.collection, self._context)
+                return UnnestOperator(
+                    collection, node.own, node.fields, number=node.number, keeps_empty=node.keeps_empty
+                )
             case WindowAssign():
                 start, end, time = node.schema.names[-3:]
                 axis = self._axis(node.input.schema, node.window)
@@ -246,21 +281,6 @@ class _Builder:
             [compile_aggregate(one.call, one.name, self._context) for one in node.aggregates],
             pl.DataFrame(over_nothing),
             node.schema.names,
-        )
-
-    def _join(self, node: Join) -> JoinOperator:
-        left, right = (
-            JoinSide(dict(_dtypes(below.schema)), [compile_expression(pair[side], self._context) for pair in node.keys])
-            for side, below in enumerate((node.left, node.right))
-        )
-        return JoinOperator(
-            left,
-            right,
-            node.kind,
-            None if node.condition is None else compile_expression(node.condition, self._context),
-            weighted=is_updating(node),
-            clock=self._settings.clock,
-            ttl_ms=self._settings.state_ttl_ms,
         )
 
     def _set_operation(self, node: SetOperation) -> SetOperator:
@@ -301,6 +321,12 @@ class _Builder:
         operator = SessionAssign(window.size_ms, axis, window.time_column, window.partition, columns, names)
         return self._paced(node, operator)
 
+    def _window_top_n(self, node: WindowTopN) -> Operator:
+        axis = TimeAxis(self._settings.local_time_zone if node.is_local else None)
+        numbers = (node.first, node.last, node.rank)
+        operator = WindowTopNOperator(axis, node.bounds, node.partition, node.order, *numbers)
+        return ByClock(operator, self._settings.clock, None) if node.window.by_clock else operator
+
     def _paced(self, node: WindowAggregate | WindowAssign, operator: Windowed) -> Operator:
         """Returns an operator that goes by event time as it is, one that goes by the clock in a frame that does."""
         if not node.window.by_clock:
@@ -321,7 +347,8 @@ def _encoder(plan: Node) -> list[Stateless]:
     if changelog.is_append_only:
         return []
     keys = sorted(changelog.keys, key=len)
-    return [EncodeChanges(sorted(keys[0]) if keys else ())]
+    updates = Change.UPDATE_AFTER in changelog.changes
+    return [EncodeChanges(sorted(keys[0]) if keys else (), updates=updates)]
 
 
 def _has_window_time(node: Node, column: str) -> bool:
@@ -343,7 +370,8 @@ def _has_window_time(node: Node, column: str) -> bool:
 def _judges(target: Target) -> bool:
     while target is not None:
         stage, _ = target
-        if isinstance(stage.operator, WindowOperator | SessionAggregate | SessionAssign):
+        judging = WindowOperator | SessionAggregate | SessionAssign | WindowTopNOperator | IntervalJoin | WindowJoin
+        if isinstance(stage.operator, judging) or judges_lateness(stage.operator):
             return True
         target = stage.parent
     return False

@@ -105,6 +105,10 @@ class KeyedRows:
         """Returns rows."""
         return self._rows.read_keys(slots)
 
+    def read_columns(self, names: Sequence[str], slots: Slots) -> pl.DataFrame:
+        """Returns some columns of rows."""
+        return self._rows.read_keys(slots, names)
+
     def read_note(self, name: str, slots: Slots) -> pl.Series:
         """Returns what is noted for rows."""
         return self._rows.read_column(name, slots)
@@ -150,7 +154,7 @@ class KeyedRows:
     def restore(self, rows: pl.DataFrame) -> None:
         """Takes what an equal state's `snapshot` gave; to be called on an empty one."""
         self._rows.restore(rows)
-        self._chains.append(self._keys.upsert(rows.select(self._key_names)).slots, np.arange(rows.height))
+        self._chains.append(self._upsert_keys(rows), np.arange(rows.height))
 
     def _begin(self, rows: pl.DataFrame, slots: Slots, is_new: NDArray[np.bool_], notes: pl.DataFrame | None) -> None:
         fresh, new = rows.filter(pl.Series(is_new)), slots[is_new]
@@ -159,5 +163,8 @@ class KeyedRows:
         for name in self._notes:
             values = zeros if notes is None else notes[name].filter(pl.Series(is_new))
             self._rows.write_column(name, new, values)
-        keys = self._keys.upsert(fresh.select(self._key_names)) if self._key_names else self._keys.upsert(fresh)
-        self._chains.append(keys.slots, new)
+        self._chains.append(self._upsert_keys(fresh), new)
+
+    def _upsert_keys(self, rows: pl.DataFrame) -> Slots:
+        """Returns the slot of each row's key; without columns to make one, all rows are of the same."""
+        return self._keys.upsert(rows.select(self._key_names) if self._key_names else rows).slots

@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from yeoul.errors import Span, UserError
 from yeoul.plan.changelog import changelog_of
 from yeoul.plan.expressions import Call, ColumnRef, Expression, Literal
-from yeoul.plan.nodes import Deduplicate, Filter, Node, Over, Project, TopN
+from yeoul.plan.nodes import Deduplicate, Filter, Node, Over, Project, TopN, WindowProperty, WindowTopN
 from yeoul.plan.ordering import Ranking
 from yeoul.planner.binding.boundedness import gives_changes
 from yeoul.planner.binding.context import BindContext
 from yeoul.planner.binding.time_attributes import time_of
+from yeoul.planner.binding.windowed_rows import windowed_rows
 from yeoul.planner.rewriting import conjuncts, joined, project
 from yeoul.planner.rules.fold_constants import folded
 
@@ -129,13 +130,35 @@ def _top_n(context: BindContext, over: Over, first: int, last: int) -> Node:
     call = over.calls[0]
     ranking = Ranking(call.call.function)
     updating = gives_changes(over.input, context.settings)
+    windowed = _in_window(over, ranking, first, last)
+    if windowed is not None and first != last:
+        return windowed
     if ranking is not Ranking.ROW_NUMBER or first != last:
         return TopN(over.input, over.partition, over.order, ranking, first, last, call.name, over.schema, updating)
-    rows: Node | None = _deduplicated(over, updating) if first == 1 else None
+    rows: Node | None = windowed
+    if rows is None and first == 1:
+        rows = _deduplicated(over, updating)
     if rows is None:
         rows = TopN(over.input, over.partition, over.order, ranking, first, last, None, over.input.schema, updating)
     columns: list[tuple[str, Expression]] = [(one.name, ColumnRef(one.name, one.type)) for one in rows.schema.fields]
     return project(rows, [*columns, (call.name, Literal(first, call.call.type))])
+
+
+def _in_window(over: Over, ranking: Ranking, first: int, last: int) -> WindowTopN | None:
+    """Returns the Top-N of rows that are told apart by their window; None if they are not."""
+    if ranking is not Ranking.ROW_NUMBER or not changelog_of(over.input).is_append_only:
+        return None
+    found = windowed_rows(over.input)
+    if found is None:
+        return None
+    start, end = (found.column(value, over.partition) for value in (WindowProperty.START, WindowProperty.END))
+    if start is None or end is None:
+        return None
+    name, schema = (None, over.input.schema) if first == last else (over.calls[0].name, over.schema)
+    bounds, partition = (start, end), over.partition
+    return WindowTopN(
+        over.input, found.window, bounds, found.is_local, partition, over.order, first, last, name, schema
+    )
 
 
 def _deduplicated(over: Over, updating: bool) -> Deduplicate | None:

@@ -30,9 +30,11 @@ from yeoul.plan.nodes import (
     Sort,
     TopN,
     Union,
+    Unnest,
     Values,
     WindowAggregate,
     WindowAssign,
+    WindowTopN,
     Write,
 )
 from yeoul.plan.types import Kind
@@ -73,6 +75,10 @@ def _pruned(node: Node, needed: Set[str]) -> Node:
             return replace(node, input=below, schema=_of_names(node.schema, (*below.schema.names, *own)))
         case Union():
             return _union(node, needed)
+        case Unnest():
+            own = node.schema.names[len(node.input.schema.names) :]
+            below = _pruned(node.input, (needed - set(own)) | set(columns_of(node.collection)))
+            return replace(node, input=below, schema=_of_names(node.schema, (*below.schema.names, *own)))
         case Join():
             return _join(node, needed)
         case SetOperation():
@@ -80,7 +86,7 @@ def _pruned(node: Node, needed: Set[str]) -> Node:
             return replace(node, left=left, right=right)
         case Over():
             return _over(node, needed)
-        case TopN():
+        case TopN() | WindowTopN():
             return _top_n(node, needed)
         case Deduplicate():
             return replace(node, input=_pruned(node.input, {*needed, *node.keys, node.column}))
@@ -95,14 +101,15 @@ def _pruned(node: Node, needed: Set[str]) -> Node:
 
 
 def _join(node: Join, needed: Set[str]) -> Join:
+    """Both sides are cut to what is used, for all of it is remembered; what only the join uses ends with it."""
     used = set(needed) | (set() if node.condition is None else set(columns_of(node.condition)))
+    bounds = (frozenset[str](),) * 2 if node.bound is None else (node.bound.left_columns, node.bound.right_columns)
     sides = []
     for side, below in enumerate((node.left, node.right)):
-        wanted = {*used.intersection(below.schema.names), *_used(pair[side] for pair in node.keys)}
-        sides.append(_pruned(below, wanted))
+        wanted = {*used.intersection(below.schema.names), *_used(pair[side] for pair in node.keys), *bounds[side]}
+        sides.append(_exactly(below, [one for one in below.schema.fields if one.name in wanted]))
     left, right = sides
-    names = [*left.schema.names, *(right.schema.names if node.kind.gives_right else ())]
-    return replace(node, left=left, right=right, schema=_of_names(node.schema, names))
+    return replace(node, left=left, right=right, schema=_kept(node.schema, needed))
 
 
 def _over(node: Over, needed: Set[str]) -> Over:
@@ -114,7 +121,7 @@ def _over(node: Over, needed: Set[str]) -> Over:
     return replace(node, input=below, calls=calls, schema=_of_names(node.schema, names))
 
 
-def _top_n(node: TopN, needed: Set[str]) -> TopN:
+def _top_n(node: TopN | WindowTopN, needed: Set[str]) -> TopN | WindowTopN:
     rank = node.rank if node.rank in needed else None
     used = {*node.partition, *(key.column for key in node.order)}
     below = _pruned(node.input, (needed & set(node.input.schema.names)) | used)
@@ -199,6 +206,8 @@ def _union(node: Union, needed: Set[str]) -> Union:
 
 def _exactly(node: Node, fields: list[Field]) -> Node:
     below = _pruned(node, frozenset(field.name for field in fields))
+    if not fields:
+        return below
     if below.schema.names == tuple(field.name for field in fields):
         return below
     return project(below, [(field.name, ColumnRef(field.name, field.type)) for field in fields])

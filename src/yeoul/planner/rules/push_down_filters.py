@@ -25,9 +25,11 @@ from yeoul.plan.nodes import (
     Sort,
     TopN,
     Union,
+    Unnest,
     WindowAggregate,
     WindowAssign,
     WindowKind,
+    WindowTopN,
 )
 from yeoul.planner.rewriting import cannot_fail, conjuncts, equal_sides, is_repeatable, joined, replaced, with_inputs
 
@@ -72,14 +74,14 @@ def _passes(node: Node, part: Expression) -> bool:
         case WindowAssign() if node.window.kind is WindowKind.SESSION:
             # Any other row may join two sessions.
             return bool(used) and used <= set(node.window.partition)
-        case WindowAssign():
+        case WindowAssign() | Unnest():
             return used <= set(node.input.schema.names)
         case Join():
             return _side(node, part) is not None or _is_key(node, part)
         case Aggregate() | WindowAggregate():
             repeatable = {key.name for key in node.keys if is_repeatable(key.expression)}
             return bool(used) and used <= repeatable
-        case Over() | TopN():
+        case Over() | TopN() | WindowTopN():
             return bool(used) and used <= set(node.partition)
         case Deduplicate():
             return bool(used) and used <= set(node.keys)
@@ -100,7 +102,7 @@ def _below(node: Node, parts: Sequence[Expression]) -> Node:
             return replace(node, inputs=tuple(_pushed(one, _renamed(node, one, parts)) for one in node.inputs))
         case SetOperation():
             return replace(node, left=_pushed(node.left, parts), right=_pushed(node.right, parts))
-        case WindowAssign() | Over() | TopN() | Deduplicate() | Sort():
+        case WindowAssign() | Unnest() | Over() | TopN() | WindowTopN() | Deduplicate() | Sort():
             return replace(node, input=_pushed(node.input, parts))
         case Join():
             return _into_join(node, parts)

@@ -9,6 +9,7 @@ from sqlglot import exp
 __all__ = [
     "AlterSyntax",
     "ColumnElement",
+    "CreateFunctionSyntax",
     "CreateTableSyntax",
     "CreateViewSyntax",
     "DescribeSyntax",
@@ -33,6 +34,7 @@ __all__ = [
     "TypeName",
     "TypedLiteral",
     "UnionAll",
+    "UnnestedRows",
     "UseSyntax",
     "WatermarkElement",
     "WindowSpec",
@@ -98,6 +100,17 @@ class OverCall(exp.Expression):
     """`this` OVER `expression`: a call over a window, which is a WindowSpec or the name of one."""
 
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True}
+
+
+class UnnestedRows(exp.Expression):
+    """UNNEST(this) [WITH ORDINALITY], or LATERAL TABLE(this), in FROM."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "ordinality": False, "lateral": False, "alias": False}
+
+    @property
+    def title(self) -> str:
+        """How messages call it."""
+        return "LATERAL TABLE" if self.args.get("lateral") else "UNNEST"
 
 
 class TableFunction(exp.Expression):
@@ -197,6 +210,12 @@ class CreateTableSyntax(exp.Expression):
         "partitioned": False,
         "like": False,
     }
+
+
+class CreateFunctionSyntax(exp.Expression):
+    """CREATE FUNCTION this AS 'path' LANGUAGE PYTHON."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "path": True, "if_not_exists": False, "or_replace": False}
 
 
 class CreateViewSyntax(exp.Expression):

@@ -14,6 +14,7 @@ from yeoul.planner.dialects.flink.lexer import Token, TokenType
 from yeoul.planner.dialects.flink.nodes import (
     AlterSyntax,
     ColumnElement,
+    CreateFunctionSyntax,
     CreateTableSyntax,
     CreateViewSyntax,
     DescribeSyntax,
@@ -46,7 +47,16 @@ _NOT_YET = {
     "MERGE": "",
 }
 
-_SHOWN = ("TABLES", "VIEWS", "FUNCTIONS", "CATALOGS", "DATABASES", "CURRENT CATALOG", "CURRENT DATABASE")
+_SHOWN = (
+    "TABLES",
+    "VIEWS",
+    "FUNCTIONS",
+    "USER FUNCTIONS",
+    "CATALOGS",
+    "DATABASES",
+    "CURRENT CATALOG",
+    "CURRENT DATABASE",
+)
 _FLINK_DETAILS = frozenset({"ESTIMATED_COST", "CHANGELOG_MODE", "JSON_EXECUTION_PLAN", "PLAN_ADVICE"})
 
 
@@ -109,8 +119,9 @@ class StatementGrammar(QueryGrammar):
     def _create(self) -> exp.Expr:
         replace = self.take_word("OR", "REPLACE")
         temporary = self.take_word("TEMPORARY")
-        if self.sees_word("SYSTEM") or self.sees_word("FUNCTION"):
-            self.refuse("CREATE FUNCTION")
+        self.take_word("SYSTEM")
+        if self.take_word("FUNCTION"):
+            return self._create_function(replace)
         for word in ("CATALOG", "DATABASE", "MODEL", "MATERIALIZED"):
             if self.sees_word(word):
                 self.refuse(f"CREATE {word}", "There is one catalog and one database")
@@ -225,6 +236,15 @@ class StatementGrammar(QueryGrammar):
         expression = self.expression_()
         return expression, self.sql[start.start : self._prev.end + 1]
 
+    def _create_function(self, replace: bool) -> exp.Expr:
+        if_not_exists = self._if_not_exists()
+        name = self.name("the name of the function")
+        self.expect_word("AS")
+        path = self.string("'module.function' in quotes after AS")
+        if not self.take_word("LANGUAGE", "PYTHON"):
+            self.fail("LANGUAGE PYTHON", hint="Functions of the JVM's languages cannot run here")
+        return CreateFunctionSyntax(this=name, path=path, if_not_exists=if_not_exists, or_replace=replace)
+
     def _create_view(self, replace: bool) -> exp.Expr:
         if_not_exists = self._if_not_exists()
         name = self._own_name("the name of the view")
@@ -251,6 +271,10 @@ class StatementGrammar(QueryGrammar):
 
     def _drop(self) -> exp.Expr:
         temporary = self.take_word("TEMPORARY")
+        self.take_word("SYSTEM")
+        if self.take_word("FUNCTION"):
+            if_exists = self.take_word("IF", "EXISTS")
+            return DropSyntax(this=self.name("the name of the function"), kind="function", if_exists=if_exists)
         for word in ("TABLE", "VIEW"):
             if self.take_word(word):
                 if_exists = self.take_word("IF", "EXISTS")

@@ -1,0 +1,127 @@
+"""Golden SQL, three ways each: straight through, restored after every batch, restored from every snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+import polars as pl
+import pytest
+from tests.golden.cases import Case, Grid, Wait, column_of, grid_of, read_all
+from tests.pipeline_runs import (
+    Fed,
+    Query,
+    Step,
+    bind_query,
+    run_in_one_go,
+    run_restored_after_each,
+    run_restored_from_each,
+)
+
+from yeoul.engine.compile.dtypes import polars_dtype
+from yeoul.errors import UserError
+from yeoul.plan.tables import ColumnKind
+
+CASES = read_all()
+ANSWERED = [case for case in CASES if "error" not in case.sections]
+_TAKEN_BACK = ("-U", "-D")
+
+
+def bound(case: Case, mode: str) -> tuple[Query, list[Step]]:
+    declarations = f"SET 'execution.runtime-mode' = '{mode}';\n{case.sections.get('tables', '')}"
+    query = bind_query(declarations, case.sections["query"])
+    return query, [step.duration_ms if isinstance(step, Wait) else fed(step, query) for step in case.steps]
+
+
+def fed(batch, query: Query) -> Fed:
+    columns = [one for one in query.tables[batch.table].columns if one.kind is not ColumnKind.COMPUTED]
+    cells = {name: [row[place] for row in batch.rows.rows] for place, name in enumerate(batch.rows.names)}
+    assert list(cells) == [one.name for one in columns], f"the columns of {batch.table} are not these"
+    return Fed(
+        batch.table,
+        pl.DataFrame([column_of(cells[one.name], polars_dtype(one.type)).alias(one.name) for one in columns]),
+    )
+
+
+def runs(query: Query, steps: Sequence[Step]) -> dict[str, list[pl.DataFrame]]:
+    ways = {"straight": run_in_one_go(query, steps), "restored after each batch": run_restored_after_each(query, steps)}
+    for place, way in enumerate(run_restored_from_each(query, steps), start=1):
+        ways[f"restored from snapshot {place}"] = way
+    return ways
+
+
+def changes(batches: Sequence[pl.DataFrame]) -> Grid:
+    marked = [one if "op" in one.columns else one.select(pl.lit("+I").alias("op"), pl.all()) for one in batches]
+    return grid_of(pl.concat(marked)) if marked else Grid(("op",), ())
+
+
+def final(given: Grid) -> Grid:
+    """Carries changes out."""
+    rows: list[tuple[str | None, ...]] = []
+    for mark, *row in given.rows:
+        if mark in _TAKEN_BACK:
+            assert tuple(row) in rows, f"taken back but never given: {row}"
+            rows.remove(tuple(row))
+        else:
+            rows.append(tuple(row))
+    return Grid(given.names[1:], tuple(rows)).in_any_order()
+
+
+@pytest.mark.parametrize("case", [case for case in ANSWERED if "changes" in case.sections], ids=str)
+def test_changes_are_these_however_restored(case):
+    query, steps = bound(case, "streaming")
+    for way, batches in runs(query, steps).items():
+        given, right = changes(batches), case.grid("changes")
+        assert given.rows == right.rows, f"{way}:\n{given}\nbut should be\n{right}"
+
+
+@pytest.mark.parametrize("case", [case for case in ANSWERED if "rows" in case.sections], ids=str)
+def test_rows_come_to_these_however_restored(case):
+    for mode in case.modes:
+        query, steps = bound(case, mode)
+        for way, batches in runs(query, steps).items():
+            given, right = final(changes(batches)), case.grid("rows").in_any_order()
+            assert given.rows == right.rows, f"{mode}, {way}:\n{given}\nbut should be\n{right}"
+
+
+@pytest.mark.parametrize("case", [case for case in ANSWERED if {"rows", "changes"} <= case.sections.keys()], ids=str)
+def test_the_expected_changes_come_to_the_expected_rows(case):
+    assert final(case.grid("changes")).rows == case.grid("rows").in_any_order().rows
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "late" in case.sections], ids=str)
+def test_late_rows_are_these(case):
+    query, steps = bound(case, "streaming")
+    run = query.fresh()
+    run.start()
+    for step in steps:
+        run.take(step)
+    run.end()
+    assert run.late, "no row was late"
+    assert grid_of(pl.concat(run.late)).rows == case.grid("late").rows
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "duckdb" in case.sections], ids=str)
+def test_duckdb_says_the_same(case):
+    query, steps = bound(case, "automatic")
+    with duckdb.connect() as base:
+        for name, table in query.tables.items():
+            columns = {one.name: polars_dtype(one.type) for one in table.columns if one.kind is not ColumnKind.COMPUTED}
+            parts = [step.rows for step in steps if isinstance(step, Fed) and step.table == name]
+            base.register(name, pl.concat([pl.DataFrame(schema=columns), *parts]))
+        answer = base.sql(case.sections["duckdb"] or case.sections["query"]).pl()
+    assert grid_of(answer).in_any_order().rows == case.grid("rows").in_any_order().rows
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "error" in case.sections], ids=str)
+def test_what_is_refused_says_why(case):
+    with pytest.raises(UserError) as caught:
+        bound(case, "streaming")
+    hint = f"\nhint: {caught.value.hint}" if caught.value.hint else ""
+    assert f"error: {caught.value.message}{hint}" == case.sections["error"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_case_says_where_its_rows_come_from(case):
+    assert "error" in case.sections or case.about["from"].split()[0].strip(",") in ("Flink", "DuckDB", "hand")
+    assert {"rows", "changes", "error"} & case.sections.keys()
