@@ -39,7 +39,7 @@ from yeoul.engine.operators.window_assign import WindowAssign as AssignOperator
 from yeoul.engine.operators.window_join import WindowJoin
 from yeoul.engine.operators.window_top_n import WindowTopN as WindowTopNOperator
 from yeoul.engine.operators.windows import WindowLayout
-from yeoul.engine.runtime.joins import join_operator
+from yeoul.engine.runtime.joins import join_operator, lookup_operator
 from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
 from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.runtime.shared_lanes import PipelineSet, shared
@@ -54,6 +54,7 @@ from yeoul.plan.nodes import (
     Filter,
     Join,
     Limit,
+    LookupJoin,
     Node,
     Over,
     Project,
@@ -176,6 +177,10 @@ class _Builder:
                 self._add_below(stage, [node.input])
             case Over() | TopN() | Deduplicate() | Sort():
                 raise UserError(f"{type(node).__name__} cannot be computed yet")
+            case LookupJoin():
+                looking_up = lookup_operator(node, self._context, self._settings)
+                stage = self._stage(f"LOOKUP {node.table.table.name}", looking_up, self._staged(above, target))
+                self._add_below(stage, [node.input])
             case Limit():
                 stage = self._stage(
                     f"LIMIT {node.count}", LimitOperator(node.count, node.offset), self._staged(above, target)
