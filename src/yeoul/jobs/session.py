@@ -24,9 +24,11 @@ from yeoul.connectors.frame.tables import as_frame, define_table
 from yeoul.connectors.registry import ConnectorContext
 from yeoul.engine.runtime.side_streams import SideStreams
 from yeoul.errors import UserError, did_you_mean
+from yeoul.functions import PythonFunction
 from yeoul.jobs import options
 from yeoul.jobs.buffer import BatchBuffer
 from yeoul.jobs.describe import describe_columns
+from yeoul.jobs.functions import Functions
 from yeoul.jobs.job import Job, JobStatus
 from yeoul.jobs.launch import launch
 from yeoul.jobs.result import Listing, Result, Select
@@ -90,6 +92,7 @@ class Session:
         directory.mkdir(parents=True, exist_ok=True)
         self.catalog = Catalog(directory / "side-streams")
         self.settings: dict[str, str] = {}
+        self.functions = Functions()
         self._side_streams = SideStreams(directory / "side-streams")
         self._frames: dict[str, pl.DataFrame] = {}
         self._jobs: weakref.WeakSet[Job] = weakref.WeakSet()
@@ -115,6 +118,25 @@ class Session:
         self.catalog.replace_table(define_table(name, converted))
         self._frames[name] = converted
 
+    def create_function(self, name: str, function: PythonFunction | str) -> None:
+        """Makes a Python function known to SQL, in the place of whatever function had its name.
+
+        Args:
+            name: What SQL calls it, in any case.
+            function: A function under `udf`, `udtf` or `udaf`, or `module.name` of one.
+
+        Raises:
+            UserError: The name is a built-in function's, or the function is not declared.
+
+        Example:
+            >>> from yeoul import udf
+            >>> with Session({"n": {"a": [1, 2]}}) as session:
+            ...     session.create_function("doubled", udf(lambda x: 2 * x, result_type="BIGINT"))
+            ...     session.sql("SELECT doubled(a) AS b FROM n").rows()
+            [(2,), (4,)]
+        """
+        self.functions.create(name, function, or_replace=True)
+
     def execute(self, text: str) -> Iterator[Outcome]:
         """Carries out the statements of a text, one for each step of the iterator.
 
@@ -126,7 +148,7 @@ class Session:
         """
         for parsed in parse(text):
             self._refuse_if_closed()
-            outcome = self._carry_out(bind(parsed, self.catalog, self.settings))
+            outcome = self._carry_out(bind(parsed, self.catalog, self.settings, self.functions.definitions))
             yield outcome
             if isinstance(outcome, Job) and self.waits_for(outcome):
                 outcome.wait()
@@ -229,6 +251,8 @@ class Session:
         return job
 
     def _show(self, what: str) -> Result:
+        if what == "functions":
+            return listing({"function name": sorted(one.name for one in self.functions.definitions.values())})
         names = self.catalog.views() if what == "views" else self.catalog.tables()
         return listing({f"{what.removesuffix('s')} name": names})
 
@@ -248,8 +272,17 @@ class Session:
                 self.settings.pop(key, None)
         return Done("OK")
 
-    def _define(self, statement: statements.CreateTable | statements.CreateView | statements.Drop) -> str:
+    def _define(
+        self,
+        statement: statements.CreateTable | statements.CreateView | statements.CreateFunction | statements.Drop,
+    ) -> str:
         match statement:
+            case statements.CreateFunction(name, path, if_not_exists, or_replace):
+                new = self.functions.create(name, path, if_not_exists=if_not_exists, or_replace=or_replace)
+                return f"Function {name} {'created' if new else 'stands already'}"
+            case statements.Drop("function", name, if_exists):
+                gone = self.functions.drop(name, if_exists=if_exists)
+                return f"Function {name} {'dropped' if gone else 'was not there'}"
             case statements.CreateTable(definition, if_not_exists):
                 if self._declares_frame(definition):
                     self.catalog.replace_table(definition)

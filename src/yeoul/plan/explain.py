@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from yeoul.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, Literal, LiteralValue
+from yeoul.plan.functions.python import written_name
 from yeoul.plan.join_bounds import Interval, JoinBound, SameWindow
 from yeoul.plan.nodes import (
     Aggregate,
@@ -460,7 +461,7 @@ def _call(call: Call) -> str:
         case "field" if isinstance(call.args[1], Literal):
             return f"{args[0]}.{call.args[1].value!s}"
         case _:
-            return f"{name.upper()}({', '.join(explain_expression(arg) for arg in call.args)})"
+            return f"{written_name(name)}({', '.join(explain_expression(arg) for arg in call.args)})"
 
 
 def _operand(expression: Expression) -> str:
@@ -478,7 +479,7 @@ def _aggregate_call(call: AggregateCall) -> str:
         text = "COUNT(*)"
     else:
         distinct = "DISTINCT " if call.distinct else ""
-        text = f"{call.function.upper()}({distinct}{', '.join(explain_expression(arg) for arg in call.args)})"
+        text = f"{written_name(call.function)}({distinct}{', '.join(explain_expression(arg) for arg in call.args)})"
     return text if call.filter is None else f"{text} FILTER (WHERE {explain_expression(call.filter)})"
 
 

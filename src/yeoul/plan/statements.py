@@ -9,6 +9,7 @@ from yeoul.plan.nodes import Node, Write
 from yeoul.plan.tables import TableDefinition, ViewDefinition
 
 __all__ = [
+    "CreateFunction",
     "CreateTable",
     "CreateView",
     "DescribeTable",
@@ -33,6 +34,16 @@ class CreateTable:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateFunction:
+    """CREATE [TEMPORARY] FUNCTION [IF NOT EXISTS] name AS 'module.function' LANGUAGE PYTHON."""
+
+    name: str
+    path: str
+    if_not_exists: bool = False
+    or_replace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CreateView:
     """CREATE [TEMPORARY] VIEW [IF NOT EXISTS]; `or_replace` for CREATE OR REPLACE VIEW."""
 
@@ -43,7 +54,7 @@ class CreateView:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """DROP TABLE or DROP VIEW; `what` is `table` or `view`."""
+    """DROP TABLE, DROP VIEW or DROP FUNCTION; `what` is `table`, `view` or `function`."""
 
     what: str
     name: str
@@ -96,7 +107,7 @@ class ResetOption:
 
 @dataclass(frozen=True, slots=True)
 class ShowTables:
-    """SHOW TABLES or SHOW VIEWS; `what` is `tables` or `views`."""
+    """SHOW TABLES, SHOW VIEWS or SHOW FUNCTIONS; `what` is `tables`, `views` or `functions`."""
 
     what: str = "tables"
 
@@ -111,7 +122,8 @@ class DescribeTable:
 
 
 Statement = (
-    CreateTable
+    CreateFunction
+    | CreateTable
     | CreateView
     | Drop
     | Select

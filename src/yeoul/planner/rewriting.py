@@ -17,6 +17,7 @@ from yeoul.plan.expressions import (
     children_of,
     columns_of,
 )
+from yeoul.plan.functions.python import is_volatile
 from yeoul.plan.nodes import Field, Join, Node, Project, Projection, Scan, Schema, SetOperation, Union, Values
 from yeoul.plan.types import BOOLEAN, Kind
 from yeoul.planner.casts import can_widen
@@ -95,7 +96,7 @@ def joined(parts: Sequence[Expression]) -> Expression:
 
 def is_repeatable(expression: Expression) -> bool:
     """Tells whether evaluating an expression twice, or elsewhere, gives the same."""
-    if isinstance(expression, Call) and expression.function in _UNREPEATABLE:
+    if isinstance(expression, Call) and (expression.function in _UNREPEATABLE or is_volatile(expression.function)):
         return False
     return all(is_repeatable(part) for part in children_of(expression))
 

@@ -39,12 +39,19 @@ from yeoul.engine.operators.window_assign import WindowAssign as AssignOperator
 from yeoul.engine.operators.window_join import WindowJoin
 from yeoul.engine.operators.window_top_n import WindowTopN as WindowTopNOperator
 from yeoul.engine.operators.windows import WindowLayout
+from yeoul.engine.runtime.build_ordering import (
+    deduplicate_operator,
+    judges_lateness,
+    over_operator,
+    sort_operator,
+    top_n_operator,
+)
 from yeoul.engine.runtime.joins import join_operator, lookup_operator
 from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
 from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.runtime.shared_lanes import PipelineSet, shared
 from yeoul.errors import UserError
-from yeoul.plan.changelog import changelog_of, is_updating
+from yeoul.plan.changelog import Change, changelog_of, is_updating
 from yeoul.plan.expressions import ColumnRef
 from yeoul.plan.join_bounds import Interval
 from yeoul.plan.nodes import (
@@ -168,6 +175,19 @@ class _Builder:
                 stage.delay_ms = node.bound.delay_ms if isinstance(node.bound, Interval) else 0
                 self._merge_ports(stage, 2)
                 self._add_below(stage, [node.left, node.right])
+            case TopN():
+                stage = self._stage("TOP-N", top_n_operator(node, self._settings), self._staged(above, target))
+                self._add_below(stage, [node.input])
+            case Deduplicate():
+                first_or_last = deduplicate_operator(node, self._settings)
+                stage = self._stage("DEDUPLICATE", first_or_last, self._staged(above, target))
+                self._add_below(stage, [node.input])
+            case Sort():
+                stage = self._stage("ORDER BY", sort_operator(node), self._staged(above, target))
+                self._add_below(stage, [node.input])
+            case Over():
+                over = over_operator(node, self._settings, self._context)
+                self._add_below(self._stage("OVER", over, self._staged(above, target)), [node.input])
             case SetOperation():
                 stage = self._stage(node.kind.value, self._set_operation(node), self._staged(above, target))
                 self._merge_ports(stage, 2)
@@ -175,8 +195,6 @@ class _Builder:
             case WindowTopN():
                 stage = self._stage(f"TOP {node.last}", self._window_top_n(node), self._staged(above, target))
                 self._add_below(stage, [node.input])
-            case Over() | TopN() | Deduplicate() | Sort():
-                raise UserError(f"{type(node).__name__} cannot be computed yet")
             case LookupJoin():
                 looking_up = lookup_operator(node, self._context, self._settings)
                 stage = self._stage(f"LOOKUP {node.table.table.name}", looking_up, self._staged(above, target))
@@ -334,7 +352,8 @@ def _encoder(plan: Node) -> list[Stateless]:
     if changelog.is_append_only:
         return []
     keys = sorted(changelog.keys, key=len)
-    return [EncodeChanges(sorted(keys[0]) if keys else ())]
+    updates = Change.UPDATE_AFTER in changelog.changes
+    return [EncodeChanges(sorted(keys[0]) if keys else (), updates=updates)]
 
 
 def _has_window_time(node: Node, column: str) -> bool:
@@ -357,7 +376,7 @@ def _judges(target: Target) -> bool:
     while target is not None:
         stage, _ = target
         judging = WindowOperator | SessionAggregate | SessionAssign | WindowTopNOperator | IntervalJoin | WindowJoin
-        if isinstance(stage.operator, judging):
+        if isinstance(stage.operator, judging) or judges_lateness(stage.operator):
             return True
         target = stage.parent
     return False

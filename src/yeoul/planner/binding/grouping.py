@@ -57,14 +57,18 @@ _WINDOW_HINT = (
 _BOUNDARIES = frozenset({WindowProperty.START, WindowProperty.END})
 
 
-def is_grouped(select: exp.Select) -> bool:
+def _aggregates(context: BindContext, call: FunctionCall) -> bool:
+    return is_aggregate(call.this) or context.function(call.this, "aggregate") is not None
+
+
+def is_grouped(context: BindContext, select: exp.Select) -> bool:
     """Tells whether a SELECT groups: by GROUP BY, or by an aggregate in its list."""
     clauses = [*select.expressions, select.args.get("having")]
     order = select.args.get("order")
     clauses += order.expressions if order is not None else []
     parts = (part for clause in clauses if clause is not None for part in without_subqueries(clause))
     calls = (part for part in parts if isinstance(part, FunctionCall))
-    grouping = (call for call in calls if is_aggregate(call.this) and not isinstance(call.parent, OverCall))
+    grouping = (call for call in calls if _aggregates(context, call) and not isinstance(call.parent, OverCall))
     return select.args.get("group") is not None or any(grouping)
 
 
@@ -318,7 +322,7 @@ class _GroupedBinder(ExpressionBinder):
 
     def bind_over(self, node: exp.Expr) -> Expression:
         """Binds an expression whose columns are the aggregate's output."""
-        if not (isinstance(node, FunctionCall) and is_aggregate(node.this)):
+        if not (isinstance(node, FunctionCall) and _aggregates(self.context, node)):
             self._output = ""
         return self._over_groups(self.bind(node))
 
@@ -382,7 +386,7 @@ class _GroupedBinder(ExpressionBinder):
             binder = ExpressionBinder(self.context, self.relation, place)
             return binder.condition(part) if condition else binder.bind(part)
 
-        call = aggregate_call(node, bind, span)
+        call = aggregate_call(node, bind, span, self.context)
         self._refuse_window_columns(call)
         return call
 

@@ -163,7 +163,7 @@ def _outputs(context: BindContext, select: exp.Select, relation: Relation, more:
 
 def _computed(context: BindContext, select: exp.Select, relation: Relation, more: Sequence[Expression]) -> Node:
     subqueries = Subqueries(context, _READER)
-    if is_grouped(select):
+    if is_grouped(context, select):
         return bind_grouped(context, select, relation, subqueries, more)
     if select.args.get("having") is not None:
         raise context.error("HAVING needs GROUP BY", select.args["having"], hint="WHERE filters rows")
@@ -343,7 +343,13 @@ def bind_view(context: BindContext, view: ViewDefinition, node: exp.Expr) -> Nod
     if view.name in context.views or len(context.views) >= _MAX_VIEW_DEPTH:
         chain = " -> ".join([*context.views, view.name])
         raise context.error(f"View {view.name!r} leads back to itself, or too deep: {chain}", node)
-    inner = BindContext(context.tables, context.settings, Positions(view.query), (*context.views, view.name))
+    inner = BindContext(
+        context.tables,
+        context.settings,
+        Positions(view.query),
+        (*context.views, view.name),
+        functions=context.functions,
+    )
     try:
         tree = next(iter(read_script(view.query)))[0]
         rows = bind_query(inner, tree)

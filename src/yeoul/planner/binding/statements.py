@@ -11,6 +11,7 @@ from sqlglot import exp
 from yeoul.errors import UserError, did_you_mean
 from yeoul.plan import statements
 from yeoul.plan.explain_details import ExplainDetail
+from yeoul.plan.functions import is_aggregate, is_scalar
 from yeoul.plan.nodes import Node, Write
 from yeoul.plan.tables import ViewDefinition
 from yeoul.planner.binding.changes import with_settled_changes
@@ -20,6 +21,7 @@ from yeoul.planner.binding.queries import bind_query, bind_view, renamed, unknow
 from yeoul.planner.binding.scans import IDLE_SETTING, scan
 from yeoul.planner.binding.tables import define_table
 from yeoul.planner.dialects.flink.nodes import (
+    CreateFunctionSyntax,
     CreateTableSyntax,
     CreateViewSyntax,
     DescribeSyntax,
@@ -67,6 +69,15 @@ def _create_view(context: BindContext, node: Any) -> statements.Statement:
     columns = [column.name for column in node.expressions]
     view = ViewDefinition(name, node.args["text"], tuple(columns), node.args.get("comment") or "")
     return statements.CreateView(view, bool(node.args.get("if_not_exists")), bool(node.args.get("or_replace")))
+
+
+def _create_function(context: BindContext, node: Any) -> statements.Statement:
+    name: str = node.this.name
+    if is_scalar(name) or is_aggregate(name):
+        raise context.error(f"{name.upper()} is a built-in function", node.this, "Give the function another name")
+    return statements.CreateFunction(
+        name, node.args["path"], bool(node.args.get("if_not_exists")), bool(node.args.get("or_replace"))
+    )
 
 
 def _drop(context: BindContext, node: Any) -> statements.Statement:
@@ -134,6 +145,7 @@ def _describe(context: BindContext, node: Any) -> statements.Statement:
 
 
 _READERS: dict[type[exp.Expr], Callable[[BindContext, Any], statements.Statement]] = {
+    CreateFunctionSyntax: _create_function,
     CreateTableSyntax: _create_table,
     CreateViewSyntax: _create_view,
     DropSyntax: _drop,

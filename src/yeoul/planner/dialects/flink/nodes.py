@@ -8,6 +8,7 @@ from sqlglot import exp
 
 __all__ = [
     "ColumnElement",
+    "CreateFunctionSyntax",
     "CreateTableSyntax",
     "CreateViewSyntax",
     "DescribeSyntax",
@@ -205,6 +206,12 @@ class CreateTableSyntax(exp.Expression):
         "partitioned": False,
         "like": False,
     }
+
+
+class CreateFunctionSyntax(exp.Expression):
+    """CREATE FUNCTION this AS 'path' LANGUAGE PYTHON."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "path": True, "if_not_exists": False, "or_replace": False}
 
 
 class CreateViewSyntax(exp.Expression):

@@ -13,6 +13,7 @@ from yeoul.errors import UserError
 from yeoul.planner.dialects.flink.lexer import Token, TokenType
 from yeoul.planner.dialects.flink.nodes import (
     ColumnElement,
+    CreateFunctionSyntax,
     CreateTableSyntax,
     CreateViewSyntax,
     DescribeSyntax,
@@ -106,8 +107,9 @@ class StatementGrammar(QueryGrammar):
     def _create(self) -> exp.Expr:
         replace = self.take_word("OR", "REPLACE")
         self.take_word("TEMPORARY")
-        if self.sees_word("SYSTEM") or self.sees_word("FUNCTION"):
-            self.refuse("CREATE FUNCTION")
+        self.take_word("SYSTEM")
+        if self.take_word("FUNCTION"):
+            return self._create_function(replace)
         for word in ("CATALOG", "DATABASE", "MODEL", "MATERIALIZED"):
             if self.sees_word(word):
                 self.refuse(f"CREATE {word}", "There is one catalog and one database")
@@ -211,6 +213,15 @@ class StatementGrammar(QueryGrammar):
             column.set("comment", self.string("a string after COMMENT"))
         return self.at(column, token)
 
+    def _create_function(self, replace: bool) -> exp.Expr:
+        if_not_exists = self._if_not_exists()
+        name = self.name("the name of the function")
+        self.expect_word("AS")
+        path = self.string("'module.function' in quotes after AS")
+        if not self.take_word("LANGUAGE", "PYTHON"):
+            self.fail("LANGUAGE PYTHON", hint="Functions of the JVM's languages cannot run here")
+        return CreateFunctionSyntax(this=name, path=path, if_not_exists=if_not_exists, or_replace=replace)
+
     def _create_view(self, replace: bool) -> exp.Expr:
         if_not_exists = self._if_not_exists()
         name = self._own_name("the name of the view")
@@ -234,6 +245,10 @@ class StatementGrammar(QueryGrammar):
 
     def _drop(self) -> exp.Expr:
         self.take_word("TEMPORARY")
+        self.take_word("SYSTEM")
+        if self.take_word("FUNCTION"):
+            if_exists = self.take_word("IF", "EXISTS")
+            return DropSyntax(this=self.name("the name of the function"), kind="function", if_exists=if_exists)
         for word in ("TABLE", "VIEW"):
             if self.take_word(word):
                 if_exists = self.take_word("IF", "EXISTS")
@@ -329,7 +344,8 @@ class StatementGrammar(QueryGrammar):
         return ResetSyntax(this="" if self.at_end else self._setting_name())
 
     def _show(self) -> exp.Expr:
-        for word in ("TABLES", "VIEWS"):
+        self.take_word("USER")
+        for word in ("TABLES", "VIEWS", "FUNCTIONS"):
             if self.take_word(word):
                 return ShowSyntax(this=word.lower())
         if self.take_word("CREATE"):
