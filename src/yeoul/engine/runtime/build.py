@@ -19,6 +19,7 @@ from yeoul.engine.operators.aggregate import Aggregate as AggregateOperator
 from yeoul.engine.operators.assign_watermark import AssignWatermark as WatermarkOperator
 from yeoul.engine.operators.by_clock import ByClock, Windowed
 from yeoul.engine.operators.contract import Operator, Stateless
+from yeoul.engine.operators.emitting_windows import WINDOW_END, EmittingWindows
 from yeoul.engine.operators.encode_changes import EncodeChanges, EncodeUpserts
 from yeoul.engine.operators.filter import Filter as FilterOperator
 from yeoul.engine.operators.group_aggregate import GroupAggregate
@@ -78,6 +79,7 @@ from yeoul.plan.nodes import (
     WindowAggregate,
     WindowAssign,
     WindowKind,
+    WindowProperty,
     WindowTopN,
     Write,
     WriteEncoding,
@@ -313,11 +315,20 @@ class _Builder:
     def _window_aggregate(self, node: WindowAggregate) -> Operator:
         axis, time_column = self._axis(node.input.schema, node.window), node.window.time_column
         keys = [(key.name, compile_expression(key.expression, self._context)) for key in node.keys]
-        aggregates = [compile_aggregate(one.call, one.name, self._context) for one in node.aggregates]
+        retracts = is_updating(node.input)
+        weight = WEIGHT if retracts else None
+        aggregates = [compile_aggregate(one.call, one.name, self._context, weight) for one in node.aggregates]
         of_rows = (axis, time_column, keys, aggregates, node.properties, node.schema.names)
         if node.window.kind is WindowKind.SESSION:
             return self._paced(node, SessionAggregate(node.window.size_ms, *of_rows))
-        return self._paced(node, WindowOperator(WindowLayout.of(node.window), *of_rows))
+        if node.emission is not None:
+            properties = (*node.properties, (WINDOW_END, WindowProperty.END))
+            names = (*node.schema.names, WINDOW_END)
+            inner = WindowOperator(
+                WindowLayout.of(node.window), axis, time_column, keys, aggregates, properties, names, retracts
+            )
+            return EmittingWindows(inner, [key.name for key in node.keys], node.emission, self._settings.clock)
+        return self._paced(node, WindowOperator(WindowLayout.of(node.window), *of_rows, retracts))
 
     def _session_assign(self, node: WindowAssign) -> Operator:
         window, below = node.window, node.input.schema
@@ -372,11 +383,21 @@ def _has_window_time(node: Node, column: str) -> bool:
             return False
 
 
+_JUDGING = (
+    WindowOperator,
+    EmittingWindows,
+    SessionAggregate,
+    SessionAssign,
+    WindowTopNOperator,
+    IntervalJoin,
+    WindowJoin,
+)
+
+
 def _judges(target: Target) -> bool:
     while target is not None:
         stage, _ = target
-        judging = WindowOperator | SessionAggregate | SessionAssign | WindowTopNOperator | IntervalJoin | WindowJoin
-        if isinstance(stage.operator, judging) or judges_lateness(stage.operator):
+        if isinstance(stage.operator, _JUDGING) or judges_lateness(stage.operator):
             return True
         target = stage.parent
     return False
