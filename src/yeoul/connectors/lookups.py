@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LOOKUP_OPTIONS", "WholeTable", "cache_bounds"]
 
-CACHE: Option[str] = Option("lookup.cache", choice(("NONE", "PARTIAL")), "NONE", "Whether found rows are kept.")
+CACHE: Option[str] = Option("lookup.cache", choice(("none", "partial")), "none", "Whether found rows are kept.")
 MAX_ROWS: Option[int | None] = Option("lookup.partial-cache.max-rows", whole(1), None, "How many rows are kept.")
 AFTER_WRITE: Option[int | None] = Option(
     "lookup.partial-cache.expire-after-write", parse_duration_ms, None, "For how long a row is kept."
@@ -32,7 +32,7 @@ def cache_bounds(options: Mapping[str, str]) -> tuple[int, int | None]:
         >>> cache_bounds({"lookup.cache": "PARTIAL", "lookup.partial-cache.max-rows": "10"}), cache_bounds({})
         ((10, None), (0, None))
     """
-    if CACHE.read(options) == "NONE":
+    if CACHE.read(options) == "none":
         return 0, None
     return MAX_ROWS.read(options) or 2**62, AFTER_WRITE.read(options)
 

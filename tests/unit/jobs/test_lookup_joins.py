@@ -25,6 +25,7 @@ DECLARED = "(k BIGINT, name STRING, w BIGINT)"
 def session(request: pytest.FixtureRequest, tmp_path: Path):
     options = f"'connector' = 'jdbc', 'url' = 'jdbc:{request.param}:{tmp_path}/users.db', 'table-name' = 'users'"
     if request.param == "sqlite":
+        options += ", 'lookup.cache' = 'PARTIAL', 'lookup.partial-cache.max-rows' = '1000'"
         with sqlite3.connect(tmp_path / "users.db") as connection:
             connection.execute("create table users (k integer, name text, w integer)")
             connection.executemany("insert into users values (?, ?, ?)", USERS)
