@@ -119,7 +119,8 @@ def changelog_of(node: Node) -> Changelog:
             return _aggregate(node)
         case WindowAggregate():
             keys = frozenset({*(key.name for key in node.keys), *(name for name, _ in node.properties)})
-            return Changelog(APPEND_ONLY, frozenset({keys}) if node.properties else frozenset())
+            changes = APPEND_ONLY if node.emission is None else _UPDATES
+            return Changelog(changes, frozenset({keys}) if node.properties else frozenset())
         case WindowAssign() | Unnest():
             return Changelog(changelog_of(node.input).changes)
         case Join():

@@ -17,6 +17,7 @@ from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
     Deduplicate,
+    Emission,
     Field,
     Filter,
     Join,
@@ -321,8 +322,23 @@ def _window_aggregate(node: WindowAggregate) -> list[str]:
     lines = [f"WindowAggregate({explain_window(node.window)})", *_groups(node, "none, one row a window")]
     if node.properties:
         lines.append("window: " + ", ".join(f"{name} = its {value.value}" for name, value in node.properties))
-    lines.append(f"emits: each window once, when the {_pacer(node.window)} reaches its end; then its state is dropped")
-    return lines
+    if node.emission is None:
+        when = f"each window once, when the {_pacer(node.window)} reaches its end; then its state is dropped"
+        return [*lines, f"emits: {when}"]
+    return [*lines, f"emits: {_emission(node.emission)}"]
+
+
+def _emission(emission: Emission) -> str:
+    parts = ["each window when the watermark reaches its end"]
+    if emission.early_ms is not None:
+        parts.append(f"as it stands {_delay(emission.early_ms)} before")
+    if emission.late_ms is not None:
+        parts.append(f"again {_delay(emission.late_ms)} for {explain_duration(emission.lateness_ms)} after")
+    return ", ".join(parts)
+
+
+def _delay(delay_ms: int) -> str:
+    return f"at most {explain_duration(delay_ms)} after a change" if delay_ms else "at each change"
 
 
 def _pacer(window: Window) -> str:

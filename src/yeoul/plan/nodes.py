@@ -23,6 +23,7 @@ __all__ = [
     "Aggregation",
     "AssignWatermark",
     "Deduplicate",
+    "Emission",
     "Field",
     "Filter",
     "Join",
@@ -250,6 +251,21 @@ class Aggregate:
 
 
 @dataclass(frozen=True, slots=True)
+class Emission:
+    """When a window's rows are given besides the one time when it is over; they are then given as changes.
+
+    Attributes:
+        early_ms: At most how long after a change a window is given that is not over; None: not before it is.
+        late_ms: At most how long after a late row a window is given again; None: late rows do not count.
+        lateness_ms: For how long after its end a window takes late rows; 0 without `late_ms`.
+    """
+
+    early_ms: int | None = None
+    late_ms: int | None = None
+    lateness_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class WindowAggregate:
     """Aggregates each window's rows by key; emits a window once, when the watermark (or the clock) passes its end.
 
@@ -258,6 +274,7 @@ class WindowAggregate:
         aggregates: Output name and call, arguments over the input.
         properties: Output name and window property.
         schema: Keys, then aggregates, then properties.
+        emission: How rows are given as changes before and after the window is over; None: they are given once.
     """
 
     input: Node
@@ -266,6 +283,7 @@ class WindowAggregate:
     aggregates: tuple[Aggregation, ...]
     properties: tuple[tuple[str, WindowProperty], ...]
     schema: Schema
+    emission: Emission | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from yeoul.engine.operators.aggregate import Aggregate as AggregateOperator
 from yeoul.engine.operators.assign_watermark import AssignWatermark as WatermarkOperator
 from yeoul.engine.operators.by_clock import ByClock, Windowed
 from yeoul.engine.operators.contract import Operator, Stateless
+from yeoul.engine.operators.emitting_windows import WINDOW_END, EmittingWindows
 from yeoul.engine.operators.encode_changes import EncodeChanges, EncodeUpserts
 from yeoul.engine.operators.filter import Filter as FilterOperator
 from yeoul.engine.operators.group_aggregate import GroupAggregate
@@ -39,12 +40,19 @@ from yeoul.engine.operators.window_assign import WindowAssign as AssignOperator
 from yeoul.engine.operators.window_join import WindowJoin
 from yeoul.engine.operators.window_top_n import WindowTopN as WindowTopNOperator
 from yeoul.engine.operators.windows import WindowLayout
+from yeoul.engine.runtime.build_ordering import (
+    deduplicate_operator,
+    judges_lateness,
+    over_operator,
+    sort_operator,
+    top_n_operator,
+)
 from yeoul.engine.runtime.joins import join_operator
 from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
 from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.runtime.shared_lanes import PipelineSet, shared
 from yeoul.errors import UserError
-from yeoul.plan.changelog import changelog_of, is_updating
+from yeoul.plan.changelog import Change, changelog_of, is_updating
 from yeoul.plan.expressions import ColumnRef
 from yeoul.plan.join_bounds import Interval
 from yeoul.plan.nodes import (
@@ -70,6 +78,7 @@ from yeoul.plan.nodes import (
     WindowAggregate,
     WindowAssign,
     WindowKind,
+    WindowProperty,
     WindowTopN,
     Write,
     WriteEncoding,
@@ -167,6 +176,19 @@ class _Builder:
                 stage.delay_ms = node.bound.delay_ms if isinstance(node.bound, Interval) else 0
                 self._merge_ports(stage, 2)
                 self._add_below(stage, [node.left, node.right])
+            case TopN():
+                stage = self._stage("TOP-N", top_n_operator(node, self._settings), self._staged(above, target))
+                self._add_below(stage, [node.input])
+            case Deduplicate():
+                first_or_last = deduplicate_operator(node, self._settings)
+                stage = self._stage("DEDUPLICATE", first_or_last, self._staged(above, target))
+                self._add_below(stage, [node.input])
+            case Sort():
+                stage = self._stage("ORDER BY", sort_operator(node), self._staged(above, target))
+                self._add_below(stage, [node.input])
+            case Over():
+                over = over_operator(node, self._settings, self._context)
+                self._add_below(self._stage("OVER", over, self._staged(above, target)), [node.input])
             case SetOperation():
                 stage = self._stage(node.kind.value, self._set_operation(node), self._staged(above, target))
                 self._merge_ports(stage, 2)
@@ -174,8 +196,6 @@ class _Builder:
             case WindowTopN():
                 stage = self._stage(f"TOP {node.last}", self._window_top_n(node), self._staged(above, target))
                 self._add_below(stage, [node.input])
-            case Over() | TopN() | Deduplicate() | Sort():
-                raise UserError(f"{type(node).__name__} cannot be computed yet")
             case Limit():
                 stage = self._stage(
                     f"LIMIT {node.count}", LimitOperator(node.count, node.offset), self._staged(above, target)
@@ -290,11 +310,20 @@ class _Builder:
     def _window_aggregate(self, node: WindowAggregate) -> Operator:
         axis, time_column = self._axis(node.input.schema, node.window), node.window.time_column
         keys = [(key.name, compile_expression(key.expression, self._context)) for key in node.keys]
-        aggregates = [compile_aggregate(one.call, one.name, self._context) for one in node.aggregates]
+        retracts = is_updating(node.input)
+        weight = WEIGHT if retracts else None
+        aggregates = [compile_aggregate(one.call, one.name, self._context, weight) for one in node.aggregates]
         of_rows = (axis, time_column, keys, aggregates, node.properties, node.schema.names)
         if node.window.kind is WindowKind.SESSION:
             return self._paced(node, SessionAggregate(node.window.size_ms, *of_rows))
-        return self._paced(node, WindowOperator(WindowLayout.of(node.window), *of_rows))
+        if node.emission is not None:
+            properties = (*node.properties, (WINDOW_END, WindowProperty.END))
+            names = (*node.schema.names, WINDOW_END)
+            inner = WindowOperator(
+                WindowLayout.of(node.window), axis, time_column, keys, aggregates, properties, names, retracts
+            )
+            return EmittingWindows(inner, [key.name for key in node.keys], node.emission, self._settings.clock)
+        return self._paced(node, WindowOperator(WindowLayout.of(node.window), *of_rows, retracts))
 
     def _session_assign(self, node: WindowAssign) -> Operator:
         window, below = node.window, node.input.schema
@@ -329,7 +358,8 @@ def _encoder(plan: Node) -> list[Stateless]:
     if changelog.is_append_only:
         return []
     keys = sorted(changelog.keys, key=len)
-    return [EncodeChanges(sorted(keys[0]) if keys else ())]
+    updates = Change.UPDATE_AFTER in changelog.changes
+    return [EncodeChanges(sorted(keys[0]) if keys else (), updates=updates)]
 
 
 def _has_window_time(node: Node, column: str) -> bool:
@@ -348,11 +378,21 @@ def _has_window_time(node: Node, column: str) -> bool:
             return False
 
 
+_JUDGING = (
+    WindowOperator,
+    EmittingWindows,
+    SessionAggregate,
+    SessionAssign,
+    WindowTopNOperator,
+    IntervalJoin,
+    WindowJoin,
+)
+
+
 def _judges(target: Target) -> bool:
     while target is not None:
         stage, _ = target
-        judging = WindowOperator | SessionAggregate | SessionAssign | WindowTopNOperator | IntervalJoin | WindowJoin
-        if isinstance(stage.operator, judging):
+        if isinstance(stage.operator, _JUDGING) or judges_lateness(stage.operator):
             return True
         target = stage.parent
     return False

@@ -33,6 +33,7 @@ from yeoul.planner.binding.absorption import absorb, is_of_sessions, window_colu
 from yeoul.planner.binding.aggregate_calls import aggregate_call
 from yeoul.planner.binding.boundedness import computes_changes
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
+from yeoul.planner.binding.emission import emission_of
 from yeoul.planner.binding.expressions import ExpressionBinder, SubqueryBinding
 from yeoul.planner.binding.ordering import hidden_items
 from yeoul.planner.binding.overs import OverCalls
@@ -159,7 +160,7 @@ def bind_grouped(
     for key in more_keys:
         wanted = unique_name(groups.keys[key], (name for name, _ in outputs))
         outputs.append((wanted, ColumnRef(groups.keys[key], key.type)))
-    node: Node = subqueries.joined_to(_aggregate(groups))
+    node: Node = subqueries.joined_to(_aggregate(context, groups))
     if kept is not None:
         conditions.append(kept)
     if conditions:
@@ -184,7 +185,7 @@ def _above(groups: _Groups) -> list[Expression]:
     return found
 
 
-def _aggregate(groups: _Groups) -> Aggregate | WindowAggregate:
+def _aggregate(context: BindContext, groups: _Groups) -> Aggregate | WindowAggregate:
     if not groups.taken():
         groups.property_ref(WindowProperty.END, "window_end")
     keys = tuple(Projection(name, key) for key, name in groups.keys.items())
@@ -195,7 +196,8 @@ def _aggregate(groups: _Groups) -> Aggregate | WindowAggregate:
         return Aggregate(groups.rows, keys, aggregates, Schema(tuple(fields)), groups.updating)
     fields += [property_field(name, value, groups.time) for value, name in groups.properties.items()]
     properties = tuple((name, value) for value, name in groups.properties.items())
-    return WindowAggregate(groups.rows, groups.window, keys, aggregates, properties, Schema(tuple(fields)))
+    emission = emission_of(context.settings, groups.window, groups.rows)
+    return WindowAggregate(groups.rows, groups.window, keys, aggregates, properties, Schema(tuple(fields)), emission)
 
 
 def distinct(context: BindContext, rows: Node) -> Aggregate:
