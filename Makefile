@@ -6,10 +6,10 @@ READY := .venv/.ready
 # The Python clients and kcat are part of `make test` too.
 CLIENTS := $(foreach each,aiokafka confluent_kafka kafka_python kcat,tests/conformance/test_$(each).py)
 
-.PHONY: demo test check conformance bench soak lock clean help
+.PHONY: demo test check conformance flink-oracle bench flink-golden soak lock clean help
 
 help:           ## what can be run
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 demo: $(READY)  ## broker, live events, SQL jobs and a web page
 	$(BIN)/yeoul demo $(ARGS)
@@ -27,8 +27,14 @@ check: $(READY) ## style, types and the layer contract
 conformance: $(READY) ## every real client: Java, Go, Node, Python, Kafka's own tools (those that are here)
 	$(BIN)/python -m pytest conformance $(CLIENTS) -p no:xdist -vv --tb=short --timeout 180 $(if $(ARGS),$(ARGS),--report docs/conformance.md)
 
+flink-oracle: $(READY) ## what Flink answers to the expressions of tests/flink/scalar_answers.tsv, written into it
+	$(BIN)/python -m tests.flink
+
 bench: $(READY) ## speed, as ratios within one run
 	$(BIN)/python -m bench $(ARGS)
+
+flink-golden: $(READY) ## the golden SQL cases on PyFlink, compared (needs Java 17 and bench/peers-venvs/flink)
+	$(BIN)/python -m tests.golden.flink $(ARGS)
 
 soak: $(READY)   ## consistency while the broker is killed, stopped and cut off; ARGS="--minutes 10 --seed 7"
 	$(BIN)/python -m soak $(ARGS)

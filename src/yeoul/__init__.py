@@ -11,20 +11,27 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from yeoul.errors import EnvironmentFailure, PeerError, UserError, YeoulError
+    from yeoul.functions import AggregateFunction, ScalarFunction, TableFunction, udaf, udf, udtf
     from yeoul.jobs.job import Job
     from yeoul.jobs.result import Result
     from yeoul.jobs.session import Frame, Session
 
 __all__ = [
+    "AggregateFunction",
     "EnvironmentFailure",
     "Job",
     "PeerError",
     "Result",
+    "ScalarFunction",
     "Session",
+    "TableFunction",
     "UserError",
     "YeoulError",
     "__version__",
     "sql",
+    "udaf",
+    "udf",
+    "udtf",
 ]
 
 __version__ = "0.1.0"
@@ -33,6 +40,7 @@ _HOMES = {
     **dict.fromkeys(("EnvironmentFailure", "PeerError", "UserError", "YeoulError"), "yeoul.errors"),
     "Job": "yeoul.jobs.job",
     "Result": "yeoul.jobs.result",
+    **dict.fromkeys(("AggregateFunction", "ScalarFunction", "TableFunction", "udaf", "udf", "udtf"), "yeoul.functions"),
     "Session": "yeoul.jobs.session",
 }
 

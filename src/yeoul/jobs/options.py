@@ -87,6 +87,17 @@ OPTIONS: Mapping[str, SessionOption] = {
     "table.exec.state.ttl": SessionOption(
         parse_duration_ms, "How long untouched state of a query without windows is kept; '0 ms': for ever."
     ),
+    "table.exec.emit.early-fire.enabled": SessionOption(_flag, "Whether windows are given before they are over."),
+    "table.exec.emit.early-fire.delay": SessionOption(
+        parse_duration_ms, "At most how long after a change a window is given that is not over."
+    ),
+    "table.exec.emit.late-fire.enabled": SessionOption(_flag, "Whether late rows count, and windows are given again."),
+    "table.exec.emit.late-fire.delay": SessionOption(
+        parse_duration_ms, "At most how long after a late row a window is given again."
+    ),
+    "table.exec.emit.allow-lateness": SessionOption(
+        parse_duration_ms, "For how long after its end a window takes late rows, with late firing."
+    ),
     "table.exec.state.unbounded": SessionOption(
         _state_policy, "Whether queries whose state can only grow are allowed ('allow') or refused ('refuse')."
     ),

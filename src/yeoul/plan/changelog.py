@@ -11,6 +11,7 @@ import enum
 from dataclasses import dataclass, replace
 
 from yeoul.plan.expressions import ColumnRef
+from yeoul.plan.join_bounds import Interval, SameWindow
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
@@ -19,6 +20,7 @@ from yeoul.plan.nodes import (
     Join,
     JoinKind,
     Limit,
+    LookupJoin,
     Node,
     Over,
     Project,
@@ -29,6 +31,7 @@ from yeoul.plan.nodes import (
     Sort,
     TopN,
     Union,
+    Unnest,
     Values,
     WindowAggregate,
     WindowAssign,
@@ -117,9 +120,14 @@ def changelog_of(node: Node) -> Changelog:
             return _aggregate(node)
         case WindowAggregate():
             keys = frozenset({*(key.name for key in node.keys), *(name for name, _ in node.properties)})
-            return Changelog(APPEND_ONLY, frozenset({keys}) if node.properties else frozenset())
-        case WindowAssign():
+            changes = APPEND_ONLY if node.emission is None else _UPDATES
+            return Changelog(changes, frozenset({keys}) if node.properties else frozenset())
+        case WindowAssign() | Unnest():
             return Changelog(changelog_of(node.input).changes)
+        case LookupJoin():
+            below, key = changelog_of(node.input), frozenset(node.table.table.primary_key)
+            finds_one = bool(key) and key <= {name for _, name in node.keys}
+            return Changelog(below.changes, below.keys if finds_one else frozenset())
         case Join():
             return _join(node)
         case SetOperation():
@@ -164,19 +172,26 @@ def _top_n(node: TopN) -> Changelog:
 def _join(node: Join) -> Changelog:
     left, right = changelog_of(node.left), changelog_of(node.right)
     stands = left.is_append_only and right.is_append_only and node.kind in (JoinKind.INNER, JoinKind.SEMI)
-    changes = APPEND_ONLY if stands else _ALL
+    changes = APPEND_ONLY if stands or node.bound is not None else _ALL
+    given = frozenset(node.schema.names)
     if not node.kind.gives_right:
-        return Changelog(changes, left.keys)
+        return Changelog(changes, frozenset(key for key in left.keys if key <= given))
     pairs = frozenset(one | other for one in left.keys for other in right.keys)
-    left_columns, right_columns = (
-        frozenset(pair[side].name for pair in node.keys if isinstance(pair[side], ColumnRef))  # type: ignore[union-attr]
-        for side in (0, 1)
-    )
+    left_columns, right_columns = _compared(node)
     if not node.kind.keeps_right and any(key <= right_columns for key in right.keys):
         pairs |= left.keys
     if not node.kind.keeps_left and any(key <= left_columns for key in left.keys):
         pairs |= right.keys
-    return Changelog(changes, pairs)
+    return Changelog(changes, frozenset(key for key in pairs if key <= given))
+
+
+def _compared(node: Join) -> tuple[frozenset[str], frozenset[str]]:
+    """Returns the columns of each side that have to equal the other's."""
+    left = frozenset(one.name for one, _ in node.keys if isinstance(one, ColumnRef))
+    right = frozenset(other.name for _, other in node.keys if isinstance(other, ColumnRef))
+    if isinstance(node.bound, SameWindow):
+        return left.union(node.bound.left), right.union(node.bound.right)
+    return left, right
 
 
 def _set_operation(node: SetOperation) -> Changelog:
@@ -210,6 +225,10 @@ def state_of(node: Node) -> tuple[StateBound, str]:
             return (StateBound.UNBOUNDED if node.updating else StateBound.BOUNDED), f"a row for each key, {until}"
         case WindowAggregate():
             return StateBound.BOUNDED, "a row for each key of each open window"
+        case Join() if isinstance(node.bound, Interval):
+            return StateBound.BOUNDED, "the rows of both sides, until their interval has passed"
+        case Join() if isinstance(node.bound, SameWindow):
+            return StateBound.BOUNDED, "the rows of both sides, of each open window"
         case WindowAssign() if node.window.kind is WindowKind.SESSION:
             return StateBound.BOUNDED, "the rows of each open session"
         case Join():

@@ -11,14 +11,18 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from yeoul.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, Literal, LiteralValue
+from yeoul.plan.functions.python import written_name
+from yeoul.plan.join_bounds import Interval, JoinBound, SameWindow
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
     Deduplicate,
+    Emission,
     Field,
     Filter,
     Join,
     Limit,
+    LookupJoin,
     Node,
     Over,
     Project,
@@ -31,6 +35,7 @@ from yeoul.plan.nodes import (
     Sort,
     TopN,
     Union,
+    Unnest,
     Values,
     Window,
     WindowAggregate,
@@ -127,6 +132,11 @@ def describe_node(node: Node) -> list[str]:
             return _window_aggregate(node)
         case WindowAssign():
             return _window_assign(node)
+        case LookupJoin():
+            return _lookup_join(node)
+        case Unnest():
+            kept = "; a row without elements is kept" if node.keeps_empty else ""
+            return [f"Unnest({explain_expression(node.collection)}{kept})", f"columns: {_columns(node.schema)}"]
         case Join():
             return _join(node)
         case Union():
@@ -184,6 +194,16 @@ def _watermark(node: AssignWatermark) -> list[str]:
     return [f"AssignWatermark({node.column}, watermark {explain_expression(node.expression)}, per split, {idle})"]
 
 
+def _lookup_join(node: LookupJoin) -> list[str]:
+    equal = ", ".join(f"{explain_expression(value)} = {column}" for value, column in node.keys)
+    connector = node.table.options.get("connector", "?")
+    kind = "LEFT" if node.keeps_left else "INNER"
+    lines = [f"LookupJoin({kind}: {equal}; table {node.table.table.name}, connector {connector})"]
+    if node.condition is not None:
+        lines.append(f"where: {explain_expression(node.condition)}")
+    return [*lines, f"asked for: {_columns(node.table.schema)}", f"columns: {_columns(node.schema)}"]
+
+
 def _projections(node: Project) -> list[str]:
     fields = zip(node.projections, node.schema.fields, strict=True)
     return [f"{_projection(one)}  -> {field.type}{_time_mark(field)}" for one, field in fields]
@@ -196,10 +216,26 @@ def _projection(one: Projection) -> str:
 
 def _join(node: Join) -> list[str]:
     equal = [f"{explain_expression(left)} = {explain_expression(right)}" for left, right in node.keys]
-    lines = [f"Join({node.kind.value}: {', '.join(equal) or 'every row with every row'})"]
+    bound = "" if node.bound is None else _BOUND_NAMES[type(node.bound)]
+    lines = [f"{bound}Join({node.kind.value}: {', '.join(equal) or 'every row with every row'})"]
+    if node.bound is not None:
+        lines.append(_bound(node.bound))
     if node.condition is not None:
         lines.append(f"where: {explain_expression(node.condition)}")
     return [*lines, f"columns: {_columns(node.schema)}"]
+
+
+_BOUND_NAMES = {Interval: "Interval", SameWindow: "Window"}
+
+
+def _bound(bound: JoinBound) -> str:
+    match bound:
+        case Interval():
+            low, high = (explain_duration(one) for one in (bound.lower_ms, bound.upper_ms))
+            clock = " by the clock" if bound.by_clock else ""
+            return f"within: {bound.left_time} - {bound.right_time} between {low} and {high}{clock}"
+        case SameWindow():
+            return f"within: one window, [{', '.join(bound.left)}] = [{', '.join(bound.right)}], joined as it closes"
 
 
 def _over(node: Over) -> list[str]:
@@ -299,8 +335,23 @@ def _window_aggregate(node: WindowAggregate) -> list[str]:
     lines = [f"WindowAggregate({explain_window(node.window)})", *_groups(node, "none, one row a window")]
     if node.properties:
         lines.append("window: " + ", ".join(f"{name} = its {value.value}" for name, value in node.properties))
-    lines.append(f"emits: each window once, when the {_pacer(node.window)} reaches its end; then its state is dropped")
-    return lines
+    if node.emission is None:
+        when = f"each window once, when the {_pacer(node.window)} reaches its end; then its state is dropped"
+        return [*lines, f"emits: {when}"]
+    return [*lines, f"emits: {_emission(node.emission)}"]
+
+
+def _emission(emission: Emission) -> str:
+    parts = ["each window when the watermark reaches its end"]
+    if emission.early_ms is not None:
+        parts.append(f"as it stands {_delay(emission.early_ms)} before")
+    if emission.late_ms is not None:
+        parts.append(f"again {_delay(emission.late_ms)} for {explain_duration(emission.lateness_ms)} after")
+    return ", ".join(parts)
+
+
+def _delay(delay_ms: int) -> str:
+    return f"at most {explain_duration(delay_ms)} after a change" if delay_ms else "at each change"
 
 
 def _pacer(window: Window) -> str:
@@ -426,7 +477,7 @@ def _call(call: Call) -> str:
         case "field" if isinstance(call.args[1], Literal):
             return f"{args[0]}.{call.args[1].value!s}"
         case _:
-            return f"{name.upper()}({', '.join(explain_expression(arg) for arg in call.args)})"
+            return f"{written_name(name)}({', '.join(explain_expression(arg) for arg in call.args)})"
 
 
 def _operand(expression: Expression) -> str:
@@ -444,7 +495,7 @@ def _aggregate_call(call: AggregateCall) -> str:
         text = "COUNT(*)"
     else:
         distinct = "DISTINCT " if call.distinct else ""
-        text = f"{call.function.upper()}({distinct}{', '.join(explain_expression(arg) for arg in call.args)})"
+        text = f"{written_name(call.function)}({distinct}{', '.join(explain_expression(arg) for arg in call.args)})"
     return text if call.filter is None else f"{text} FILTER (WHERE {explain_expression(call.filter)})"
 
 

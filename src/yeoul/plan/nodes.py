@@ -13,20 +13,23 @@ from dataclasses import dataclass, field
 
 from yeoul.errors import Span
 from yeoul.plan.expressions import AggregateCall, Expression, LiteralValue
+from yeoul.plan.join_bounds import JoinBound
 from yeoul.plan.ordering import Frame, OverTime, Ranking, SortKey
 from yeoul.plan.tables import TableDefinition
-from yeoul.plan.types import DataType
+from yeoul.plan.types import DataType, Kind
 
 __all__ = [
     "Aggregate",
     "Aggregation",
     "AssignWatermark",
     "Deduplicate",
+    "Emission",
     "Field",
     "Filter",
     "Join",
     "JoinKind",
     "Limit",
+    "LookupJoin",
     "Node",
     "Over",
     "Project",
@@ -39,6 +42,7 @@ __all__ = [
     "Sort",
     "TopN",
     "Union",
+    "Unnest",
     "Values",
     "Window",
     "WindowAggregate",
@@ -248,6 +252,21 @@ class Aggregate:
 
 
 @dataclass(frozen=True, slots=True)
+class Emission:
+    """When a window's rows are given besides the one time when it is over; they are then given as changes.
+
+    Attributes:
+        early_ms: At most how long after a change a window is given that is not over; None: not before it is.
+        late_ms: At most how long after a late row a window is given again; None: late rows do not count.
+        lateness_ms: For how long after its end a window takes late rows; 0 without `late_ms`.
+    """
+
+    early_ms: int | None = None
+    late_ms: int | None = None
+    lateness_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class WindowAggregate:
     """Aggregates each window's rows by key; emits a window once, when the watermark (or the clock) passes its end.
 
@@ -256,6 +275,7 @@ class WindowAggregate:
         aggregates: Output name and call, arguments over the input.
         properties: Output name and window property.
         schema: Keys, then aggregates, then properties.
+        emission: How rows are given as changes before and after the window is over; None: they are given once.
     """
 
     input: Node
@@ -264,6 +284,7 @@ class WindowAggregate:
     aggregates: tuple[Aggregation, ...]
     properties: tuple[tuple[str, WindowProperty], ...]
     schema: Schema
+    emission: Emission | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +333,65 @@ class SetOperation:
     schema: Schema
 
 
+@dataclass(frozen=True, slots=True)
+class Unnest:
+    """Each row once for each element of a collection of it, beside what the element holds.
+
+    Attributes:
+        collection: An ARRAY or a MAP, over the input's columns.
+        schema: The input's columns, then those that an element fills, then the ordinal number's.
+        number: The column that counts a row's elements from 1; None: there is none.
+        keeps_empty: Whether a row without elements is given once, with NULLs.
+    """
+
+    input: Node
+    collection: Expression
+    schema: Schema
+    number: str | None
+    keeps_empty: bool
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The columns that an element fills."""
+        names = self.schema.names[len(self.input.schema.names) :]
+        return names if self.number is None else names[:-1]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The element's fields that fill a column each; none: the element is the one column."""
+        element = self.collection.type.element
+        if self.collection.type.kind is Kind.MAP:
+            return "key", "value"
+        return tuple(one.name for one in element.fields) if element is not None and element.kind is Kind.ROW else ()
+
+
+@dataclass(frozen=True, slots=True)
+class LookupJoin:
+    """Each row beside the rows of an outside table that have its key, as they are when it comes.
+
+    Attributes:
+        table: What is looked up; it is asked, never read as an input.
+        keys: Values over the input, and the table's columns that have to equal them.
+        columns: The table's columns that are given, in the order of the schema's last ones.
+        condition: What must hold besides, over the columns of both; None: nothing.
+        schema: The input's columns, then the table's, perhaps without those that nobody above needs.
+        keeps_left: Whether a row without a partner is given, with NULLs.
+    """
+
+    input: Node
+    table: Scan
+    keys: tuple[tuple[Expression, str], ...]
+    columns: tuple[str, ...]
+    condition: Expression | None
+    schema: Schema
+    keeps_left: bool
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """What the table's columns are called here."""
+        return self.schema.names[len(self.schema.names) - len(self.columns) :]
+
+
 class JoinKind(enum.Enum):
     INNER = "INNER"
     LEFT = "LEFT"
@@ -340,7 +420,7 @@ class JoinKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Rows of two inputs that belong together, as both change: the regular join.
+    """Rows of two inputs that belong together: as both change, or, if a bound in time is known, once and for all.
 
     Attributes:
         left: No two columns of the inputs have one name.
@@ -348,7 +428,9 @@ class Join:
         kind: What becomes of rows without a partner.
         keys: Pairs of expressions, over the left and over the right, that have to be equal; NULL equals nothing.
         condition: What must hold besides, over the columns of both; None: nothing.
-        schema: The left's columns, then the right's if the kind gives them.
+        schema: The left's columns, then the right's if the kind gives them; perhaps without those that only keys,
+            condition and bound need.
+        bound: What bounds in time which rows can meet; None: nothing, the regular join.
     """
 
     left: Node
@@ -357,6 +439,7 @@ class Join:
     keys: tuple[tuple[Expression, Expression], ...]
     condition: Expression | None
     schema: Schema
+    bound: JoinBound | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -543,6 +626,8 @@ Node = (
     | Aggregate
     | WindowAggregate
     | WindowAssign
+    | Unnest
+    | LookupJoin
     | Union
     | SetOperation
     | Join

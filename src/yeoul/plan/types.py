@@ -75,8 +75,8 @@ class DataType:
     Attributes:
         kind: The family.
         nullable: Whether NULL is a value of it.
-        precision: DECIMAL's digits; the fractional digits of TIME and TIMESTAMP; the length of CHAR and VARCHAR
-            (None for STRING, which is unbounded).
+        precision: DECIMAL's digits; the fractional digits of TIME and TIMESTAMP; the length of CHAR, VARCHAR,
+            BINARY and VARBINARY (None for STRING and BYTES, which are unbounded).
         scale: DECIMAL's digits after the point.
         element: The element type of ARRAY, the value type of MAP.
         key: The key type of MAP.
@@ -139,6 +139,8 @@ class DataType:
                 return f"{self.kind.value}({self.precision})"
             case Kind.STRING if self.precision is not None:
                 return f"VARCHAR({self.precision})"
+            case Kind.BYTES if self.precision is not None:
+                return f"VARBINARY({self.precision})"
             case Kind.ARRAY:
                 return f"ARRAY<{self.element}>"
             case Kind.MAP:

@@ -74,7 +74,7 @@ def _fits_decimal(source: DataType, target: DataType) -> bool:
 
 def _widens_within(source: DataType, target: DataType) -> bool:
     match source.kind:
-        case Kind.STRING | Kind.TIMESTAMP | Kind.TIMESTAMP_LTZ | Kind.TIME:
+        case Kind.STRING | Kind.BYTES | Kind.TIMESTAMP | Kind.TIMESTAMP_LTZ | Kind.TIME:
             return True
         case Kind.ARRAY | Kind.MAP:
             pairs = ((source.element, target.element), (source.key, target.key))

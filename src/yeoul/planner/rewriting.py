@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from yeoul.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, children_of, columns_of
+from yeoul.plan.expressions import (
+    AggregateCall,
+    Call,
+    Case,
+    Cast,
+    ColumnRef,
+    Expression,
+    Literal,
+    LiteralValue,
+    children_of,
+    columns_of,
+)
+from yeoul.plan.functions.python import is_volatile
 from yeoul.plan.nodes import Field, Join, Node, Project, Projection, Scan, Schema, SetOperation, Union, Values
-from yeoul.plan.types import BOOLEAN
+from yeoul.plan.types import BOOLEAN, Kind
 from yeoul.planner.casts import can_widen
 
 __all__ = [
@@ -19,6 +31,7 @@ __all__ = [
     "joined",
     "map_call",
     "map_children",
+    "null_safe_pairs",
     "project",
     "replaced",
     "with_inputs",
@@ -83,7 +96,7 @@ def joined(parts: Sequence[Expression]) -> Expression:
 
 def is_repeatable(expression: Expression) -> bool:
     """Tells whether evaluating an expression twice, or elsewhere, gives the same."""
-    if isinstance(expression, Call) and expression.function in _UNREPEATABLE:
+    if isinstance(expression, Call) and (expression.function in _UNREPEATABLE or is_volatile(expression.function)):
         return False
     return all(is_repeatable(part) for part in children_of(expression))
 
@@ -135,6 +148,29 @@ def cannot_fail(expression: Expression) -> bool:
         case _:
             known = True
     return known and all(cannot_fail(part) for part in children_of(expression))
+
+
+_FILLINGS: Mapping[Kind, LiteralValue] = {
+    **dict.fromkeys((Kind.TINYINT, Kind.SMALLINT, Kind.INT, Kind.BIGINT), 0),
+    Kind.STRING: "",
+    Kind.BOOLEAN: False,
+}
+"""What stands for NULL where another key says that it is NULL."""
+
+
+def null_safe_pairs(
+    part: Expression, left: Collection[str], right: Collection[str]
+) -> list[tuple[Expression, Expression]] | None:
+    """Returns `a IS NOT DISTINCT FROM b` as keys of a join: both NULL or neither, and equal; None if it is no such."""
+    if not (isinstance(part, Call) and part.function == "is_not_distinct_from"):
+        return None
+    sides = equal_sides(replace(part, function="equals"), left, right)
+    if sides is None or not sides[0].type.same_as(sides[1].type) or sides[0].type.kind not in _FILLINGS:
+        return None
+    is_null: list[Expression] = [Call("is_null", (side,), BOOLEAN.not_null()) for side in sides]
+    filling = Literal(_FILLINGS[sides[0].type.kind], sides[0].type.not_null())
+    filled: list[Expression] = [Call("coalesce", (side, filling), side.type.not_null()) for side in sides]
+    return [(is_null[0], is_null[1]), (filled[0], filled[1])]
 
 
 def equal_sides(

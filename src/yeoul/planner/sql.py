@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from yeoul.errors import Span, UserError
+from yeoul.plan.functions.python import FunctionDefinition
 from yeoul.plan.statements import Statement
+from yeoul.plan.types import DataType
 from yeoul.planner.binding.context import BindContext, Tables
 from yeoul.planner.binding.statements import bind_statement
-from yeoul.planner.dialects.flink.dialect import read_script
+from yeoul.planner.dialects.flink.dialect import read_script, read_type_name
 from yeoul.planner.positions import Positions
 
-__all__ = ["Parsed", "Tables", "bind", "parse"]
+__all__ = ["Parsed", "Tables", "bind", "parse", "read_type"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +55,44 @@ def parse(text: str) -> list[Parsed]:
     return [Parsed(text[start:end], positions.span(start), tree, positions) for tree, start, end in read]
 
 
-def bind(parsed: Parsed, tables: Tables, settings: Mapping[str, str]) -> Statement:
+def bind(
+    parsed: Parsed,
+    tables: Tables,
+    settings: Mapping[str, str],
+    functions: Mapping[str, FunctionDefinition] | None = None,
+) -> Statement:
     """Resolves a statement against the catalog; its plan has been through the rules.
 
     Args:
         parsed: From `parse`.
         tables: What names refer to.
         settings: What SET has set; read are `table.exec.source.idle-timeout` and, for checks, `table.local-time-zone`.
+        functions: The user's functions, by their names in upper case.
 
     Raises:
         UserError: Something is unknown, does not fit, or is not supported: where, why, and what to do.
     """
-    context = BindContext(tables, settings, parsed._positions)
+    context = BindContext(tables, settings, parsed._positions, functions=functions or {})
     try:
         return bind_statement(context, parsed._tree)
     except RecursionError:
         raise _too_deep(parsed.span) from None
+
+
+def read_type(text: str) -> DataType:
+    """Reads one SQL type.
+
+    Raises:
+        UserError: It is none.
+
+    Example:
+        >>> str(read_type("ROW<a INT, b ARRAY<STRING>>"))
+        'ROW<a INT, b ARRAY<STRING>>'
+    """
+    try:
+        return read_type_name(text)
+    except UserError as error:
+        raise UserError(f"{text!r} is no SQL type: {error.message}", hint=error.hint) from None
 
 
 def _too_deep(span: Span | None) -> UserError:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from yeoul.clock import SYSTEM_CLOCK, ManualClock
 from yeoul.engine.contract import WEIGHT
-from yeoul.engine.operators.join import Join, JoinSide
+from yeoul.engine.operators.join import Join
+from yeoul.engine.operators.join_sides import JoinSide, JoinSides
 from yeoul.plan.nodes import JoinKind
 
 LEFT = {"k": pl.Int64(), "a": pl.String()}
@@ -26,7 +27,8 @@ ROWS = (
 def operator(kind: JoinKind, *, condition: bool = False, ttl_ms: int | None = None, clock=SYSTEM_CLOCK) -> Join:
     left, right = JoinSide(LEFT, [pl.col("k")]), JoinSide(RIGHT, [pl.col("j")])
     extra = pl.col("b") > pl.col("a").str.len_chars() - 1 if condition else None
-    return Join(left, right, kind, extra, weighted=True, clock=clock, ttl_ms=ttl_ms)
+    output = [*LEFT, *(RIGHT if kind.gives_right else ())]
+    return Join(JoinSides(left, right, kind, extra, output), weighted=True, clock=clock, ttl_ms=ttl_ms)
 
 
 @st.composite

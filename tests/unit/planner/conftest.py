@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from yeoul.plan.statements import CreateTable, CreateView, Statement
+from yeoul.plan.statements import CreateTable, CreateView, SetOption, Statement
 from yeoul.plan.tables import TableDefinition, ViewDefinition
 from yeoul.planner.sql import bind, parse
 
@@ -40,6 +40,8 @@ class Catalog:
             statement = bind(parsed, self, self.settings)
             if isinstance(statement, CreateTable | CreateView):
                 self.found[statement.definition.name] = statement.definition
+            if isinstance(statement, SetOption):
+                self.settings[statement.key] = statement.value
             statements.append(statement)
         return statements
 

@@ -35,10 +35,12 @@ from yeoul.engine.compile.casts import lower_cast
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
 from yeoul.engine.compile.faults import EvaluationError, checked, first_true
+from yeoul.engine.compile.python_aggregates import python_parts
 from yeoul.engine.compile.rendering import render_aggregate
 from yeoul.engine.compile.sketches import estimate, observations
 from yeoul.errors import UserError
 from yeoul.plan.expressions import AggregateCall, Literal, columns_of
+from yeoul.plan.functions.python import is_python
 from yeoul.plan.types import DataType, Kind
 
 __all__ = ["WAS", "CompiledAggregate", "compile_aggregate", "compiled_aggregates"]
@@ -171,6 +173,8 @@ def compile_aggregate(
         [(1, 3), (2, 9)]
     """
     context = context or EvaluationContext()
+    if is_python(call.function):
+        return _python(call, name, context, weight)
     compiler = _COMPILERS.get(call.function)
     if compiler is None:
         raise UserError(f"{render_aggregate(call)} cannot be computed: no such aggregate", span=call.span)
@@ -180,6 +184,16 @@ def compile_aggregate(
         value = pl.when(keep).then(value)
     job = _Job(call, name, value, keep, None if weight is None else pl.col(weight))
     return compiler(job) if weight is None or _subtracts(call) else _over_bag(job)
+
+
+def _python(call: AggregateCall, name: str, context: EvaluationContext, weight: str | None) -> CompiledAggregate:
+    """A Python function, over all its arguments as one struct."""
+    args = [_per_row(compile_expression(each, context), each) for each in call.args]
+    keep = None if call.filter is None else _per_row(compile_expression(call.filter, context), call.filter)
+    job = _Job(call, name, pl.struct(args), keep, None if weight is None else pl.col(weight))
+    parts = python_parts(call, args, keep, job.weight, job.column)
+    made = job.done({parts.name: parts.partial}, {parts.name: parts.merge}, parts.final)
+    return replace(made, bag=job.part(BAG)) if parts.name == BAG else made
 
 
 def _subtracts(call: AggregateCall) -> bool:

@@ -125,12 +125,8 @@ def shifted_time(point: pl.Expr, interval: pl.Expr, type: DataType, text: str, *
 
 def _whole_days(text: str, *, strict: bool) -> Operation:
     def compute(day: pl.Series, interval: pl.Series) -> pl.Series:
-        days = interval.dt.total_milliseconds()
-        if strict and ((days % 86_400_000) != 0).any():
-            raise EvaluationError(
-                f"A DATE moves by whole days only, in {text}", hint="Cast the DATE to TIMESTAMP(3) first."
-            )
-        return day + interval
+        whole = interval.dt.total_milliseconds() // 86_400_000 * 86_400_000
+        return day + whole.cast(pl.Duration("ms"))
 
     return compute
 

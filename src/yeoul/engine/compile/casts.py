@@ -80,7 +80,8 @@ def _sure(operand: pl.Expr, source: DataType, target: DataType, zone: str) -> pl
     if b is Kind.STRING:
         return None if a is Kind.BYTES else _to_text(operand, source, target, zone)
     if a is b is Kind.BYTES or (a is Kind.STRING and b is Kind.BYTES):
-        return operand.cast(pl.Binary)
+        whole = operand.cast(pl.Binary)
+        return whole if target.precision is None else whole.bin.head(target.precision)
     if source.is_numeric and target.is_numeric:
         return operand.cast(polars_dtype(target)) if _widens(source, target) else None
     if a is Kind.BOOLEAN:
@@ -116,6 +117,12 @@ def _between_times(operand: pl.Expr, source: DataType, target: DataType, zone: s
             return _cut(wall.dt.time().cast(pl.Int64), target.precision or 0, 9).cast(pl.Time)
         case Kind.TIME if source.kind is Kind.TIME:
             return _cut(operand.cast(pl.Int64), target.precision or 0, 9).cast(pl.Time)
+        case Kind.TIMESTAMP if source.kind is Kind.TIME:
+            return operand.cast(pl.Int64).cast(pl.Datetime("ns")).cast(polars_dtype(target))
+        case Kind.TIMESTAMP_LTZ if source.kind is Kind.TIME:
+            dtype = polars_dtype(target)
+            assert isinstance(dtype, pl.Datetime)
+            return to_instant(operand.cast(pl.Int64).cast(pl.Datetime("ns")).cast(pl.Datetime(dtype.time_unit)), zone)
         case Kind.TIMESTAMP if source.is_timestamp or source.kind is Kind.DATE:
             return _at_precision(wall, source, target)
         case Kind.TIMESTAMP_LTZ if source.kind is Kind.TIMESTAMP_LTZ:
@@ -276,6 +283,9 @@ def _attempt(source: DataType, target: DataType, zone: str) -> Attempt:
         return _decimal_to_integer(dtype)
     if source.kind is Kind.DECIMAL and target.kind is Kind.DECIMAL:
         return lambda column: rounded_decimal(column, dtype)
+    if source.is_float and isinstance(dtype, pl.Decimal):
+        scale = dtype.scale
+        return lambda column: column.round(scale, mode="half_away_from_zero").cast(dtype, strict=False)
     if source.is_numeric and target.is_numeric:
         return lambda column: column.cast(dtype, strict=False)
     if source.kind is Kind.ARRAY and source.element is not None and target.element is not None:

@@ -103,5 +103,6 @@ COMPARISON: Mapping[str, Lowering] = {
     "is_alpha": _matches(r"^\p{L}+$"),
     "is_decimal": _matches(r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"),
     "is_digit": _matches(r"^\d+$"),
+    "current_database": lambda site: pl.lit("default_database"),
     "typeof": lambda site: pl.lit(str(site.types[0])),
 }

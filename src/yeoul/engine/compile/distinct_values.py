@@ -23,6 +23,9 @@ def per_value(operand: pl.Expr, function: Callable[[object], object], dtype: pl.
         results = pl.Series("new", [function(value) for value in values], dtype=dtype)
         if len(values) == 0:
             return pl.Series(column.name, [None] * len(column), dtype=dtype)
+        if dtype.is_nested():
+            places = column.replace_strict(values, pl.Series(range(len(values)), dtype=pl.UInt32), default=None)
+            return results.gather(places)
         return column.replace_strict(values, results, default=None, return_dtype=dtype)
 
     return checked([operand], compute, dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qs, quote_plus, unquote_plus, urlsplit
 
@@ -20,6 +21,9 @@ _CHARSETS = {
     "UTF-8": "utf-8", "US-ASCII": "ascii", "ISO-8859-1": "latin-1",
     "UTF-16": "utf-16", "UTF-16BE": "utf-16-be", "UTF-16LE": "utf-16-le",
 }  # fmt: skip
+
+
+_MALFORMED = re.compile(r"%(?![0-9a-fA-F]{2})")
 
 
 def _as_bytes(value: object) -> bytes:
@@ -66,7 +70,13 @@ def _decode(site: Site) -> pl.Expr:
     return per_value(site.args[0], lambda value: _as_bytes(value).decode(charset, "replace"), pl.String())
 
 
+def _url_encoded(value: object) -> str:
+    return quote_plus(str(value), safe="*-._").replace("~", "%7E")
+
+
 def _url_decode(value: object) -> str | None:
+    if _MALFORMED.search(str(value)):
+        return None
     try:
         return unquote_plus(str(value), errors="strict")
     except UnicodeDecodeError:
@@ -99,7 +109,7 @@ def _parse_url(site: Site) -> pl.Expr:
     key = literal_text(site, 2, "The key") if len(site.args) > 2 else None
     known = ("HOST", "PATH", "QUERY", "REF", "PROTOCOL", "AUTHORITY", "FILE", "USERINFO")
     if part not in known:
-        raise UserError(f"Unknown part {part!r} in {site.text}", hint=f"Known: {', '.join(known)}", span=site.call.span)
+        return pl.lit(None, dtype=pl.String)
     return per_value(site.args[0], lambda value: _url_part(value, part, key), pl.String())
 
 
@@ -120,17 +130,42 @@ def _unhex(site: Site) -> pl.Expr:
     return even.str.decode("hex", strict=False)
 
 
+def _address_number(value: object) -> int | None:
+    """The number of an IPv4 address; fewer parts than four stand for the last bytes, as inet_aton has it."""
+    parts = str(value).split(".")
+    if not 1 <= len(parts) <= 4 or not all(part.isascii() and part.isdigit() for part in parts):
+        return None
+    *leading, last = map(int, parts)
+    if any(part > 255 for part in leading) or last >= 1 << (8 * (4 - len(leading))):
+        return None
+    return sum(part << (8 * (3 - index)) for index, part in enumerate(leading)) + last
+
+
+def _inet_ntoa(site: Site) -> pl.Expr:
+    number = site.args[0].cast(pl.Int64)
+    bytes = [(number // (1 << shift) % 256).cast(pl.String) for shift in (24, 16, 8, 0)]
+    return pl.when(number.is_between(0, (1 << 32) - 1)).then(pl.concat_str(bytes, separator="."))
+
+
+def _from_base64(site: Site) -> pl.Expr:
+    missing = (4 - site.args[0].str.len_bytes() % 4) % 4  # the padding may be left out
+    padded = pl.concat_str(site.args[0], pl.lit("=").repeat_by(missing).list.join(""))
+    return padded.str.decode("base64", strict=False).cast(pl.String, strict=False)
+
+
 ENCODINGS: Mapping[str, Lowering] = {
     **{name: _digest(name) for name in ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")},
     "sha2": _sha2,
     "to_base64": _to_base64,
-    "from_base64": lambda site: site.args[0].str.decode("base64", strict=False).cast(pl.String, strict=False),
+    "from_base64": _from_base64,
     "encode": _encode,
     "decode": _decode,
-    "url_encode": lambda site: per_value(site.args[0], lambda value: quote_plus(str(value), safe="*-._"), pl.String()),
+    "url_encode": lambda site: per_value(site.args[0], _url_encoded, pl.String()),
     "url_decode": lambda site: per_value(site.args[0], _url_decode, pl.String()),
     "parse_url": _parse_url,
     "bin": lambda site: per_value(site.args[0], _digits("b"), pl.String()),
     "hex": _hex,
     "unhex": _unhex,
+    "inet_aton": lambda site: per_value(site.args[0], _address_number, pl.Int64()),
+    "inet_ntoa": _inet_ntoa,
 }

@@ -18,19 +18,24 @@ import polars as pl
 
 from yeoul.engine.compile.arithmetic import ARITHMETIC
 from yeoul.engine.compile.casts import cast_can_fail, lower_cast
+from yeoul.engine.compile.collections import COLLECTIONS
 from yeoul.engine.compile.comparison import COMPARISON
 from yeoul.engine.compile.dtypes import literal, polars_dtype
 from yeoul.engine.compile.encodings import ENCODINGS
 from yeoul.engine.compile.faults import EvaluationError
 from yeoul.engine.compile.json_paths import JSON_PATHS
+from yeoul.engine.compile.json_writing import JSON_WRITING
 from yeoul.engine.compile.lowering import EvaluationContext, Lowering, Site, constant_of
 from yeoul.engine.compile.numbers import NUMBERS
+from yeoul.engine.compile.python_functions import lower_python
+from yeoul.engine.compile.regular_expressions import REGULAR_EXPRESSIONS
 from yeoul.engine.compile.rendering import render
 from yeoul.engine.compile.structures import STRUCTURES
 from yeoul.engine.compile.temporal import TEMPORAL
 from yeoul.engine.compile.text import TEXT
 from yeoul.errors import UserError
 from yeoul.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal, children_of, columns_of
+from yeoul.plan.functions.python import is_python, is_volatile
 from yeoul.plan.types import Kind
 
 __all__ = ["EvaluationContext", "compile_expression", "compile_projections", "lowered_functions"]
@@ -40,12 +45,17 @@ _LOWERINGS: Mapping[str, Lowering] = {
     **COMPARISON,
     **NUMBERS,
     **TEXT,
+    **REGULAR_EXPRESSIONS,
     **ENCODINGS,
     **TEMPORAL,
     **STRUCTURES,
+    **COLLECTIONS,
     **JSON_PATHS,
+    **JSON_WRITING,
 }
-_FALLIBLE = frozenset({*ARITHMETIC, "abs", "element", "rand_integer"})
+_FALLIBLE = frozenset(
+    {*ARITHMETIC, "abs", "element", "rand_integer", "map_from_arrays", "json_value", "json_query", "json_exists"}
+)
 _DEFERRING = frozenset({"and", "or", "if", "coalesce", "ifnull"})
 
 
@@ -130,6 +140,8 @@ def _can_fail(expression: Expression) -> bool:
             return _constant(expression, EvaluationContext()) is None
         case Cast(null_on_error=lenient, operand=operand, type=type):
             return (not lenient and cast_can_fail(operand.type, type)) or _can_fail(operand)
+        case Call(function=function) if is_python(function):
+            return True
         case Call(function=function, type=type) if function in _FALLIBLE and not type.is_float:
             if function not in ("divide", "modulo") or not type.is_integer:
                 return True
@@ -141,7 +153,7 @@ def _can_fail(expression: Expression) -> bool:
 
 def _changes(expression: Expression) -> bool:
     """Tells whether its value is another in each batch or row, whatever the columns."""
-    own = isinstance(expression, Call) and expression.function in _CHANGING
+    own = isinstance(expression, Call) and (expression.function in _CHANGING or is_volatile(expression.function))
     return own or any(_changes(child) for child in children_of(expression))
 
 
@@ -215,6 +227,9 @@ def _typed(value: Expression, case: Case, scope: _Scope) -> pl.Expr:
 
 
 def _call(call: Call, scope: _Scope) -> pl.Expr:
+    if is_python(call.function):
+        args = tuple(_lower(each, scope) for each in call.args)
+        return lower_python(call, args, scope.guard, strict=scope.strict)
     lowering = _LOWERINGS.get(call.function)
     if lowering is None:
         raise UserError(f"{render(call)} cannot be computed: {call.function!r} has no implementation", span=call.span)

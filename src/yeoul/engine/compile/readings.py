@@ -43,8 +43,11 @@ def text_to_date(column: pl.Series) -> pl.Series:
     plain = column.str.to_date("%Y-%m-%d", strict=False)
     if plain.null_count() == column.null_count():
         return plain
-    words = column.str.strip_chars(" ").str.extract(r"^(\d{1,4}-\d{1,2}-\d{1,2})(?:[ T].*)?$", 1)
-    return words.str.to_date("%Y-%m-%d", strict=False)
+    words = column.str.strip_chars(" ").str.extract(r"^(\d{1,4}(?:-\d{1,2}){0,2})(?:[ T].*)?$", 1)
+    dashes = words.str.count_matches("-", literal=True)
+    short = {0: "-01-01", 1: "-01", 2: ""}
+    whole = words + dashes.replace_strict(list(short), list(short.values()), default=None, return_dtype=pl.String)
+    return whole.str.to_date("%Y-%m-%d", strict=False)
 
 
 def text_to_time(column: pl.Series) -> pl.Series:

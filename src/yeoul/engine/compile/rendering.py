@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 
 from yeoul.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, Literal
+from yeoul.plan.functions.python import written_name
 
 __all__ = ["render", "render_aggregate"]
 
@@ -76,7 +77,7 @@ def _call(call: Call) -> str:
         return f"{args[0]}[{args[1]}]"
     if call.function == "field" and isinstance(call.args[1], Literal):
         return args[0] + "." + str(call.args[1].value)
-    return f"{call.function.upper()}({', '.join(render(each) for each in call.args)})"
+    return f"{written_name(call.function)}({', '.join(render(each) for each in call.args)})"
 
 
 def _inner(expression: Expression) -> str:
@@ -90,5 +91,5 @@ def render_aggregate(call: AggregateCall) -> str:
         text = "COUNT(*)"
     else:
         args = ", ".join(render(each) for each in call.args)
-        text = f"{call.function.upper()}({'DISTINCT ' if call.distinct else ''}{args})"
+        text = f"{written_name(call.function)}({'DISTINCT ' if call.distinct else ''}{args})"
     return text if call.filter is None else f"{text} FILTER (WHERE {render(call.filter)})"

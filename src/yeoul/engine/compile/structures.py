@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 
 import polars as pl
 
+from yeoul.engine.compile.collections import later_pairs
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.faults import EvaluationError, checked, first_true
-from yeoul.engine.compile.lowering import Lowering, Site
+from yeoul.engine.compile.lowering import Lowering, Missing, Site
 from yeoul.errors import UserError
 from yeoul.plan.types import Kind
 
@@ -69,12 +70,6 @@ def _element(site: Site) -> pl.Expr:
     return checked(site.args, compute, site.dtype)
 
 
-def _literal_element(site: Site) -> pl.Expr | None:
-    """The second argument, if it is a constant that can stand inside `list.eval`."""
-    value = site.constant(1)
-    return site.args[1] if isinstance(value, int | float | str | bool) else None
-
-
 def _array_position(site: Site) -> pl.Expr:
     def compute(arrays: pl.Series, items: pl.Series) -> pl.Series:
         length = max(len(arrays), len(items)) if min(len(arrays), len(items)) else 0
@@ -95,13 +90,6 @@ def _array_position(site: Site) -> pl.Expr:
         return joined.select(pl.when(known).then(pl.col("p").fill_null(0)).cast(pl.Int32)).to_series()
 
     return checked(site.args, compute, pl.Int32())
-
-
-def _array_remove(site: Site) -> pl.Expr:
-    item = _literal_element(site)
-    if item is None:
-        raise UserError(f"The element of {site.text} must be a literal", span=site.call.span)
-    return site.args[0].list.eval(pl.element().filter(pl.element().ne_missing(item)))
 
 
 def _with_item(*, front: bool) -> Lowering:
@@ -133,7 +121,11 @@ def _map(site: Site) -> pl.Expr:
         pl.struct(key.alias("key"), value.alias("value"))
         for key, value in zip(site.args[::2], site.args[1::2], strict=True)
     ]
-    return pl.concat_list(pairs).cast(site.dtype)
+    made, dtype = pl.concat_list(pairs).cast(site.dtype), site.dtype
+    keys = [site.constant(index) for index in range(0, len(site.args), 2)]
+    if not any(isinstance(key, Missing) for key in keys) and len({repr(key) for key in keys}) == len(keys):
+        return made
+    return checked([made], lambda maps: later_pairs(maps, dtype), dtype)
 
 
 def _row(site: Site) -> pl.Expr:
@@ -157,7 +149,6 @@ STRUCTURES: Mapping[str, Lowering] = {
     "array_position": _array_position,
     "array_append": _with_item(front=False),
     "array_prepend": _with_item(front=True),
-    "array_remove": _array_remove,
     "array_concat": lambda site: pl.concat_list(site.args),
     "array_union": lambda site: pl.concat_list(site.args).list.unique(maintain_order=True),
     "array_distinct": lambda site: site.args[0].list.unique(maintain_order=True),

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from yeoul.engine.compile.arithmetic import shifted_months, shifted_time
+from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.faults import checked
 from yeoul.engine.compile.lowering import Lowering, Site
 from yeoul.engine.compile.patterns import chrono_pattern
@@ -36,6 +37,8 @@ _TRUNCATION = {
     "MILLISECOND": "1ms", "SECOND": "1s", "MINUTE": "1m", "HOUR": "1h", "DAY": "1d",
     "MONTH": "1mo", "QUARTER": "1q", "YEAR": "1y",
 }  # fmt: skip
+_LONG_UNITS = {"DECADE": (10, 0), "CENTURY": (100, 1), "MILLENNIUM": (1_000, 1)}
+"""How many years a unit has, and the year in which one of them begins."""
 
 
 def _unit(site: Site, index: int, known: Mapping[str, object]) -> str:
@@ -133,12 +136,17 @@ def _floor(operand: pl.Expr, unit: str) -> pl.Expr:
     """The start of the unit; weeks start on Sunday, as FLOOR(t TO WEEK) does in Flink."""
     if unit == "WEEK":
         return operand.dt.offset_by("1d").dt.truncate("1w").dt.offset_by("-1d")
+    if unit in _LONG_UNITS:
+        years, first = _LONG_UNITS[unit]
+        year = (operand.dt.year() - first).floordiv(years) * years + first
+        start = pl.date(year, 1, 1)
+        return pl.when(operand.is_not_null()).then(start)
     return operand.dt.truncate(_TRUNCATION[unit])
 
 
 def _rounded(*, up: bool) -> Lowering:
     def lower(site: Site) -> pl.Expr:
-        unit = _unit(site, 1, {**_TRUNCATION, "WEEK": "1w"})
+        unit = _unit(site, 1, {**_TRUNCATION, "WEEK": "1w", **_LONG_UNITS})
         operand, type = site.args[0], site.types[0]
         if type.kind is Kind.TIME:
             return _rounded_time(site, unit, up=up)
@@ -146,9 +154,12 @@ def _rounded(*, up: bool) -> Lowering:
             return operand
         wall = _wall(operand, type, site)
         floor = _floor(wall, unit)
+        if unit in _LONG_UNITS:
+            wall_type = timestamp(type.precision or 0) if type.is_timestamp else type
+            floor = floor.cast(polars_dtype(wall_type))
         result = floor
         if up:
-            step = "1w" if unit == "WEEK" else _TRUNCATION[unit]
+            step = "1w" if unit == "WEEK" else _TRUNCATION.get(unit) or f"{_LONG_UNITS[unit][0]}y"
             result = pl.when(floor == wall).then(wall).otherwise(floor.dt.offset_by(step))
         return to_instant(result, site.context.time_zone) if type.kind is Kind.TIMESTAMP_LTZ else result
 
@@ -174,12 +185,6 @@ def _timestampadd(site: Site) -> pl.Expr:
         moved = wall.dt.offset_by(pl.format("{}mo", amount * _UNIT_MONTHS[unit]))
         return to_instant(moved, site.context.time_zone) if type.kind is Kind.TIMESTAMP_LTZ else moved
     if type.kind is Kind.DATE:
-        if unit not in ("DAY", "WEEK"):
-            raise UserError(
-                f"A DATE moves by whole days only, in {site.text}",
-                hint="Cast it to TIMESTAMP(3) first.",
-                span=site.call.span,
-            )
         return (operand.cast(pl.Int32) + (amount * (_UNIT_MS[unit] // 86_400_000)).cast(pl.Int32)).cast(pl.Date)
     dtype = site.dtype
     assert isinstance(dtype, pl.Datetime)
@@ -197,10 +202,12 @@ def _timestampdiff(site: Site) -> pl.Expr:
         if Kind.TIMESTAMP_LTZ in (site.types[1].kind, site.types[2].kind) and site.types[1].kind is site.types[2].kind:
             start, end = site.args[1].cast(pl.Datetime("us", "UTC")), site.args[2].cast(pl.Datetime("us", "UTC"))
         return (end - start).dt.total_microseconds().truncdiv(_UNIT_MS[unit] * 1_000).cast(pl.Int32)
-    months = (end.dt.year() - start.dt.year()) * 12 + end.dt.month().cast(pl.Int32) - start.dt.month().cast(pl.Int32)
-    into = [each.cast(pl.Int64) - each.dt.truncate("1mo").cast(pl.Int64) for each in (start, end)]
-    short = pl.when((months > 0) & (into[1] < into[0])).then(-1).when((months < 0) & (into[1] > into[0])).then(1)
-    return (months + short.otherwise(0)).truncdiv(_UNIT_MONTHS[unit]).cast(pl.Int32)
+    early, late = pl.min_horizontal(start, end), pl.max_horizontal(start, end)
+    months = (late.dt.year() - early.dt.year()) * 12 + late.dt.month().cast(pl.Int32) - early.dt.month().cast(pl.Int32)
+    known = pl.when(start.is_not_null() & end.is_not_null()).then(months)
+    over = early.dt.offset_by(pl.format("{}mo", known)) > late  # the last of a month counts as the last of any
+    whole = (known - over.cast(pl.Int32)).truncdiv(_UNIT_MONTHS[unit])
+    return pl.when(end >= start).then(whole).otherwise(-whole).cast(pl.Int32)
 
 
 def _end(site: Site, start: pl.Expr, end: pl.Expr, index: int) -> pl.Expr:
@@ -280,17 +287,26 @@ def _to_timestamp_ltz(site: Site) -> pl.Expr:
         wall = checked([site.args[0]], lambda column: _parsed(column, chrono, date=False), pl.Datetime("ms"))
         return to_instant(wall, zone)
     precision = site.constant(1) if len(site.args) > 1 else 3
-    if precision not in (0, 3):
+    if not isinstance(precision, int) or not 0 <= precision <= 9:
         raise UserError(
-            f"The second argument of {site.text} must be 0 (seconds) or 3 (milliseconds)", span=site.call.span
+            f"The second argument of {site.text} must be a literal from 0 (seconds) over 3 (milliseconds) to 9",
+            span=site.call.span,
         )
     number = site.args[0]
-    if not site.types[0].is_integer:
+    if site.types[0].kind is Kind.DECIMAL:
+        number = number.cast(pl.Int128).cast(pl.Int64)
+    if precision not in (0, 3):
+        dtype = site.dtype
+        assert isinstance(dtype, pl.Datetime)
+        have = {"ms": 3, "us": 6, "ns": 9}[dtype.time_unit]
+        scaled = number.cast(pl.Int64) * int(10 ** (have - precision))
+        return scaled.cast(pl.Datetime(dtype.time_unit)).dt.replace_time_zone("UTC")
+    if site.types[0].is_float:
         number = number.cast(pl.Float64)
     ticks = (
         number.cast(pl.Int64)
         if precision == 3
-        else (number.cast(pl.Int64) if site.types[0].is_integer else number) * 1_000
+        else (number if site.types[0].is_float else number.cast(pl.Int64)) * 1_000
     )
     return ticks.cast(pl.Int64).cast(pl.Datetime("ms")).dt.replace_time_zone("UTC")
 
@@ -323,7 +339,8 @@ def _unix_timestamp(site: Site) -> pl.Expr:
         return _now(site, lambda clock: clock.astimezone(datetime.UTC), pl.Datetime("ms", "UTC")).dt.epoch("s")
     chrono = _format(site, 1, parsing=True) or _SECOND_FORMAT
     wall = checked([site.args[0]], lambda column: _parsed(column, chrono, date=False), pl.Datetime("ms"))
-    return to_instant(wall, site.context.time_zone).dt.epoch("s")
+    seconds = to_instant(wall, site.context.time_zone).dt.epoch("s")
+    return pl.when(site.args[0].is_not_null()).then(seconds.fill_null(-(1 << 63)))
 
 
 def _convert_tz(site: Site) -> pl.Expr:

@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping
 
 import polars as pl
 
+from yeoul.engine.compile.distinct_values import per_value
 from yeoul.engine.compile.faults import checked
 from yeoul.engine.compile.lowering import Lowering, Missing, Site
+from yeoul.engine.compile.printf import printf
 from yeoul.errors import UserError
 
-__all__ = ["TEXT"]
+__all__ = ["TEXT", "literal_text", "place", "unless_null"]
 
 _SPACE = pl.lit(" ")
 
@@ -32,15 +34,6 @@ def literal_text(site: Site, index: int, what: str) -> str:
     return value
 
 
-def pattern(site: Site, index: int) -> pl.Expr | str:
-    """Returns a regular expression; a literal one is tried first."""
-    value = site.constant(index)
-    if not isinstance(value, str):
-        return site.args[index]
-    _check_pattern(value, site)
-    return value
-
-
 def _check_pattern(value: str, site: Site) -> None:
     try:
         pl.select(pl.lit("").str.contains(value))
@@ -53,7 +46,7 @@ def _check_pattern(value: str, site: Site) -> None:
         ) from None
 
 
-def _unless_null(site: Site, result: pl.Expr, *indexes: int) -> pl.Expr:
+def unless_null(site: Site, result: pl.Expr, *indexes: int) -> pl.Expr:
     """NULL where one of the named arguments is, for functions of Polars that would pass over it."""
     nullable = [site.args[index] for index in indexes if index < len(site.args) and site.types[index].nullable]
     if not nullable:
@@ -109,8 +102,6 @@ def _plain_like(value: pl.Expr, given: str, inner: str) -> pl.Expr:
 
 
 def _dynamic_like(site: Site, escape: str | None) -> pl.Expr:
-    from yeoul.engine.compile.distinct_values import per_value
-
     regex = per_value(site.args[1], lambda value: _like_regex(str(value), escape), pl.String())
     return site.args[0].str.contains(regex)
 
@@ -139,7 +130,7 @@ def _similar(site: Site) -> pl.Expr:
 # ---- places -------------------------------------------------------------
 
 
-def _place(text: pl.Expr, found: pl.Expr) -> pl.Expr:
+def place(text: pl.Expr, found: pl.Expr) -> pl.Expr:
     """From a byte offset, NULL if nothing was found, to a place in characters from 1, 0 if nothing was found."""
     before = text.cast(pl.Binary).bin.slice(0, found).cast(pl.String).str.len_chars()
     return pl.when(found.is_not_null()).then(before.cast(pl.Int32) + 1).otherwise(pl.lit(0, dtype=pl.Int32))
@@ -148,7 +139,7 @@ def _place(text: pl.Expr, found: pl.Expr) -> pl.Expr:
 def _position(site: Site, what: int, text: int) -> pl.Expr:
     source = site.args[text]
     found = source.str.find(site.args[what], literal=True)
-    return _unless_null(site, _place(source, found), what, text)
+    return unless_null(site, place(source, found), what, text)
 
 
 def _locate(site: Site) -> pl.Expr:
@@ -157,9 +148,9 @@ def _locate(site: Site) -> pl.Expr:
     what, text, start = site.args
     skipped = (start.cast(pl.Int64) - 1).clip(0)
     rest = text.str.slice(skipped)
-    place = _place(rest, rest.str.find(what, literal=True))
-    moved = pl.when((place > 0) & (start > 0)).then(place + skipped.cast(pl.Int32))
-    return _unless_null(site, moved.otherwise(pl.lit(0, dtype=pl.Int32)), 0, 1, 2)
+    found = place(rest, rest.str.find(what, literal=True))
+    moved = pl.when((found > 0) & (start >= 0)).then(found + skipped.cast(pl.Int32))
+    return unless_null(site, moved.otherwise(pl.lit(0, dtype=pl.Int32)), 0, 1, 2)
 
 
 def _substring(site: Site) -> pl.Expr:
@@ -174,7 +165,7 @@ def _substring(site: Site) -> pl.Expr:
         offset = pl.when(start > 0).then(start - 1).when(start < 0).then(size + start).otherwise(0)
         span = size if length is None else length.clip(0)
         cut = pl.when(offset < 0).then(pl.lit("")).otherwise(text.str.slice(offset.clip(0), span))
-    cut = _unless_null(site, cut, 0, 1, 2)
+    cut = unless_null(site, cut, 0, 1, 2)
     known = site.constant(2)
     if length is None or (isinstance(known, int) and known >= 0):
         return cut
@@ -185,18 +176,18 @@ def _overlay(site: Site) -> pl.Expr:
     text, new, start = site.args[0], site.args[1], site.args[2].cast(pl.Int64)
     length = site.args[3].cast(pl.Int64) if len(site.args) > 3 else new.str.len_chars().cast(pl.Int64)
     size = text.str.len_chars().cast(pl.Int64)
-    end = pl.when(length < 0).then(size).otherwise(start - 1 + length)
+    end = pl.when(length <= 0).then(size).otherwise(start - 1 + length)
     replaced = pl.concat_str(text.str.slice(0, (start - 1).clip(0)), new, text.str.slice(end.clip(0)))
     outside = (start <= 0) | (start > size)
-    return _unless_null(site, pl.when(outside).then(text).otherwise(replaced), 0, 1, 2, 3)
+    return unless_null(site, pl.when(outside).then(text).otherwise(replaced), 0, 1, 2, 3)
 
 
 def _left(site: Site) -> pl.Expr:
-    return _unless_null(site, site.args[0].str.head(site.args[1].cast(pl.Int64).clip(0)), 0, 1)
+    return unless_null(site, site.args[0].str.head(site.args[1].cast(pl.Int64).clip(0)), 0, 1)
 
 
 def _right(site: Site) -> pl.Expr:
-    return _unless_null(site, site.args[0].str.tail(site.args[1].cast(pl.Int64).clip(0)), 0, 1)
+    return unless_null(site, site.args[0].str.tail(site.args[1].cast(pl.Int64).clip(0)), 0, 1)
 
 
 # ---- making and mending -----------------------------------------------------
@@ -215,7 +206,7 @@ def _padded(*, front: bool) -> Lowering:
         whole = pl.concat_str(fill, text) if front else pl.concat_str(text, fill)
         result = pl.when(missing > 0).then(whole).otherwise(text.str.head(width.clip(0)))
         possible = (width >= 0) & ((unit > 0) | (missing == 0))
-        return _unless_null(site, pl.when(possible).then(result), 0, 1, 2)
+        return unless_null(site, pl.when(possible).then(result), 0, 1, 2)
 
     return lower
 
@@ -227,13 +218,13 @@ def _trim(site: Site) -> pl.Expr:
         "LEADING": site.args[2].str.strip_chars_start,
         "TRAILING": site.args[2].str.strip_chars_end,
     }[side]
-    return _unless_null(site, stripped(site.args[1]), 1, 2)
+    return unless_null(site, stripped(site.args[1]), 1, 2)
 
 
 def _stripped(method: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> Lowering:
     def lower(site: Site) -> pl.Expr:
         characters = site.args[1] if len(site.args) > 1 else _SPACE
-        return _unless_null(site, method(site.args[0], characters), 0, 1)
+        return unless_null(site, method(site.args[0], characters), 0, 1)
 
     return lower
 
@@ -242,14 +233,27 @@ def _replace(site: Site) -> pl.Expr:
     text, old, new = site.args
     known = site.constant(1)
     if isinstance(known, str):
-        replaced = text.str.replace_all(known, new, literal=True) if known else text
+        replaced = text.str.replace_all(known, new, literal=True) if known else _interleaved(text, new)
     else:
         # Polars replaces by a pattern from a column only without a replacement from one
-        replaced = pl.when(old != "").then(text.str.split(old).list.join(new)).otherwise(text)
-    return _unless_null(site, replaced, 0, 1, 2)
+        replaced = pl.when(old != "").then(text.str.split(old).list.join(new)).otherwise(_interleaved(text, new))
+    return unless_null(site, replaced, 0, 1, 2)
+
+
+def _interleaved(text: pl.Expr, new: pl.Expr) -> pl.Expr:
+    """The new text around every character, which is what Java makes of replacing nothing."""
+    between = pl.concat_str(new, text.str.split("").list.join(new), new)
+    return pl.when(text.str.len_bytes() > 0).then(between).otherwise(new)
+
+
+def _initcap(value: object) -> str:
+    """Words are what stands between characters that are neither letters nor digits."""
+    return re.sub(r"[^\W_]+", lambda word: word[0][0].upper() + word[0][1:].lower(), str(value))
 
 
 def _translate(site: Site) -> pl.Expr:
+    if site.constant(1) is None:
+        return site.args[0]
     old, new = literal_text(site, 1, "The second argument"), literal_text(site, 2, "The third argument")
     table: dict[str, str] = {}
     for index, character in enumerate(old):
@@ -299,7 +303,8 @@ def _chr(site: Site) -> pl.Expr:
 
 def _ascii(site: Site) -> pl.Expr:
     first = site.args[0].cast(pl.Binary).bin.get(0, null_on_oob=True).cast(pl.Int32)
-    return _unless_null(site, first.fill_null(0), 0)
+    signed = pl.when(first > 127).then(first - 256).otherwise(first)  # a byte, and Java's have a sign
+    return unless_null(site, signed.fill_null(0), 0)
 
 
 def _split_index(site: Site) -> pl.Expr:
@@ -311,57 +316,28 @@ def _split_index(site: Site) -> pl.Expr:
 def _str_to_map(site: Site) -> pl.Expr:
     outer = literal_text(site, 1, "The separator") if len(site.args) > 1 else ","
     inner = literal_text(site, 2, "The separator") if len(site.args) > 2 else "="
+    if any(re.escape(one) != one and len(one) > 1 for one in (outer, inner)):
+        return _by_regexes(site, outer, inner)
     pair = pl.element().str.splitn(inner, 2).struct.rename_fields(["key", "value"])
     return site.args[0].str.split(outer).list.eval(pair)
+
+
+def _by_regexes(site: Site, outer: str, inner: str) -> pl.Expr:
+    """STR_TO_MAP whose separators are regular expressions, as Flink takes them all to be."""
+
+    def pairs(value: object) -> list[dict[str, str | None]]:
+        parts = [re.split(inner, part, maxsplit=1) for part in re.split(outer, str(value))]
+        return [{"key": part[0], "value": part[1] if len(part) > 1 else None} for part in parts]
+
+    def compute(texts: pl.Series) -> pl.Series:
+        return pl.Series("m", [None if text is None else pairs(text) for text in texts], dtype=site.dtype)
+
+    return checked([site.args[0]], compute, site.dtype)
 
 
 def _elt(site: Site) -> pl.Expr:
     index = site.args[0]
     return pl.coalesce(*(pl.when(index == place).then(each) for place, each in enumerate(site.args[1:], 1)))
-
-
-# ---- regular expressions ------------------------------------------------------
-
-
-def _regexp(site: Site) -> pl.Expr:
-    return site.args[0].str.contains(pattern(site, 1))
-
-
-def _regexp_replace(site: Site) -> pl.Expr:
-    regex = literal_text(site, 1, "The regular expression")
-    _check_pattern(regex, site)
-    known = site.constant(2)
-    if isinstance(known, str):
-        new: str | pl.Expr = re.sub(r"\$(\d+)", r"${\1}", known.replace("\\$", "$$"))
-    else:
-        new = site.args[2].str.replace_all("$", "$$", literal=True)
-    return _unless_null(site, site.args[0].str.replace_all(regex, new), 0, 2)
-
-
-def _group(site: Site, default: int) -> int:
-    value = site.constant(2) if len(site.args) > 2 else default
-    if not isinstance(value, int) or value < 0:
-        raise UserError(f"The group of {site.text} must be a literal from 0 on", span=site.call.span)
-    return value
-
-
-def _regexp_extract(site: Site) -> pl.Expr:
-    group = _group(site, 0)
-    return site.args[0].str.extract(pattern(site, 1), group)
-
-
-def _regexp_extract_all(site: Site) -> pl.Expr:
-    group, regex = _group(site, 1), pattern(site, 1)
-    matches = site.args[0].str.extract_all(regex)
-    if group == 0:
-        return matches
-    if not isinstance(regex, str):
-        raise UserError(f"The regular expression of {site.text} must be a literal", span=site.call.span)
-    return matches.list.eval(pl.element().str.extract(regex, group))
-
-
-def _regexp_instr(site: Site) -> pl.Expr:
-    return _unless_null(site, _place(site.args[0], site.args[0].str.find(pattern(site, 1))), 0, 1)
 
 
 def _ends(prefix: bool) -> Lowering:
@@ -386,7 +362,7 @@ TEXT: Mapping[str, Lowering] = {
     "not_similar": lambda site: ~_similar(site),
     "upper": lambda site: site.args[0].str.to_uppercase(),
     "lower": lambda site: site.args[0].str.to_lowercase(),
-    "initcap": lambda site: site.args[0].str.to_titlecase(),
+    "initcap": lambda site: per_value(site.args[0], _initcap, pl.String()),
     "char_length": lambda site: site.args[0].str.len_chars().cast(pl.Int32),
     "octet_length": _octets,
     "position": lambda site: _position(site, 0, 1),
@@ -402,7 +378,7 @@ TEXT: Mapping[str, Lowering] = {
     "overlay": _overlay,
     "replace": _replace,
     "translate": _translate,
-    "repeat": lambda site: _unless_null(site, _repeat(*site.args), 0, 1),
+    "repeat": lambda site: unless_null(site, _repeat(*site.args), 0, 1),
     "reverse": lambda site: site.args[0].str.reverse(),
     "lpad": _padded(front=True),
     "rpad": _padded(front=False),
@@ -414,11 +390,5 @@ TEXT: Mapping[str, Lowering] = {
     "split": lambda site: site.args[0].str.split(site.args[1]),
     "str_to_map": _str_to_map,
     "elt": _elt,
-    "regexp": _regexp,
-    "regexp_replace": _regexp_replace,
-    "regexp_extract": _regexp_extract,
-    "regexp_extract_all": _regexp_extract_all,
-    "regexp_count": lambda site: site.args[0].str.count_matches(pattern(site, 1)).cast(pl.Int32),
-    "regexp_substr": lambda site: site.args[0].str.extract(pattern(site, 1), 0),
-    "regexp_instr": _regexp_instr,
+    "printf": printf,
 }

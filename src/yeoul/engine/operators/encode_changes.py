@@ -24,15 +24,19 @@ class EncodeChanges(Stateless):
 
     Args:
         key: Columns that identify a row, as far as they are known; none: neighbours belong together.
+        updates: Whether there are updates; else rows only come and go.
     """
 
-    def __init__(self, key: Collection[str] = ()) -> None:
-        self._key = list(key)
+    def __init__(self, key: Collection[str] = (), *, updates: bool = True) -> None:
+        self._key, self._updates = list(key), updates
 
     def transform(self, batch: pl.DataFrame) -> pl.DataFrame:
         if WEIGHT not in batch.columns:
             return batch.with_columns(pl.lit(INSERT, dtype=pl.UInt8).alias(CHANGE))
         weight = pl.col(WEIGHT)
+        if not self._updates:
+            change = pl.when(weight < 0).then(pl.lit(DELETE, dtype=pl.UInt8)).otherwise(pl.lit(INSERT, dtype=pl.UInt8))
+            return batch.with_columns(change.alias(CHANGE)).drop(WEIGHT)
         same = [pl.col(name).eq_missing(pl.col(name).shift(-1)) for name in self._key]
         begins = pl.all_horizontal(weight < 0, (weight.shift(-1) > 0).fill_null(False), *same)
         ends = begins.shift(1, fill_value=False)

@@ -10,7 +10,6 @@ What a batch gives adds up to the same table however the inputs were cut and whi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,27 +19,15 @@ from numpy.typing import NDArray
 from yeoul.clock import Clock
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import EMPTY, Output, State
+from yeoul.engine.operators.join_sides import JoinSides
 from yeoul.engine.state.columns import Slots
 from yeoul.engine.state.rows import KeyedRows
 from yeoul.plan.nodes import JoinKind
 
-__all__ = ["Join", "JoinSide"]
+__all__ = ["Join"]
 
 _PARTNERS = "$partners"
 _CHECKS_PER_TTL = 4
-
-
-@dataclass(frozen=True, slots=True)
-class JoinSide:
-    """One input of a join.
-
-    Attributes:
-        columns: Name and type of its columns.
-        keys: What has to equal the other side's, over its columns.
-    """
-
-    columns: Mapping[str, pl.DataType]
-    keys: Sequence[pl.Expr]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +43,7 @@ class Join:
     """Joins two inputs: port 0 is the left, port 1 the right.
 
     Args:
-        left: The left input.
-        right: The right one; no name is on both sides.
-        kind: What becomes of rows without a partner.
-        condition: What must hold besides the keys, over the columns of both; None: nothing.
+        sides: The inputs and what is given.
         weighted: Whether what comes out can be taken back.
         clock: The time, for the time to live.
         ttl_ms: How long an untouched row is kept; None: for ever.
@@ -67,26 +51,22 @@ class Join:
 
     def __init__(
         self,
-        left: JoinSide,
-        right: JoinSide,
-        kind: JoinKind,
-        condition: pl.Expr | None,
+        sides: JoinSides,
         *,
         weighted: bool,
         clock: Clock,
         ttl_ms: int | None = None,
     ) -> None:
-        self._sides = (left, right)
-        self._kind, self._condition, self._weighted = kind, condition, weighted
+        self._sides, self._kind, self._weighted = sides, sides.kind, weighted
         self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
-        alone = not kind.gives_right
-        self._notes = (kind.keeps_left or alone, kind.keeps_right)
-        self._key_names = [f"$key{index}" for index in range(len(left.keys))]
+        alone = not sides.kind.gives_right
+        self._notes = (sides.kind.keeps_left or alone, sides.kind.keeps_right)
+        self._key_names = sides.key_names
         self._rows: list[KeyedRows | None] = [None, None]
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
         self._forget_untouched()
-        keyed = self._keyed(port, batch)
+        keyed = self._sides.keyed(port, batch)
         height = keyed.height
         weights = batch[WEIGHT] if WEIGHT in batch.columns else pl.repeat(1, height, dtype=pl.Int64, eager=True)
         has_key = pl.Series(np.ones(height, np.bool_))
@@ -116,11 +96,6 @@ class Join:
                 self._rows[port] = self._made(port, rows)
                 self._rows_of(port).restore(rows)
 
-    def _keyed(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
-        side = self._sides[port]
-        keys = [key.alias(name) for name, key in zip(self._key_names, side.keys, strict=True)]
-        return batch.select(*side.columns, *keys)
-
     def _joined(self, port: int, rows: pl.DataFrame, signs: NDArray[np.int64]) -> list[pl.DataFrame]:
         pairs = self._pairs(port, rows)
         partners = np.bincount(pairs.places, pairs.counts, rows.height).astype(np.int64)
@@ -128,12 +103,12 @@ class Join:
         given = [*before]
         if self._kind.gives_right:
             given.append(self._together(port, rows, signs, pairs))
-            if self._keeps(port):
+            if self._sides.keeps(port):
                 alone = partners == 0
                 given.append(self._alone(port, rows.filter(pl.Series(alone)), signs[alone]))
         elif port == 0:
             wanted = (partners > 0) == (self._kind is JoinKind.SEMI)
-            given.append(_weighted(rows.filter(pl.Series(wanted)).select(list(self._sides[0].columns)), signs[wanted]))
+            given.append(_weighted(rows.filter(pl.Series(wanted)).select(list(self._sides.output)), signs[wanted]))
         given += after
         self._remember(port, rows, signs, partners)
         return given
@@ -145,27 +120,24 @@ class Join:
             return _Pairs(none, none, none)
         found = other.find(rows)
         pairs = _Pairs(found.places, found.slots, other.counts(found.slots))
-        if self._condition is None or not len(pairs.places):
+        if self._sides.condition is None or not len(pairs.places):
             return pairs
-        both = rows[pairs.places].hstack(other.read(pairs.slots).drop(self._key_names))
-        holds = both.select(self._condition.fill_null(False)).to_series().to_numpy()
+        holding = self._sides.holding(self._sides.together(port, rows[pairs.places], other.read(pairs.slots)))
+        assert holding is not None
+        holds = holding.to_numpy()
         return _Pairs(pairs.places[holds], pairs.slots[holds], pairs.counts[holds])
 
     def _together(self, port: int, rows: pl.DataFrame, signs: NDArray[np.int64], pairs: _Pairs) -> pl.DataFrame:
         places, slots = np.repeat(pairs.places, pairs.counts), np.repeat(pairs.slots, pairs.counts)
-        own = rows.select(list(self._sides[port].columns))[places]
         other = self._rows[1 - port]
         if other is None:
             return self._alone(port, rows.clear(), signs[:0])
-        partner = other.read(slots).select(list(self._sides[1 - port].columns))
-        both = own.hstack(partner) if port == 0 else partner.hstack(own)
-        return _weighted(both, signs[places])
+        both = self._sides.together(port, rows[places], other.read(slots))
+        return _weighted(both.select(list(self._sides.output)), signs[places])
 
     def _alone(self, port: int, rows: pl.DataFrame, signs: NDArray[np.int64]) -> pl.DataFrame:
         """Rows with NULLs for the other side's columns."""
-        nulls = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in self._sides[1 - port].columns.items()]
-        columns = [name for side in self._sides for name in side.columns]
-        return _weighted(rows.with_columns(nulls).select(columns), signs)
+        return _weighted(self._sides.alone(port, rows), signs)
 
     def _changed_partners(
         self, port: int, pairs: _Pairs, signs: NDArray[np.int64]
@@ -191,18 +163,15 @@ class Join:
         rows, signs = kept.read(slots), np.full(len(slots), sign, np.int64)
         if self._kind.gives_right:
             return self._alone(port, rows, signs)
-        return _weighted(rows.select(list(self._sides[port].columns)), signs)
+        return _weighted(rows.select(list(self._sides.output)), signs)
 
     def _without_key(self, port: int, rows: pl.DataFrame, weights: pl.Series) -> list[pl.DataFrame]:
         """Rows whose key is NULL: never with a partner."""
         if self._kind.gives_right:
-            return [self._alone(port, rows, weights.to_numpy())] if self._keeps(port) else []
+            return [self._alone(port, rows, weights.to_numpy())] if self._sides.keeps(port) else []
         if port == 0 and self._kind is JoinKind.ANTI:
-            return [_weighted(rows.select(list(self._sides[0].columns)), weights.to_numpy())]
+            return [_weighted(rows.select(list(self._sides.output)), weights.to_numpy())]
         return []
-
-    def _keeps(self, port: int) -> bool:
-        return self._kind.keeps_left if port == 0 else self._kind.keeps_right
 
     def _remember(self, port: int, rows: pl.DataFrame, signs: NDArray[np.int64], partners: NDArray[np.int64]) -> None:
         if self._rows[port] is None:

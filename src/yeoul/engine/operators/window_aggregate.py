@@ -7,18 +7,22 @@ ends, merged from its panes, and drops panes that no open window needs.
 Late is judged per window, as Flink does: a row is late for a window that had fired before the row came, by `$watermark`
 of that very row. It still counts in later windows of HOP and CUMULATE. Panes are shared, so such a row may enter its
 pane only after the windows it missed have fired: within a batch, these rows go in fired-window by fired-window.
+
+Rows that may be taken back carry a weight: their windows count how many rows are left of a key, and give out the keys
+of which there are any.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from yeoul.engine.compile.aggregates import CompiledAggregate
-from yeoul.engine.contract import ROW, WATERMARK
+from yeoul.engine.compile.bags import settled
+from yeoul.engine.contract import ROW, WATERMARK, WEIGHT
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, LateRows, Output, State
 from yeoul.engine.operators.time_axis import TimeAxis
 from yeoul.engine.operators.windows import WindowLayout
@@ -29,6 +33,8 @@ from yeoul.plan.nodes import WindowKind, WindowProperty
 
 __all__ = ["PreparedPanes", "WindowAggregate"]
 
+ROWS = "$rows"
+"""The partial column that counts the rows of a key, where rows may be taken back."""
 _END = "$end"
 _PASSED = "$passed"
 _FIRST = "$first_end"
@@ -66,6 +72,7 @@ class WindowAggregate:
         aggregates: The aggregates, each naming its output.
         properties: Output name and window property.
         output: Output names, in order.
+        retracts: Whether rows of the input may be taken back; then the aggregates are compiled with the weight.
     """
 
     def __init__(
@@ -77,6 +84,7 @@ class WindowAggregate:
         aggregates: Sequence[CompiledAggregate],
         properties: Sequence[tuple[str, WindowProperty]],
         output: Sequence[str],
+        retracts: bool = False,
     ) -> None:
         self._layout, self._axis, self.time_column = layout, axis, time_column
         self._inner_keys = [f"$key{index}" for index in range(len(keys))]
@@ -84,6 +92,10 @@ class WindowAggregate:
         outer_keys = {name: pl.col(inner).alias(name) for inner, (name, _) in zip(self._inner_keys, keys, strict=True)}
         self._partial = [expression for one in aggregates for expression in one.partial]
         self._merge = [expression for one in aggregates for expression in one.merge]
+        self._retracts, self._bags = retracts, [one.bag for one in aggregates if one.bag is not None]
+        if retracts:
+            self._partial.insert(0, pl.col(WEIGHT).sum().alias(ROWS))
+            self._merge.insert(0, pl.col(ROWS).sum())
         self._columns = {**outer_keys, **{one.name: one.final for one in aggregates}}
         self._properties, self._output = dict(properties), list(output)
         self._panes = PaneStore(self._merge_panes)
@@ -94,6 +106,32 @@ class WindowAggregate:
     def due_ms(self) -> int | None:
         """The least watermark that gives a window out; None if no row waits for one."""
         return None if self._next_end == END_OF_TIME else self._axis.instant(self._next_end - 1)
+
+    @property
+    def closed(self) -> int:
+        """The end up to which windows have been given out."""
+        return self._closed
+
+    def closed_by(self, watermark_ms: int) -> int:
+        """Returns the end of the last window that a watermark closes, or later."""
+        return min(self._axis.passed(watermark_ms), END_OF_TIME - 1) + 1
+
+    def ends_of(self, batch: pl.DataFrame) -> set[int]:
+        """Returns the ends of all windows that rows belong to."""
+        layout = self._layout
+        panes = _each(self._readings(batch), layout.pane_of).unique().to_list()
+        spans = (range(layout.first_end(pane), layout.last_end(pane) + 1, layout.slide_ms) for pane in panes)
+        return {end for span in spans for end in span}
+
+    def look(self, ends: Iterable[int]) -> pl.DataFrame | None:
+        """Returns the rows of open windows as they stand, None if there are none; nothing changes."""
+        starts = self._panes.starts()
+        windows = []
+        for end in sorted(ends):
+            panes = starts[bisect_left(starts, self._layout.start_of(end)) : bisect_left(starts, end)]
+            if panes:
+                windows.append((end, panes))
+        return self._give_out(windows, closes=False) if windows else None
 
     def prepare(self, batch: pl.DataFrame) -> PreparedPanes | None:
         """Aggregates a batch, None if nothing of it can be; pure, callable from any thread."""
@@ -117,6 +155,7 @@ class WindowAggregate:
         else:
             panes = _each(readings, layout.pane_of).alias(PANE)
             partial = batch.with_columns(panes).group_by(PANE, *self._keys, maintain_order=True).agg(self._partial)
+        partial = self._settled(partial)
         if batch.height > _SMALL:
             partial = compacted(partial)
         return PreparedPanes(partial, layout.first_end(first), doubtful)
@@ -148,8 +187,7 @@ class WindowAggregate:
 
     def advance(self, watermark_ms: int) -> Output:
         self._watermark_ms = watermark_ms
-        closed = min(self._axis.passed(watermark_ms), END_OF_TIME - 1) + 1
-        fired = self._fire(closed)
+        fired = self._fire(self.closed_by(watermark_ms))
         return Output(tuple(fired)) if fired else EMPTY
 
     def snapshot(self) -> State:
@@ -172,7 +210,10 @@ class WindowAggregate:
         return self._axis.readings(times)
 
     def _merge_panes(self, frame: pl.DataFrame) -> pl.DataFrame:
-        return frame.group_by(PANE, *self._inner_keys, maintain_order=True).agg(self._merge)
+        return self._settled(frame.group_by(PANE, *self._inner_keys, maintain_order=True).agg(self._merge))
+
+    def _settled(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.with_columns(settled(rows[name]) for name in self._bags) if self._bags else rows
 
     def _add(self, partial: pl.DataFrame) -> None:
         """Takes partial aggregates of which every pane has a window still open."""
@@ -219,7 +260,7 @@ class WindowAggregate:
     def _add_rows(self, judged: pl.DataFrame) -> None:
         if judged.height:
             grouped = judged.group_by(PANE, *self._keys, maintain_order=True)
-            self._add(compacted(grouped.agg(self._partial)))
+            self._add(compacted(self._settled(grouped.agg(self._partial))))
 
     def _late_rows(self, late: pl.DataFrame) -> LateRows:
         last = pl.min_horizontal(pl.col(_LAST), self._layout.end_at_or_before(pl.col(_PASSED)))
@@ -276,7 +317,7 @@ class WindowAggregate:
         if chunk:
             yield chunk
 
-    def _give_out(self, ends: list[tuple[int, list[int]]]) -> pl.DataFrame:
+    def _give_out(self, ends: list[tuple[int, list[int]]], closes: bool = True) -> pl.DataFrame:
         panes = list(dict.fromkeys(pane for _, panes in ends for pane in panes))
         rows, merged = self._panes.take(panes)
         single = all(len(panes) == 1 for _, panes in ends)
@@ -289,8 +330,8 @@ class WindowAggregate:
             windows = pl.DataFrame(pairs, schema={PANE: pl.Int64, _END: pl.Int64}, orient="row")
             spread = windows.join(rows, on=PANE, maintain_order="left_right")
         if not (merged and single):
-            spread = spread.group_by(_END, *self._inner_keys, maintain_order=True).agg(self._merge)
-        if self._layout.kind is WindowKind.CUMULATE and not single:
+            spread = self._settled(spread.group_by(_END, *self._inner_keys, maintain_order=True).agg(self._merge))
+        if self._layout.kind is WindowKind.CUMULATE and closes and not single:
             self._fold(ends[-1], spread)
         return self._finish(spread)
 
@@ -303,6 +344,8 @@ class WindowAggregate:
             self._panes.replace(panes, folded.select(pl.lit(cycle, dtype=pl.Int64).alias(PANE), pl.all()), cycle)
 
     def _finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        if self._retracts:
+            merged = merged.filter(pl.col(ROWS) > 0)
         return merged.select(
             self._columns[name] if name in self._columns else self._window_column(name, merged[_END])
             for name in self._output

@@ -19,11 +19,11 @@ from yeoul.engine.operators.aggregate import Aggregate as AggregateOperator
 from yeoul.engine.operators.assign_watermark import AssignWatermark as WatermarkOperator
 from yeoul.engine.operators.by_clock import ByClock, Windowed
 from yeoul.engine.operators.contract import Operator, Stateless
+from yeoul.engine.operators.emitting_windows import WINDOW_END, EmittingWindows
 from yeoul.engine.operators.encode_changes import EncodeChanges, EncodeUpserts
 from yeoul.engine.operators.filter import Filter as FilterOperator
 from yeoul.engine.operators.group_aggregate import GroupAggregate
-from yeoul.engine.operators.join import Join as JoinOperator
-from yeoul.engine.operators.join import JoinSide
+from yeoul.engine.operators.interval_join import IntervalJoin
 from yeoul.engine.operators.limit import Limit as LimitOperator
 from yeoul.engine.operators.project import Project as ProjectOperator
 from yeoul.engine.operators.relabel import Relabel
@@ -32,18 +32,29 @@ from yeoul.engine.operators.set_operation import SetOperation as SetOperator
 from yeoul.engine.operators.settle_changes import SettleChanges as SettleOperator
 from yeoul.engine.operators.time_axis import TimeAxis
 from yeoul.engine.operators.union import Union as UnionOperator
+from yeoul.engine.operators.unnest import Unnest as UnnestOperator
 from yeoul.engine.operators.values import Values as ValuesOperator
 from yeoul.engine.operators.watermarks import WatermarkMerge
 from yeoul.engine.operators.window_aggregate import WindowAggregate as WindowOperator
 from yeoul.engine.operators.window_assign import WindowAssign as AssignOperator
+from yeoul.engine.operators.window_join import WindowJoin
 from yeoul.engine.operators.window_top_n import WindowTopN as WindowTopNOperator
 from yeoul.engine.operators.windows import WindowLayout
+from yeoul.engine.runtime.build_ordering import (
+    deduplicate_operator,
+    judges_lateness,
+    over_operator,
+    sort_operator,
+    top_n_operator,
+)
+from yeoul.engine.runtime.joins import join_operator, lookup_operator
 from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
 from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.runtime.shared_lanes import PipelineSet, shared
 from yeoul.errors import UserError
-from yeoul.plan.changelog import changelog_of, is_updating
+from yeoul.plan.changelog import Change, changelog_of, is_updating
 from yeoul.plan.expressions import ColumnRef
+from yeoul.plan.join_bounds import Interval
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
@@ -51,6 +62,7 @@ from yeoul.plan.nodes import (
     Filter,
     Join,
     Limit,
+    LookupJoin,
     Node,
     Over,
     Project,
@@ -61,11 +73,13 @@ from yeoul.plan.nodes import (
     Sort,
     TopN,
     Union,
+    Unnest,
     Values,
     Window,
     WindowAggregate,
     WindowAssign,
     WindowKind,
+    WindowProperty,
     WindowTopN,
     Write,
     WriteEncoding,
@@ -136,7 +150,7 @@ class _Builder:
             case WindowAssign() if node.window.kind is WindowKind.SESSION:
                 stage = self._stage(str(node.window), self._session_assign(node), self._staged(above, target))
                 self._add_below(stage, [node.input])
-            case Project() | Filter() | WindowAssign():
+            case Project() | Filter() | WindowAssign() | Unnest():
                 self.add(node.input, target, [self._stateless(node), *above])
             case Write():
                 self.add(node.input, target, [self._stateless(node), *_encoder(node), *above])
@@ -147,8 +161,8 @@ class _Builder:
             case Values():
                 self.values.append((ValuesOperator(_literal_rows(node)), self._staged(above, target)))
             case Aggregate():
-                operator = self._group_aggregate(node) if node.updating else self._aggregate(node)
-                stage = self._stage("GROUP BY", operator, self._staged(above, target))
+                grouping = self._group_aggregate(node) if node.updating else self._aggregate(node)
+                stage = self._stage("GROUP BY", grouping, self._staged(above, target))
                 self._add_below(stage, [node.input])
             case Settle():
                 stage = self._stage("SETTLE", SettleOperator(node.schema.names), self._staged(above, target))
@@ -157,9 +171,25 @@ class _Builder:
                 stage = self._stage(str(node.window), self._window_aggregate(node), self._staged(above, target))
                 self._add_below(stage, [node.input])
             case Join():
-                stage = self._stage(f"{node.kind.value} JOIN", self._join(node), self._staged(above, target))
+                parent = self._staged(above, target)
+                operator = join_operator(node, self._context, self._settings, judged=_judges(parent))
+                stage = self._stage(f"{node.kind.value} JOIN", operator, parent)
+                stage.delay_ms = node.bound.delay_ms if isinstance(node.bound, Interval) else 0
                 self._merge_ports(stage, 2)
                 self._add_below(stage, [node.left, node.right])
+            case TopN():
+                stage = self._stage("TOP-N", top_n_operator(node, self._settings), self._staged(above, target))
+                self._add_below(stage, [node.input])
+            case Deduplicate():
+                first_or_last = deduplicate_operator(node, self._settings)
+                stage = self._stage("DEDUPLICATE", first_or_last, self._staged(above, target))
+                self._add_below(stage, [node.input])
+            case Sort():
+                stage = self._stage("ORDER BY", sort_operator(node), self._staged(above, target))
+                self._add_below(stage, [node.input])
+            case Over():
+                over = over_operator(node, self._settings, self._context)
+                self._add_below(self._stage("OVER", over, self._staged(above, target)), [node.input])
             case SetOperation():
                 stage = self._stage(node.kind.value, self._set_operation(node), self._staged(above, target))
                 self._merge_ports(stage, 2)
@@ -167,8 +197,10 @@ class _Builder:
             case WindowTopN():
                 stage = self._stage(f"TOP {node.last}", self._window_top_n(node), self._staged(above, target))
                 self._add_below(stage, [node.input])
-            case Over() | TopN() | Deduplicate() | Sort():
-                raise UserError(f"{type(node).__name__} cannot be computed yet")
+            case LookupJoin():
+                looking_up = lookup_operator(node, self._context, self._settings)
+                stage = self._stage(f"LOOKUP {node.table.table.name}", looking_up, self._staged(above, target))
+                self._add_below(stage, [node.input])
             case Limit():
                 stage = self._stage(
                     f"LIMIT {node.count}", LimitOperator(node.count, node.offset), self._staged(above, target)
@@ -223,7 +255,7 @@ class _Builder:
         timeout_ms = node.idle_timeout_ms if node.idle_timeout_ms is not None else self._settings.idle_timeout_ms
         self._add_lane(under, Lane(below, assign, above, target, judges, timeout_ms or None))
 
-    def _stateless(self, node: Project | Filter | WindowAssign | Write) -> Stateless:
+    def _stateless(self, node: Project | Filter | WindowAssign | Unnest | Write) -> Stateless:
         match node:
             case Project():
                 return ProjectOperator(
@@ -231,6 +263,11 @@ class _Builder:
                 )
             case Filter():
                 return FilterOperator(compile_expression(node.predicate, self._context))
+            case Unnest():
+                collection = compile_expression(node.collection, self._context)
+                return UnnestOperator(
+                    collection, node.own, node.fields, number=node.number, keeps_empty=node.keeps_empty
+                )
             case WindowAssign():
                 start, end, time = node.schema.names[-3:]
                 axis = self._axis(node.input.schema, node.window)
@@ -251,21 +288,6 @@ class _Builder:
             [compile_aggregate(one.call, one.name, self._context) for one in node.aggregates],
             pl.DataFrame(over_nothing),
             node.schema.names,
-        )
-
-    def _join(self, node: Join) -> JoinOperator:
-        left, right = (
-            JoinSide(dict(_dtypes(below.schema)), [compile_expression(pair[side], self._context) for pair in node.keys])
-            for side, below in enumerate((node.left, node.right))
-        )
-        return JoinOperator(
-            left,
-            right,
-            node.kind,
-            None if node.condition is None else compile_expression(node.condition, self._context),
-            weighted=is_updating(node),
-            clock=self._settings.clock,
-            ttl_ms=self._settings.state_ttl_ms,
         )
 
     def _set_operation(self, node: SetOperation) -> SetOperator:
@@ -293,11 +315,20 @@ class _Builder:
     def _window_aggregate(self, node: WindowAggregate) -> Operator:
         axis, time_column = self._axis(node.input.schema, node.window), node.window.time_column
         keys = [(key.name, compile_expression(key.expression, self._context)) for key in node.keys]
-        aggregates = [compile_aggregate(one.call, one.name, self._context) for one in node.aggregates]
+        retracts = is_updating(node.input)
+        weight = WEIGHT if retracts else None
+        aggregates = [compile_aggregate(one.call, one.name, self._context, weight) for one in node.aggregates]
         of_rows = (axis, time_column, keys, aggregates, node.properties, node.schema.names)
         if node.window.kind is WindowKind.SESSION:
             return self._paced(node, SessionAggregate(node.window.size_ms, *of_rows))
-        return self._paced(node, WindowOperator(WindowLayout.of(node.window), *of_rows))
+        if node.emission is not None:
+            properties = (*node.properties, (WINDOW_END, WindowProperty.END))
+            names = (*node.schema.names, WINDOW_END)
+            inner = WindowOperator(
+                WindowLayout.of(node.window), axis, time_column, keys, aggregates, properties, names, retracts
+            )
+            return EmittingWindows(inner, [key.name for key in node.keys], node.emission, self._settings.clock)
+        return self._paced(node, WindowOperator(WindowLayout.of(node.window), *of_rows, retracts))
 
     def _session_assign(self, node: WindowAssign) -> Operator:
         window, below = node.window, node.input.schema
@@ -332,7 +363,8 @@ def _encoder(plan: Node) -> list[Stateless]:
     if changelog.is_append_only:
         return []
     keys = sorted(changelog.keys, key=len)
-    return [EncodeChanges(sorted(keys[0]) if keys else ())]
+    updates = Change.UPDATE_AFTER in changelog.changes
+    return [EncodeChanges(sorted(keys[0]) if keys else (), updates=updates)]
 
 
 def _has_window_time(node: Node, column: str) -> bool:
@@ -351,10 +383,21 @@ def _has_window_time(node: Node, column: str) -> bool:
             return False
 
 
+_JUDGING = (
+    WindowOperator,
+    EmittingWindows,
+    SessionAggregate,
+    SessionAssign,
+    WindowTopNOperator,
+    IntervalJoin,
+    WindowJoin,
+)
+
+
 def _judges(target: Target) -> bool:
     while target is not None:
         stage, _ = target
-        if isinstance(stage.operator, WindowOperator | SessionAggregate | SessionAssign | WindowTopNOperator):
+        if isinstance(stage.operator, _JUDGING) or judges_lateness(stage.operator):
             return True
         target = stage.parent
     return False

@@ -28,6 +28,7 @@ from yeoul.engine.operators.contract import (
     Timed,
 )
 from yeoul.engine.operators.group_aggregate import GroupAggregate
+from yeoul.engine.operators.interval_join import IntervalJoin
 from yeoul.engine.operators.limit import Limit
 from yeoul.engine.operators.relabel import RESERVED
 from yeoul.engine.operators.values import Values
@@ -64,6 +65,7 @@ class Stage:
         parent: The stage that takes its output, and on which port; None at the top.
         lanes: The lanes below, by index.
         ports: The merge of its inputs' watermarks, if it has several.
+        delay_ms: How far its rows may be behind its watermark: by so much the stages above are told less.
     """
 
     name: str
@@ -72,6 +74,12 @@ class Stage:
     lanes: list[int] = field(default_factory=list)
     ports: WatermarkMerge | None = None
     watermark_ms: int = START_OF_TIME
+    delay_ms: int = 0
+
+    def passed_on(self, watermark_ms: int) -> int:
+        """Returns the watermark of what it gives, when that of what it takes is known."""
+        is_time = START_OF_TIME < watermark_ms < END_OF_TIME
+        return max(watermark_ms - self.delay_ms, START_OF_TIME) if is_time else watermark_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +141,11 @@ class Lane:
         operator = self.target[0].operator if self.target else None
         return operator if isinstance(operator, WindowAggregate) else None
 
+    @property
+    def _leads_into_interval_join(self) -> bool:
+        """Whether the lane leads straight into one: it looks at each row's watermark only if a row may be late."""
+        return self.target is not None and isinstance(self.target[0].operator, IntervalJoin)
+
     def prepare(self, source: SourceBatch, full: bool = False) -> Prepared:
         """Does the stateless part; callable from any thread."""
         frame = _through(self.before, source.frame)
@@ -141,7 +154,8 @@ class Lane:
         window = self.window
         straight = window is not None and window.time_column == self.assign.column
         may_close = window.may_close if window is not None and straight else None
-        measured = self.assign.measure(frame, full or (self.judges and window is None), may_close)
+        needs_all = full or (self.judges and window is None and not self._leads_into_interval_join)
+        measured = self.assign.measure(frame, needs_all, may_close)
         frame = _through(self.after, measured.frame)
         panes = window.prepare(frame) if window is not None and not full else None
         prepared = self._prepared(source, frame, panes)
@@ -324,7 +338,7 @@ class Pipeline:
         if watermark_ms > stage.watermark_ms:
             stage.watermark_ms = watermark_ms
             self._hand_on(stage.operator.advance(watermark_ms), stage.parent, effects, stage.name)
-        self._report(stage.parent, watermark_ms, is_idle, effects)
+        self._report(stage.parent, stage.passed_on(watermark_ms), is_idle, effects)
 
     def _push(self, target: tuple[Stage, int] | None, batch: pl.DataFrame, effects: Effects) -> None:
         if not batch.height:

@@ -7,7 +7,7 @@ touched for that long is forgotten at the next look. Nothing here depends on the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,9 +90,10 @@ class KeyedState:
         """Returns the values at slots."""
         return pl.DataFrame([column.read(slots).alias(name) for name, column in self._values.items()])
 
-    def read_keys(self, slots: Slots) -> pl.DataFrame:
-        """Returns the keys at slots."""
-        return pl.DataFrame([column.read(slots).alias(name) for name, column in self._keys.items()])
+    def read_keys(self, slots: Slots, names: Sequence[str] | None = None) -> pl.DataFrame:
+        """Returns the keys at slots, or some of their columns."""
+        wanted = self.key_names if names is None else names
+        return pl.DataFrame([self._keys[name].read(slots).alias(name) for name in wanted])
 
     def write(self, slots: Slots, values: pl.DataFrame) -> None:
         """Puts values at slots, each of which stands once."""

@@ -105,6 +105,10 @@ class KeyedRows:
         """Returns rows."""
         return self._rows.read_keys(slots)
 
+    def read_columns(self, names: Sequence[str], slots: Slots) -> pl.DataFrame:
+        """Returns some columns of rows."""
+        return self._rows.read_keys(slots, names)
+
     def read_note(self, name: str, slots: Slots) -> pl.Series:
         """Returns what is noted for rows."""
         return self._rows.read_column(name, slots)

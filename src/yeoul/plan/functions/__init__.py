@@ -12,6 +12,8 @@ from yeoul.errors import Span, UserError, did_you_mean
 from yeoul.plan.expressions import LiteralValue
 from yeoul.plan.functions.aggregates import AGGREGATES
 from yeoul.plan.functions.coercion import can_cast, common_type, comparable_type, numeric_type
+from yeoul.plan.functions.collections import COLLECTIONS
+from yeoul.plan.functions.json import JSON
 from yeoul.plan.functions.numeric import NUMERIC
 from yeoul.plan.functions.operators import OPERATORS
 from yeoul.plan.functions.rankings import RANKINGS
@@ -40,7 +42,15 @@ __all__ = [
     "resolve_scalar",
 ]
 
-SCALARS: tuple[Function, ...] = (*OPERATORS, *NUMERIC, *TEXTUAL, *TEMPORAL, *STRUCTURES)
+SCALARS: tuple[Function, ...] = (
+    *OPERATORS,
+    *NUMERIC,
+    *TEXTUAL,
+    *TEMPORAL,
+    *STRUCTURES,
+    *COLLECTIONS,
+    *JSON,
+)
 
 
 def _by_name(functions: Sequence[Function]) -> Mapping[str, Function]:

@@ -9,6 +9,7 @@ Source: https://nightlies.apache.org/flink/flink-docs-stable/docs/dev/table/type
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from yeoul.plan.types import (
     BIGINT,
@@ -16,7 +17,6 @@ from yeoul.plan.types import (
     FLOAT,
     INT,
     SMALLINT,
-    STRING,
     TINYINT,
     DataType,
     Kind,
@@ -142,6 +142,7 @@ def common_type(types: Sequence[DataType]) -> DataType | None:
     """Returns the type that can hold the values of all, nullable if any is: for CASE, COALESCE, IN, UNION ALL.
 
     Example:
+        >>> from yeoul.plan.types import STRING
         >>> str(common_type([INT.not_null(), BIGINT.not_null()])), str(common_type([INT, STRING]))
         ('BIGINT NOT NULL', 'None')
     """
@@ -170,9 +171,11 @@ def _common_of_two(a: DataType, b: DataType) -> DataType | None:
 
 def _common_of_one_kind(a: DataType, b: DataType) -> DataType | None:
     match a.kind:
-        case Kind.STRING:
+        case Kind.STRING | Kind.BYTES:
             return (
-                STRING if None in (a.precision, b.precision) else (a if (a.precision or 0) >= (b.precision or 0) else b)
+                replace(a, precision=None)
+                if None in (a.precision, b.precision)
+                else (a if (a.precision or 0) >= (b.precision or 0) else b)
             )
         case Kind.TIME | Kind.TIMESTAMP | Kind.TIMESTAMP_LTZ:
             return a if (a.precision or 0) >= (b.precision or 0) else b
@@ -201,6 +204,7 @@ def comparable_type(a: DataType, b: DataType) -> DataType | None:
     """Returns the type in which two values are compared; a string gives way to what it is compared with.
 
     Example:
+        >>> from yeoul.plan.types import STRING
         >>> str(comparable_type(INT, STRING)), str(comparable_type(timestamp(3), STRING))
         ('INT', 'TIMESTAMP(3)')
     """
@@ -218,6 +222,7 @@ def can_cast(source: DataType, target: DataType) -> bool:
     """Tells whether CAST from one type to the other exists; whether each value passes shows at run time only.
 
     Example:
+        >>> from yeoul.plan.types import STRING
         >>> can_cast(STRING, INT), can_cast(INT, array_of(INT))
         (True, False)
     """

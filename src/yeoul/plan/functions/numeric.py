@@ -14,7 +14,7 @@ from yeoul.plan.functions.signatures import (
     takes,
     whole,
 )
-from yeoul.plan.types import BYTES, DOUBLE, INT, STRING, DataType, Kind
+from yeoul.plan.types import BIGINT, BYTES, DOUBLE, INT, STRING, DataType, Kind
 
 __all__ = ["NUMERIC"]
 
@@ -115,6 +115,22 @@ NUMERIC: tuple[Function, ...] = (
         "UNHEX(s)",
         "The bytes that hexadecimal digits stand for; NULL if they do not.",
         takes(TEXT, returns=BYTES, nullable=True),
+    ),
+    Function(
+        "inet_aton",
+        ("INET_ATON",),
+        "arithmetic",
+        "INET_ATON(s)",
+        "The number of an IPv4 address; NULL if it is none.",
+        takes(TEXT, returns=BIGINT, nullable=True),
+    ),
+    Function(
+        "inet_ntoa",
+        ("INET_NTOA",),
+        "arithmetic",
+        "INET_NTOA(i)",
+        "The IPv4 address of a number; NULL beyond 32 bits.",
+        takes(ANY_INTEGER, returns=STRING, nullable=True),
     ),
     Function(
         "uuid", ("UUID",), "arithmetic", "UUID()", "A random UUID for each row.", takes(returns=STRING, nullable=False)

@@ -6,38 +6,44 @@ from collections.abc import Mapping
 
 __all__ = ["REFUSED"]
 
-_NO_FORMAT = "Build the string with || and LPAD."
-_NO_JSON_BUILD = "Write rows to a sink with format 'json', or join strings with ||."
-_NO_LAMBDA = "Not in this version."
-_ROW_MATH = "Not in this version; ARRAY_DISTINCT, ARRAY_UNION and ARRAY_CONCAT exist."
+_NO_VARIANT = "The VARIANT type is not in this version; keep the JSON as STRING."
+_NO_BITMAP = "The BITMAP type is not in this version; ARRAY_AGG(DISTINCT x) and COUNT(DISTINCT x) are."
 _BATCHWISE = "Needs every value of a window in memory; not in this version."
 _RANKS = "Write ROW_NUMBER, RANK or DENSE_RANK: this one needs to know the partition's size."
 
 REFUSED: Mapping[str, str] = {
-    "PRINTF": _NO_FORMAT,
-    "JSON_STRING": _NO_JSON_BUILD,
-    "JSON_OBJECT": _NO_JSON_BUILD,
-    "JSON_ARRAY": _NO_JSON_BUILD,
-    "JSON_QUOTE": _NO_JSON_BUILD,
-    "JSON_UNQUOTE": "JSON_VALUE gives strings without quotes.",
-    "JSON_OBJECTAGG": _NO_JSON_BUILD,
-    "JSON_ARRAYAGG": _NO_JSON_BUILD,
-    "PARSE_JSON": "The VARIANT type is not in this version; keep the JSON as STRING.",
-    "TRY_PARSE_JSON": "The VARIANT type is not in this version; keep the JSON as STRING.",
-    "JSON": "Not in this version.",
-    "ARRAY_SLICE": _ROW_MATH,
-    "ARRAY_SORT": _ROW_MATH,
-    "ARRAY_INTERSECT": _ROW_MATH,
-    "ARRAY_EXCEPT": _ROW_MATH,
-    "MAP_FROM_ARRAYS": _NO_LAMBDA,
-    "MAP_FROM_ENTRIES": _NO_LAMBDA,
-    "MAP_UNION": _NO_LAMBDA,
+    "JSON_OBJECTAGG": "Build the strings with JSON_OBJECT and join them with LISTAGG.",
+    "JSON_ARRAYAGG": "Build the strings with JSON_OBJECT and join them with LISTAGG.",
+    "PARSE_JSON": _NO_VARIANT,
+    "TRY_PARSE_JSON": _NO_VARIANT,
     "OBJECT_OF": "Structured types are not in this version; ROW(...) is.",
     "OBJECT_UPDATE": "Structured types are not in this version; ROW(...) is.",
+    **dict.fromkeys(
+        [
+            "BITMAP_BUILD",
+            "BITMAP_AND",
+            "BITMAP_OR",
+            "BITMAP_XOR",
+            "BITMAP_ANDNOT",
+            "BITMAP_CARDINALITY",
+            "BITMAP_FROM_BYTES",
+            "BITMAP_TO_BYTES",
+            "BITMAP_TO_ARRAY",
+            "BITMAP_TO_STRING",
+            "BITMAP_BUILD_AGG",
+            "BITMAP_AND_AGG",
+            "BITMAP_OR_AGG",
+            "BITMAP_XOR_AGG",
+            "BITMAP_BUILD_CARDINALITY_AGG",
+            "BITMAP_AND_CARDINALITY_AGG",
+            "BITMAP_OR_CARDINALITY_AGG",
+            "BITMAP_XOR_CARDINALITY_AGG",
+        ],
+        _NO_BITMAP,
+    ),
     "GROUP_ID": "Grouping sets are not in this version.",
     "GROUPING": "Grouping sets are not in this version.",
     "GROUPING_ID": "Grouping sets are not in this version.",
-    "CURRENT_DATABASE": "There is one database.",
     "CURRENT_WATERMARK": "See EXPLAIN and the job's progress.",
     "SOURCE_WATERMARK": "Write WATERMARK FOR ts AS ts - INTERVAL ... instead.",
     "COLLECT": "Write ARRAY_AGG instead; the MULTISET type is not in this version.",

@@ -193,5 +193,4 @@ def whole(type: DataType) -> DataType:
     """Returns the type of CEIL and FLOOR of a number: a decimal loses its scale, everything else stays."""
     if type.kind is not Kind.DECIMAL:
         return type
-    precision, scale = type.precision or 38, type.scale or 0
-    return decimal(min(38, precision - scale + (1 if scale else 0)) or 1)
+    return decimal(type.precision or 38)

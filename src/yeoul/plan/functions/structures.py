@@ -143,10 +143,6 @@ def _collection(id: str, usage: str, summary: str, rule: Rule) -> Function:
     return Function(id, (id.upper(),), "collection", usage, summary, rule)
 
 
-def _json(id: str, usage: str, summary: str, returns: DataType, *, nullable: bool | None = None) -> Function:
-    return Function(id, (id.upper(),), "json", usage, summary, takes(TEXT, TEXT, returns=returns, nullable=nullable))
-
-
 STRUCTURES: tuple[Function, ...] = (
     Function(
         "coalesce",
@@ -213,6 +209,14 @@ STRUCTURES: tuple[Function, ...] = (
         "TYPEOF(x[, force_serializable])",
         "The name of x's type.",
         takes(ANYTHING, CONDITION, returns=STRING, optional=1, nullable=False),
+    ),
+    Function(
+        "current_database",
+        ("CURRENT_DATABASE",),
+        "type",
+        "CURRENT_DATABASE()",
+        "The name of the current database.",
+        takes(returns=STRING, nullable=False),
     ),
     Function("array", ("ARRAY",), "collection", "ARRAY[a, ...]", "An array of the values.", _array),
     Function("map", ("MAP",), "collection", "MAP[k, v, ...]", "A map of the pairs.", _map),
@@ -304,19 +308,4 @@ STRUCTURES: tuple[Function, ...] = (
         takes(_MAP, returns=lambda given: None if given[0].element is None else array_of(given[0].element)),
     ),
     _collection("map_entries", "MAP_ENTRIES(map)", "Its pairs as rows.", takes(_MAP, returns=_entries)),
-    _json(
-        "json_value",
-        "JSON_VALUE(json, path)",
-        "The scalar at the path as a string; NULL if there is none.",
-        STRING,
-        nullable=True,
-    ),
-    _json(
-        "json_query",
-        "JSON_QUERY(json, path)",
-        "The object or array at the path as JSON; NULL if there is none.",
-        STRING,
-        nullable=True,
-    ),
-    _json("json_exists", "JSON_EXISTS(json, path)", "Whether there is anything at the path.", BOOLEAN),
 )

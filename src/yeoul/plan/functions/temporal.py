@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from yeoul.plan.expressions import LiteralValue
 from yeoul.plan.functions.signatures import (
     ANY_INTEGER,
     ANY_NUMBER,
@@ -32,8 +33,15 @@ def _calendar(name: str, summary: str) -> Function:
     return Function(name.lower(), (name,), "temporal", f"{name}(t)", summary, rule)
 
 
-def _shifted(args: tuple[DataType, ...]) -> Typing | None:
-    """TIMESTAMPADD(unit, n, t): a DATE stays one for whole days and longer, which the lowering checks."""
+def _never(args: tuple[DataType, ...]) -> Typing | None:
+    return None  # the literal rule answers
+
+
+def _shifted(args: tuple[DataType, ...], literals: tuple[LiteralValue, ...]) -> Typing | None:
+    """TIMESTAMPADD(unit, n, t): a DATE stays one for whole days and longer, else it becomes a TIMESTAMP(6)."""
+    clock = str(literals[0]).upper() in ("HOUR", "MINUTE", "SECOND", "MILLISECOND") if literals else False
+    if clock and len(args) == 3 and args[2].kind is Kind.DATE:
+        args = (*args[:2], timestamp(6).or_null(args[2].nullable))
     return takes(TEXT, ANY_INTEGER, ANY_TIMESTAMP, returns=lambda given: given[2])(args)
 
 
@@ -43,11 +51,12 @@ def _formatted(args: tuple[DataType, ...]) -> Typing | None:
     )
 
 
-def _instant(args: tuple[DataType, ...]) -> Typing | None:
-    """TO_TIMESTAMP_LTZ(number, 0 | 3) or TO_TIMESTAMP_LTZ(string[, format[, zone]])."""
+def _instant(args: tuple[DataType, ...], literals: tuple[LiteralValue, ...]) -> Typing | None:
+    """TO_TIMESTAMP_LTZ(number, digits of a second) or TO_TIMESTAMP_LTZ(string[, format[, zone]])."""
     if args and (args[0].kind is Kind.STRING or args[0].kind is Kind.NULL):
         return takes(TEXT, TEXT, TEXT, returns=timestamp_ltz(3), optional=2, nullable=True)(args)
-    return takes(ANY_NUMBER, ANY_INTEGER, returns=timestamp_ltz(3), optional=1)(args)
+    digits = literals[1] if len(literals) > 1 and isinstance(literals[1], int) else 3
+    return takes(ANY_NUMBER, ANY_INTEGER, returns=timestamp_ltz(max(3, min(digits, 9))), optional=1)(args)
 
 
 def _unit_floor(args: tuple[DataType, ...]) -> Typing | None:
@@ -93,7 +102,13 @@ TEMPORAL: tuple[Function, ...] = (
     Function("floor_to", (), "temporal", "FLOOR(t TO unit)", "The start of the unit that t lies in.", _unit_floor),
     Function("ceil_to", (), "temporal", "CEIL(t TO unit)", "t, or the start of the next unit.", _unit_floor),
     Function(
-        "timestampadd", ("TIMESTAMPADD",), "temporal", "TIMESTAMPADD(unit, n, t)", "t moved by n units.", _shifted
+        "timestampadd",
+        ("TIMESTAMPADD",),
+        "temporal",
+        "TIMESTAMPADD(unit, n, t)",
+        "t moved by n units.",
+        _never,
+        literal_rule=_shifted,
     ),
     Function(
         "timestampdiff",
@@ -125,7 +140,8 @@ TEMPORAL: tuple[Function, ...] = (
         "temporal",
         "TO_TIMESTAMP_LTZ(n[, 0 | 3]) or (s[, format[, zone]])",
         "An instant out of epoch seconds (0) or milliseconds (3), or out of a string.",
-        _instant,
+        _never,
+        literal_rule=_instant,
     ),
     Function(
         "date_format",

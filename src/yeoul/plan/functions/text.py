@@ -40,7 +40,15 @@ def _concat(args: tuple[DataType, ...]) -> Typing | None:
     return takes(TEXT_OR_CASTABLE, returns=STRING, repeat_last=True)(args)
 
 
+def _elt(args: tuple[DataType, ...]) -> Typing | None:
+    binary = len(args) > 1 and args[1].kind is Kind.BYTES
+    return takes(
+        ANY_INTEGER, BINARY if binary else TEXT, returns=BYTES if binary else STRING, repeat_last=True, nullable=True
+    )(args)
+
+
 _T, _I = TEXT, ANY_INTEGER
+_VALUE = Parameter("a plain value", lambda given: None if given.kind in (Kind.ARRAY, Kind.MAP, Kind.ROW) else given)
 
 TEXTUAL: tuple[Function, ...] = (
     Function(
@@ -111,7 +119,9 @@ TEXTUAL: tuple[Function, ...] = (
     _text("RIGHT", "s, n", "The last n characters.", _T, _I),
     _text("OVERLAY", "s PLACING new FROM start [FOR length]", "With a stretch replaced.", _T, _T, _I, _I, optional=1),
     _text("REPLACE", "s, old, new", "Every occurrence replaced.", _T, _T, _T),
-    _text("TRANSLATE", "s, from, to", "Each character of from replaced by that of to at its place.", _T, _T, _T),
+    _text(
+        "TRANSLATE TRANSLATE3", "s, from, to", "Each character of from replaced by that of to at its place.", _T, _T, _T
+    ),
     _text("REPEAT", "s, n", "n times in a row.", _T, _I),
     _text("REVERSE", "s", "Backwards.", _T),
     _text("LPAD", "s, n, pad", "Padded on the left, or cut, to n characters.", _T, _I, _T, nullable=True),
@@ -140,9 +150,26 @@ TEXTUAL: tuple[Function, ...] = (
         returns=map_of(STRING, STRING),
         optional=2,
     ),
-    _text("ELT", "i, s, ...", "The i-th of the strings, from 1; NULL beyond.", _I, _T, repeat_last=True, nullable=True),
+    Function(
+        "elt",
+        ("ELT",),
+        "string",
+        "ELT(i, s, ...)",
+        "The i-th of the strings, or of the bytes, from 1; NULL beyond.",
+        _elt,
+    ),
+    _text(
+        "PRINTF",
+        "format, x, ...",
+        "The format with the values put in, as Java's String.format; NULL if they do not fit.",
+        _T,
+        _VALUE,
+        repeat_last=True,
+        optional=1,
+        nullable=True,
+    ),
     _text("REGEXP", "s, regex", "Whether the expression occurs in s.", _T, _T, returns=BOOLEAN),
-    _text("REGEXP_REPLACE", "s, regex, new", "Every match replaced.", _T, _T, _T),
+    _text("REGEXP_REPLACE", "s, regex, new", "Every match replaced; new stands for itself.", _T, _T, _T, nullable=True),
     _text(
         "REGEXP_EXTRACT",
         "s, regex[, group]",
@@ -156,16 +183,25 @@ TEXTUAL: tuple[Function, ...] = (
     _text(
         "REGEXP_EXTRACT_ALL",
         "s, regex[, group]",
-        "All matches' groups.",
+        "All matches' groups; NULL without a match.",
         _T,
         _T,
         _I,
         returns=array_of(STRING),
         optional=1,
+        nullable=True,
     ),
-    _text("REGEXP_COUNT", "s, regex", "Number of matches.", _T, _T, returns=INT),
+    _text("REGEXP_COUNT", "s, regex", "Number of matches.", _T, _T, returns=INT, nullable=True),
     _text("REGEXP_SUBSTR", "s, regex", "The first match; NULL without one.", _T, _T, nullable=True),
-    _text("REGEXP_INSTR", "s, regex", "Where the first match starts, from 1; 0 without one.", _T, _T, returns=INT),
+    _text(
+        "REGEXP_INSTR",
+        "s, regex",
+        "Where the first match starts, from 1; 0 without one.",
+        _T,
+        _T,
+        returns=INT,
+        nullable=True,
+    ),
     _text("TO_BASE64", "s", "In Base64.", TEXT_OR_BYTES),
     _text("FROM_BASE64", "s", "Out of Base64; NULL if it is none.", _T, nullable=True),
     _text(

@@ -9,6 +9,8 @@ from sqlglot import exp
 from yeoul.errors import Span, UserError
 from yeoul.plan.expressions import AggregateCall, Expression, Literal
 from yeoul.plan.functions import resolve_aggregate
+from yeoul.plan.functions.python import resolve_python
+from yeoul.planner.binding.context import BindContext
 from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.nodes import FunctionCall
 
@@ -21,7 +23,7 @@ class Binds(Protocol):
     def __call__(self, part: exp.Expr, place: str, *, condition: bool = False) -> Expression: ...
 
 
-def aggregate_call(node: FunctionCall, bind: Binds, span: Span | None) -> AggregateCall:
+def aggregate_call(node: FunctionCall, bind: Binds, span: Span | None, context: BindContext) -> AggregateCall:
     """Returns a call with its arguments and its FILTER bound.
 
     Raises:
@@ -35,7 +37,11 @@ def aggregate_call(node: FunctionCall, bind: Binds, span: Span | None) -> Aggreg
         raise UserError(f"{name}() lacks its argument", hint="COUNT(*) counts rows", span=span)
     values = [one.value if isinstance(one, Literal) else None for one in arguments]
     wanted = "count_star" if node.args.get("star") else node.this
-    resolved = resolve_aggregate(wanted, [one.type for one in arguments], span, values)
+    given = [one.type for one in arguments]
+    declared = context.function(name, "aggregate")
+    resolved = (
+        resolve_aggregate(wanted, given, span, values) if declared is None else resolve_python(declared, given, span)
+    )
     args = tuple(coerced(one, type) for one, type in zip(arguments, resolved.args, strict=True))
     condition: Any = node.args.get("filter")
     kept = None if condition is None else bind(condition, "FILTER (WHERE ...)", condition=True)

@@ -22,6 +22,7 @@ from yeoul.plan.nodes import (
     TopN,
     WindowAggregate,
     WindowAssign,
+    WindowKind,
     Write,
     WriteEncoding,
     inputs_of,
@@ -79,7 +80,7 @@ def _check_inputs(context: BindContext, plan: Node, at: exp.Expr) -> None:
     for node in walk(plan):
         if isinstance(node, Over) and node.time is None:
             raise no_time_attribute(node.order, node.span)
-        if isinstance(node, WindowAggregate | WindowAssign | Limit | Over):
+        if isinstance(node, WindowAggregate | WindowAssign | Limit | Over) and not _takes_changes(node):
             below = inputs_of(node)[0]
             if not changelog_of(below).is_append_only:
                 raise context.error(
@@ -87,6 +88,11 @@ def _check_inputs(context: BindContext, plan: Node, at: exp.Expr) -> None:
                     at,
                     hint="Put the window below what changes rows, or leave it out",
                 )
+
+
+def _takes_changes(node: Node) -> bool:
+    """Whether a windowed aggregate can take a row back: it can if the row's window follows from the row alone."""
+    return isinstance(node, WindowAggregate) and node.window.kind is not WindowKind.SESSION and not node.window.by_clock
 
 
 def _check_keys(context: BindContext, write: Write, at: exp.Expr) -> None:

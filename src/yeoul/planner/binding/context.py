@@ -9,6 +9,7 @@ from typing import Protocol
 from sqlglot import exp
 
 from yeoul.errors import Span, UserError
+from yeoul.plan.functions.python import FunctionDefinition
 from yeoul.plan.nodes import Node, Schema
 from yeoul.plan.tables import TableDefinition, ViewDefinition
 from yeoul.planner.positions import Positions
@@ -40,6 +41,7 @@ class BindContext:
         positions: Of the text that is being bound.
         views: The views that are being unfolded, outermost first.
         common_tables: What WITH has named.
+        functions: The user's functions, by their names in upper case.
         outer: What the query around a subquery has in FROM; its columns may stand in the subquery's WHERE.
     """
 
@@ -49,6 +51,12 @@ class BindContext:
     views: tuple[str, ...] = ()
     common_tables: Mapping[str, Node] = field(default_factory=dict)
     outer: Relation | None = None
+    functions: Mapping[str, FunctionDefinition] = field(default_factory=dict)
+
+    def function(self, name: str, *kinds: str) -> FunctionDefinition | None:
+        """Returns the user's function of that name, in any case, if it is of one of the kinds."""
+        found = self.functions.get(name.upper())
+        return found if found is not None and found.kind in kinds else None
 
     def error(self, message: str, node: exp.Expr | None = None, hint: str = "") -> UserError:
         """Returns an error that points at a node."""

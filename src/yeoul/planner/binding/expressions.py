@@ -24,6 +24,7 @@ from yeoul.plan.functions import (
     is_ranking,
     resolve_scalar,
 )
+from yeoul.plan.functions.python import FunctionDefinition, resolve_python
 from yeoul.plan.types import DataType, Kind
 from yeoul.planner.binding.context import OUTER, BindContext, Relation
 from yeoul.planner.binding.literals import interval_value, number_value, typed_value
@@ -392,8 +393,11 @@ class ExpressionBinder:
     def function(self, node: FunctionCall, span: Span | None) -> Expression:
         """Binds a call by name, scalar or aggregate."""
         name: str = node.this
-        if is_aggregate(name):
+        if is_aggregate(name) or self.context.function(name, "aggregate"):
             return self.aggregate(node, span)
+        declared = self.context.function(name, "scalar", "table")
+        if declared is not None:
+            return self._python(declared, node, span)
         if is_ranking(name):
             hint = f"{name.upper()}({'' if not node.expressions else 'x'}) OVER (PARTITION BY ... ORDER BY ...)"
             raise UserError(f"{name.upper()} needs OVER", hint=hint, span=span)
@@ -403,6 +407,15 @@ class ExpressionBinder:
         if name.upper() not in _SQL_NAMES:
             raise self._unknown_function(name, span)
         return call(name, [self.bind(one) for one in node.expressions], span)
+
+    def _python(self, declared: FunctionDefinition, node: FunctionCall, span: Span | None) -> Expression:
+        if declared.kind == "table":
+            hint = f"FROM t, LATERAL TABLE({declared.name}(...)) AS u (column, ...)"
+            raise UserError(f"{declared.name} is a table function: it stands in FROM", hint=hint, span=span)
+        args = [self.bind(one) for one in node.expressions]
+        resolved = resolve_python(declared, [arg.type for arg in args], span)
+        cast = tuple(coerced(arg, type) for arg, type in zip(args, resolved.args, strict=True))
+        return Call(resolved.function, cast, resolved.type, span)
 
     def _unknown_function(self, name: str, span: Span | None) -> UserError:
         window = name.upper().partition("_")[0]
@@ -415,7 +428,11 @@ class ExpressionBinder:
         except UserError as error:
             if "not supported" in error.message:
                 return error
-        return UserError(f"Unknown function {name!r}", hint=did_you_mean(name.upper(), _CALLABLE), span=span)
+        return UserError(
+            f"Unknown function {name!r}",
+            hint=did_you_mean(name.upper(), [*_CALLABLE, *self.context.functions]),
+            span=span,
+        )
 
     def _subquery(self, node: Any, span: Span | None) -> Expression:
         return self._subqueries_here(span).value(self, node, span)

@@ -33,6 +33,7 @@ from yeoul.planner.binding.absorption import absorb, is_of_sessions, window_colu
 from yeoul.planner.binding.aggregate_calls import aggregate_call
 from yeoul.planner.binding.boundedness import computes_changes
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
+from yeoul.planner.binding.emission import emission_of
 from yeoul.planner.binding.expressions import ExpressionBinder, SubqueryBinding
 from yeoul.planner.binding.ordering import hidden_items
 from yeoul.planner.binding.overs import OverCalls
@@ -57,14 +58,18 @@ _WINDOW_HINT = (
 _BOUNDARIES = frozenset({WindowProperty.START, WindowProperty.END})
 
 
-def is_grouped(select: exp.Select) -> bool:
+def _aggregates(context: BindContext, call: FunctionCall) -> bool:
+    return is_aggregate(call.this) or context.function(call.this, "aggregate") is not None
+
+
+def is_grouped(context: BindContext, select: exp.Select) -> bool:
     """Tells whether a SELECT groups: by GROUP BY, or by an aggregate in its list."""
     clauses = [*select.expressions, select.args.get("having")]
     order = select.args.get("order")
     clauses += order.expressions if order is not None else []
     parts = (part for clause in clauses if clause is not None for part in without_subqueries(clause))
     calls = (part for part in parts if isinstance(part, FunctionCall))
-    grouping = (call for call in calls if is_aggregate(call.this) and not isinstance(call.parent, OverCall))
+    grouping = (call for call in calls if _aggregates(context, call) and not isinstance(call.parent, OverCall))
     return select.args.get("group") is not None or any(grouping)
 
 
@@ -155,7 +160,7 @@ def bind_grouped(
     for key in more_keys:
         wanted = unique_name(groups.keys[key], (name for name, _ in outputs))
         outputs.append((wanted, ColumnRef(groups.keys[key], key.type)))
-    node: Node = subqueries.joined_to(_aggregate(groups))
+    node: Node = subqueries.joined_to(_aggregate(context, groups))
     if kept is not None:
         conditions.append(kept)
     if conditions:
@@ -180,7 +185,7 @@ def _above(groups: _Groups) -> list[Expression]:
     return found
 
 
-def _aggregate(groups: _Groups) -> Aggregate | WindowAggregate:
+def _aggregate(context: BindContext, groups: _Groups) -> Aggregate | WindowAggregate:
     if not groups.taken():
         groups.property_ref(WindowProperty.END, "window_end")
     keys = tuple(Projection(name, key) for key, name in groups.keys.items())
@@ -191,7 +196,8 @@ def _aggregate(groups: _Groups) -> Aggregate | WindowAggregate:
         return Aggregate(groups.rows, keys, aggregates, Schema(tuple(fields)), groups.updating)
     fields += [property_field(name, value, groups.time) for value, name in groups.properties.items()]
     properties = tuple((name, value) for value, name in groups.properties.items())
-    return WindowAggregate(groups.rows, groups.window, keys, aggregates, properties, Schema(tuple(fields)))
+    emission = emission_of(context.settings, groups.window, groups.rows)
+    return WindowAggregate(groups.rows, groups.window, keys, aggregates, properties, Schema(tuple(fields)), emission)
 
 
 def distinct(context: BindContext, rows: Node) -> Aggregate:
@@ -318,7 +324,7 @@ class _GroupedBinder(ExpressionBinder):
 
     def bind_over(self, node: exp.Expr) -> Expression:
         """Binds an expression whose columns are the aggregate's output."""
-        if not (isinstance(node, FunctionCall) and is_aggregate(node.this)):
+        if not (isinstance(node, FunctionCall) and _aggregates(self.context, node)):
             self._output = ""
         return self._over_groups(self.bind(node))
 
@@ -382,7 +388,7 @@ class _GroupedBinder(ExpressionBinder):
             binder = ExpressionBinder(self.context, self.relation, place)
             return binder.condition(part) if condition else binder.bind(part)
 
-        call = aggregate_call(node, bind, span)
+        call = aggregate_call(node, bind, span, self.context)
         self._refuse_window_columns(call)
         return call
 

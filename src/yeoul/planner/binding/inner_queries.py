@@ -62,7 +62,7 @@ class QueryReader:
     query: Callable[[BindContext, exp.Expr], Node]
     source: Callable[[BindContext, exp.Select], tuple[Relation, list[Expression]]]
     outputs: Callable[[BindContext, exp.Select, Relation, Sequence[Expression]], Node]
-    is_grouped: Callable[[exp.Select], bool]
+    is_grouped: Callable[[BindContext, exp.Select], bool]
 
 
 def bind_inner(context: BindContext, tree: exp.Expr, outer: Relation | None, reader: QueryReader) -> Inner:
@@ -79,7 +79,7 @@ def bind_inner(context: BindContext, tree: exp.Expr, outer: Relation | None, rea
     relation, correlated = reader.source(replace(context, outer=outer), tree)
     pairs, rest = _taken_apart(correlated)
     inner_sides = [inner for _, inner in pairs]
-    if rest and (reader.is_grouped(tree)):
+    if rest and reader.is_grouped(context, tree):
         raise UserError(
             "A grouped subquery can name the outer query in conditions of the form inner = outer only",
             hint="Aggregate in a subquery in FROM, and join",

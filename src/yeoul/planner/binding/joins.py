@@ -14,10 +14,12 @@ from yeoul.plan.expressions import ColumnRef, Expression, columns_of
 from yeoul.plan.nodes import Field, Filter, Join, JoinKind, Node, Schema
 from yeoul.planner.binding.context import BindContext, Relation, Scope, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder, call
+from yeoul.planner.binding.lookups import lookup_rows
+from yeoul.planner.binding.meetings import Meeting, bounded, is_time_bound
 from yeoul.planner.dialects.flink.nodes import JoinedTables
-from yeoul.planner.rewriting import conjuncts, equal_sides, joined, project
+from yeoul.planner.rewriting import cannot_fail, conjuncts, equal_sides, joined, null_safe_pairs, project
 
-__all__ = ["bind_join"]
+__all__ = ["bind_join", "filtered", "meeting_rows"]
 
 
 def bind_join(context: BindContext, node: JoinedTables, left: Relation, right: Relation) -> Relation:
@@ -33,14 +35,41 @@ def bind_join(context: BindContext, node: JoinedTables, left: Relation, right: R
     both = Relation(_pair(left.node, right.node), "", "the joined tables", scopes)
     using = _shared_names(context, node, left, right)
     condition = _on_names(context, both, left, right, using, node) if using else _on(context, both, node)
-    made = _join(left.node, right.node, kind, condition)
+    as_of = node.args["expression"].args.get("when")
+    made: Node = (
+        _join(left.node, right.node, kind, condition)
+        if as_of is None
+        else lookup_rows(context, as_of, left, right, kind, condition)
+    )
     if not kind.gives_right:
         return Relation(made, "", left.title, left.scopes)
+    if using and kind.keeps_right and isinstance(made, Join):
+        return _merged(made, left, right, using)
     if using:
         hidden = frozenset(using)
         count = len(left.scopes)
-        scopes = (*scopes[:count], *(replace(scope, hidden=hidden) for scope in scopes[count:]))
+        scopes = (*scopes[:count], *(_hiding(scope, hidden) for scope in scopes[count:]))
     return Relation(made, "", "the joined tables", scopes)
+
+
+def _hiding(scope: Scope, names: frozenset[str]) -> Scope:
+    return replace(scope, hidden=scope.hidden | names)
+
+
+def _merged(made: Join, left: Relation, right: Relation, using: list[str]) -> Relation:
+    """Returns a join where the left may lack, its columns of USING with the value of the side that is there."""
+    outputs: list[tuple[str, Expression]] = [(one.name, ColumnRef(one.name, one.type)) for one in made.schema.fields]
+    merged: dict[str, str] = {}
+    for name in dict.fromkeys(using):
+        sides: list[Expression] = []
+        for relation in (left, right):
+            field = made.schema[relation.find(name)[0]]
+            sides.append(ColumnRef(field.name, field.type))
+        merged[name] = unique_name(name, [output for output, _ in outputs])
+        outputs.append((merged[name], call("coalesce", sides, None)))
+    hidden = frozenset(using)
+    scopes = (Scope("", merged), *(_hiding(scope, hidden) for scope in (*left.scopes, *right.scopes)))
+    return Relation(project(made, outputs), "", "the joined tables", scopes)
 
 
 def _refuse_twice(context: BindContext, node: JoinedTables, left: Relation, right: Relation) -> None:
@@ -117,6 +146,8 @@ def _join(left: Node, right: Node, kind: JoinKind, parts: Sequence[Expression]) 
         pair = equal_sides(part, on_left, on_right)
         if pair is not None:
             keys.append(pair)
+        elif (pairs := null_safe_pairs(part, on_left, on_right)) is not None:
+            keys += pairs
         elif used and used <= on_right and not kind.keeps_right:
             ask_right.append(part)
         elif used and used <= on_left and kind in (JoinKind.INNER, JoinKind.RIGHT, JoinKind.SEMI):
@@ -125,12 +156,60 @@ def _join(left: Node, right: Node, kind: JoinKind, parts: Sequence[Expression]) 
             rest.append(part)
     left = Filter(left, joined(ask_left)) if ask_left else left
     right = Filter(right, joined(ask_right)) if ask_right else right
-    fields = [_side_field(one, kind.keeps_right) for one in left.schema.fields]
+    return meeting_rows(left, right, kind, Meeting(tuple(keys), tuple(rest)))
+
+
+def meeting_rows(left: Node, right: Node, kind: JoinKind, meeting: Meeting) -> Join:
+    """Returns the join of two inputs without a name in common, bounded in time if that is known."""
+    meeting = bounded(left, right, kind, meeting)
+    keeps_times = meeting.bound is not None
+    fields = [_side_field(one, kind.keeps_right, keeps_times) for one in left.schema.fields]
     if kind.gives_right:
-        fields += [_side_field(one, kind.keeps_left) for one in right.schema.fields]
-    return Join(left, right, kind, tuple(keys), joined(rest) if rest else None, Schema(tuple(fields)))
+        fields += [_side_field(one, kind.keeps_left, keeps_times) for one in right.schema.fields]
+    condition = joined(meeting.rest) if meeting.rest else None
+    return Join(left, right, kind, meeting.keys, condition, Schema(tuple(fields)), meeting.bound)
 
 
-def _side_field(field: Field, may_lack: bool) -> Field:
-    """A time attribute is an ordinary time above a regular join: its rows come in no order."""
-    return Field(field.name, field.type.or_null() if may_lack else field.type)
+def _side_field(field: Field, may_lack: bool, keeps_times: bool) -> Field:
+    """A time attribute is an ordinary time above a regular join, whose rows come in no order, and where it may lack."""
+    is_rowtime = field.is_rowtime and keeps_times and not may_lack
+    type = field.type.or_null() if may_lack else field.type
+    return Field(field.name, type, is_rowtime, field.is_proctime and not may_lack)
+
+
+def filtered(node: Node, predicate: Expression) -> Node:
+    """Returns the rows of FROM for which WHERE holds: a join takes from it what bounds it in time.
+
+    That has to be known at binding, for it says whether the rows stand and which of their columns are row times. All
+    else stays in a filter, for the rules to move.
+    """
+    return _absorbing(node, list(conjuncts(predicate)))
+
+
+def _absorbing(node: Node, parts: list[Expression]) -> Node:
+    if isinstance(node, Join) and node.kind is JoinKind.INNER:
+        inner = [part for part in parts if set(columns_of(part)) <= set(node.left.schema.names)]
+        left = _absorbing(node.left, inner) if isinstance(node.left, Join) and inner else node.left
+        if isinstance(left, Join) and left is not node.left:
+            parts = [part for part in parts if part not in inner]
+            node = meeting_rows(left, node.right, node.kind, _meeting(node))
+        if node.bound is None:
+            node, parts = _bounded_by(node, parts)
+    return Filter(node, joined(parts)) if parts else node
+
+
+def _meeting(node: Join) -> Meeting:
+    return Meeting(node.keys, tuple(conjuncts(node.condition)) if node.condition is not None else ())
+
+
+def _bounded_by(node: Join, parts: list[Expression]) -> tuple[Join, list[Expression]]:
+    """Returns a join bounded in time by parts of a filter above it, and the parts that are left."""
+    before = _meeting(node)
+    pairs = [(part, equal_sides(part, node.left.schema.names, node.right.schema.names)) for part in parts]
+    keys = tuple(pair for part, pair in pairs if pair is not None and cannot_fail(part))
+    bounds = [part for part, pair in pairs if pair is None and is_time_bound(node.left, node.right, part)]
+    taken = [part for part, pair in pairs if pair is not None and cannot_fail(part)] + bounds
+    made = meeting_rows(node.left, node.right, node.kind, Meeting((*before.keys, *keys), (*before.rest, *bounds)))
+    if made.bound is None:
+        return node, parts
+    return made, [part for part in parts if part not in taken]

@@ -126,8 +126,11 @@ class OverCalls:
 
     # --- binding
 
+    def _can_stand(self, name: str) -> bool:
+        return is_aggregate(name) or is_ranking(name) or self._context.function(name, "aggregate") is not None
+
     def _call(self, node: Any, bind: Binds, span: Span | None) -> AggregateCall:
-        if not isinstance(node, FunctionCall) or not (is_aggregate(node.this) or is_ranking(node.this)):
+        if not isinstance(node, FunctionCall) or not self._can_stand(node.this):
             shown = node.this.upper() if isinstance(node, FunctionCall) else type(node).__name__
             reason = REFUSED.get(shown)
             if reason is not None:
@@ -138,7 +141,7 @@ class OverCalls:
                 span=span,
             )
         if not is_ranking(node.this):
-            return aggregate_call(node, bind, span)
+            return aggregate_call(node, bind, span, self._context)
         for key, what in (("distinct", "DISTINCT"), ("filter", "FILTER (WHERE ...)"), ("star", "*")):
             if node.args.get(key):
                 raise UserError(f"{what} belongs to aggregate functions, {node.this.upper()} is none", span=span)

@@ -18,7 +18,7 @@ from yeoul.planner.binding.context import BindContext, Relation, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder
 from yeoul.planner.binding.grouping import bind_grouped, distinct, is_grouped
 from yeoul.planner.binding.inner_queries import QueryReader, is_outer
-from yeoul.planner.binding.joins import bind_join
+from yeoul.planner.binding.joins import bind_join, filtered
 from yeoul.planner.binding.ordering import hidden_items, ordered
 from yeoul.planner.binding.overs import OverCalls
 from yeoul.planner.binding.projections import Item, items_of
@@ -26,10 +26,18 @@ from yeoul.planner.binding.rankings import with_top_n
 from yeoul.planner.binding.scans import merged_options, scan
 from yeoul.planner.binding.set_operations import combined, united
 from yeoul.planner.binding.subqueries import Subqueries, ands_of, has_subquery
+from yeoul.planner.binding.unnesting import bind_unnest
 from yeoul.planner.binding.windows import assign_windows, window_arguments
 from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.dialect import read_script
-from yeoul.planner.dialects.flink.nodes import JoinedTables, OverCall, SetOperation, TableFunction, UnionAll
+from yeoul.planner.dialects.flink.nodes import (
+    JoinedTables,
+    OverCall,
+    SetOperation,
+    TableFunction,
+    UnionAll,
+    UnnestedRows,
+)
 from yeoul.planner.positions import Positions
 from yeoul.planner.rewriting import conjuncts, joined, project
 from yeoul.planner.rules.fold_constants import folded
@@ -122,8 +130,11 @@ def _kept(
 
 
 def _ranked(context: BindContext, rows: Node, predicates: Sequence[Expression]) -> Node:
-    """Returns the rows that are kept; a condition on a rank makes a Top-N of it."""
-    return with_top_n(context, Filter(rows, joined(predicates))) if predicates else rows
+    """Returns the rows that are kept; one on a rank makes a Top-N, one on times bounds a join."""
+    if not predicates:
+        return rows
+    kept = filtered(rows, joined(predicates))
+    return with_top_n(context, kept) if isinstance(kept, Filter) else kept
 
 
 def _kept_by_subquery(
@@ -152,7 +163,7 @@ def _outputs(context: BindContext, select: exp.Select, relation: Relation, more:
 
 def _computed(context: BindContext, select: exp.Select, relation: Relation, more: Sequence[Expression]) -> Node:
     subqueries = Subqueries(context, _READER)
-    if is_grouped(select):
+    if is_grouped(context, select):
         return bind_grouped(context, select, relation, subqueries, more)
     if select.args.get("having") is not None:
         raise context.error("HAVING needs GROUP BY", select.args["having"], hint="WHERE filters rows")
@@ -240,7 +251,11 @@ def _meeting_of_values(context: BindContext, values: list[Expression], index: in
 
 def _relation(context: BindContext, node: exp.Expr) -> Relation:
     if isinstance(node, JoinedTables):
+        if isinstance(node.args["expression"], UnnestedRows):
+            return bind_unnest(context, node.args["expression"], _relation(context, node.this), node)
         return bind_join(context, node, _relation(context, node.this), _relation(context, node.args["expression"]))
+    if isinstance(node, UnnestedRows):
+        return bind_unnest(context, node, Relation(_ONE_ROW, "", "nothing"))
     alias = node.args.get("alias")
     found = _source(context, node)
     if alias is None:
@@ -328,7 +343,13 @@ def bind_view(context: BindContext, view: ViewDefinition, node: exp.Expr) -> Nod
     if view.name in context.views or len(context.views) >= _MAX_VIEW_DEPTH:
         chain = " -> ".join([*context.views, view.name])
         raise context.error(f"View {view.name!r} leads back to itself, or too deep: {chain}", node)
-    inner = BindContext(context.tables, context.settings, Positions(view.query), (*context.views, view.name))
+    inner = BindContext(
+        context.tables,
+        context.settings,
+        Positions(view.query),
+        (*context.views, view.name),
+        functions=context.functions,
+    )
     try:
         tree = next(iter(read_script(view.query)))[0]
         rows = bind_query(inner, tree)

@@ -22,7 +22,9 @@ from yeoul.planner.binding.boundedness import computes_changes
 from yeoul.planner.binding.context import OUTER, BindContext, Relation, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder, call
 from yeoul.planner.binding.inner_queries import Inner, QueryReader, bind_inner, is_outer, of_outer
-from yeoul.planner.rewriting import conjuncts, joined, map_children, project
+from yeoul.planner.binding.joins import meeting_rows
+from yeoul.planner.binding.meetings import Meeting
+from yeoul.planner.rewriting import conjuncts, map_children, project
 
 __all__ = ["Subqueries", "ands_of", "has_subquery"]
 
@@ -288,11 +290,7 @@ def _join(left: Node, right: Node, kind: JoinKind, pairs: Pairs, rest: Sequence[
         own = {one.name: ColumnRef(names[one.name], one.type) for one in right.schema.fields}
         right = project(right, [(names[one.name], ColumnRef(one.name, one.type)) for one in right.schema.fields])
     keys = tuple((mine, _renamed(theirs, own)) for mine, theirs in pairs)
-    condition = joined([of_outer(_renamed(part, own)) for part in rest]) if rest else None
-    fields = [Field(one.name, one.type) for one in left.schema.fields]
-    if kind.gives_right:
-        fields += [Field(one.name, one.type.or_null()) for one in right.schema.fields]
-    return Join(left, right, kind, keys, condition, Schema(tuple(fields)))
+    return meeting_rows(left, right, kind, Meeting(keys, tuple(of_outer(_renamed(part, own)) for part in rest)))
 
 
 def _renamed(expression: Expression, names: dict[str, Expression]) -> Expression:

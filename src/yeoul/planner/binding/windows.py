@@ -215,6 +215,8 @@ def _window(
 
 
 def _duration_ms(context: BindContext, node: exp.Expr, kind: WindowKind, *, signed: bool = False) -> int:
+    if isinstance(node, exp.Neg) and signed:
+        return -_duration_ms(context, node.this, kind, signed=True)
     if not isinstance(node, exp.Interval):
         raise context.error(f"{kind.value} expects its durations as literals", node, hint="Write INTERVAL '1' MINUTE")
     unit = node.args["unit"]
@@ -249,10 +251,19 @@ def group_window(context: BindContext, node: FunctionCall, data: Relation) -> Wi
     column = node.expressions[0]
     if not isinstance(column, exp.Column | exp.Dot):
         raise context.error(f"{kind.value} in GROUP BY expects a column first", node, f"Usage: {usage}")
-    name_of_column = column.args["expression"].name if isinstance(column, exp.Dot) else column.this.name
-    time = _row_time(context, data, name_of_column, column)
+    time = _row_time(context, data, _column_named(context, data, column), column)
     offset = node.expressions[wanted] if len(node.expressions) > wanted else None
     return _window(context, kind, time, node.expressions[1:wanted], offset)
+
+
+def _column_named(context: BindContext, data: Relation, column: exp.Expr) -> str:
+    """Returns the column of the data that `ts` or `t.ts` means; the name itself if there is none."""
+    qualified = isinstance(column, exp.Dot)
+    name = column.args["expression"].name if qualified else column.this.name
+    found = data.find(name, column.this.name if qualified else "")
+    if len(found) > 1:
+        raise context.error(f"Column {name!r} is ambiguous", column, "Write the table before it: t.ts")
+    return found[0] if found else str(name)
 
 
 def window_property(name: str) -> tuple[str, WindowProperty] | None:

@@ -19,6 +19,7 @@ from yeoul.plan.nodes import (
     Filter,
     Join,
     Limit,
+    LookupJoin,
     Node,
     Over,
     Project,
@@ -30,6 +31,7 @@ from yeoul.plan.nodes import (
     Sort,
     TopN,
     Union,
+    Unnest,
     Values,
     WindowAggregate,
     WindowAssign,
@@ -74,6 +76,12 @@ def _pruned(node: Node, needed: Set[str]) -> Node:
             return replace(node, input=below, schema=_of_names(node.schema, (*below.schema.names, *own)))
         case Union():
             return _union(node, needed)
+        case LookupJoin():
+            return _lookup_join(node, needed)
+        case Unnest():
+            own = node.schema.names[len(node.input.schema.names) :]
+            below = _pruned(node.input, (needed - set(own)) | set(columns_of(node.collection)))
+            return replace(node, input=below, schema=_of_names(node.schema, (*below.schema.names, *own)))
         case Join():
             return _join(node, needed)
         case SetOperation():
@@ -96,14 +104,15 @@ def _pruned(node: Node, needed: Set[str]) -> Node:
 
 
 def _join(node: Join, needed: Set[str]) -> Join:
+    """Both sides are cut to what is used, for all of it is remembered; what only the join uses ends with it."""
     used = set(needed) | (set() if node.condition is None else set(columns_of(node.condition)))
+    bounds = (frozenset[str](),) * 2 if node.bound is None else (node.bound.left_columns, node.bound.right_columns)
     sides = []
     for side, below in enumerate((node.left, node.right)):
-        wanted = {*used.intersection(below.schema.names), *_used(pair[side] for pair in node.keys)}
-        sides.append(_pruned(below, wanted))
+        wanted = {*used.intersection(below.schema.names), *_used(pair[side] for pair in node.keys), *bounds[side]}
+        sides.append(_exactly(below, [one for one in below.schema.fields if one.name in wanted]))
     left, right = sides
-    names = [*left.schema.names, *(right.schema.names if node.kind.gives_right else ())]
-    return replace(node, left=left, right=right, schema=_of_names(node.schema, names))
+    return replace(node, left=left, right=right, schema=_kept(node.schema, needed))
 
 
 def _over(node: Over, needed: Set[str]) -> Over:
@@ -121,6 +130,18 @@ def _top_n(node: TopN | WindowTopN, needed: Set[str]) -> TopN | WindowTopN:
     below = _pruned(node.input, (needed & set(node.input.schema.names)) | used)
     names = [*below.schema.names, *([rank] if rank is not None else [])]
     return replace(node, input=below, rank=rank, schema=_of_names(node.schema, names))
+
+
+def _lookup_join(node: LookupJoin, needed: Set[str]) -> LookupJoin:
+    """The table is asked for what is used alone."""
+    used = set(needed) | (set() if node.condition is None else set(columns_of(node.condition)))
+    pairs = [(own, column) for own, column in zip(node.own, node.columns, strict=True) if own in used]
+    wanted = used | _used(value for value, _ in node.keys)
+    below = _pruned(node.input, wanted.intersection(node.input.schema.names))
+    asked = {*(column for _, column in node.keys), *(column for _, column in pairs)}
+    schema = _of_names(node.schema, (*below.schema.names, *(own for own, _ in pairs)))
+    table = replace(node.table, schema=_kept(node.table.schema, asked))
+    return replace(node, input=below, table=table, columns=tuple(column for _, column in pairs), schema=schema)
 
 
 def _kept(schema: Schema, needed: Set[str]) -> Schema:
@@ -200,6 +221,8 @@ def _union(node: Union, needed: Set[str]) -> Union:
 
 def _exactly(node: Node, fields: list[Field]) -> Node:
     below = _pruned(node, frozenset(field.name for field in fields))
+    if not fields:
+        return below
     if below.schema.names == tuple(field.name for field in fields):
         return below
     return project(below, [(field.name, ColumnRef(field.name, field.type)) for field in fields])

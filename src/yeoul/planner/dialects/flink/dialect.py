@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 
+from yeoul.errors import UserError
+from yeoul.plan.types import DataType
 from yeoul.planner.dialects.flink.lexer import FlinkTokenizer, Token, tokenize
 from yeoul.planner.dialects.flink.statements import StatementGrammar, split
 from yeoul.planner.positions import Positions
 
-__all__ = ["Flink", "read_script"]
+__all__ = ["Flink", "read_script", "read_type_name"]
 
 
 class Flink(Dialect):
@@ -47,3 +49,20 @@ def read_script(text: str) -> Iterator[tuple[exp.Expr, int, int]]:
     for tokens in split(tokenize(text)):
         parser.begin(tokens, text, positions)
         yield parser.statement(), tokens[0].start, tokens[-1].end + 1
+
+
+def read_type_name(text: str) -> DataType:
+    """Reads a type that stands alone.
+
+    Raises:
+        UserError: It is none, or something follows it.
+    """
+    parser = Flink.Parser(dialect=Flink())
+    tokens = tokenize(text)
+    if not tokens:
+        raise UserError("Expected a type, got nothing")
+    parser.begin(tokens, text, Positions(text))
+    found = parser.type()
+    if not parser.at_end:
+        parser.fail("the end of the type")
+    return found

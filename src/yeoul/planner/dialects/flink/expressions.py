@@ -10,6 +10,7 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from yeoul.planner.dialects.flink.cursor import RESERVED
+from yeoul.planner.dialects.flink.json_calls import JsonGrammar
 from yeoul.planner.dialects.flink.lexer import Token, TokenType
 from yeoul.planner.dialects.flink.nodes import FunctionCall, TypedLiteral
 from yeoul.planner.dialects.flink.over import OverGrammar
@@ -76,7 +77,7 @@ _WITHOUT_PARENS = frozenset(
 _TYPED_LITERALS = frozenset({"DATE", "TIME", "TIMESTAMP"})
 
 
-class ExpressionGrammar(OverGrammar):
+class ExpressionGrammar(JsonGrammar, OverGrammar):
     """Reads expressions. `subquery` is filled in by the grammar of queries above it."""
 
     def subquery(self) -> exp.Expr:
@@ -136,6 +137,8 @@ class ExpressionGrammar(OverGrammar):
         if self.take_word("DISTINCT", "FROM"):
             kind = exp.NullSafeEQ if negated else exp.NullSafeNEQ
             return self.at(kind(this=left, expression=self.expression_(_RANGE)), token)
+        if self.take_word("JSON"):
+            return self._negated(self.is_json(left, token), negated, token)
         for word, value in (("NULL", exp.Null()), ("UNKNOWN", exp.Null())):
             if self.take_word(word):
                 return self._negated(self.at(exp.Is(this=left, expression=value), token), negated, token)
@@ -143,7 +146,7 @@ class ExpressionGrammar(OverGrammar):
             if self.take_word(word):
                 node = exp.Is(this=left, expression=exp.Boolean(this=truth))
                 return self._negated(self.at(node, token), negated, token)
-        self.fail("NULL, TRUE, FALSE, UNKNOWN or DISTINCT FROM after IS")
+        self.fail("NULL, TRUE, FALSE, UNKNOWN, JSON or DISTINCT FROM after IS")
 
     def _overlaps(self, left: exp.Expr, token: Token) -> exp.Expr:
         self._advance()
@@ -376,6 +379,13 @@ class ExpressionGrammar(OverGrammar):
             "POSITION": self._position,
             "OVERLAY": self._overlay,
             "EXISTS": self._exists,
+            "JSON_VALUE": self.json_value,
+            "JSON_QUERY": self.json_query,
+            "JSON_EXISTS": self.json_exists,
+            "JSON_OBJECT": self.json_object,
+            "JSON_OBJECTAGG": self.json_objectagg,
+            "JSON_ARRAY": self.json_array,
+            "JSON_ARRAYAGG": self.json_arrayagg,
         }
 
     def _cast(self, kind: type[exp.Expr]) -> exp.Expr:

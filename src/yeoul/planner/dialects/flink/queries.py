@@ -14,6 +14,7 @@ from yeoul.planner.dialects.flink.nodes import (
     SetOperation,
     TableFunction,
     UnionAll,
+    UnnestedRows,
 )
 
 __all__ = ["QueryGrammar"]
@@ -276,8 +277,12 @@ class QueryGrammar(ExpressionGrammar):
 
     def _relation(self) -> exp.Expr:
         token = self._curr
-        if self.sees_word("LATERAL") or self.sees_word("UNNEST"):
-            self.refuse(token.text.upper(), _JOIN_HINT)
+        if self.sees_word("UNNEST") and self.sees(TokenType.L_PAREN, ahead=1):
+            return self._unnested(token)
+        if self.take_word("LATERAL"):
+            if not self.sees_word("TABLE"):
+                self.refuse("LATERAL without TABLE", _JOIN_HINT)
+            return self._unnested(token, lateral=True)
         if self.take(TokenType.L_PAREN):
             query = self.query()
             self.expect(TokenType.R_PAREN, "')'", hint=self.comma_hint())
@@ -293,8 +298,22 @@ class QueryGrammar(ExpressionGrammar):
             function.set("alias", self._alias())
             return function
         table = self.table("the name of a table or view")
+        if self.take_word("FOR"):
+            for word in ("SYSTEM_TIME", "AS", "OF"):
+                self.expect_word(word)
+            table.set("when", self.expression_())
         table.set("alias", self._alias())
         return table
+
+    def _unnested(self, token: Token, *, lateral: bool = False) -> UnnestedRows:
+        self._advance(2)
+        value = self.expression_()
+        self.expect(TokenType.R_PAREN, "')'", hint=self.comma_hint())
+        ordinality = self.take_word("WITH")
+        if ordinality:
+            self.expect_word("ORDINALITY")
+        rows = UnnestedRows(this=value, ordinality=ordinality, lateral=lateral, alias=self._alias())
+        return self.at(rows, token)
 
     def table(self, what: str) -> exp.Table:
         """Reads a table's name with its OPTIONS hint."""

@@ -130,8 +130,11 @@ class TypeGrammar(TokenCursor):
         return DataType(Kind.STRING, precision=numbers[0] if numbers else 1)
 
     def _binary(self) -> DataType:
-        self._parameters(("length",))
-        return types.BYTES
+        is_fixed = self._prev.text.upper() == "BINARY"
+        numbers = self._parameters(("length",))
+        if numbers == [MAX_LENGTH] or not (numbers or is_fixed):
+            return types.BYTES
+        return DataType(Kind.BYTES, precision=numbers[0] if numbers else 1)
 
     def _time(self) -> DataType:
         digits = self._fraction_digits(0)

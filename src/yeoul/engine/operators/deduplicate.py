@@ -1,0 +1,230 @@
+"""Deduplication: of each key's rows the first or the last, by event time or as they arrive.
+
+First rows stand: by processing time each is given as it comes, by event time when the watermark has passed it, since
+until then an earlier one may come; rows that the watermark had passed are late. A last row takes the place of the one
+before: a later one, or one of the same instant that came after it. What is given over a number of batches adds up to
+the same table however they were cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from yeoul.clock import Clock
+from yeoul.engine.contract import ROW, WATERMARK, WEIGHT
+from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, Output, State
+from yeoul.engine.operators.lateness import in_time
+from yeoul.engine.operators.time_axis import epoch_ms
+from yeoul.engine.state.keyed import KeyedState
+from yeoul.plan.ordering import OverTime
+
+__all__ = ["FirstRows", "LastRows"]
+
+_TIME = "$time"
+_CHECKS_PER_TTL = 4
+
+
+class _Forgetting:
+    """Looks now and then for keys that were not touched for as long as the time to live."""
+
+    def __init__(self, clock: Clock, ttl_ms: int | None) -> None:
+        self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
+
+    def forget(self, *states: KeyedState) -> None:
+        if self._ttl_ms is None:
+            return
+        now_ms = self._clock.now_ms()
+        if now_ms >= self._next_check_ms:
+            self._next_check_ms = now_ms + max(1, self._ttl_ms // _CHECKS_PER_TTL)
+            for state in states:
+                state.remove(state.untouched_since(now_ms - self._ttl_ms))
+
+    def touch(self, state: KeyedState, slots: NDArray[np.int64]) -> None:
+        if self._ttl_ms is not None:
+            state.touch(np.unique(slots), self._clock.now_ms())
+
+
+class FirstRows:
+    """Gives each key's first row.
+
+    Args:
+        columns: Name and type of the columns, in order.
+        keys: Those that make the key.
+        time_column: The time attribute.
+        time: EVENT, PROCESSING, or END: by event time, all at the end of the input.
+        clock: The time, for the time to live.
+        ttl_ms: How long a key is remembered; None: for ever.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, pl.DataType],
+        keys: Sequence[str],
+        time_column: str,
+        time: OverTime,
+        *,
+        clock: Clock,
+        ttl_ms: int | None = None,
+    ) -> None:
+        self._columns, self._key_names, self._time_column, self.time = list(columns), list(keys), time_column, time
+        key_types = {name: columns[name] for name in keys}
+        self._known = KeyedState(key_types, {})
+        self._waiting = KeyedState(key_types, {**_beside(columns, keys), _TIME: pl.Int64()})
+        self._next_ms = END_OF_TIME
+        self._watermark_ms = START_OF_TIME
+        self._forgetting = _Forgetting(clock, ttl_ms)
+
+    def process(self, port: int, batch: pl.DataFrame) -> Output:
+        self._forgetting.forget(self._known)
+        if self.time is OverTime.PROCESSING:
+            return self._at_once(batch)
+        rows, late = (
+            (batch, None) if self.time is OverTime.END else in_time(batch, self._time_column, self._watermark_ms)
+        )
+        unknown = rows.filter(pl.Series(self._known.find(rows) < 0))
+        if unknown.height:
+            self._wait(unknown.select(self._columns))
+        return Output(late=late)
+
+    def advance(self, watermark_ms: int) -> Output:
+        self._watermark_ms = watermark_ms
+        if self.time is OverTime.PROCESSING or (self.time is OverTime.END and watermark_ms < END_OF_TIME):
+            return EMPTY
+        if self._next_ms > watermark_ms or not len(self._waiting):
+            return EMPTY
+        slots = self._waiting.living()
+        times = self._waiting.read_column(_TIME, slots).to_numpy()
+        passed = slots[times <= watermark_ms]
+        rows = _rows_at(self._waiting, passed)
+        self._forgetting.touch(self._known, self._known.upsert(rows).slots)
+        self._waiting.remove(passed)
+        self._next_ms = int(times[times > watermark_ms].min(initial=END_OF_TIME))
+        return Output((rows.sort(_TIME, maintain_order=True).select(self._columns),)) if rows.height else EMPTY
+
+    def snapshot(self) -> State:
+        times = pl.DataFrame({"watermark": [self._watermark_ms]}, schema={"watermark": pl.Int64})
+        return {"times": times, "known": self._known.snapshot(), "waiting": self._waiting.snapshot()}
+
+    def restore(self, state: State) -> None:
+        self._watermark_ms = state["times"].item()
+        self._known.restore(state["known"])
+        if state["waiting"].height:
+            self._wait(state["waiting"].select(self._columns))
+
+    def _at_once(self, batch: pl.DataFrame) -> Output:
+        found = self._known.upsert(batch)
+        self._forgetting.touch(self._known, found.slots)
+        new = batch.filter(pl.Series(found.is_new))
+        reserved = [name for name in (WATERMARK, ROW) if name in batch.columns]
+        return Output((new.select(*self._columns, *reserved),)) if new.height else EMPTY
+
+    def _wait(self, rows: pl.DataFrame) -> None:
+        """Takes rows of keys of which none was given: the first one of each that is before what waits."""
+        timed = rows.with_columns(epoch_ms(rows[self._time_column]).alias(_TIME))
+        first = timed.sort(_TIME, maintain_order=True).unique(
+            self._key_names or None, keep="first", maintain_order=True
+        )
+        if not self._key_names:
+            first = first.head(1)
+        found = self._waiting.upsert(first)
+        earlier = found.is_new.copy()
+        old = ~found.is_new
+        known = self._waiting.read_column(_TIME, found.slots[old]).to_numpy()
+        earlier[old] = first[_TIME].to_numpy()[old] < known
+        chosen = first.filter(pl.Series(earlier))
+        self._waiting.write(found.slots[earlier], chosen)
+        if chosen.height:
+            self._next_ms = min(self._next_ms, int(chosen[_TIME].to_numpy().min()))
+
+
+class LastRows:
+    """Gives each key's last row, in place of the one before.
+
+    Args:
+        columns: Name and type of the columns, in order.
+        keys: Those that make the key.
+        time_column: The time attribute; None: rows are in order as they arrive.
+        updating: Whether changes are given; else each key's row once, at the end of the input.
+        clock: The time, for the time to live.
+        ttl_ms: How long an untouched key is kept; None: for ever.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, pl.DataType],
+        keys: Sequence[str],
+        time_column: str | None,
+        *,
+        updating: bool,
+        clock: Clock,
+        ttl_ms: int | None = None,
+    ) -> None:
+        self._columns, self._key_names, self._time_column = list(columns), list(keys), time_column
+        self._updating, self._given = updating, False
+        self._rows = KeyedState({name: columns[name] for name in keys}, _beside(columns, keys))
+        self._forgetting = _Forgetting(clock, ttl_ms)
+
+    def process(self, port: int, batch: pl.DataFrame) -> Output:
+        self._forgetting.forget(self._rows)
+        rows = batch.select(self._columns)
+        ordered = rows if self._time_column is None else rows.sort(self._time_column, maintain_order=True)
+        last = ordered.unique(self._key_names, keep="last", maintain_order=True) if self._key_names else ordered.tail(1)
+        found = self._rows.upsert(last)
+        old = _rows_at(self._rows, found.slots[~found.is_new]).select(self._columns)
+        wins = found.is_new.copy()
+        wins[~found.is_new] = self._later(last.filter(pl.Series(~found.is_new)), old)
+        new = last.filter(pl.Series(wins))
+        self._rows.write(found.slots[wins], new)
+        self._forgetting.touch(self._rows, found.slots)
+        return self._changes(old.filter(pl.Series(wins[~found.is_new])), new, found.is_new[wins])
+
+    def advance(self, watermark_ms: int) -> Output:
+        if self._updating or watermark_ms < END_OF_TIME or self._given:
+            return EMPTY
+        self._given = True
+        rows = _rows_at(self._rows, self._rows.living()).select(self._columns)
+        return Output((rows,)) if rows.height else EMPTY
+
+    def snapshot(self) -> State:
+        return {"progress": pl.DataFrame({"given": [self._given]}), "last": self._rows.snapshot()}
+
+    def restore(self, state: State) -> None:
+        self._given = state["progress"].item()
+        self._rows.restore(state["last"])
+
+    def _later(self, new: pl.DataFrame, old: pl.DataFrame) -> NDArray[np.bool_]:
+        if self._time_column is None:
+            return np.ones(new.height, np.bool_)
+        return (epoch_ms(new[self._time_column]) >= epoch_ms(old[self._time_column])).fill_null(True).to_numpy()
+
+    def _changes(self, old: pl.DataFrame, new: pl.DataFrame, is_new: NDArray[np.bool_]) -> Output:
+        if not self._updating or not new.height:
+            return EMPTY
+        before, after = np.flatnonzero(~is_new), np.arange(new.height)
+        differs = np.ones(new.height, np.bool_)
+        differs[before] = _differ(old, new[before])
+        gone, come = before[differs[before]], after[differs]
+        rows = pl.concat([old.filter(pl.Series(differs[before])), new.filter(pl.Series(differs))])
+        weights = pl.Series(WEIGHT, np.repeat(np.array([-1, 1]), [len(gone), len(come)]), dtype=pl.Int64)
+        order = np.argsort(np.concatenate([gone * 2, come * 2 + 1]), kind="stable")
+        return Output((rows.with_columns(weights)[order],)) if rows.height else EMPTY
+
+
+def _differ(before: pl.DataFrame, after: pl.DataFrame) -> NDArray[np.bool_]:
+    differs = np.zeros(before.height, np.bool_)
+    for name in before.columns:
+        differs |= before[name].ne_missing(after[name]).to_numpy()
+    return differs
+
+
+def _beside(columns: Mapping[str, pl.DataType], keys: Sequence[str]) -> dict[str, pl.DataType]:
+    return {name: dtype for name, dtype in columns.items() if name not in keys}
+
+
+def _rows_at(state: KeyedState, slots: NDArray[np.int64]) -> pl.DataFrame:
+    parts = [part for part in (state.read_keys(slots), state.read(slots)) if part.width]
+    return pl.concat(parts, how="horizontal")

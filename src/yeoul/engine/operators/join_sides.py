@@ -1,0 +1,79 @@
+"""What every join is told of its inputs, and rows that have no partner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from yeoul.plan.nodes import JoinKind
+
+__all__ = ["JoinSide", "JoinSides"]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinSide:
+    """One input of a join.
+
+    Attributes:
+        columns: Name and type of the columns that are given out or that the condition uses.
+        keys: What has to equal the other side's, over its columns.
+    """
+
+    columns: Mapping[str, pl.DataType]
+    keys: Sequence[pl.Expr]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinSides:
+    """Both inputs of a join that gives each row once, and what it gives.
+
+    Attributes:
+        left: The left input, port 0.
+        right: The right input, port 1; no name is on both sides.
+        kind: What becomes of rows without a partner.
+        condition: What must hold besides the keys, over the columns of both; None: nothing.
+        output: The names of the columns given, in order.
+    """
+
+    left: JoinSide
+    right: JoinSide
+    kind: JoinKind
+    condition: pl.Expr | None
+    output: Sequence[str]
+
+    def __getitem__(self, port: int) -> JoinSide:
+        return self.right if port else self.left
+
+    @property
+    def key_names(self) -> list[str]:
+        """What the key's columns are called while a join works."""
+        return [f"$key{index}" for index in range(len(self.left.keys))]
+
+    def keyed(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns a batch's columns and its key's."""
+        keys = [key.alias(name) for name, key in zip(self.key_names, self[port].keys, strict=True)]
+        return batch.select(*self[port].columns, *keys)
+
+    def keeps(self, port: int) -> bool:
+        """Tells whether rows of a side without a partner are given, with NULLs for the other's columns."""
+        return self.kind.keeps_right if port else self.kind.keeps_left
+
+    def together(self, port: int, own: pl.DataFrame, partners: pl.DataFrame) -> pl.DataFrame:
+        """Returns rows of a side beside their partners."""
+        first, second = (own, partners) if port == 0 else (partners, own)
+        columns = [*(first[name] for name in self.left.columns), *(second[name] for name in self.right.columns)]
+        return pl.DataFrame(columns)
+
+    def holding(self, both: pl.DataFrame) -> pl.Series | None:
+        """Returns for which pairs of rows the condition holds; None if there is none."""
+        if self.condition is None or not both.height:
+            return None
+        holds = both.select(self.condition.fill_null(False)).to_series()
+        return holds if len(holds) == both.height else holds.new_from_index(0, both.height)
+
+    def alone(self, port: int, rows: pl.DataFrame) -> pl.DataFrame:
+        """Returns rows of a side with NULLs for the other's columns."""
+        nulls = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in self[1 - port].columns.items()]
+        return rows.with_columns(nulls).select(list(self.output))

@@ -1,0 +1,264 @@
+"""What OVER remembers of the rows that it has answered, per partition, for the rows to come.
+
+Frames that begin with their partition need one row of merged partial aggregates; frames that reach back so many rows
+need that many, each with its own; frames that reach back for a time need the rows of that time. At the end of the input
+nothing is needed any more.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from yeoul.clock import Clock
+from yeoul.engine.operators.contract import State
+from yeoul.engine.operators.frames import Runs
+from yeoul.engine.operators.partitions import PARTITION
+from yeoul.engine.state.columns import Slots
+from yeoul.engine.state.keyed import KeyedState
+from yeoul.engine.state.sequences import KeyedSequences
+
+__all__ = ["LastRows", "LastTime", "Lookback", "Merged", "Nothing"]
+
+_TIME = "$time"
+_CHECKS_PER_TTL = 4
+
+
+class Lookback(Protocol):
+    """What is remembered; rows are the elements that `Over` makes, `$key...` the partition's columns in them."""
+
+    is_merged: bool
+    """Whether a partition is remembered as one merged row."""
+
+    def find(self, partitions: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame | None:
+        """Returns what is remembered of partitions, with `$partition`, in order; None if nothing is.
+
+        Args:
+            partitions: The partitions' columns and `$partition`.
+            new: The rows to come, for their columns and types.
+        """
+        ...
+
+    def keep(
+        self, every: pl.DataFrame, is_new: NDArray[np.bool_], runs: Runs, totals: pl.DataFrame, partitions: pl.DataFrame
+    ) -> None:
+        """Remembers rows.
+
+        Args:
+            every: What `find` gave and the new rows, partition by partition.
+            is_new: Which are the new ones.
+            runs: How they stand.
+            totals: Each partition's merged partial aggregates; only for who remembers these.
+            partitions: As `find` had them.
+        """
+        ...
+
+    def forget_before(self, next_ms: int) -> None:
+        """Says that no row comes any more before a time."""
+        ...
+
+    def snapshot(self) -> State: ...
+
+    def restore(self, state: State) -> None: ...
+
+
+class Nothing:
+    """Remembers nothing."""
+
+    is_merged = False
+
+    def find(self, partitions: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame | None:
+        return None
+
+    def keep(
+        self, every: pl.DataFrame, is_new: NDArray[np.bool_], runs: Runs, totals: pl.DataFrame, partitions: pl.DataFrame
+    ) -> None:
+        return None
+
+    def forget_before(self, next_ms: int) -> None:
+        return None
+
+    def snapshot(self) -> State:
+        return {}
+
+    def restore(self, state: State) -> None:
+        return None
+
+
+class Merged:
+    """Remembers one row of merged partial aggregates for each partition.
+
+    Args:
+        clock: The time, for the time to live.
+        ttl_ms: How long an untouched partition is kept; None: for ever.
+    """
+
+    is_merged = True
+
+    def __init__(self, *, clock: Clock, ttl_ms: int | None = None) -> None:
+        self._state: KeyedState | None = None
+        self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
+
+    def find(self, partitions: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame | None:
+        state = self._state
+        if state is None:
+            return None
+        self._forget_untouched(state)
+        slots = state.find(_as_keys(partitions))
+        known = np.flatnonzero(slots >= 0)
+        if not len(known):
+            return None
+        rows = state.read(slots[known]).with_columns(partitions[PARTITION].gather(pl.Series(known)))
+        missing = [pl.lit(None, dtype=new.schema[name]).alias(name) for name in new.columns if name not in rows.columns]
+        return rows.with_columns(missing)
+
+    def keep(
+        self, every: pl.DataFrame, is_new: NDArray[np.bool_], runs: Runs, totals: pl.DataFrame, partitions: pl.DataFrame
+    ) -> None:
+        firsts = np.flatnonzero(runs.starts == np.arange(every.height))
+        keys = _as_keys(partitions)[every[PARTITION].to_numpy()[firsts]]
+        if self._state is None:
+            self._state = _merged_state(keys.drop(PARTITION), totals)
+        slots = self._state.upsert(keys).slots
+        self._state.write(slots, totals)
+        if self._ttl_ms is not None:
+            self._state.touch(slots, self._clock.now_ms())
+
+    def forget_before(self, next_ms: int) -> None:
+        return None
+
+    def snapshot(self) -> State:
+        return {} if self._state is None else {"partitions": self._state.snapshot()}
+
+    def restore(self, state: State) -> None:
+        if "partitions" in state:
+            rows = state["partitions"]
+            keys = [name for name in rows.columns if name.startswith("$key")]
+            self._state = _merged_state(rows.select(keys), rows.drop(*keys, "$touched"))
+            self._state.restore(rows)
+
+    def _forget_untouched(self, state: KeyedState) -> None:
+        if self._ttl_ms is None:
+            return
+        now_ms = self._clock.now_ms()
+        if now_ms >= self._next_check_ms:
+            self._next_check_ms = now_ms + max(1, self._ttl_ms // _CHECKS_PER_TTL)
+            state.remove(state.untouched_since(now_ms - self._ttl_ms))
+
+
+def _merged_state(keys: pl.DataFrame, totals: pl.DataFrame) -> KeyedState:
+    return KeyedState(dict(keys.schema), dict(totals.schema))
+
+
+def _as_keys(partitions: pl.DataFrame) -> pl.DataFrame:
+    """Names the partitions' columns as in elements."""
+    names = [name for name in partitions.columns if name != PARTITION]
+    return partitions.rename({name: f"$key{index}" for index, name in enumerate(names)})
+
+
+class _Kept:
+    """The base of those that remember rows as they are."""
+
+    is_merged = False
+
+    def __init__(self) -> None:
+        self._rows: KeyedSequences | None = None
+        self._found: Slots = np.empty(0, np.int64)
+
+    def find(self, partitions: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame | None:
+        if self._rows is None:
+            return None
+        found = self._rows.find(_as_keys(partitions))
+        self._found = found.slots
+        return self._rows.read(found.slots).with_columns(pl.Series(PARTITION, found.places))
+
+    def snapshot(self) -> State:
+        return {} if self._rows is None else {"rows": self._rows.snapshot()}
+
+    def restore(self, state: State) -> None:
+        if "rows" in state:
+            self._made(state["rows"].drop("$touched")).restore(state["rows"])
+
+    def _made(self, rows: pl.DataFrame) -> KeyedSequences:
+        if self._rows is None:
+            keys = [name for name in rows.columns if name.startswith("$key")]
+            self._rows = KeyedSequences(dict(rows.schema), keys)
+        return self._rows
+
+
+class LastRows(_Kept):
+    """Remembers so many rows of each partition.
+
+    Args:
+        count: How many.
+        clock: The time, for the time to live.
+        ttl_ms: How long an untouched partition is kept; None: for ever.
+    """
+
+    def __init__(self, count: int, *, clock: Clock, ttl_ms: int | None = None) -> None:
+        super().__init__()
+        self._count = count
+        self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
+
+    def keep(
+        self, every: pl.DataFrame, is_new: NDArray[np.bool_], runs: Runs, totals: pl.DataFrame, partitions: pl.DataFrame
+    ) -> None:
+        stays = np.arange(every.height) > runs.ends - self._count
+        kept = self._made(every.drop(PARTITION))
+        kept.remove(self._found[~stays[~is_new]])
+        now_ms = self._clock.now_ms() if self._ttl_ms is not None else 0
+        kept.add(every.filter(pl.Series(stays & is_new)).drop(PARTITION), now_ms)
+        if self._ttl_ms is not None and now_ms >= self._next_check_ms:
+            self._next_check_ms = now_ms + max(1, self._ttl_ms // _CHECKS_PER_TTL)
+            kept.remove(kept.untouched_since(now_ms - self._ttl_ms))
+
+    def forget_before(self, next_ms: int) -> None:
+        return None
+
+
+class LastTime(_Kept):
+    """Remembers the rows of the last so many milliseconds.
+
+    Args:
+        length_ms: How long.
+        by_arrival: Whether the newest row tells the time; else whoever calls `forget_before`.
+    """
+
+    def __init__(self, length_ms: int, *, by_arrival: bool = False) -> None:
+        super().__init__()
+        self._length_ms, self._by_arrival = length_ms, by_arrival
+        self._queue: list[tuple[Slots, NDArray[np.int64]]] = []
+
+    def keep(
+        self, every: pl.DataFrame, is_new: NDArray[np.bool_], runs: Runs, totals: pl.DataFrame, partitions: pl.DataFrame
+    ) -> None:
+        rows = every.filter(pl.Series(is_new)).drop(PARTITION)
+        kept = self._made(rows)
+        times = rows[_TIME].to_numpy()
+        slots = kept.add(rows, 0)
+        order = np.argsort(times, kind="stable")
+        self._queue.append((slots[order], times[order]))
+        if self._by_arrival:
+            self.forget_before(int(times.max()))
+
+    def forget_before(self, next_ms: int) -> None:
+        bound = next_ms - self._length_ms
+        while self._queue and self._queue[0][1][0] < bound:
+            slots, times = self._queue[0]
+            cut = int(np.searchsorted(times, bound))
+            assert self._rows is not None
+            self._rows.remove(slots[:cut])
+            if cut == len(slots):
+                self._queue.pop(0)
+            else:
+                self._queue[0] = (slots[cut:], times[cut:])
+
+    def restore(self, state: State) -> None:
+        super().restore(state)
+        if "rows" in state and state["rows"].height:
+            times = state["rows"][_TIME].to_numpy()
+            order = np.argsort(times, kind="stable")
+            self._queue = [(order, times[order])]

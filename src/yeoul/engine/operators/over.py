@@ -1,0 +1,280 @@
+"""OVER: each row with what functions say of the rows around it.
+
+By event time rows wait until the watermark has passed them; rows that it had passed before they came are late. By
+processing time, rows are in order as they arrive, each batch is answered at once. At the end of the input everything
+is.
+
+What is remembered is what later rows look back at, per partition: where frames begin with the first row, one row of
+merged partial aggregates; where they reach back so many rows or so long, these rows' own partial aggregates. In each
+step a partition's memory stands before its new rows, and all frames are answered at once (see `frames`). The answer
+does not depend on where batches were cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from yeoul.engine.compile.aggregates import CompiledAggregate
+from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, Output, State
+from yeoul.engine.operators.frames import Places, Runs, merged, sums
+from yeoul.engine.operators.lateness import in_time
+from yeoul.engine.operators.lookback import Lookback
+from yeoul.engine.operators.partitions import PARTITION, numbered, partitions_of
+from yeoul.engine.operators.sort import sorted_by
+from yeoul.engine.operators.time_axis import epoch_ms
+from yeoul.engine.state.compact import compacted
+from yeoul.plan.expressions import AggregateCall
+from yeoul.plan.ordering import Frame, FrameUnit, OverTime, SortKey
+
+__all__ = ["Over", "OverFunction", "OverWindow"]
+
+_PLACE, _TIME, _ROWS, _GROUPS = "$place", "$time", "$rows", "$groups"
+_NO_TIME = -(2**62)
+
+
+@dataclass(frozen=True, slots=True)
+class OverFunction:
+    """One function of a window.
+
+    Attributes:
+        name: The output column.
+        call: As bound: an aggregate, a ranking, `lag` or `lead`.
+        dtype: Of the output.
+        aggregate: The aggregate, compiled; None if it is none.
+        value: What `lag` and `lead` look for.
+        offset: How many rows away.
+        default: What they give where there is no such row, over the row itself.
+    """
+
+    name: str
+    call: AggregateCall
+    dtype: pl.DataType
+    aggregate: CompiledAggregate | None = None
+    value: pl.Expr | None = None
+    offset: int = 1
+    default: pl.Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OverWindow:
+    """What the functions look at.
+
+    Attributes:
+        columns: The input's columns, in order.
+        partition: Those that make the partition; may be none.
+        order: The order within.
+        frame: Which rows aggregates see.
+        time: When rows are complete.
+    """
+
+    columns: Sequence[str]
+    partition: Sequence[str]
+    order: Sequence[SortKey]
+    frame: Frame
+    time: OverTime
+
+
+class Over:
+    """Answers functions over one window.
+
+    Args:
+        window: What they look at.
+        functions: The functions.
+        lookback: What is remembered of earlier rows.
+    """
+
+    def __init__(self, window: OverWindow, functions: Sequence[OverFunction], lookback: Lookback) -> None:
+        frame = window.frame
+        if window.time is OverTime.PROCESSING and frame.preceding is None:
+            frame = Frame(FrameUnit.ROWS)
+        self._window, self._frame, self._functions, self._lookback = window, frame, list(functions), lookback
+        self.time = window.time
+        self._has_time = frame.unit is FrameUnit.RANGE and window.time is not OverTime.END
+        self._has_time |= bool(frame.unit is FrameUnit.RANGE and (frame.preceding or frame.following))
+        self._waiting: list[pl.DataFrame] = []
+        self._watermark_ms = START_OF_TIME
+
+    def process(self, port: int, batch: pl.DataFrame) -> Output:
+        if self.time is OverTime.PROCESSING:
+            return Output((self._answered(batch),)) if batch.height else EMPTY
+        if self.time is OverTime.END:
+            self._waiting.append(batch.select(self._window.columns))
+            return EMPTY
+        rows, late = in_time(batch, self._window.order[0].column, self._watermark_ms)
+        if rows.height:
+            self._waiting.append(rows.select(self._window.columns))
+        return Output(late=late)
+
+    def advance(self, watermark_ms: int) -> Output:
+        self._watermark_ms = watermark_ms
+        if not self._waiting or (self.time is OverTime.END and watermark_ms < END_OF_TIME):
+            return EMPTY
+        rows = pl.concat(self._waiting)
+        if self.time is OverTime.END:
+            self._waiting = []
+            return Output((self._answered(rows),)) if rows.height else EMPTY
+        column = self._window.order[0].column
+        passed = epoch_ms(rows[column]) <= watermark_ms
+        complete = rows.filter(passed)
+        self._waiting = [compacted(rows.filter(~passed)) if complete.height else rows]
+        if not complete.height:
+            return EMPTY
+        answered = self._answered(complete.sort(column, maintain_order=True))
+        self._lookback.forget_before(watermark_ms + 1)
+        return Output((answered,))
+
+    def snapshot(self) -> State:
+        times = pl.DataFrame({"watermark": [self._watermark_ms]}, schema={"watermark": pl.Int64})
+        state = {"times": times, **self._lookback.snapshot()}
+        return {**state, "waiting": pl.concat(self._waiting)} if self._waiting else state
+
+    def restore(self, state: State) -> None:
+        self._watermark_ms = state["times"].item()
+        self._waiting = [state["waiting"]] if "waiting" in state else []
+        self._lookback.restore({name: frame for name, frame in state.items() if name not in ("times", "waiting")})
+
+    # --- answering
+
+    def _answered(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Returns rows with a column for each function, as they stand, and remembers them."""
+        window = self._window
+        partitions = partitions_of(rows, window.partition)
+        asked = rows.with_columns(
+            numbered(rows, window.partition, partitions),
+            pl.int_range(rows.height, eager=True, dtype=pl.Int64).alias(_PLACE),
+            *([self._times(rows).alias(_TIME)] if self._has_time else []),
+        )
+        order = () if self.time is OverTime.PROCESSING else window.order
+        asked = sorted_by(asked, order, [PARTITION])
+        new = self._elements(asked)
+        old = self._lookback.find(partitions, new)
+        every, is_new = _put_before(old, new)
+        runs = self._runs(every, is_new)
+        places = runs.frames(self._frame)
+        firsts = np.flatnonzero(runs.starts == np.arange(every.height))
+        whole = Places(firsts, runs.ends[firsts])
+        answers, totals = self._merged(every, runs, places, whole)
+        self._lookback.keep(every, is_new, runs, totals, partitions)
+        given = pl.DataFrame([one.filter(pl.Series(is_new)) for one in answers])
+        defaults = self._with_defaults(asked, given, runs, is_new)
+        back = np.argsort(asked[_PLACE].to_numpy(), kind="stable")
+        return rows.with_columns(defaults[back].get_columns())
+
+    def _times(self, rows: pl.DataFrame) -> pl.Series:
+        """Returns milliseconds along the order; NULL, which only stands at the end of the input, is far from all."""
+        return epoch_ms(rows[self._window.order[0].column]).fill_null(_NO_TIME)
+
+    def _elements(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Returns what frames are made of: per row its partition, its time, its own partial aggregates."""
+        columns = [rows[PARTITION], *([rows[_TIME]] if self._has_time else [])]
+        columns += [rows[key.column].alias(f"$order{index}") for index, key in enumerate(self._window.order)]
+        columns += [rows[name].alias(f"$key{index}") for index, name in enumerate(self._window.partition)]
+        partial = [one for function in self._functions if function.aggregate for one in function.aggregate.partial]
+        if partial:
+            numbers = pl.Series(_PLACE, np.arange(rows.height))
+            own = rows.with_columns(numbers).group_by(_PLACE, maintain_order=True).agg(partial)
+            columns += own.drop(_PLACE).get_columns()
+        wanted = [f.value.alias(f"$value{at}") for at, f in enumerate(self._functions) if f.value is not None]
+        if wanted:
+            columns += [
+                one if len(one) == rows.height else one.new_from_index(0, rows.height)
+                for one in rows.select(wanted).get_columns()
+            ]
+        if any(function.call.function in ("row_number", "rank", "dense_rank") for function in self._functions):
+            ones = pl.repeat(1, rows.height, dtype=pl.Int64, eager=True)
+            columns += [ones.alias(_ROWS), ones.alias(_GROUPS)]
+        return pl.DataFrame(columns)
+
+    def _runs(self, every: pl.DataFrame, is_new: NDArray[np.bool_]) -> Runs:
+        begins = _changes(every[PARTITION])
+        peers = begins.copy()
+        if self.time is OverTime.PROCESSING and self._frame.unit is FrameUnit.ROWS:
+            peers[:] = True
+        for index in range(len(self._window.order)):
+            peers |= _changes(every[f"$order{index}"])
+        peers[1:] |= is_new[1:] != is_new[:-1]
+        times = every[_TIME].to_numpy() if self._has_time and not self._lookback.is_merged else None
+        return Runs.of(begins, peers, times)
+
+    def _merged(
+        self, every: pl.DataFrame, runs: Runs, places: Places, whole: Places
+    ) -> tuple[list[pl.Series], pl.DataFrame]:
+        """Returns each function's answer for every row, and the partial aggregates over whole partitions."""
+        both = Places(np.concatenate([places.starts, whole.starts]), np.concatenate([places.ends, whole.ends]))
+        count = every.height
+        answers: list[pl.Series] = []
+        totals: list[pl.Series] = []
+        for at, function in enumerate(self._functions):
+            if function.aggregate is not None:
+                asked = both if self._lookback.is_merged else places
+                columns = merged(every, function.call, function.aggregate, asked, runs.starts)
+                answers.append(
+                    pl.DataFrame([one.head(count) for one in columns]).select(function.aggregate.final).to_series()
+                )
+                totals += [one.slice(count) for one in columns]
+            elif function.value is not None:
+                answers.append(self._neighbour(function, every[f"$value{at}"], runs))
+            else:
+                answers.append(_ranked(function, every, runs))
+        if _ROWS in every.columns:
+            groups = every[_GROUPS].to_numpy() * (runs.peer_starts == np.arange(count))
+            counted = [every[_ROWS], pl.Series(_GROUPS, groups)]
+            totals += [sums(one, whole) for one in counted]
+        return answers, pl.DataFrame(totals)
+
+    def _neighbour(self, function: OverFunction, values: pl.Series, runs: Runs) -> pl.Series:
+        own = np.arange(len(values))
+        place = own - function.offset if function.call.function == "lag" else own + function.offset
+        there = (place >= runs.starts) & (place <= runs.ends)
+        found = values.gather(pl.Series(np.where(there, place, 0)))
+        return found.set(pl.Series(~there), None).alias(function.name).cast(function.dtype)
+
+    def _with_defaults(
+        self, asked: pl.DataFrame, given: pl.DataFrame, runs: Runs, is_new: NDArray[np.bool_]
+    ) -> pl.DataFrame:
+        """Fills in what LAG and LEAD give where there is no such row."""
+        own = np.arange(len(is_new))
+        for function in self._functions:
+            if function.default is None:
+                continue
+            place = own - function.offset if function.call.function == "lag" else own + function.offset
+            there = pl.Series(((place >= runs.starts) & (place <= runs.ends))[is_new])
+            default = asked.select(function.default.alias(function.name)).to_series().cast(function.dtype)
+            default = default if len(default) == asked.height else default.new_from_index(0, asked.height)
+            given = given.with_columns(given[function.name].zip_with(there, default))
+        return given
+
+
+def _ranked(function: OverFunction, every: pl.DataFrame, runs: Runs) -> pl.Series:
+    """Returns how many rows, or groups of peers, there are from the partition's first row up to each."""
+    own = np.arange(every.height)
+    if function.call.function == "dense_rank":
+        groups = every[_GROUPS].to_numpy() * (runs.peer_starts == own)
+        counted = sums(pl.Series(function.name, groups), Places(runs.starts, own))
+    else:
+        counted = sums(every[_ROWS], Places(runs.starts, own))
+        if function.call.function == "rank":
+            counted = counted.gather(pl.Series(runs.peer_starts))
+    return counted.alias(function.name).cast(function.dtype)
+
+
+def _changes(values: pl.Series) -> NDArray[np.bool_]:
+    """Marks where a value differs from the one before."""
+    changes = np.ones(len(values), np.bool_)
+    if len(values):
+        changes[1:] = values.slice(1).ne_missing(values.head(len(values) - 1)).to_numpy()
+    return changes
+
+
+def _put_before(old: pl.DataFrame | None, new: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.bool_]]:
+    """Returns remembered and new rows together, each partition's remembered ones before its new ones."""
+    if old is None or not old.height:
+        return new, np.ones(new.height, np.bool_)
+    both = pl.concat([old.select(new.columns), new])
+    order = np.argsort(both[PARTITION].to_numpy(), kind="stable")
+    return both[order], order >= old.height
