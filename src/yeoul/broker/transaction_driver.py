@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from yeoul.broker.coordinator_driver import TRIM_BYTES, CoordinatorDriver, SnapshotPart
@@ -64,6 +65,7 @@ class TransactionDriver(CoordinatorDriver[Request, Effect]):
         super().__init__(coordinator, log, clock, loop, trim_bytes)
         self.coordinator = coordinator
         self._groups = groups
+        self._joining: Counter[tuple[int, TopicPartition]] = Counter()
 
     def replay(self) -> None:
         """Rebuilds the coordinator from its records and completes what a crash left prepared; reads the disk.
@@ -92,13 +94,26 @@ class TransactionDriver(CoordinatorDriver[Request, Effect]):
     ) -> None:
         """Adds partitions to a producer's transaction, at its own request or with its first write (transactions v2)."""
         taken = tuple(partitions)
+        joining = [(producer_id, each) for each in taken]
+        self._joining.update(joining)
+
+        def done(reply: AddPartitionsReply) -> None:
+            for each in joining:
+                self._joining[each] -= 1
+                if not self._joining[each]:
+                    del self._joining[each]
+            answer(reply.error)
 
         def make(request_id: int) -> AddPartitionsRequest:
             return AddPartitionsRequest(
                 request_id, transactional_id, producer_id, producer_epoch, taken, epoch_bumping=epoch_bumping
             )
 
-        self.ask(make, AddPartitionsReply, lambda reply: answer(reply.error))
+        self.ask(make, AddPartitionsReply, done)
+
+    def is_joining(self, producer_id: int, partition: TopicPartition) -> bool:
+        """Whether an `enlist` of this partition is not answered yet: what is written meanwhile waits behind it."""
+        return (producer_id, partition) in self._joining
 
     # -- effects ------------------------------------------------------------------------------------------------
 

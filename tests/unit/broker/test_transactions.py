@@ -202,6 +202,23 @@ def test_batches_that_wait_for_their_partition_stay_in_order(bench: Bench) -> No
     assert [(each.error_code, each.base_offset) for each in results] == [(0, at // 2) for at in range(8)]
 
 
+def test_a_batch_does_not_overtake_one_that_still_waits_when_the_partition_has_joined(bench: Bench) -> None:
+    create(bench)
+    who = init(bench)
+    connection, transport = bench.connect()
+    # The second batch of partition 0 waits behind what joins partitions 1 and 2, when partition 0 has long joined.
+    first = [(0, 0), (0, 1), (0, 2), (1, 0)]
+    bench.feed(connection, b"".join(produce_request(who, sequence, number, 12) for sequence, number in first))
+    partition = bench.server.node.log.partition("t", 0)
+    assert partition is not None
+    bench.until(lambda: who[0] in partition.transactions.open)
+    bench.feed(connection, produce_request(who, 2, 0, 12))
+    bench.until(lambda: len(responses(transport)) == 5)
+    answered = [frames.read_response(PRODUCE, 12, frame)[1] for frame in responses(transport)]
+    results = [each.responses[0].partition_responses[0] for each in answered]
+    assert [(each.error_code, each.base_offset) for each in results] == [(0, 0), (0, 0), (0, 0), (0, 1), (0, 2)]
+
+
 def test_offsets_are_enlisted_by_request_or_with_the_first_commit(bench: Bench) -> None:
     create(bench)
     who = init(bench)

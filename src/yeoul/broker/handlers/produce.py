@@ -131,7 +131,10 @@ def _forbidden(node: Node, call: Call, transactional_id: str | None, topic: str)
 
 
 def _must_wait(node: Node, data: ProduceData, version: int) -> bool:
-    """Whether a partition has to be added to the transaction before its records may be written."""
+    """Whether a partition has to be added to the transaction first, or an earlier batch still waits for that.
+
+    The partition may have joined by now, while a second batch waits its turn: a third one must not overtake it.
+    """
     partition = node.log.partition(data.topic, data.partition)
     if version < _ENLISTED_FROM or partition is None or data.topic in INTERNAL_TOPICS or not data.records:
         return False
@@ -139,7 +142,11 @@ def _must_wait(node: Node, data: ProduceData, version: int) -> bool:
         header = read_header(data.records)
     except ProtocolError:
         return False  # refused when it is looked at again, to be appended
-    return header.is_transactional and header.producer_id >= 0 and header.producer_id not in partition.transactions.open
+    if not header.is_transactional or header.producer_id < 0:
+        return False
+    if header.producer_id not in partition.transactions.open:
+        return True
+    return node.transactions.is_joining(header.producer_id, (data.topic, data.partition))
 
 
 def _append_enlisted(node: Node, request: ProduceRequest, data: ProduceData, answers: _Acknowledgement) -> None:
