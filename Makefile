@@ -6,7 +6,7 @@ READY := .venv/.ready
 # The Python clients and kcat are part of `make test` too.
 CLIENTS := $(foreach each,aiokafka confluent_kafka kafka_python kcat,tests/conformance/test_$(each).py)
 
-.PHONY: demo test check conformance flink-oracle bench soak lock clean help
+.PHONY: demo test check conformance flink-oracle bench flink-golden soak lock clean help
 
 help:           ## what can be run
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -32,6 +32,9 @@ flink-oracle: $(READY) ## what Flink answers to the expressions of tests/flink/s
 
 bench: $(READY) ## speed, as ratios within one run
 	$(BIN)/python -m bench $(ARGS)
+
+flink-golden: $(READY) ## the golden SQL cases on PyFlink, compared (needs Java 17 and bench/peers-venvs/flink)
+	$(BIN)/python -m tests.golden.flink $(ARGS)
 
 soak: $(READY)   ## consistency while the broker is killed, stopped and cut off; ARGS="--minutes 10 --seed 7"
 	$(BIN)/python -m soak $(ARGS)

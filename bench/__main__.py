@@ -12,15 +12,18 @@ from rich.table import Table
 
 from bench import broker_load, file_tumble, json_decode, peers, side_by_side, startup, topic_tumble
 from bench.measure import Row, remember
+from bench.nexmark import run as nexmark_run
+from bench.nexmark import suite
 
 
 def main() -> int:
     """Returns 0 if every bar is reached."""
     parser = argparse.ArgumentParser(description="Speed, as ratios within one run on one machine.")
     parser.add_argument("--quick", action="store_true", help="a tenth of the events, one repeat; not remembered")
-    names = ["startup", "broker", "kafka", "file", "json", "topic"]
+    names = ["startup", "broker", "kafka", "file", "json", "topic", "nexmark"]
     parser.add_argument("--only", nargs="+", choices=names, help="just these cases")
     parser.add_argument("--peers", action="store_true", help="the query in other engines instead; installs them")
+    parser.add_argument("--queries", nargs="+", choices=suite.NAMES, help="of the case nexmark, just these")
     options = parser.parse_args()
     scale, repeats = (10, 1) if options.quick else (1, 5)
     seed = time.time_ns() % 1_000_000
@@ -32,7 +35,10 @@ def main() -> int:
         "json": lambda: json_decode.run(1_000_000 // scale, repeats, seed),
         "topic": lambda: topic_tumble.run(2_000_000 // scale, repeats, seed),
     }
-    if options.peers:
+    wanted = options.queries or ()
+    others = ("flink", "spark") if options.peers else ()
+    cases["nexmark"] = lambda: nexmark_run.run(1_000_000 // scale, seed, wanted, others, not options.peers)
+    if options.peers and "nexmark" not in (options.only or ()):
         cases = {"peers": lambda: peers.run(2_000_000 // scale, seed)}
     console = Console(width=max(Console().width, 150))
     rows: list[Row] = []

@@ -243,7 +243,8 @@ def produce(bootstrap: str, topic: str, count: int, seed: int, rate: int = 10_00
     from confluent_kafka import Producer
     from confluent_kafka.admin import AdminClient, NewTopic
 
-    AdminClient({"bootstrap.servers": bootstrap}).create_topics([NewTopic(topic, partitions, 1)])[topic].result()
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result(30)
     settings = {"linger.ms": 20, "queue.buffering.max.messages": 2_000_000, "batch.size": 1 << 20}
     producer = Producer({"bootstrap.servers": bootstrap, **settings})
     for block in blocks(count, seed, rate):

@@ -60,7 +60,7 @@ def test_the_sql_guide(clicks: Path) -> None:
     assert sorted(actions) == [("click",), ("view",)]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/log.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/log.md", "docs/python-functions.md"])
 def test_the_python_examples(page: str, clicks: Path) -> None:
     blocks = _blocks(page, "python")
     assert blocks

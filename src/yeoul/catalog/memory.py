@@ -1,21 +1,25 @@
-"""The catalog of one session, in memory: tables and views by case-sensitive name, in one name space.
+"""The catalog of a session: tables and views by case-sensitive name, in one name space, in memory or in a file.
 
-Invariants: a name is a table or a view, never both; names with `$` belong to the system tables and cannot be
-created; a failed statement changes nothing. Called by sessions (to change it) and by the planner (to look up).
+Temporary ones are kept in memory in any case, and hide others of their name. Invariants: a name is a table or a view,
+never both; names with `$` belong to the system tables and cannot be created; a failed statement changes nothing. Called
+by sessions (to change it) and by the planner (to look up).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from yeoul.catalog.side_tables import SIDE_KINDS, side_table, split_side_name
+from yeoul.catalog.stored import CatalogFile
 from yeoul.errors import UserError, did_you_mean
 from yeoul.plan.tables import TableDefinition, ViewDefinition
 
 __all__ = ["Catalog"]
 
 Definition = TableDefinition | ViewDefinition
+_T = TypeVar("_T")
 
 
 class Catalog:
@@ -23,6 +27,7 @@ class Catalog:
 
     Args:
         side_streams: The directory behind `<table>$late` and `<table>$dead`.
+        stored: Where what is not temporary is kept; None: in memory.
 
     Example:
         >>> catalog = Catalog(Path("/tmp/side"))
@@ -34,83 +39,149 @@ class Catalog:
         True
     """
 
-    def __init__(self, side_streams: Path) -> None:
+    def __init__(self, side_streams: Path, stored: CatalogFile | None = None) -> None:
         self._side_streams = side_streams
-        self._entries: dict[str, Definition] = {}
+        self._stored = stored
+        self._changed_at = -1
+        self._kept: dict[str, Definition | str] = {}
+        self._temporary: dict[str, Definition] = {}
+        self._refresh()
 
     def find(self, name: str) -> Definition | None:
-        """Returns what a name means, system tables included; None if it means nothing."""
-        found = self._entries.get(name)
+        """Returns what a name means, system tables included; None if it means nothing.
+
+        Raises:
+            UserError: It was declared in a stored catalog and cannot be read any more.
+        """
+        self._refresh()
+        found = self._entry(name)
         if found is not None:
             return found
         side = split_side_name(name)
-        base = self._entries.get(side[0]) if side else None
+        base = self._entry(side[0]) if side else None
         if side is None or not isinstance(base, TableDefinition):
             return None
         return side_table(base, side[1], self._side_streams)
 
     def names(self) -> Iterator[str]:
         """Yields every name that `find` knows, in order of creation."""
-        for name, entry in self._entries.items():
+        for name, kind in self._kinds().items():
             yield name
-            if isinstance(entry, TableDefinition):
+            if kind == "table":
                 yield from (f"{name}${kind}" for kind in SIDE_KINDS)
 
     def tables(self) -> list[str]:
         """Returns the names of tables and views, sorted, as SHOW TABLES lists them."""
-        return sorted(self._entries)
+        return sorted(self._kinds())
 
     def views(self) -> list[str]:
         """Returns the names of views, sorted."""
-        return sorted(name for name, entry in self._entries.items() if isinstance(entry, ViewDefinition))
+        return sorted(name for name, kind in self._kinds().items() if kind == "view")
 
-    def create_table(self, definition: TableDefinition, *, if_not_exists: bool = False) -> bool:
+    def close(self) -> None:
+        """Lets go of the file; idempotent."""
+        if self._stored is not None:
+            self._stored.close()
+
+    def create_table(
+        self, definition: TableDefinition, *, if_not_exists: bool = False, temporary: bool = False
+    ) -> bool:
         """Adds a table; returns whether it is new.
 
         Raises:
             UserError: The name is taken (unless `if_not_exists`), or is reserved for a system table.
         """
-        return self._create(definition, if_not_exists=if_not_exists, replace=False)
+        return self._create(definition, if_not_exists=if_not_exists, replace=False, temporary=temporary)
 
-    def create_view(self, definition: ViewDefinition, *, if_not_exists: bool = False, or_replace: bool = False) -> bool:
+    def create_view(
+        self,
+        definition: ViewDefinition,
+        *,
+        if_not_exists: bool = False,
+        or_replace: bool = False,
+        temporary: bool = False,
+    ) -> bool:
         """Adds a view, or with `or_replace` puts it in another view's place; returns whether it was added.
 
         Raises:
             UserError: The name is taken by something that may not be replaced, or is reserved.
         """
-        return self._create(definition, if_not_exists=if_not_exists, replace=or_replace)
+        return self._create(definition, if_not_exists=if_not_exists, replace=or_replace, temporary=temporary)
 
     def replace_table(self, definition: TableDefinition) -> None:
-        """Adds a table or puts it in the place of whatever had its name: for frames handed in from Python."""
+        """Adds a temporary table or puts it in the place of whatever had its name: for frames handed in from Python."""
         _refuse_reserved(definition.name)
-        self._entries[definition.name] = definition
+        if self._stored is None:
+            self._kept.pop(definition.name, None)
+        self._temporary[definition.name] = definition
 
-    def drop(self, what: str, name: str, *, if_exists: bool = False) -> bool:
+    def drop(self, what: str, name: str, *, if_exists: bool = False, temporary: bool = False) -> bool:
         """Removes a table or a view; returns whether there was one.
 
         Args:
             what: `table` or `view`.
             name: As created.
             if_exists: Whether a missing name is fine.
+            temporary: Whether only a temporary one is meant.
 
         Raises:
-            UserError: There is no such name, or it is of the other kind.
+            UserError: There is no such name, or it is of the other kind, or a temporary one hides it.
         """
-        entry = self._entries.get(name)
-        if entry is None:
+        return self._change(lambda: self._drop(what, name, if_exists, temporary))
+
+    def alter(self, name: str, definition: Definition) -> None:
+        """Changes what a name means; under another name it is renamed.
+
+        Raises:
+            UserError: There is no such name any more, or the new one is taken or reserved.
+        """
+        _refuse_reserved(definition.name)
+        self._change(lambda: self._alter(name, definition))
+
+    def _alter(self, name: str, definition: Definition) -> None:
+        entries = self._temporary if name in self._temporary else self._kept
+        if name not in entries:
+            raise UserError(f"Unknown table or view {name!r}", hint=did_you_mean(name, self._kinds()))
+        if definition.name != name and definition.name in entries:
+            raise UserError(f"There is a {self._kinds()[definition.name]} named {definition.name!r} already")
+        entries[definition.name] = definition
+        if definition.name != name:
+            del entries[name]
+        if self._stored is not None and entries is self._kept:
+            self._stored.put(definition)
+            if definition.name != name:
+                self._stored.remove(name)
+
+    def _drop(self, what: str, name: str, if_exists: bool, temporary: bool) -> bool:
+        hidden = name in self._temporary
+        if hidden and not temporary and name in self._kept:
+            raise UserError(
+                f"A temporary {_kind_of(self._temporary[name])} hides {name!r}",
+                hint=f"Drop it first: DROP TEMPORARY {_kind_of(self._temporary[name]).upper()} {name}.",
+            )
+        kind = None if temporary and not hidden else self._kinds().get(name)
+        if kind is None:
             if if_exists:
                 return False
             raise UserError(f"Unknown {what} {name!r} in DROP {what.upper()}", hint=self._nearest(name, what))
-        if _kind_of(entry) != what:
-            raise UserError(
-                f"{name!r} is a {_kind_of(entry)}, not a {what}", hint=f"Write DROP {_kind_of(entry).upper()} {name}."
-            )
-        del self._entries[name]
+        if kind != what:
+            raise UserError(f"{name!r} is a {kind}, not a {what}", hint=f"Write DROP {kind.upper()} {name}.")
+        if hidden:
+            del self._temporary[name]
+            return True
+        del self._kept[name]
+        if self._stored is not None:
+            self._stored.remove(name)
         return True
 
-    def _create(self, definition: Definition, *, if_not_exists: bool, replace: bool) -> bool:
+    def _create(self, definition: Definition, *, if_not_exists: bool, replace: bool, temporary: bool) -> bool:
         _refuse_reserved(definition.name)
-        standing = self._entries.get(definition.name)
+        return self._change(lambda: self._created(definition, if_not_exists, replace, temporary))
+
+    def _created(self, definition: Definition, if_not_exists: bool, replace: bool, temporary: bool) -> bool:
+        entries = self._temporary if temporary else self._kept
+        taken = self._temporary.get(definition.name) or self._kept.get(definition.name)
+        standing = entries.get(definition.name) if self._stored is not None or temporary else taken
         if standing is not None and not (replace and isinstance(standing, ViewDefinition)):
             if if_not_exists:
                 return False
@@ -118,15 +189,66 @@ class Catalog:
                 f"There is a {_kind_of(standing)} named {definition.name!r} already",
                 hint=f"Drop it first, or write CREATE {_kind_of(definition).upper()} IF NOT EXISTS.",
             )
-        self._entries[definition.name] = definition
+        entries[definition.name] = definition
+        if self._stored is not None and not temporary:
+            self._stored.put(definition)
         return True
 
+    def _change(self, decide: Callable[[], _T]) -> _T:
+        """Makes a change; in a stored catalog against its newest state, as one transaction."""
+        if self._stored is None:
+            return decide()
+
+        def decided() -> _T:
+            self._refresh()
+            return decide()
+
+        try:
+            return self._stored.change(decided)
+        except BaseException:
+            self._changed_at = -1
+            raise
+
+    def _refresh(self) -> None:
+        """Takes over what other processes have changed."""
+        if self._stored is None:
+            return
+        changed_at = self._stored.changed_at()
+        if changed_at != self._changed_at:
+            self._kept = dict(self._stored.read())
+            self._changed_at = changed_at
+
+    def _entry(self, name: str) -> Definition | None:
+        found = self._temporary.get(name) or self._kept.get(name)
+        if not isinstance(found, str):
+            return found
+        try:
+            self._kept[name] = bound = self._bound(found)
+        except UserError as error:
+            raise UserError(
+                f"Table {name!r} of the stored catalog cannot be read: {error.message}", hint=error.hint
+            ) from None
+        return bound
+
+    def _bound(self, text: str) -> Definition:
+        from yeoul.plan.statements import CreateTable
+        from yeoul.planner.sql import bind, parse
+
+        statement = bind(parse(text)[0], self, {})
+        assert isinstance(statement, CreateTable)
+        return statement.definition
+
+    def _kinds(self) -> dict[str, str]:
+        """Returns every name and whether it is a table or a view, in order of creation."""
+        self._refresh()
+        return {name: _kind_of(entry) for name, entry in (*self._kept.items(), *self._temporary.items())}
+
     def _nearest(self, name: str, what: str) -> str:
-        return did_you_mean(name, (known for known, entry in self._entries.items() if _kind_of(entry) == what))
+        return did_you_mean(name, (known for known, kind in self._kinds().items() if kind == what))
 
 
-def _kind_of(entry: Definition) -> str:
-    return "table" if isinstance(entry, TableDefinition) else "view"
+def _kind_of(entry: Definition | str) -> str:
+    return "view" if isinstance(entry, ViewDefinition) else "table"
 
 
 def _refuse_reserved(name: str) -> None:

@@ -15,7 +15,9 @@ from yeoul.connectors.datagen.spec import DATAGEN
 from yeoul.connectors.filesystem.spec import FILESYSTEM
 from yeoul.connectors.format_options import check_formats, is_format_option, known_options, other_format
 from yeoul.connectors.frame.spec import FRAME
+from yeoul.connectors.jdbc.spec import JDBC
 from yeoul.connectors.kafka.spec import KAFKA
+from yeoul.connectors.lookups import WholeTable
 from yeoul.connectors.options import Option, choice, parse_duration_ms, text, whole
 from yeoul.connectors.print.spec import PRINT
 from yeoul.connectors.side_stream.spec import SIDE_STREAM
@@ -24,7 +26,7 @@ from yeoul.errors import UserError, did_you_mean
 from yeoul.plan.tables import Column, ColumnKind
 
 if TYPE_CHECKING:
-    from yeoul.engine.contract import Sink, Source
+    from yeoul.engine.contract import Lookup, Sink, Source
     from yeoul.plan.nodes import Scan, Write
 
 __all__ = [
@@ -35,13 +37,14 @@ __all__ = [
     "connector_of",
     "how_to_bound",
     "is_bounded",
+    "open_lookup",
     "open_sink",
     "open_source",
     "option_names",
 ]
 
 CONNECTORS: Mapping[str, ConnectorSpec] = {
-    spec.name: spec for spec in (FILESYSTEM, KAFKA, DATAGEN, PRINT, BLACKHOLE, FRAME, SIDE_STREAM)
+    spec.name: spec for spec in (FILESYSTEM, KAFKA, DATAGEN, PRINT, BLACKHOLE, FRAME, JDBC, SIDE_STREAM)
 }
 
 SHARED_OPTIONS: tuple[Option[Any], ...] = (
@@ -131,6 +134,11 @@ def open_source(scan: Scan, context: ConnectorContext) -> Source:
         UserError: Its options are wrong, or its connector only writes.
     """
     spec = connector_of(scan.options)
+    if spec.make_source is None and spec.make_lookup is not None:
+        raise UserError(
+            f"Table {scan.table.name!r} cannot be read whole: connector {spec.name!r} looks rows up by key",
+            hint="JOIN it FOR SYSTEM_TIME AS OF a.proc_time ON a.id = ...",
+        )
     if spec.make_source is None:
         raise UserError(
             f"Table {scan.table.name!r} cannot be read: connector {spec.name!r} only writes",
@@ -138,6 +146,25 @@ def open_source(scan: Scan, context: ConnectorContext) -> Source:
         )
     check_options(scan.options, scan.table.columns)
     return spec.make_source(scan, context)
+
+
+def open_lookup(scan: Scan, keys: Sequence[str], context: ConnectorContext) -> Lookup:
+    """Returns the table of a scan as something to ask by the given columns.
+
+    Raises:
+        UserError: Its options are wrong, or it is neither made for that nor read to an end.
+    """
+    spec = connector_of(scan.options)
+    check_options(scan.options, scan.table.columns)
+    if spec.make_lookup is not None:
+        return spec.make_lookup(scan, keys, context)
+    if not spec.is_bounded(scan.options) or spec.make_source is None:
+        known = _names(one for one in CONNECTORS.values() if one.make_lookup)
+        raise UserError(
+            f"Table {scan.table.name!r} cannot be looked up by key: connector {spec.name!r} only streams it",
+            hint=f"Tables that end can be, and those of {known}",
+        )
+    return WholeTable(spec.make_source(scan, context))
 
 
 def open_sink(write: Write, context: ConnectorContext) -> Sink:

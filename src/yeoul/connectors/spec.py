@@ -23,7 +23,7 @@ from yeoul.plan.types import DataType
 if TYPE_CHECKING:
     import polars as pl
 
-    from yeoul.engine.contract import Sink, Source
+    from yeoul.engine.contract import Lookup, Sink, Source
 
 __all__ = ["ConnectorContext", "ConnectorSpec", "Metadata", "accept_any", "always_ends"]
 
@@ -80,6 +80,7 @@ class ConnectorSpec:
         doc: One sentence for people.
         make_source: Opens it for reading; None: it cannot be read.
         make_sink: Opens it for writing; None: it cannot be written.
+        make_lookup: Opens it to be asked by the given columns; None: only a table that ends can be, read whole.
         formats: The formats it can carry; None: any; empty: it has no format.
         format_options: Which options name a format (`format`, `key.format`, ...), and the prefix of that format's own.
         metadata: Its metadata keys.
@@ -95,6 +96,7 @@ class ConnectorSpec:
     doc: str
     make_source: Callable[[Scan, ConnectorContext], Source] | None = None
     make_sink: Callable[[Write, ConnectorContext], Sink] | None = None
+    make_lookup: Callable[[Scan, Sequence[str], ConnectorContext], Lookup] | None = None
     formats: tuple[str, ...] | None = ()
     format_options: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, Metadata] = field(default_factory=dict)

@@ -33,6 +33,7 @@ __all__ = [
     "DeadLetters",
     "Fetched",
     "Joinable",
+    "Lookup",
     "Polled",
     "Position",
     "Reader",
@@ -177,6 +178,21 @@ class Source(Protocol):
     @property
     def is_bounded(self) -> bool:
         """Whether every split finishes."""
+        ...
+
+
+class Lookup(Protocol):
+    """A table outside, asked by key; used by one thread."""
+
+    def find(self, keys: pl.DataFrame) -> pl.DataFrame:
+        """Returns the rows that have any of the keys, with the columns of the scan it was opened for.
+
+        Args:
+            keys: One column for each key column, of its name; every row once, no NULL.
+
+        Raises:
+            UserError, PeerError, EnvironmentFailure: The table cannot be asked.
+        """
         ...
 
 

@@ -59,6 +59,8 @@ _FORMATS: Final[dict[str, _Format]] = {
             "timestamp-format.standard": _one_of("SQL", "ISO-8601"),
             "encode.decimal-as-plain-number": _boolean,
             "encode.ignore-null-fields": _boolean,
+            "map-null-key.mode": _one_of("FAIL", "DROP", "LITERAL"),
+            "map-null-key.literal": str,
         }
     ),
     "csv": _Format(
@@ -173,7 +175,13 @@ def make_encoder(name: str, columns: Sequence[FormatColumn], options: Mapping[st
         from yeoul.formats.json.encoder import JsonEncoder
 
         iso = parsed.get("timestamp-format.standard") == "ISO-8601"
-        return JsonEncoder(wanted, iso, bool(parsed.get("encode.ignore-null-fields")))
+        return JsonEncoder(
+            wanted,
+            iso,
+            bool(parsed.get("encode.ignore-null-fields")),
+            str(parsed.get("map-null-key.mode", "FAIL")),
+            str(parsed.get("map-null-key.literal", "null")),
+        )
     if name == "csv":
         from yeoul.formats.csv import CsvEncoder
 

@@ -6,14 +6,15 @@ What is wrong with a table (an unreadable file, a connector that only writes) is
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from yeoul.connectors.registry import ConnectorContext, open_sink, open_source
+from yeoul.connectors.lookups import WholeTable, cache_bounds
+from yeoul.connectors.registry import ConnectorContext, open_lookup, open_sink, open_source
 from yeoul.engine.runtime.execution import Execution
 from yeoul.engine.runtime.progress import Progress
-from yeoul.engine.runtime.settings import Settings
-from yeoul.plan.nodes import Limit, Node, Write, walk
+from yeoul.engine.runtime.settings import LookedUp, Settings
+from yeoul.plan.nodes import Limit, Node, Scan, Write, walk
 
 if TYPE_CHECKING:
     from yeoul.engine.contract import Source
@@ -75,7 +76,7 @@ def launch(
         plan,
         lambda scan: sources[id(scan)],
         lambda write: open_sink(write, context),
-        settings,
+        replace(settings, open_lookup=lambda scan, keys: _looked_up(scan, keys, context)),
         side_streams,
         buffer.put if buffer is not None else None,
     )
@@ -85,3 +86,10 @@ def launch(
         any(isinstance(node, Limit) for node in walk(one)) for one in plans
     )
     return Launch(execution, context, is_bounded, buffer.abandon if buffer is not None else lambda: None)
+
+
+def _looked_up(scan: Scan, keys: Sequence[str], context: ConnectorContext) -> LookedUp:
+    lookup = open_lookup(scan, keys, context)
+    if isinstance(lookup, WholeTable):
+        return LookedUp(lookup, 2**62, None)
+    return LookedUp(lookup, *cache_bounds(scan.options))

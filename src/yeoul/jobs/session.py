@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ from typing import Protocol
 import polars as pl
 
 from yeoul.catalog.memory import Catalog
+from yeoul.catalog.stored import CatalogFile
 from yeoul.connectors.frame.tables import as_frame, define_table
 from yeoul.connectors.registry import ConnectorContext
 from yeoul.engine.runtime.side_streams import SideStreams
@@ -33,8 +34,10 @@ from yeoul.jobs.job import Job, JobStatus
 from yeoul.jobs.launch import launch
 from yeoul.jobs.result import Listing, Result, Select
 from yeoul.plan import statements
+from yeoul.plan.declarations import declaration_of
 from yeoul.plan.explain import explain
 from yeoul.plan.explain_details import ExplainDetail, explain_details
+from yeoul.plan.functions import AGGREGATES, SCALARS
 from yeoul.plan.nodes import Field, Node, Scan, Schema, Write, walk
 from yeoul.plan.tables import TableDefinition
 from yeoul.plan.types import BIGINT, STRING
@@ -79,6 +82,7 @@ class Session:
     Args:
         tables: Frames to be had as tables.
         state_directory: Where late and dead rows are kept; a temporary directory that the session removes, if None.
+        catalog: The file in which tables and views that are not temporary are kept; None: they end with the session.
 
     Example:
         >>> with Session({"n": {"a": [1, 2, 3]}}) as session:
@@ -87,10 +91,17 @@ class Session:
         [(10,), (30,)]
     """
 
-    def __init__(self, tables: Mapping[str, Frame] | None = None, *, state_directory: Path | None = None) -> None:
+    def __init__(
+        self,
+        tables: Mapping[str, Frame] | None = None,
+        *,
+        state_directory: Path | None = None,
+        catalog: Path | None = None,
+    ) -> None:
+        stored = CatalogFile(catalog) if catalog is not None else None
         directory = state_directory or Path(tempfile.mkdtemp(prefix="yeoul-"))
         directory.mkdir(parents=True, exist_ok=True)
-        self.catalog = Catalog(directory / "side-streams")
+        self.catalog = Catalog(directory / "side-streams", stored)
         self.settings: dict[str, str] = {}
         self.functions = Functions()
         self._side_streams = SideStreams(directory / "side-streams")
@@ -181,6 +192,7 @@ class Session:
         """Cancels what runs and lets go of the state directory, if it is a temporary one; idempotent."""
         self._closed = True
         self._cleanup()
+        self.catalog.close()
 
     def __enter__(self) -> Session:
         return self
@@ -208,6 +220,10 @@ class Session:
                 return listing(describe_columns(statement))
             case statements.ShowTables(what):
                 return self._show(what)
+            case statements.ShowDeclaration(definition):
+                return listing({"result": [declaration_of(definition)]})
+            case statements.Use(name):
+                return Done(f"{name} is in use")
             case statements.SetOption() | statements.ResetOption():
                 return self._configure(statement)
             case _:
@@ -251,9 +267,15 @@ class Session:
         return job
 
     def _show(self, what: str) -> Result:
-        if what == "functions":
-            return listing({"function name": sorted(one.name for one in self.functions.definitions.values())})
-        names = self.catalog.views() if what == "views" else self.catalog.tables()
+        own = sorted(one.name for one in self.functions.definitions.values())
+        listings: Mapping[str, Callable[[], list[str]]] = {
+            "tables": self.catalog.tables,
+            "views": self.catalog.views,
+            "functions": lambda: sorted({*function_names(), *own}),
+            "user functions": lambda: own,
+        }
+        known = {"catalog": "default_catalog", "database": "default_database"}
+        names = listings[what]() if what in listings else [known[what.removeprefix("current ").removesuffix("s")]]
         return listing({f"{what.removesuffix('s')} name": names})
 
     def _configure(self, statement: statements.SetOption | statements.ResetOption) -> Outcome:
@@ -274,7 +296,11 @@ class Session:
 
     def _define(
         self,
-        statement: statements.CreateTable | statements.CreateView | statements.CreateFunction | statements.Drop,
+        statement: statements.CreateTable
+        | statements.CreateView
+        | statements.CreateFunction
+        | statements.Drop
+        | statements.Alter,
     ) -> str:
         match statement:
             case statements.CreateFunction(name, path, if_not_exists, or_replace):
@@ -283,17 +309,24 @@ class Session:
             case statements.Drop("function", name, if_exists):
                 gone = self.functions.drop(name, if_exists=if_exists)
                 return f"Function {name} {'dropped' if gone else 'was not there'}"
-            case statements.CreateTable(definition, if_not_exists):
+            case statements.CreateTable(definition, if_not_exists, temporary):
                 if self._declares_frame(definition):
                     self.catalog.replace_table(definition)
                     return f"Table {definition.name} created"
-                new = self.catalog.create_table(definition, if_not_exists=if_not_exists)
+                new = self.catalog.create_table(definition, if_not_exists=if_not_exists, temporary=temporary)
                 return f"Table {definition.name} {'created' if new else 'stands already'}"
-            case statements.CreateView(view, if_not_exists, or_replace):
-                new = self.catalog.create_view(view, if_not_exists=if_not_exists, or_replace=or_replace)
+            case statements.CreateView(view, if_not_exists, or_replace, temporary):
+                new = self.catalog.create_view(
+                    view, if_not_exists=if_not_exists, or_replace=or_replace, temporary=temporary
+                )
                 return f"View {view.name} {'created' if new else 'stands already'}"
-            case statements.Drop(what, name, if_exists):
-                gone = self.catalog.drop(what, name, if_exists=if_exists)
+            case statements.Alter(name, altered):
+                if altered is None:
+                    return f"{name} was not there"
+                self.catalog.alter(name, altered)
+                return f"{name} altered"
+            case statements.Drop(what, name, if_exists, temporary):
+                gone = self.catalog.drop(what, name, if_exists=if_exists, temporary=temporary)
                 return f"{what.capitalize()} {name} {'dropped' if gone else 'was not there'}"
 
     def _declares_frame(self, definition: TableDefinition) -> bool:
@@ -321,6 +354,11 @@ class _Written:
 
     def close(self) -> None:
         self.job.cancel()
+
+
+def function_names() -> list[str]:
+    """Returns the names of all functions that can be called, as SHOW FUNCTIONS lists them."""
+    return sorted({name for one in (*SCALARS, *AGGREGATES) for name in one.names if name.isidentifier()})
 
 
 def listing(columns: Mapping[str, Sequence[str | None]]) -> Result:

@@ -20,6 +20,7 @@ from yeoul.plan.nodes import (
     Join,
     JoinKind,
     Limit,
+    LookupJoin,
     Node,
     Over,
     Project,
@@ -123,6 +124,10 @@ def changelog_of(node: Node) -> Changelog:
             return Changelog(changes, frozenset({keys}) if node.properties else frozenset())
         case WindowAssign() | Unnest():
             return Changelog(changelog_of(node.input).changes)
+        case LookupJoin():
+            below, key = changelog_of(node.input), frozenset(node.table.table.primary_key)
+            finds_one = bool(key) and key <= {name for _, name in node.keys}
+            return Changelog(below.changes, below.keys if finds_one else frozenset())
         case Join():
             return _join(node)
         case SetOperation():

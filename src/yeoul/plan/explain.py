@@ -22,6 +22,7 @@ from yeoul.plan.nodes import (
     Filter,
     Join,
     Limit,
+    LookupJoin,
     Node,
     Over,
     Project,
@@ -131,6 +132,8 @@ def describe_node(node: Node) -> list[str]:
             return _window_aggregate(node)
         case WindowAssign():
             return _window_assign(node)
+        case LookupJoin():
+            return _lookup_join(node)
         case Unnest():
             kept = "; a row without elements is kept" if node.keeps_empty else ""
             return [f"Unnest({explain_expression(node.collection)}{kept})", f"columns: {_columns(node.schema)}"]
@@ -189,6 +192,16 @@ def _rows(node: Values) -> str:
 def _watermark(node: AssignWatermark) -> list[str]:
     idle = "never idle" if node.idle_timeout_ms is None else f"idle after {explain_duration(node.idle_timeout_ms)}"
     return [f"AssignWatermark({node.column}, watermark {explain_expression(node.expression)}, per split, {idle})"]
+
+
+def _lookup_join(node: LookupJoin) -> list[str]:
+    equal = ", ".join(f"{explain_expression(value)} = {column}" for value, column in node.keys)
+    connector = node.table.options.get("connector", "?")
+    kind = "LEFT" if node.keeps_left else "INNER"
+    lines = [f"LookupJoin({kind}: {equal}; table {node.table.table.name}, connector {connector})"]
+    if node.condition is not None:
+        lines.append(f"where: {explain_expression(node.condition)}")
+    return [*lines, f"asked for: {_columns(node.table.schema)}", f"columns: {_columns(node.schema)}"]
 
 
 def _projections(node: Project) -> list[str]:

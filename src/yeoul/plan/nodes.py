@@ -29,6 +29,7 @@ __all__ = [
     "Join",
     "JoinKind",
     "Limit",
+    "LookupJoin",
     "Node",
     "Over",
     "Project",
@@ -364,6 +365,33 @@ class Unnest:
         return tuple(one.name for one in element.fields) if element is not None and element.kind is Kind.ROW else ()
 
 
+@dataclass(frozen=True, slots=True)
+class LookupJoin:
+    """Each row beside the rows of an outside table that have its key, as they are when it comes.
+
+    Attributes:
+        table: What is looked up; it is asked, never read as an input.
+        keys: Values over the input, and the table's columns that have to equal them.
+        columns: The table's columns that are given, in the order of the schema's last ones.
+        condition: What must hold besides, over the columns of both; None: nothing.
+        schema: The input's columns, then the table's, perhaps without those that nobody above needs.
+        keeps_left: Whether a row without a partner is given, with NULLs.
+    """
+
+    input: Node
+    table: Scan
+    keys: tuple[tuple[Expression, str], ...]
+    columns: tuple[str, ...]
+    condition: Expression | None
+    schema: Schema
+    keeps_left: bool
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """What the table's columns are called here."""
+        return self.schema.names[len(self.schema.names) - len(self.columns) :]
+
+
 class JoinKind(enum.Enum):
     INNER = "INNER"
     LEFT = "LEFT"
@@ -599,6 +627,7 @@ Node = (
     | WindowAggregate
     | WindowAssign
     | Unnest
+    | LookupJoin
     | Union
     | SetOperation
     | Join

@@ -9,6 +9,7 @@ from yeoul.plan.nodes import Node, Write
 from yeoul.plan.tables import TableDefinition, ViewDefinition
 
 __all__ = [
+    "Alter",
     "CreateFunction",
     "CreateTable",
     "CreateView",
@@ -19,9 +20,11 @@ __all__ = [
     "ResetOption",
     "Select",
     "SetOption",
+    "ShowDeclaration",
     "ShowTables",
     "Statement",
     "StatementSet",
+    "Use",
 ]
 
 
@@ -31,6 +34,7 @@ class CreateTable:
 
     definition: TableDefinition
     if_not_exists: bool = False
+    temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +54,39 @@ class CreateView:
     definition: ViewDefinition
     if_not_exists: bool = False
     or_replace: bool = False
+    temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """DROP TABLE, DROP VIEW or DROP FUNCTION; `what` is `table`, `view` or `function`."""
+    """DROP [TEMPORARY] TABLE, VIEW or FUNCTION; `what` is `table`, `view` or `function`."""
 
     what: str
     name: str
     if_exists: bool = False
+    temporary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Alter:
+    """ALTER TABLE or VIEW: what a name means from now on, under its new name; None: IF EXISTS, and it does not."""
+
+    name: str
+    definition: TableDefinition | ViewDefinition | None
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """USE: there is one catalog with one database, so nothing changes."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowDeclaration:
+    """SHOW CREATE: a table or view as the statement that makes it."""
+
+    definition: TableDefinition | ViewDefinition
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +135,7 @@ class ResetOption:
 
 @dataclass(frozen=True, slots=True)
 class ShowTables:
-    """SHOW TABLES, SHOW VIEWS or SHOW FUNCTIONS; `what` is `tables`, `views` or `functions`."""
+    """SHOW; `what` is what stands behind it in lower case: `tables`, `user functions`, `current catalog`, ..."""
 
     what: str = "tables"
 
@@ -126,6 +154,9 @@ Statement = (
     | CreateTable
     | CreateView
     | Drop
+    | Alter
+    | Use
+    | ShowDeclaration
     | Select
     | Insert
     | StatementSet

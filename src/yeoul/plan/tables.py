@@ -34,6 +34,7 @@ class Column:
         metadata_key: For METADATA, the connector's key (`offset`, `partition`, `timestamp`, ...).
         expression: For COMPUTED, over the table's physical and metadata columns.
         virtual: For METADATA, whether it is left out when writing.
+        text: For COMPUTED, the expression as written.
     """
 
     name: str
@@ -42,14 +43,16 @@ class Column:
     metadata_key: str | None = None
     expression: Expression | None = None
     virtual: bool = False
+    text: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class WatermarkDefinition:
-    """WATERMARK FOR column AS expression; the expression ranges over the table's columns."""
+    """WATERMARK FOR column AS expression, over the table's columns; `text` is the expression as written."""
 
     column: str
     expression: Expression
+    text: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def test_a_compacted_topic_with_transactions_gives_the_last_row_of_each_key(
             "scan.startup.mode": "earliest-offset",
             "scan.bounded.mode": "latest-offset",
         }
-        deadline_s = time.monotonic() + 30
+        deadline_s = time.monotonic() + 60
         while len(rows := read(tables.source(COLUMNS, options)).sort("offset")) > 200:
             assert time.monotonic() < deadline_s, f"{len(rows)} rows are left"
             time.sleep(0.05)  # between two looks

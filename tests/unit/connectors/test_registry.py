@@ -22,7 +22,8 @@ FILE = {"connector": "filesystem", "path": "/tmp/a.json", "format": "json"}
 GOLDEN = [
     (
         {},
-        "A table needs the option 'connector'. Known: blackhole, datagen, filesystem, frame, kafka, print, side-stream",
+        "A table needs the option 'connector'."
+        " Known: blackhole, datagen, filesystem, frame, jdbc, kafka, print, side-stream",
     ),
     ({"connector": "kafak"}, "Unknown connector 'kafak'. Did you mean 'kafka'?"),
     ({**FILE, "pth": "x"}, "Unknown option 'pth' for connector 'filesystem'. Did you mean 'path'?"),

@@ -123,3 +123,25 @@ def test_what_is_written_reads_back_equal(records: list[dict[str, Any]], standar
     read = make_decoder("json", columns, options).decode(written)
     assert not read.dead
     assert read.frame.equals(frame)
+
+
+_MAP = pl.List(pl.Struct({"key": pl.String(), "value": pl.Int64()}))
+
+
+@pytest.mark.parametrize(
+    ("options", "written"),
+    [
+        ({"mode": "DROP"}, ['{"m":{"b":2}}', '{"m":{}}', '{"m":null}']),
+        ({"mode": "LITERAL"}, ['{"m":{"null":1,"b":2}}', '{"m":{"null":3}}', '{"m":null}']),
+        ({"mode": "literal", "literal": "no"}, ['{"m":{"no":1,"b":2}}', '{"m":{"no":3}}', '{"m":null}']),
+    ],
+)
+def test_a_null_key_of_a_map_is_left_out_or_named(options: dict[str, str], written: list[str]) -> None:
+    maps = [[{"key": None, "value": 1}, {"key": "b", "value": 2}], [{"key": None, "value": 3}], None]
+    frame = pl.DataFrame({"m": pl.Series(maps, dtype=_MAP)})
+    assert encode(frame, **{f"map_null_key__{name}": value for name, value in options.items()}) == written
+
+
+def test_a_null_key_of_a_map_is_refused_by_default() -> None:
+    with pytest.raises(UserError, match="A map has a NULL key"):
+        encode(pl.DataFrame({"m": pl.Series([[{"key": None, "value": 1}]], dtype=_MAP)}))

@@ -138,7 +138,7 @@ def test_create_show_and_drop_by_statements(session, monkeypatch):
     monkeypatch.setitem(sys.modules, "rules_of_a_shop", module)
     session.sql("CREATE TEMPORARY FUNCTION discount AS 'rules_of_a_shop.discount' LANGUAGE PYTHON").close()
     assert session.sql("SELECT discount(a) FROM n WHERE a = 3").rows() == [(1,)]
-    assert session.sql("SHOW FUNCTIONS").rows() == [("discount",)]
+    assert session.sql("SHOW USER FUNCTIONS").rows() == [("discount",)]
     with pytest.raises(UserError, match="exists already"):
         session.sql("CREATE FUNCTION Discount AS 'rules_of_a_shop.discount' LANGUAGE PYTHON").close()
     session.sql("DROP FUNCTION discount").close()

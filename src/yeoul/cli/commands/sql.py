@@ -33,6 +33,10 @@ def sql(
             "--state-dir", file_okay=False, help="Keep late and dead rows there, not in a temporary directory."
         ),
     ] = None,
+    catalog: Annotated[
+        Path | None,
+        typer.Option("--catalog", dir_okay=False, help="Keep tables and views in this file; made if it is not there."),
+    ] = None,
 ) -> None:
     """Run SQL. Without -e and -f it reads standard input, or asks at a terminal.
 
@@ -41,4 +45,4 @@ def sql(
     """
     from yeoul.cli.sql.runner import run
 
-    raise typer.Exit(run(execute or [], file, form.value, state_dir))
+    raise typer.Exit(run(execute or [], file, form.value, state_dir, catalog))

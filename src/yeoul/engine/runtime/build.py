@@ -47,7 +47,7 @@ from yeoul.engine.runtime.build_ordering import (
     sort_operator,
     top_n_operator,
 )
-from yeoul.engine.runtime.joins import join_operator
+from yeoul.engine.runtime.joins import join_operator, lookup_operator
 from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
 from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.runtime.shared_lanes import PipelineSet, shared
@@ -62,6 +62,7 @@ from yeoul.plan.nodes import (
     Filter,
     Join,
     Limit,
+    LookupJoin,
     Node,
     Over,
     Project,
@@ -195,6 +196,10 @@ class _Builder:
                 self._add_below(stage, [node.left, node.right])
             case WindowTopN():
                 stage = self._stage(f"TOP {node.last}", self._window_top_n(node), self._staged(above, target))
+                self._add_below(stage, [node.input])
+            case LookupJoin():
+                looking_up = lookup_operator(node, self._context, self._settings)
+                stage = self._stage(f"LOOKUP {node.table.table.name}", looking_up, self._staged(above, target))
                 self._add_below(stage, [node.input])
             case Limit():
                 stage = self._stage(

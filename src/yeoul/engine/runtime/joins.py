@@ -8,15 +8,17 @@ from yeoul.engine.operators.contract import Operator
 from yeoul.engine.operators.interval_join import IntervalJoin
 from yeoul.engine.operators.join import Join as RegularJoin
 from yeoul.engine.operators.join_sides import JoinSide, JoinSides
+from yeoul.engine.operators.lookup_join import LookupJoin as LookupOperator
 from yeoul.engine.operators.time_axis import TimeAxis
 from yeoul.engine.operators.window_join import WindowJoin
 from yeoul.engine.runtime.settings import Settings
+from yeoul.errors import UserError
 from yeoul.plan.changelog import is_updating
 from yeoul.plan.expressions import columns_of
 from yeoul.plan.join_bounds import Interval, SameWindow
-from yeoul.plan.nodes import Join
+from yeoul.plan.nodes import Join, LookupJoin
 
-__all__ = ["join_operator"]
+__all__ = ["join_operator", "lookup_operator"]
 
 
 def join_operator(node: Join, context: EvaluationContext, settings: Settings, *, judged: bool) -> Operator:
@@ -51,3 +53,27 @@ def _sides(node: Join, context: EvaluationContext) -> JoinSides:
     )
     condition = None if node.condition is None else compile_expression(node.condition, context)
     return JoinSides(left, right, node.kind, condition, node.schema.names)
+
+
+def lookup_operator(node: LookupJoin, context: EvaluationContext, settings: Settings) -> LookupOperator:
+    """Returns the operator of a lookup join, its table opened.
+
+    Raises:
+        UserError, EnvironmentFailure: The table cannot be looked up.
+    """
+    if settings.open_lookup is None:
+        raise UserError(f"Table {node.table.table.name!r} cannot be looked up here")
+    found = settings.open_lookup(node.table, [column for _, column in node.keys])
+    condition = node.condition
+    return LookupOperator(
+        found.lookup,
+        {column: compile_expression(value, context) for value, column in node.keys},
+        {one.name: polars_dtype(one.type) for one in node.table.schema.fields},
+        dict(zip(node.columns, node.own, strict=True)),
+        None if condition is None else compile_expression(condition, context),
+        keeps_left=node.keeps_left,
+        output=node.schema.names,
+        clock=settings.clock,
+        max_rows=found.max_rows,
+        ttl_ms=found.ttl_ms,
+    )

@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from yeoul.clock import SYSTEM_CLOCK, Clock
+from yeoul.engine.contract import Lookup
+from yeoul.plan.nodes import Scan
 
-__all__ = ["Settings"]
+__all__ = ["LookedUp", "OpenLookup", "Settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """A table to be asked by key.
+
+    Attributes:
+        lookup: The table.
+        max_rows: How many of its rows may be kept; 0: none.
+        ttl_ms: For how long; None: for ever.
+    """
+
+    lookup: Lookup
+    max_rows: int
+    ttl_ms: int | None
+
+
+OpenLookup = Callable[[Scan, Sequence[str]], LookedUp]
 
 
 def _processors() -> int:
@@ -28,6 +49,7 @@ class Settings:
         clock: For idleness, CURRENT_TIMESTAMP and progress.
         flush_interval_ms: At the latest after how long what was written is flushed, while the job goes on.
         poll_timeout_ms: How long a source may wait for its first byte before it is asked again.
+        open_lookup: Opens the table of a lookup join; None: there is none.
         state_ttl_ms: How long state of a query without windows is kept untouched (`table.exec.state.ttl`); None: ever.
     """
 
@@ -41,3 +63,4 @@ class Settings:
     flush_interval_ms: int = 1_000
     poll_timeout_ms: int = 500
     state_ttl_ms: int | None = None
+    open_lookup: OpenLookup | None = None

@@ -36,11 +36,15 @@ class JsonEncoder:
         columns: What to write.
         iso: Write timestamps as ISO-8601 instead of SQL.
         ignore_nulls: Leave null fields out instead of writing null.
+        null_key_mode: What becomes of a map's entry whose key is NULL: FAIL, DROP, or LITERAL, which writes `null_key`.
+        null_key: The key that LITERAL writes.
     """
 
     columns: tuple[FormatColumn, ...]
     iso: bool = False
     ignore_nulls: bool = False
+    null_key_mode: str = "FAIL"
+    null_key: str = "null"
 
     def __post_init__(self) -> None:
         for column in self.columns:
@@ -82,6 +86,8 @@ class JsonEncoder:
 
     def _list_texts(self, series: pl.Series, dtype: pl.List) -> pl.Series:
         """Returns each list as JSON text: its elements are encoded as one long column and then joined."""
+        if _is_map(dtype):
+            series = self._without_null_keys(series)
         sizes = series.list.len().fill_null(0).to_numpy().astype(np.int64)
         elements = series.filter(pl.Series(sizes > 0)).list.explode()
         entries = _is_map(dtype)
@@ -96,6 +102,27 @@ class JsonEncoder:
         data, offsets = flat_bytes(texts + ",")
         opening, closing = (b"{", b"}") if entries else (b"[", b"]")
         return _joined(data, offsets[ends - sizes], offsets[ends], opening, closing)
+
+    def _without_null_keys(self, series: pl.Series) -> pl.Series:
+        """Returns maps without NULL among their keys.
+
+        Raises:
+            UserError: There is one, and the mode is FAIL.
+        """
+        key = pl.element().struct.field("key")
+        frame = series.to_frame("m")
+        if not frame.select(pl.col("m").list.eval(key.is_null()).list.any().any()).item():
+            return series
+        if self.null_key_mode == "FAIL":
+            raise UserError(
+                "A map has a NULL key, and JSON's keys are strings",
+                hint="'json.map-null-key.mode' = 'DROP' leaves the entry out, 'LITERAL' writes a key for it.",
+            )
+        kept = pl.element().filter(key.is_not_null())
+        if self.null_key_mode == "LITERAL":
+            written = key.cast(pl.String).fill_null(self.null_key).alias("key")
+            kept = pl.struct(written, pl.element().struct.field("value").alias("value"))
+        return frame.select(pl.col("m").list.eval(kept)).to_series().alias(series.name)
 
     def _values(self, series: pl.Series) -> pl.Series:
         """Returns each value of a column as JSON text."""

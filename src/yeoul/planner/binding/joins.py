@@ -14,6 +14,7 @@ from yeoul.plan.expressions import ColumnRef, Expression, columns_of
 from yeoul.plan.nodes import Field, Filter, Join, JoinKind, Node, Schema
 from yeoul.planner.binding.context import BindContext, Relation, Scope, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder, call
+from yeoul.planner.binding.lookups import lookup_rows
 from yeoul.planner.binding.meetings import Meeting, bounded, is_time_bound
 from yeoul.planner.dialects.flink.nodes import JoinedTables
 from yeoul.planner.rewriting import cannot_fail, conjuncts, equal_sides, joined, null_safe_pairs, project
@@ -34,10 +35,15 @@ def bind_join(context: BindContext, node: JoinedTables, left: Relation, right: R
     both = Relation(_pair(left.node, right.node), "", "the joined tables", scopes)
     using = _shared_names(context, node, left, right)
     condition = _on_names(context, both, left, right, using, node) if using else _on(context, both, node)
-    made = _join(left.node, right.node, kind, condition)
+    as_of = node.args["expression"].args.get("when")
+    made: Node = (
+        _join(left.node, right.node, kind, condition)
+        if as_of is None
+        else lookup_rows(context, as_of, left, right, kind, condition)
+    )
     if not kind.gives_right:
         return Relation(made, "", left.title, left.scopes)
-    if using and kind.keeps_right:
+    if using and kind.keeps_right and isinstance(made, Join):
         return _merged(made, left, right, using)
     if using:
         hidden = frozenset(using)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
@@ -19,8 +20,9 @@ from yeoul.planner.binding.context import BindContext
 from yeoul.planner.binding.inserts import bind_insert
 from yeoul.planner.binding.queries import bind_query, bind_view, renamed, unknown_table
 from yeoul.planner.binding.scans import IDLE_SETTING, scan
-from yeoul.planner.binding.tables import define_table
+from yeoul.planner.binding.tables import define_table, with_options
 from yeoul.planner.dialects.flink.nodes import (
+    AlterSyntax,
     CreateFunctionSyntax,
     CreateTableSyntax,
     CreateViewSyntax,
@@ -32,12 +34,15 @@ from yeoul.planner.dialects.flink.nodes import (
     SetSyntax,
     ShowSyntax,
     StatementSetSyntax,
+    UseSyntax,
 )
 from yeoul.planner.rules import optimised
 from yeoul.units import parse_duration_ms
 
-__all__ = ["ZONE_SETTING", "bind_statement"]
+__all__ = ["CATALOG", "DATABASE", "ZONE_SETTING", "bind_statement"]
 
+CATALOG, DATABASE = "default_catalog", "default_database"
+"""The names of the one catalog and its one database."""
 ZONE_SETTING = "table.local-time-zone"
 
 
@@ -58,7 +63,8 @@ def _query(context: BindContext, node: exp.Expr) -> Node:
 
 
 def _create_table(context: BindContext, node: Any) -> statements.Statement:
-    return statements.CreateTable(define_table(context, node), bool(node.args.get("if_not_exists")))
+    made = define_table(context, node)
+    return statements.CreateTable(made, bool(node.args.get("if_not_exists")), bool(node.args.get("temporary")))
 
 
 def _create_view(context: BindContext, node: Any) -> statements.Statement:
@@ -68,7 +74,8 @@ def _create_view(context: BindContext, node: Any) -> statements.Statement:
         renamed(context, rows, node.expressions)
     columns = [column.name for column in node.expressions]
     view = ViewDefinition(name, node.args["text"], tuple(columns), node.args.get("comment") or "")
-    return statements.CreateView(view, bool(node.args.get("if_not_exists")), bool(node.args.get("or_replace")))
+    flags = (bool(node.args.get(key)) for key in ("if_not_exists", "or_replace", "temporary"))
+    return statements.CreateView(view, *flags)
 
 
 def _create_function(context: BindContext, node: Any) -> statements.Statement:
@@ -81,7 +88,34 @@ def _create_function(context: BindContext, node: Any) -> statements.Statement:
 
 
 def _drop(context: BindContext, node: Any) -> statements.Statement:
-    return statements.Drop(node.args["kind"], node.this.name, bool(node.args.get("if_exists")))
+    flags = (bool(node.args.get(key)) for key in ("if_exists", "temporary"))
+    return statements.Drop(node.args["kind"], node.this.name, *flags)
+
+
+def _alter(context: BindContext, node: Any) -> statements.Statement:
+    name, kind = node.this.name, node.args["kind"]
+    found = context.tables.find(name)
+    if found is None:
+        if node.args.get("if_exists"):
+            return statements.Alter(name, None)
+        raise unknown_table(context, node.this)
+    if isinstance(found, ViewDefinition) != (kind == "view"):
+        other = "view" if kind == "table" else "table"
+        raise context.error(f"{name!r} is a {other}, not a {kind}", node.this, f"Write ALTER {other.upper()} {name}")
+    if node.args.get("rename") is not None:
+        return statements.Alter(name, replace(found, name=node.args["rename"].name))
+    if isinstance(found, ViewDefinition):
+        bind_query(context, node.args["expression"])
+        return statements.Alter(name, replace(found, query=node.args["text"], column_names=()))
+    return statements.Alter(name, with_options(context, found, node))
+
+
+def _use(context: BindContext, node: Any) -> statements.Statement:
+    known = ["default_catalog"] if node.args["kind"] == "catalog" else ["default_database", f"{CATALOG}.{DATABASE}"]
+    if node.this not in known:
+        hint = f"There is one catalog, {CATALOG}, with one database, {DATABASE}"
+        raise context.error(f"Unknown {node.args['kind']} {node.this!r}", node, hint)
+    return statements.Use(node.this)
 
 
 def _insert(context: BindContext, node: Any) -> statements.Statement:
@@ -132,15 +166,31 @@ def _reset(context: BindContext, node: Any) -> statements.Statement:
 
 
 def _show(context: BindContext, node: Any) -> statements.Statement:
-    return statements.ShowTables(node.this)
+    table = node.args.get("expression")
+    if table is None:
+        return statements.ShowTables(node.this)
+    if node.this == "columns":
+        return _described(context, table)
+    found = context.tables.find(table.name)
+    if found is None:
+        raise unknown_table(context, table)
+    kind = node.this.removeprefix("create ")
+    if isinstance(found, ViewDefinition) != (kind == "view"):
+        other = "VIEW" if kind == "table" else "TABLE"
+        raise context.error(f"{table.name!r} is no {kind}", table, hint=f"Write SHOW CREATE {other} {table.name}")
+    return statements.ShowDeclaration(found)
 
 
 def _describe(context: BindContext, node: Any) -> statements.Statement:
-    found = context.tables.find(node.this.name)
+    return _described(context, node.this)
+
+
+def _described(context: BindContext, table: exp.Table) -> statements.Statement:
+    found = context.tables.find(table.name)
     if found is None:
-        raise unknown_table(context, node.this)
+        raise unknown_table(context, table)
     if isinstance(found, ViewDefinition):
-        return statements.DescribeTable(found, optimised(bind_view(context, found, node.this)))
+        return statements.DescribeTable(found, optimised(bind_view(context, found, table)))
     return statements.DescribeTable(found, optimised(scan(context, found, found.options)))
 
 
@@ -155,5 +205,7 @@ _READERS: dict[type[exp.Expr], Callable[[BindContext, Any], statements.Statement
     SetSyntax: _set,
     ResetSyntax: _reset,
     ShowSyntax: _show,
+    AlterSyntax: _alter,
+    UseSyntax: _use,
     DescribeSyntax: _describe,
 }

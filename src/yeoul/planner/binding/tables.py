@@ -22,7 +22,7 @@ from yeoul.planner.dialects.flink.nodes import (
 )
 from yeoul.planner.rules.fold_constants import folded
 
-__all__ = ["define_table"]
+__all__ = ["define_table", "with_options"]
 
 _MAX_ROWTIME_PRECISION = 3
 
@@ -49,6 +49,20 @@ def define_table(context: BindContext, syntax: CreateTableSyntax) -> TableDefini
         raise context.error(f"Table {name!r} needs {what}", syntax.this, hint=f"CREATE TABLE {name} (a STRING, ...)")
     check_table_options(context, table, pairs, syntax.this)
     return table
+
+
+def with_options(context: BindContext, table: TableDefinition, altered: exp.Expr) -> TableDefinition:
+    """Returns a table with options of ALTER TABLE SET and RESET, checked by its connector.
+
+    Raises:
+        UserError: The connector does not take them.
+    """
+    pairs: list[exp.Expr] = altered.args.get("options") or []
+    reset = set(altered.args.get("reset") or [])
+    kept = {key: value for key, value in table.options.items() if key not in reset}
+    changed = replace(table, options={**kept, **_options(context, pairs)})
+    check_table_options(context, changed, pairs, altered)
+    return changed
 
 
 def _base(context: BindContext, syntax: CreateTableSyntax) -> TableDefinition:
@@ -122,7 +136,7 @@ def _computed(context: BindContext, relation: Relation, element: ColumnElement, 
             )
     binder = ExpressionBinder(context, relation, f"the computed column {element.this.name!r}")
     value = folded(binder.bind(element.args["expression"]))
-    return Column(element.this.name, value.type, ColumnKind.COMPUTED, expression=value)
+    return Column(element.this.name, value.type, ColumnKind.COMPUTED, expression=value, text=element.args["text"])
 
 
 # --- watermark and key
@@ -157,7 +171,7 @@ def _watermark(
             element.args["expression"],
             hint=f"WATERMARK FOR {name} AS {name} - INTERVAL '5' SECOND",
         )
-    return WatermarkDefinition(name, folded(coerced(value, column.type)))
+    return WatermarkDefinition(name, folded(coerced(value, column.type)), element.args["text"])
 
 
 def _rowtime_hint(column: Column) -> str:

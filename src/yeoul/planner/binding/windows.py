@@ -215,6 +215,8 @@ def _window(
 
 
 def _duration_ms(context: BindContext, node: exp.Expr, kind: WindowKind, *, signed: bool = False) -> int:
+    if isinstance(node, exp.Neg) and signed:
+        return -_duration_ms(context, node.this, kind, signed=True)
     if not isinstance(node, exp.Interval):
         raise context.error(f"{kind.value} expects its durations as literals", node, hint="Write INTERVAL '1' MINUTE")
     unit = node.args["unit"]

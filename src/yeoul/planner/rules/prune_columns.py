@@ -19,6 +19,7 @@ from yeoul.plan.nodes import (
     Filter,
     Join,
     Limit,
+    LookupJoin,
     Node,
     Over,
     Project,
@@ -75,6 +76,8 @@ def _pruned(node: Node, needed: Set[str]) -> Node:
             return replace(node, input=below, schema=_of_names(node.schema, (*below.schema.names, *own)))
         case Union():
             return _union(node, needed)
+        case LookupJoin():
+            return _lookup_join(node, needed)
         case Unnest():
             own = node.schema.names[len(node.input.schema.names) :]
             below = _pruned(node.input, (needed - set(own)) | set(columns_of(node.collection)))
@@ -127,6 +130,18 @@ def _top_n(node: TopN | WindowTopN, needed: Set[str]) -> TopN | WindowTopN:
     below = _pruned(node.input, (needed & set(node.input.schema.names)) | used)
     names = [*below.schema.names, *([rank] if rank is not None else [])]
     return replace(node, input=below, rank=rank, schema=_of_names(node.schema, names))
+
+
+def _lookup_join(node: LookupJoin, needed: Set[str]) -> LookupJoin:
+    """The table is asked for what is used alone."""
+    used = set(needed) | (set() if node.condition is None else set(columns_of(node.condition)))
+    pairs = [(own, column) for own, column in zip(node.own, node.columns, strict=True) if own in used]
+    wanted = used | _used(value for value, _ in node.keys)
+    below = _pruned(node.input, wanted.intersection(node.input.schema.names))
+    asked = {*(column for _, column in node.keys), *(column for _, column in pairs)}
+    schema = _of_names(node.schema, (*below.schema.names, *(own for own, _ in pairs)))
+    table = replace(node.table, schema=_kept(node.table.schema, asked))
+    return replace(node, input=below, table=table, columns=tuple(column for _, column in pairs), schema=schema)
 
 
 def _kept(schema: Schema, needed: Set[str]) -> Schema:

@@ -18,6 +18,7 @@ from yeoul.plan.nodes import (
     Filter,
     Join,
     JoinKind,
+    LookupJoin,
     Node,
     Over,
     Project,
@@ -74,7 +75,7 @@ def _passes(node: Node, part: Expression) -> bool:
         case WindowAssign() if node.window.kind is WindowKind.SESSION:
             # Any other row may join two sessions.
             return bool(used) and used <= set(node.window.partition)
-        case WindowAssign() | Unnest():
+        case WindowAssign() | Unnest() | LookupJoin():
             return used <= set(node.input.schema.names)
         case Join():
             return _side(node, part) is not None or _is_key(node, part)
@@ -102,7 +103,7 @@ def _below(node: Node, parts: Sequence[Expression]) -> Node:
             return replace(node, inputs=tuple(_pushed(one, _renamed(node, one, parts)) for one in node.inputs))
         case SetOperation():
             return replace(node, left=_pushed(node.left, parts), right=_pushed(node.right, parts))
-        case WindowAssign() | Unnest() | Over() | TopN() | WindowTopN() | Deduplicate() | Sort():
+        case WindowAssign() | Unnest() | LookupJoin() | Over() | TopN() | WindowTopN() | Deduplicate() | Sort():
             return replace(node, input=_pushed(node.input, parts))
         case Join():
             return _into_join(node, parts)

@@ -7,6 +7,7 @@ from typing import ClassVar
 from sqlglot import exp
 
 __all__ = [
+    "AlterSyntax",
     "ColumnElement",
     "CreateFunctionSyntax",
     "CreateTableSyntax",
@@ -34,6 +35,7 @@ __all__ = [
     "TypedLiteral",
     "UnionAll",
     "UnnestedRows",
+    "UseSyntax",
     "WatermarkElement",
     "WindowSpec",
     "without_subqueries",
@@ -175,6 +177,7 @@ class ColumnElement(exp.Expression):
         "kind": True,
         "type": False,
         "expression": False,
+        "text": False,
         "key": False,
         "virtual": False,
         "comment": False,
@@ -183,9 +186,9 @@ class ColumnElement(exp.Expression):
 
 
 class WatermarkElement(exp.Expression):
-    """WATERMARK FOR this AS expression."""
+    """WATERMARK FOR this AS expression; `text` is the expression as written."""
 
-    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True}
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True, "text": True}
 
 
 class PrimaryKeyElement(exp.Expression):
@@ -203,6 +206,7 @@ class CreateTableSyntax(exp.Expression):
         "options": False,
         "comment": False,
         "if_not_exists": False,
+        "temporary": False,
         "partitioned": False,
         "like": False,
     }
@@ -224,14 +228,36 @@ class CreateViewSyntax(exp.Expression):
         "text": True,
         "comment": False,
         "if_not_exists": False,
+        "temporary": False,
         "or_replace": False,
     }
 
 
 class DropSyntax(exp.Expression):
-    """DROP TABLE or DROP VIEW; `kind` is `table` or `view`."""
+    """DROP [TEMPORARY] TABLE or VIEW; `kind` is `table` or `view`."""
 
-    arg_types: ClassVar[dict[str, bool]] = {"this": True, "kind": True, "if_exists": False}
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "kind": True, "if_exists": False, "temporary": False}
+
+
+class AlterSyntax(exp.Expression):
+    """ALTER TABLE or VIEW (`kind`) this: `rename`, `options` to set, `reset` names, or a view's new `text`."""
+
+    arg_types: ClassVar[dict[str, bool]] = {
+        "this": True,
+        "kind": True,
+        "if_exists": False,
+        "rename": False,
+        "options": False,
+        "reset": False,
+        "expression": False,
+        "text": False,
+    }
+
+
+class UseSyntax(exp.Expression):
+    """USE CATALOG or USE: `kind` is `catalog` or `database`, `this` the name."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "kind": True}
 
 
 class InsertSyntax(exp.Expression):
@@ -265,9 +291,9 @@ class ResetSyntax(exp.Expression):
 
 
 class ShowSyntax(exp.Expression):
-    """SHOW TABLES or SHOW VIEWS."""
+    """SHOW this: `tables`, `views`, `create table`, ...; `expression` is the table that it asks about."""
 
-    arg_types: ClassVar[dict[str, bool]] = {"this": True}
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": False}
 
 
 class DescribeSyntax(exp.Expression):

@@ -298,6 +298,10 @@ class QueryGrammar(ExpressionGrammar):
             function.set("alias", self._alias())
             return function
         table = self.table("the name of a table or view")
+        if self.take_word("FOR"):
+            for word in ("SYSTEM_TIME", "AS", "OF"):
+                self.expect_word(word)
+            table.set("when", self.expression_())
         table.set("alias", self._alias())
         return table
 

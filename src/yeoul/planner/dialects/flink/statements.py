@@ -12,6 +12,7 @@ from sqlglot import exp
 from yeoul.errors import UserError
 from yeoul.planner.dialects.flink.lexer import Token, TokenType
 from yeoul.planner.dialects.flink.nodes import (
+    AlterSyntax,
     ColumnElement,
     CreateFunctionSyntax,
     CreateTableSyntax,
@@ -25,6 +26,7 @@ from yeoul.planner.dialects.flink.nodes import (
     SetSyntax,
     ShowSyntax,
     StatementSetSyntax,
+    UseSyntax,
     WatermarkElement,
 )
 from yeoul.planner.dialects.flink.queries import QueryGrammar
@@ -32,10 +34,8 @@ from yeoul.planner.dialects.flink.queries import QueryGrammar
 __all__ = ["StatementGrammar"]
 
 _NOT_YET = {
-    "ALTER": "DROP and CREATE the table again",
     "DELETE": "",
     "UPDATE": "",
-    "USE": "There is one catalog and one database",
     "TRUNCATE": "",
     "ANALYZE": "",
     "LOAD": "",
@@ -47,6 +47,16 @@ _NOT_YET = {
     "MERGE": "",
 }
 
+_SHOWN = (
+    "TABLES",
+    "VIEWS",
+    "FUNCTIONS",
+    "USER FUNCTIONS",
+    "CATALOGS",
+    "DATABASES",
+    "CURRENT CATALOG",
+    "CURRENT DATABASE",
+)
 _FLINK_DETAILS = frozenset({"ESTIMATED_COST", "CHANGELOG_MODE", "JSON_EXECUTION_PLAN", "PLAN_ADVICE"})
 
 
@@ -88,6 +98,8 @@ class StatementGrammar(QueryGrammar):
             "SET": self._set,
             "RESET": self._reset,
             "SHOW": self._show,
+            "ALTER": self._alter,
+            "USE": self._use,
             "DESCRIBE": self._describe,
             "DESC": self._describe,
         }
@@ -106,7 +118,7 @@ class StatementGrammar(QueryGrammar):
 
     def _create(self) -> exp.Expr:
         replace = self.take_word("OR", "REPLACE")
-        self.take_word("TEMPORARY")
+        temporary = self.take_word("TEMPORARY")
         self.take_word("SYSTEM")
         if self.take_word("FUNCTION"):
             return self._create_function(replace)
@@ -116,10 +128,13 @@ class StatementGrammar(QueryGrammar):
         if self.sees_word("TABLE") and replace:
             self.refuse("CREATE OR REPLACE TABLE", "DROP TABLE IF EXISTS, then CREATE TABLE")
         if self.take_word("TABLE"):
-            return self._create_table()
-        if self.take_word("VIEW"):
-            return self._create_view(replace)
-        self.fail("TABLE or VIEW after CREATE", keywords=("TABLE", "VIEW", "TEMPORARY"))
+            created = self._create_table()
+        elif self.take_word("VIEW"):
+            created = self._create_view(replace)
+        else:
+            self.fail("TABLE or VIEW after CREATE", keywords=("TABLE", "VIEW", "TEMPORARY"))
+        created.set("temporary", temporary)
+        return created
 
     def _if_not_exists(self) -> bool:
         return self.take_word("IF", "NOT", "EXISTS")
@@ -178,7 +193,8 @@ class StatementGrammar(QueryGrammar):
         if self.take_word("WATERMARK", "FOR"):
             column = self.name("the row-time column after WATERMARK FOR")
             self.expect_word("AS")
-            return self.at(WatermarkElement(this=column, expression=self.expression_()), token)
+            expression, text = self._expression_as_written()
+            return self.at(WatermarkElement(this=column, expression=expression, text=text), token)
         if self.take_word("CONSTRAINT"):
             self.name("the name of the constraint")
             if not self.sees_word("PRIMARY"):
@@ -198,7 +214,9 @@ class StatementGrammar(QueryGrammar):
         column = ColumnElement(this=self.name("the name of a column"), kind="physical")
         if self.take_word("AS"):
             column.set("kind", "computed")
-            column.set("expression", self.expression_())
+            expression, text = self._expression_as_written()
+            column.set("expression", expression)
+            column.set("text", text)
         else:
             column.set("type", self.type_name())
             if self.take_word("METADATA"):
@@ -212,6 +230,11 @@ class StatementGrammar(QueryGrammar):
         if self.take_word("COMMENT"):
             column.set("comment", self.string("a string after COMMENT"))
         return self.at(column, token)
+
+    def _expression_as_written(self) -> tuple[exp.Expr, str]:
+        start = self._curr
+        expression = self.expression_()
+        return expression, self.sql[start.start : self._prev.end + 1]
 
     def _create_function(self, replace: bool) -> exp.Expr:
         if_not_exists = self._if_not_exists()
@@ -228,9 +251,7 @@ class StatementGrammar(QueryGrammar):
         columns = self._column_names()
         comment = self.string("a string after COMMENT") if self.take_word("COMMENT") else ""
         self.expect_word("AS")
-        start = self._curr
-        query = self.query()
-        text = self.sql[start.start : self._prev.end + 1] if start else ""
+        query, text = self._query_as_written()
         return CreateViewSyntax(
             this=name,
             expressions=columns,
@@ -243,8 +264,13 @@ class StatementGrammar(QueryGrammar):
 
     # --- the others
 
+    def _query_as_written(self) -> tuple[exp.Expr, str]:
+        start = self._curr
+        query = self.query()
+        return query, self.sql[start.start : self._prev.end + 1] if start else ""
+
     def _drop(self) -> exp.Expr:
-        self.take_word("TEMPORARY")
+        temporary = self.take_word("TEMPORARY")
         self.take_word("SYSTEM")
         if self.take_word("FUNCTION"):
             if_exists = self.take_word("IF", "EXISTS")
@@ -253,8 +279,49 @@ class StatementGrammar(QueryGrammar):
             if self.take_word(word):
                 if_exists = self.take_word("IF", "EXISTS")
                 name = self._own_name(f"the name of the {word.lower()}")
-                return DropSyntax(this=name, kind=word.lower(), if_exists=if_exists)
+                return DropSyntax(this=name, kind=word.lower(), if_exists=if_exists, temporary=temporary)
         self.fail("TABLE or VIEW after DROP", keywords=("TABLE", "VIEW"))
+
+    def _alter(self) -> exp.Expr:
+        for word in ("TABLE", "VIEW"):
+            if self.take_word(word):
+                if_exists = self.take_word("IF", "EXISTS")
+                altered = AlterSyntax(
+                    this=self.table(f"the name of the {word.lower()}"), kind=word.lower(), if_exists=if_exists
+                )
+                self._alteration(altered, word)
+                return altered
+        if self.sees_any_word(frozenset({"DATABASE", "CATALOG", "FUNCTION", "MODEL"})):
+            self.refuse(f"ALTER {self._curr.text.upper()}")
+        self.fail("TABLE or VIEW after ALTER", keywords=("TABLE", "VIEW"))
+
+    def _alteration(self, altered: AlterSyntax, word: str) -> None:
+        if self.take_word("RENAME", "TO"):
+            altered.set("rename", self._own_name("the new name"))
+        elif word == "VIEW":
+            self.expect_word("AS")
+            query, text = self._query_as_written()
+            altered.set("expression", query)
+            altered.set("text", text)
+        elif self.take_word("SET"):
+            altered.set("options", [self.option_pair() for _ in self.between_parens()])
+        elif self.take_word("RESET"):
+            altered.set("reset", [self.string("an option in quotes") for _ in self.between_parens()])
+        elif self.sees_any_word(frozenset({"ADD", "DROP", "MODIFY", "RENAME"})):
+            self.refuse(
+                "ALTER TABLE with columns", "SHOW CREATE TABLE gives the statement to change; DROP the table first"
+            )
+        else:
+            self.fail("RENAME TO, SET or RESET", keywords=("RENAME", "SET", "RESET"))
+
+    def _use(self) -> exp.Expr:
+        kind = "catalog" if self.take_word("CATALOG") else "database"
+        if self.sees_word("MODULES"):
+            self.refuse("USE MODULES")
+        parts = [self.name(f"the name of a {kind}").name]
+        while self.take(TokenType.DOT):
+            parts.append(self.name("a name after '.'").name)
+        return UseSyntax(this=".".join(parts), kind=kind)
 
     def _insert(self) -> exp.Expr:
         if self.sees_word("OVERWRITE"):
@@ -344,15 +411,20 @@ class StatementGrammar(QueryGrammar):
         return ResetSyntax(this="" if self.at_end else self._setting_name())
 
     def _show(self) -> exp.Expr:
-        self.take_word("USER")
-        for word in ("TABLES", "VIEWS", "FUNCTIONS"):
-            if self.take_word(word):
-                return ShowSyntax(this=word.lower())
-        if self.take_word("CREATE"):
-            self.refuse("SHOW CREATE", "DESCRIBE shows a table's columns")
-        self.fail("TABLES or VIEWS after SHOW", keywords=("TABLES", "VIEWS"))
+        for words in _SHOWN:
+            if self.take_word(*words.split()):
+                return ShowSyntax(this=words.lower())
+        for words in ("CREATE TABLE", "CREATE VIEW"):
+            if self.take_word(*words.split()):
+                return ShowSyntax(this=words.lower(), expression=self.table("the name of a table or view"))
+        if self.take_word("COLUMNS"):
+            if not (self.take_word("FROM") or self.take_word("IN")):
+                self.fail("FROM and the name of a table", keywords=("FROM",))
+            return ShowSyntax(this="columns", expression=self.table("the name of a table or view"))
+        self.fail("TABLES, VIEWS, FUNCTIONS, COLUMNS FROM, CREATE TABLE, ... after SHOW", keywords=(*_SHOWN, "COLUMNS"))
 
     def _describe(self) -> exp.Expr:
+        self.take_word("EXTENDED")
         return DescribeSyntax(this=self.table("the name of a table or view"))
 
 

@@ -1,0 +1,110 @@
+"""A catalog that survives a restart: declarations as SQL in one SQLite file, read anew when another process changed it.
+
+Every change is one transaction that looks at the newest state first, so two processes on one file never overwrite each
+other: the second to create a name is told that it is there. Declarations are bound when they are looked up, so that one
+that cannot be read any more (its connector is gone) harms no other.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TypeVar
+
+from yeoul.errors import EnvironmentFailure
+from yeoul.plan.declarations import declaration_of
+from yeoul.plan.tables import TableDefinition, ViewDefinition
+
+__all__ = ["CatalogFile"]
+
+Definition = TableDefinition | ViewDefinition
+_VERSION = 1
+_WAIT_S = 10.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entries (
+  name TEXT PRIMARY KEY, kind TEXT NOT NULL, statement TEXT NOT NULL, columns TEXT NOT NULL, comment TEXT NOT NULL
+)
+"""
+_T = TypeVar("_T")
+
+
+class CatalogFile:
+    """The declarations in a file.
+
+    Args:
+        path: The file; made if it is not there.
+
+    Raises:
+        EnvironmentFailure: It cannot be opened, is no catalog, or was written by a newer version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._database = self._carry_out(
+            lambda: sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+        )
+        version = self._carry_out(lambda: self._database.execute("PRAGMA user_version").fetchone()[0])
+        if version > _VERSION:
+            raise EnvironmentFailure(
+                f"Catalog {str(path)!r} has version {version}, this yeoul knows {_VERSION}", hint="Update yeoul"
+            )
+        if version < _VERSION:
+            self._carry_out(lambda: self._database.executescript(f"{_SCHEMA}; PRAGMA user_version = {_VERSION}"))
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+
+    def changed_at(self) -> int:
+        """Returns a number that differs when another process has changed the file."""
+        return int(self._carry_out(lambda: self._database.execute("PRAGMA data_version").fetchone()[0]))
+
+    def read(self) -> dict[str, Definition | str]:
+        """Returns what is declared, in order of creation: views as they are, tables as the text that declares them."""
+        query = "SELECT name, kind, statement, columns, comment FROM entries ORDER BY rowid"
+        rows = self._carry_out(lambda: self._database.execute(query).fetchall())
+        return {
+            name: text if kind == "table" else ViewDefinition(name, text, tuple(json.loads(columns)), comment)
+            for name, kind, text, columns, comment in rows
+        }
+
+    def change(self, decide: Callable[[], _T]) -> _T:
+        """Runs a change while no other process can make one; what it raises undoes it."""
+        self._carry_out(lambda: self._database.execute("BEGIN IMMEDIATE"))
+        try:
+            decided = decide()
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._carry_out(lambda: self._database.execute("COMMIT"))
+        return decided
+
+    def put(self, definition: Definition) -> None:
+        """Stores a declaration, in the place of what had its name; within `change`."""
+        if isinstance(definition, ViewDefinition):
+            row = ("view", definition.query, json.dumps(definition.column_names), definition.comment)
+        else:
+            row = ("table", declaration_of(definition), "[]", definition.comment)
+        query = "INSERT OR REPLACE INTO entries (name, kind, statement, columns, comment) VALUES (?, ?, ?, ?, ?)"
+        self._carry_out(lambda: self._database.execute(query, (definition.name, *row)))
+
+    def remove(self, name: str) -> None:
+        """Forgets a declaration; within `change`."""
+        self._carry_out(lambda: self._database.execute("DELETE FROM entries WHERE name = ?", (name,)))
+
+    def close(self) -> None:
+        """Lets go of the file; idempotent."""
+        with closing(self._database):
+            pass
+
+    def _carry_out(self, work: Callable[[], _T]) -> _T:
+        try:
+            return work()
+        except sqlite3.OperationalError as error:
+            busy = "locked" in str(error)
+            hint = "Another process holds it: try again when that is done" if busy else "Is the path right?"
+            raise EnvironmentFailure(f"Catalog {str(self._path)!r}: {error}", hint=hint) from error
+        except sqlite3.DatabaseError as error:
+            raise EnvironmentFailure(f"Catalog {str(self._path)!r} is no catalog: {error}") from error

@@ -1,0 +1,1 @@
+"""Tables of SQLite and DuckDB files, looked up by key."""

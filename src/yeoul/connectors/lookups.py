@@ -1,0 +1,65 @@
+"""Lookups by key: the options that Flink names for them, and any bounded table as one, read whole.
+
+Source: https://nightlies.apache.org/flink/flink-docs-stable/docs/connectors/table/jdbc/ ("Lookup Cache").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from yeoul.connectors.options import Option, choice, parse_duration_ms, whole
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from yeoul.engine.contract import Source
+
+__all__ = ["LOOKUP_OPTIONS", "WholeTable", "cache_bounds"]
+
+CACHE: Option[str] = Option("lookup.cache", choice(("none", "partial")), "none", "Whether found rows are kept.")
+MAX_ROWS: Option[int | None] = Option("lookup.partial-cache.max-rows", whole(1), None, "How many rows are kept.")
+AFTER_WRITE: Option[int | None] = Option(
+    "lookup.partial-cache.expire-after-write", parse_duration_ms, None, "For how long a row is kept."
+)
+LOOKUP_OPTIONS: tuple[Option[Any], ...] = (CACHE, MAX_ROWS, AFTER_WRITE)
+
+
+def cache_bounds(options: Mapping[str, str]) -> tuple[int, int | None]:
+    """Returns how many rows may be kept, none without a cache, and for how many ms; None: for ever.
+
+    Example:
+        >>> cache_bounds({"lookup.cache": "PARTIAL", "lookup.partial-cache.max-rows": "10"}), cache_bounds({})
+        ((10, None), (0, None))
+    """
+    if CACHE.read(options) == "none":
+        return 0, None
+    return MAX_ROWS.read(options) or 2**62, AFTER_WRITE.read(options)
+
+
+class WholeTable:
+    """A bounded table, read once when it is first asked, and then looked up in memory."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._rows: pl.DataFrame | None = None
+
+    def find(self, keys: pl.DataFrame) -> pl.DataFrame:
+        if self._rows is None:
+            self._rows = self._read()
+        return self._rows.join(keys, on=keys.columns, how="semi")
+
+    def _read(self) -> pl.DataFrame:
+        import polars as pl
+
+        reader = self._source.open({})
+        frames: list[pl.DataFrame] = []
+        try:
+            left = set(reader.splits())
+            while left:
+                polled = reader.poll(left, 64 << 20, 1.0)
+                frames += [piece.decode().frame for piece in polled.pieces]
+                left = (left | set(reader.splits())) - set(polled.finished)
+        finally:
+            reader.close()
+        return pl.concat(frames) if frames else pl.DataFrame()

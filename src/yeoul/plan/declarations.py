@@ -1,0 +1,66 @@
+"""A table's or view's declaration as SQL again: what SHOW CREATE prints, and what a stored catalog keeps.
+
+Reading the text gives an equal declaration: names are quoted, options and types written out, computed columns and
+watermarks stand as they were written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from yeoul.plan.tables import Column, ColumnKind, TableDefinition, ViewDefinition
+
+__all__ = ["declaration_of"]
+
+
+def declaration_of(definition: TableDefinition | ViewDefinition) -> str:
+    """Returns the CREATE statement of a table or view, without a semicolon.
+
+    Example:
+        >>> from yeoul.plan.types import INT
+        >>> print(declaration_of(TableDefinition("t", (Column("a", INT),), options={"connector": "print"})))
+        CREATE TABLE `t` (
+          `a` INT
+        ) WITH (
+          'connector' = 'print'
+        )
+    """
+    if isinstance(definition, ViewDefinition):
+        names = f" ({', '.join(map(_name, definition.column_names))})" if definition.column_names else ""
+        return f"CREATE VIEW {_name(definition.name)}{names}{_comment(definition.comment)} AS\n{definition.query}"
+    elements = ",\n".join(f"  {one}" for one in _elements(definition))
+    text = f"CREATE TABLE {_name(definition.name)} (\n{elements}\n){_comment(definition.comment)}"
+    options = ",\n".join(f"  {_string(key)} = {_string(value)}" for key, value in definition.options.items())
+    return f"{text} WITH (\n{options}\n)" if options else text
+
+
+def _elements(table: TableDefinition) -> Iterator[str]:
+    for column in table.columns:
+        yield _column(column)
+    if table.watermark is not None:
+        yield f"WATERMARK FOR {_name(table.watermark.column)} AS {table.watermark.text}"
+    if table.primary_key:
+        yield f"PRIMARY KEY ({', '.join(map(_name, table.primary_key))}) NOT ENFORCED"
+
+
+def _column(column: Column) -> str:
+    match column.kind:
+        case ColumnKind.COMPUTED:
+            return f"{_name(column.name)} AS {column.text}"
+        case ColumnKind.METADATA:
+            key = "" if column.metadata_key in (None, column.name) else f" FROM {_string(str(column.metadata_key))}"
+            return f"{_name(column.name)} {column.type} METADATA{key}{' VIRTUAL' if column.virtual else ''}"
+        case ColumnKind.PHYSICAL:
+            return f"{_name(column.name)} {column.type}"
+
+
+def _comment(text: str) -> str:
+    return f" COMMENT {_string(text)}" if text else ""
+
+
+def _name(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _string(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
