@@ -28,11 +28,12 @@ def operator(asked: TopNRows, *, retracts: bool, clock=SYSTEM_CLOCK, ttl_ms=None
 @st.composite
 def questions(draw: st.DrawFn, *, updating: bool | None = None) -> TopNRows:
     first = draw(st.integers(1, 3))
+    order = draw(st.sampled_from([(), (SortKey("v", draw(st.booleans()), draw(st.booleans())),)]))
     return TopNRows(
         COLUMNS,
         draw(st.sampled_from([(), ("k",)])),
-        (SortKey("v", draw(st.booleans()), draw(st.booleans())),),
-        draw(st.sampled_from(list(Ranking))),
+        order,
+        draw(st.sampled_from(list(Ranking))) if order else Ranking.ROW_NUMBER,
         first,
         first + draw(st.integers(0, 2)),
         draw(st.sampled_from([None, "rank"])),
@@ -56,9 +57,10 @@ def histories(draw: st.DrawFn, *, retracts: bool) -> list[tuple[tuple, int]]:
 
 def expected(asked: TopNRows, rows: list[tuple]) -> Counter:
     frame = pl.DataFrame(rows, schema=COLUMNS, orient="row")  # noqa: F841
-    key = asked.order[0]
-    order = f"v {'desc' if key.descending else 'asc'} nulls {'last' if key.nulls_last else 'first'}"
-    order += ", id" if asked.ranking is Ranking.ROW_NUMBER else ""
+    columns = [
+        f"v {'desc' if key.descending else 'asc'} nulls {'last' if key.nulls_last else 'first'}" for key in asked.order
+    ]
+    order = ", ".join([*columns, *(["id"] if asked.ranking is Ranking.ROW_NUMBER else [])])
     partition = "partition by k" if asked.partition else ""
     rank = ", r" if asked.rank else ""
     return Counter(

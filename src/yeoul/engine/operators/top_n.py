@@ -23,6 +23,7 @@ from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
 from yeoul.engine.operators.partitions import PARTITION, numbered, partitions_of
 from yeoul.engine.operators.ranks import Changed, Entries, changed, shown
 from yeoul.engine.operators.sort import sorted_by
+from yeoul.engine.state.keyed import KeyedState
 from yeoul.engine.state.rows import KeyedRows
 from yeoul.engine.state.sequences import KeyedSequences
 from yeoul.plan.ordering import Ranking, SortKey
@@ -89,24 +90,31 @@ class TopN:
     def __init__(self, asked: TopNRows, *, clock: Clock, ttl_ms: int | None = None) -> None:
         self._asked = asked
         self._kept = KeyedSequences(asked.columns, asked.partition)
+        self._by = list(dict.fromkeys(key.column for key in asked.order))
+        bounds = {f"$by{index}": asked.columns[name] for index, name in enumerate(self._by)}
+        self._worst = KeyedState({name: asked.columns[name] for name in asked.partition}, bounds)
+        self._passes_over = asked.ranking is Ranking.ROW_NUMBER and ttl_ms is None
         self._given = False
         self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
         self._forget_untouched()
         asked = self._asked
-        rows = batch.select(list(asked.columns))
+        rows = self._hopeful(batch.select(list(asked.columns)))
+        if not rows.height:
+            return EMPTY
         partitions = partitions_of(rows, asked.partition)
         found = self._kept.find(partitions)
         old, count = self._kept.read(found.slots), len(found.slots)
         numbers = pl.concat([pl.Series(PARTITION, found.places), numbered(rows, asked.partition, partitions)])
         every = pl.concat([old, rows]) if count else rows
-        by = list(dict.fromkeys(key.column for key in asked.order))
         places = pl.int_range(every.height, eager=True, dtype=pl.Int64).alias(_PLACE)
-        order, entries = asked.sorted(every.select(by).with_columns(numbers, places))
+        order, entries = asked.sorted(pl.DataFrame([*every.select(self._by).get_columns(), numbers, places]))
         place = order[_PLACE].to_numpy()
         before = (place < count).astype(np.int64)
-        keeps = shown(entries, np.ones(len(place), np.int64), asked.ranking, 1, asked.last)[1] > 0
+        ranks, copies = shown(entries, np.ones(len(place), np.int64), asked.ranking, 1, asked.last)
+        keeps = copies > 0
+        self._note_worst(every[place[keeps & (ranks == asked.last)]])
         self._kept.remove(found.slots[place[~keeps & (before > 0)]])
         added = np.sort(place[keeps & (before == 0)])
         now_ms = self._clock.now_ms() if self._ttl_ms is not None else 0
@@ -122,9 +130,7 @@ class TopN:
         if self._asked.updating or watermark_ms < END_OF_TIME or self._given:
             return EMPTY
         self._given = True
-        found = self._kept.living()
-        rows = self._kept.read(found.slots).with_columns(pl.Series(PARTITION, found.places))
-        order, entries = self._asked.sorted(rows)
+        order, entries = self._sorted_kept()
         none, one = np.zeros(order.height, np.int64), np.ones(order.height, np.int64)
         change = self._asked.changes(entries, none, one)
         return self._asked.given(order[change.entries], change)
@@ -135,6 +141,33 @@ class TopN:
     def restore(self, state: State) -> None:
         self._given = state["progress"].item()
         self._kept.restore(state["kept"])
+        order, entries = self._sorted_kept()
+        ranks, _ = shown(entries, np.ones(order.height, np.int64), self._asked.ranking, 1, self._asked.last)
+        self._note_worst(order.filter(pl.Series(ranks == self._asked.last)))
+
+    def _sorted_kept(self) -> tuple[pl.DataFrame, Entries]:
+        found = self._kept.living()
+        return self._asked.sorted(self._kept.read(found.slots).with_columns(pl.Series(PARTITION, found.places)))
+
+    def _hopeful(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Returns the rows that may be among the first: those of full partitions have to be before the last one."""
+        if not self._passes_over or not len(self._worst):
+            return rows
+        slots = self._worst.find(rows)
+        full = np.flatnonzero(slots >= 0)
+        if not len(full):
+            return rows
+        worst = self._worst.read(slots[full])
+        hopeful = slots < 0
+        own = rows.select(self._by)[full] if self._by else rows.clear()
+        hopeful[full] = _comes_before(own, worst, self._by, self._asked.order, len(full))
+        return rows.filter(pl.Series(hopeful))
+
+    def _note_worst(self, rows: pl.DataFrame) -> None:
+        """Remembers the last row of each partition that is full."""
+        if self._passes_over and rows.height:
+            slots = self._worst.upsert(rows).slots
+            self._worst.write(slots, rows.select(pl.col(name).alias(f"$by{at}") for at, name in enumerate(self._by)))
 
     def _forget_untouched(self) -> None:
         if self._ttl_ms is None:
@@ -143,6 +176,19 @@ class TopN:
         if now_ms >= self._next_check_ms:
             self._next_check_ms = now_ms + max(1, self._ttl_ms // _CHECKS_PER_TTL)
             self._kept.remove(self._kept.untouched_since(now_ms - self._ttl_ms))
+
+
+def _comes_before(
+    rows: pl.DataFrame, others: pl.DataFrame, by: Sequence[str], order: Sequence[SortKey], height: int
+) -> NDArray[np.bool_]:
+    """Tells which rows come before others, place by place; an equal one does not: the other was there first."""
+    before = pl.Series([False]).new_from_index(0, height)
+    for key in reversed(order):
+        own, other = rows[key.column], others[f"$by{by.index(key.column)}"]
+        better = ((own > other) if key.descending else (own < other)).fill_null(False)
+        better |= (own.is_not_null() & other.is_null()) if key.nulls_last else (own.is_null() & other.is_not_null())
+        before = better | (own.eq_missing(other) & before)
+    return before.to_numpy()
 
 
 class RetractableTopN:
