@@ -30,7 +30,7 @@ def main() -> int:
     cases: dict[str, Callable[[], Iterator[Row]]] = {
         "startup": lambda: startup.run(repeats),
         "broker": lambda: broker_load.run(1_000_000 // scale, repeats),
-        "kafka": lambda: side_by_side.run(1_000 // scale, max(1, repeats // 2 + 1), 10 / scale + 4),
+        "kafka": lambda: side_by_side.run(300 // scale, max(1, repeats // 2 + 1), 10 / scale + 4),
         "file": lambda: file_tumble.run(2_000_000 // scale, repeats, seed),
         "json": lambda: json_decode.run(1_000_000 // scale, repeats, seed),
         "topic": lambda: topic_tumble.run(2_000_000 // scale, repeats, seed),

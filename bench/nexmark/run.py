@@ -179,7 +179,9 @@ def _time(command: Sequence[str], count: int) -> Timing | str:
             lines = [line for line in errors.read().splitlines() if line.strip()]
             why = [line for line in lines if "Exception" in line or "Error" in line] or lines or [f"exit code {code}"]
             return f"did not run: {why[-1].strip()[:160]}"
-        steady_s = max(took_s["whole"] - took_s["small"], 1e-9)
+        steady_s = took_s["whole"] - took_s["small"]
+        if steady_s < took_s["small"] / 2:
+            return "no rate can be told: the whole input took hardly longer than the small one"
         per_million = (cpu_s["whole"] - cpu_s["small"]) / (count - SMALL) * 1e6
         return Timing((count - SMALL) / steady_s, start_s, per_million, meter.peak_bytes)
 
