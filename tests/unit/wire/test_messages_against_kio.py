@@ -1,6 +1,6 @@
 """Every message in every version: our bytes are kio's bytes, and what we encode we decode.
 
-kio (https://pypi.org/project/kio/) is generated from Kafka's own message definitions, so agreement with it, field by
+kio (a package on PyPI) is generated from Kafka's own message definitions, so agreement with it, field by
 field and name by name, is agreement with Kafka.
 """
 
