@@ -15,6 +15,9 @@ __all__ = [
     "AccessBootstrap",
     "AccessDataDir",
     "Bootstrap",
+    "BrokerDataDir",
+    "BrokerHost",
+    "BrokerPort",
     "CommandConfig",
     "ConfigFile",
     "DataDir",
@@ -49,6 +52,31 @@ Host = Annotated[str, typer.Option("--host", help="The address to listen on, and
 KafkaPort = Annotated[
     int, typer.Option("--kafka-port", min=0, max=65535, help="The broker's port; 0 takes a free one.")
 ]
+BrokerDataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        file_okay=False,
+        envvar="YEOUL_DATA_DIR",
+        show_default=str(DEFAULT_DATA_DIR),
+        help="Where topics are kept; made if missing. (log.dirs)",
+    ),
+]
+BrokerHost = Annotated[
+    str | None,
+    typer.Option("--host", show_default="127.0.0.1", help="The address to listen on, and the one clients are told."),
+]
+BrokerPort = Annotated[
+    int | None,
+    typer.Option(
+        "--kafka-port",
+        min=0,
+        max=65535,
+        show_default=str(DEFAULT_KAFKA_PORT),
+        help="The broker's port; 0 takes a free one.",
+    ),
+]
+"""None: what the configuration says counts, and what is shown as the default after it."""
 ReadyFile = Annotated[
     Path | None, typer.Option("--ready-file", dir_okay=False, help="Write the addresses there as JSON, once ready.")
 ]

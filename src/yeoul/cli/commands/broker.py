@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from yeoul.cli.options import DEFAULT_DATA_DIR, DEFAULT_KAFKA_PORT, ConfigFile, Insecure, Overrides, ReadyFile
+from yeoul.cli.options import (
+    DEFAULT_DATA_DIR,
+    DEFAULT_KAFKA_PORT,
+    BrokerDataDir,
+    BrokerHost,
+    BrokerPort,
+    ConfigFile,
+    Insecure,
+    Overrides,
+    ReadyFile,
+)
 
 if TYPE_CHECKING:
     from yeoul.broker.configuration.effective import Given, Shown
@@ -16,32 +25,9 @@ __all__ = ["broker"]
 
 
 def broker(
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--data-dir",
-            file_okay=False,
-            envvar="YEOUL_DATA_DIR",
-            show_default=str(DEFAULT_DATA_DIR),
-            help="Where topics are kept; made if missing. (log.dirs)",
-        ),
-    ] = None,
-    host: Annotated[
-        str | None,
-        typer.Option(
-            "--host", show_default="127.0.0.1", help="The address to listen on, and the one clients are told."
-        ),
-    ] = None,
-    kafka_port: Annotated[
-        int | None,
-        typer.Option(
-            "--kafka-port",
-            min=0,
-            max=65535,
-            show_default=str(DEFAULT_KAFKA_PORT),
-            help="The broker's port; 0 takes a free one.",
-        ),
-    ] = None,
+    data_dir: BrokerDataDir = None,
+    host: BrokerHost = None,
+    kafka_port: BrokerPort = None,
     listeners: Annotated[
         str | None,
         typer.Option(metavar="NAME://HOST:PORT,...", help="Where to listen, instead of --host and --kafka-port."),

@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from yeoul.cli.options import DEFAULT_DATA_DIR, DEFAULT_KAFKA_PORT, ConfigFile, Insecure, Overrides, ReadyFile
+from yeoul.cli.options import (
+    DEFAULT_DATA_DIR,
+    DEFAULT_KAFKA_PORT,
+    BrokerDataDir,
+    BrokerHost,
+    BrokerPort,
+    ConfigFile,
+    Insecure,
+    Overrides,
+    ReadyFile,
+)
 
 __all__ = ["up"]
 
 
 def up(
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--data-dir",
-            file_okay=False,
-            envvar="YEOUL_DATA_DIR",
-            show_default=str(DEFAULT_DATA_DIR),
-            help="Where topics are kept; made if missing.",
-        ),
-    ] = None,
-    host: Annotated[
-        str | None,
-        typer.Option(
-            "--host", show_default="127.0.0.1", help="The address to listen on, and the one clients are told."
-        ),
-    ] = None,
-    kafka_port: Annotated[
-        int | None,
-        typer.Option(
-            "--kafka-port",
-            min=0,
-            max=65535,
-            show_default=str(DEFAULT_KAFKA_PORT),
-            help="The broker's port; 0 takes a free one.",
-        ),
-    ] = None,
+    data_dir: BrokerDataDir = None,
+    host: BrokerHost = None,
+    kafka_port: BrokerPort = None,
     http_port: Annotated[int, typer.Option(min=0, max=65535, help="The web page's port; 0 takes a free one.")] = 8080,
     config: ConfigFile = None,
     overrides: Overrides = None,
