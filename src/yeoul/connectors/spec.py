@@ -87,8 +87,7 @@ class ConnectorSpec:
         check: Rules across options and columns; raises UserError.
         is_bounded: Whether reading a table with these options comes to an end; what its source says, without one.
         how_to_bound: What to do about a table whose reading does not end, for a hint.
-        changes: The kinds of change that its sink takes. With updates after but not before, it keeps one row for each
-            primary key.
+        changes: The kinds of change that its sink takes.
     """
 
     name: str

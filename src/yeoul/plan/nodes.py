@@ -51,7 +51,6 @@ __all__ = [
     "WindowProperty",
     "WindowTopN",
     "Write",
-    "WriteEncoding",
     "inputs_of",
     "judges_lateness",
     "walk",
@@ -592,17 +591,6 @@ class Settle:
         return self.input.schema
 
 
-class WriteEncoding(enum.Enum):
-    """How a table is told of changes."""
-
-    APPEND = "append"
-    """There are none."""
-    CHANGES = "changes"
-    """Every change: what a row was and what it is."""
-    UPSERT = "upsert"
-    """The newest row of each primary key, or that there is none any more."""
-
-
 @dataclass(frozen=True, slots=True)
 class Write:
     """INSERT INTO: the input's columns, by position, into the table's writable ones."""
@@ -610,7 +598,6 @@ class Write:
     input: Node
     table: TableDefinition
     options: Mapping[str, str] = field(default_factory=dict)
-    encoding: WriteEncoding = WriteEncoding.APPEND
 
     @property
     def schema(self) -> Schema:

@@ -1,20 +1,19 @@
 """Weights become kinds of change, for a sink or a caller.
 
 A row that was taken back and the row right behind it that took its place, with the same key, are an update, -U and +U;
-what stands alone is +I or -D. For a sink that is told each key's newest row, only the last change of a key in a batch
-is kept, as +U or -D.
+what stands alone is +I or -D.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 import polars as pl
 
 from yeoul.engine.contract import CHANGE, WEIGHT
 from yeoul.engine.operators.contract import Stateless
 
-__all__ = ["DELETE", "INSERT", "UPDATE_AFTER", "UPDATE_BEFORE", "EncodeChanges", "EncodeUpserts"]
+__all__ = ["DELETE", "INSERT", "UPDATE_AFTER", "UPDATE_BEFORE", "EncodeChanges"]
 
 INSERT, UPDATE_BEFORE, UPDATE_AFTER, DELETE = range(4)
 
@@ -50,22 +49,3 @@ class EncodeChanges(Stateless):
             .otherwise(pl.lit(INSERT, dtype=pl.UInt8))
         )
         return batch.with_columns(change.alias(CHANGE)).drop(WEIGHT)
-
-
-class EncodeUpserts(Stateless):
-    """Gives the last change of each key, in `$change`: +U for the row that is, -D where none is left.
-
-    Args:
-        key: Columns that identify a row.
-    """
-
-    def __init__(self, key: Sequence[str]) -> None:
-        self._key = list(key)
-
-    def transform(self, batch: pl.DataFrame) -> pl.DataFrame:
-        if WEIGHT not in batch.columns:
-            return batch.with_columns(pl.lit(UPDATE_AFTER, dtype=pl.UInt8).alias(CHANGE))
-        last = batch.unique(subset=self._key, keep="last", maintain_order=True)
-        deleted = pl.lit(DELETE, dtype=pl.UInt8)
-        change = pl.when(pl.col(WEIGHT) < 0).then(deleted).otherwise(pl.lit(UPDATE_AFTER, dtype=pl.UInt8))
-        return last.with_columns(change.alias(CHANGE)).drop(WEIGHT)

@@ -20,7 +20,7 @@ from yeoul.engine.operators.assign_watermark import AssignWatermark as Watermark
 from yeoul.engine.operators.by_clock import ByClock, Windowed
 from yeoul.engine.operators.contract import Operator, Stateless
 from yeoul.engine.operators.emitting_windows import WINDOW_END, EmittingWindows
-from yeoul.engine.operators.encode_changes import EncodeChanges, EncodeUpserts
+from yeoul.engine.operators.encode_changes import EncodeChanges
 from yeoul.engine.operators.filter import Filter as FilterOperator
 from yeoul.engine.operators.group_aggregate import GroupAggregate
 from yeoul.engine.operators.interval_join import IntervalJoin
@@ -82,7 +82,6 @@ from yeoul.plan.nodes import (
     WindowProperty,
     WindowTopN,
     Write,
-    WriteEncoding,
 )
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition
 from yeoul.plan.types import Kind
@@ -358,8 +357,6 @@ class _Builder:
 def _encoder(plan: Node) -> list[Stateless]:
     """Returns what turns weights into kinds of change for whoever reads a plan's rows; nothing if rows stand."""
     changelog = changelog_of(plan)
-    if isinstance(plan, Write) and plan.encoding is WriteEncoding.UPSERT:
-        return [EncodeUpserts(plan.table.primary_key)]
     if changelog.is_append_only:
         return []
     keys = sorted(changelog.keys, key=len)

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from yeoul.plan.changelog import Change, StateBound, changelog_of, state_of
+from yeoul.plan.changelog import StateBound, changelog_of, state_of
 from yeoul.plan.nodes import (
     Aggregate,
     Deduplicate,
@@ -24,7 +24,6 @@ from yeoul.plan.nodes import (
     WindowAssign,
     WindowKind,
     Write,
-    WriteEncoding,
     inputs_of,
     walk,
 )
@@ -58,14 +57,8 @@ def _written(context: BindContext, plan: Write, at: exp.Expr) -> Write:
     from yeoul.connectors.registry import connector_of
 
     takes, gives = connector_of(plan.options).changes, changelog_of(plan)
-    if Change.UPDATE_AFTER in takes and Change.UPDATE_BEFORE not in takes:
-        if not gives.is_append_only:
-            _check_keys(context, plan, at)
-        return replace(plan, encoding=WriteEncoding.UPSERT)
-    if gives.is_append_only:
-        return plan
     if takes >= gives.changes:
-        return replace(plan, encoding=WriteEncoding.CHANGES)
+        return plan
     if not gives_changes(plan, context.settings):
         return replace(plan, input=Settle(plan.input))
     raise context.error(
@@ -93,21 +86,6 @@ def _check_inputs(context: BindContext, plan: Node, at: exp.Expr) -> None:
 def _takes_changes(node: Node) -> bool:
     """Whether a windowed aggregate can take a row back: it can if the row's window follows from the row alone."""
     return isinstance(node, WindowAggregate) and node.window.kind is not WindowKind.SESSION and not node.window.by_clock
-
-
-def _check_keys(context: BindContext, write: Write, at: exp.Expr) -> None:
-    """The sink keeps one row for each of its keys: each row of the query must be told by these, too."""
-    key = frozenset(write.table.primary_key)
-    keys = changelog_of(write).keys
-    if any(one <= key for one in keys):
-        return
-    shown = " or ".join(f"({', '.join(sorted(one))})" for one in keys) or "none that is known"
-    raise context.error(
-        f"Table {write.table.name!r} keeps one row for each ({', '.join(write.table.primary_key)}),"
-        f" the query's rows are told apart by {shown}",
-        at,
-        hint="Declare the query's key as PRIMARY KEY, or group by the table's key",
-    )
 
 
 def _refuse_unbounded(context: BindContext, plan: Node, at: exp.Expr) -> None:
