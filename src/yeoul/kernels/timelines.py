@@ -127,9 +127,8 @@ def _as_of(keys, moments, count, arrays, cursors, found):
         if key < 0:
             continue
         row = load_u64(cursors + key * 8)
-        if row >= 0:
-            if load_u64(_array(arrays, _OWNERS) + row * 8) != key or load_u64(own_starts + row * 8) > moment:
-                row = -1
+        if row >= 0 and (load_u64(_array(arrays, _OWNERS) + row * 8) != key or load_u64(own_starts + row * 8) > moment):
+            row = -1
         if row < 0:
             row = load_u64(_array(arrays, _HEADS) + key * 8)
             if row < 0 or load_u64(own_starts + row * 8) > moment:
@@ -218,8 +217,8 @@ class Timelines(Chains):
         whole = [np.ascontiguousarray(array, np.int64) for array in (keys, rows, starts, times)]
         kinds = np.ascontiguousarray(comings, np.uint8)
         arrays, freed = self._arrays(), np.empty(len(rows), np.int64)
-        addresses = [array.ctypes.data for array in (*whole, kinds)]
-        return freed[: _insert(*addresses, len(rows), arrays.ctypes.data, freed.ctypes.data)]
+        given = (*(array.ctypes.data for array in whole), kinds.ctypes.data, len(rows))
+        return freed[: _insert(*given, arrays.ctypes.data, freed.ctypes.data)]
 
     def as_of(self, keys: NDArray[np.int64], moments: NDArray[np.int64]) -> NDArray[np.int64]:
         """Returns the row that counts for each key at a moment, -1 if there is none; quick if moments ascend."""
@@ -255,7 +254,7 @@ class Timelines(Chains):
 
     def are_ends(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Tells which rows say that there is nothing."""
-        return self._ends[rows] != 0
+        return self._ends[rows].astype(np.bool_)
 
     def make_room(self, keys: int, rows: int) -> None:
         super().make_room(keys, rows)

@@ -106,9 +106,9 @@ class TemporalJoin:
         if self._versions is None:
             self._versions = self._made(rows)
         starts = np.maximum(times, before + 1)
-        whole = [each[has_key] for each in (times, starts, comings)]
         now_ms = None if self._ttl_ms is None else self._clock.now_ms()
-        self._versions.add(rows.filter(pl.Series(has_key)), *whole, now_ms)
+        keyed = rows.filter(pl.Series(has_key))
+        self._versions.add(keyed, times[has_key], starts[has_key], comings[has_key], now_ms)
 
     def _make_room(self, rows: pl.DataFrame, is_gone: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Tells behind which rows one of the same key comes that is there: an update is the two of them."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from yeoul.engine.state.columns import Slots, column_for
 from yeoul.engine.state.keyed import KeyedState
 from yeoul.engine.state.timers import Timers
-from yeoul.kernels.timelines import Coming, Timelines
+from yeoul.kernels.timelines import Timelines
 
 __all__ = ["Versions"]
 
@@ -33,6 +33,7 @@ class Versions:
         keys: Those of the key.
 
     Example:
+        >>> from yeoul.kernels.timelines import Coming
         >>> rates = Versions({"rate": pl.Int64()}, {"k": pl.String()})
         >>> rows = pl.DataFrame({"k": ["a", "a", "b"], "rate": [1, 2, 3]})
         >>> times = np.array([10, 20, 15])
@@ -150,7 +151,8 @@ class Versions:
             return
         keys = rows.unique(self._keys.key_names, keep="first", maintain_order=True)
         self._keys.restore(keys.select(*self._keys.key_names, _TOUCHED))
-        self.add(rows, *(rows[name].to_numpy() for name in (_TIME, _START, _COMING)))
+        times, starts, comings = (rows[name].to_numpy() for name in (_TIME, _START, _COMING))
+        self.add(rows, times, starts, comings)
 
     def _forget(self, slots: Slots) -> None:
         if not len(slots):
