@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from yeoul.plan.expressions import AggregateCall, Call, Case, Cast, ColumnRef, Expression, Literal, LiteralValue
 from yeoul.plan.functions.python import written_name
-from yeoul.plan.join_bounds import Interval, JoinBound, SameWindow
+from yeoul.plan.join_bounds import AsOf, Interval, JoinBound, SameWindow
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
@@ -225,7 +225,7 @@ def _join(node: Join) -> list[str]:
     return [*lines, f"columns: {_columns(node.schema)}"]
 
 
-_BOUND_NAMES = {Interval: "Interval", SameWindow: "Window"}
+_BOUND_NAMES = {Interval: "Interval", SameWindow: "Window", AsOf: "Temporal"}
 
 
 def _bound(bound: JoinBound) -> str:
@@ -236,6 +236,8 @@ def _bound(bound: JoinBound) -> str:
             return f"within: {bound.left_time} - {bound.right_time} between {low} and {high}{clock}"
         case SameWindow():
             return f"within: one window, [{', '.join(bound.left)}] = [{', '.join(bound.right)}], joined as it closes"
+        case AsOf():
+            return f"as of: {bound.left_time}, the last version whose {bound.right_time} is not after it"
 
 
 def _over(node: Over) -> list[str]:

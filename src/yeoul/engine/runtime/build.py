@@ -30,6 +30,7 @@ from yeoul.engine.operators.relabel import Relabel
 from yeoul.engine.operators.sessions import SessionAggregate, SessionAssign
 from yeoul.engine.operators.set_operation import SetOperation as SetOperator
 from yeoul.engine.operators.settle_changes import SettleChanges as SettleOperator
+from yeoul.engine.operators.temporal_join import TemporalJoin
 from yeoul.engine.operators.time_axis import TimeAxis
 from yeoul.engine.operators.union import Union as UnionOperator
 from yeoul.engine.operators.unnest import Unnest as UnnestOperator
@@ -388,6 +389,7 @@ _JUDGING = (
     WindowTopNOperator,
     IntervalJoin,
     WindowJoin,
+    TemporalJoin,
 )
 
 
