@@ -66,6 +66,9 @@ def versioned_rows(
     right_time = right.schema.rowtime
     if right_time is None:
         raise context.error(f"A temporal join by event time needs a row time in {right.title}", as_of, hint=_HOW)
+    if time.type.kind is not right_time.type.kind:
+        message = f"Row times of a temporal join are of one type, got {time.type} and {right_time.type}"
+        raise context.error(message, as_of, hint="Declare both TIMESTAMP(3), or both TIMESTAMP_LTZ(3)")
     keys = _keys(right.node)
     if not keys:
         raise context.error(f"A temporal join needs a primary key in {right.title}", as_of, hint=_HOW)
