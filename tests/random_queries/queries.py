@@ -350,7 +350,7 @@ class Grammar:
             one, other = self.d.one_of(pairs)
             where = both(" WHERE {} = {}", right.ref(other.name), left.ref(one.name))
         else:
-            where = both("{}", self._where(right), duckdb=f"{{}} HAVING TRUE{IN_STREAMING}")
+            where = self._where(right)
         subquery = both("(SELECT {} FROM {}{})", value, right.sql, where)
         kept = self.d.some_of(left.rows.columns, 1, 4)
         items = [left.ref(each.name) for each in kept]
