@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from yeoul.plan.functions import AGGREGATES, RANKINGS, SCALARS
+from yeoul.plan.functions import AGGREGATES, GROUPINGS, RANKINGS, SCALARS
 from yeoul.plan.functions.refused import REFUSED
 from yeoul.plan.functions.signatures import Function
 
@@ -64,6 +64,7 @@ def page() -> str:
     for family, title in _FAMILIES.items():
         parts.append(_chapter(title, (each for each in SCALARS if each.family == family)))
     parts.append(_chapter("Aggregates", AGGREGATES))
+    parts.append(_chapter("With GROUP BY", GROUPINGS))
     parts.append(_chapter("Before OVER", RANKINGS))
     parts.append(
         "CASE, CAST and TRY_CAST are part of the language. Every aggregate takes `FILTER (WHERE ...)`; DISTINCT works\n"

@@ -29,7 +29,7 @@ from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.nodes import FunctionCall, OverCall, WindowSpec
 from yeoul.planner.rewriting import project
 
-__all__ = ["OverCalls", "no_time_attribute", "sort_direction"]
+__all__ = ["OverCalls", "no_time_attribute", "refuse_without_over", "sort_direction"]
 
 _RANKINGS = frozenset({"row_number", "rank", "dense_rank"})
 _NEIGHBOURS = frozenset({"lag", "lead"})
@@ -56,6 +56,16 @@ class _Window:
     order: tuple[_Ordered, ...]
     frame: Frame | None
     ranking: str | None = None
+
+
+def refuse_without_over(context: BindContext, qualify: exp.Expr, condition: exp.Expr) -> None:
+    """Refuses a QUALIFY whose condition has no call with OVER in it.
+
+    Raises:
+        UserError: It has none.
+    """
+    if not any(isinstance(part, OverCall) for part in condition.walk()):
+        raise context.error("QUALIFY expects a condition on a call with OVER", qualify, hint="WHERE filters rows")
 
 
 def sort_direction(item: Any) -> tuple[bool, bool]:

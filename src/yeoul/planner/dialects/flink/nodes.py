@@ -144,6 +144,12 @@ class UnionAll(exp.Expression):
     }
 
 
+class GroupingSets(exp.Expression):
+    """Several sets of keys in GROUP BY: `kind` is SETS, ROLLUP or CUBE; a set of several keys is a Tuple."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"expressions": True, "kind": True}
+
+
 class SetOperation(exp.Expression):
     """Two queries joined by UNION, INTERSECT or EXCEPT (`kind`); `all` keeps doubles. UNION ALL is `UnionAll`."""
 
