@@ -76,12 +76,12 @@ def page() -> str:
 
 
 def _chapter(title: str, functions: Iterable[Function]) -> str:
-    rows = "\n".join(_row(each) for each in functions)
+    rows = "\n".join(_row(each) for each in functions if each.usage)
     return f"## {title}\n\n| written | what it gives |\n| --- | --- |\n{rows}\n"
 
 
 def _row(function: Function) -> str:
-    others = [name for name in function.names[1:] if name != "||"]
+    others = [name for name in function.names[1:] if name != "||" and name not in function.usage]
     also = f" Also {', '.join(f'`{name}`' for name in others)}." if others and "NOW()" not in function.usage else ""
     usage = function.usage.replace("|", "\\|")
     return f"| `{usage}` | {function.summary}{also} |"

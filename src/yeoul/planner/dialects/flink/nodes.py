@@ -97,9 +97,9 @@ class WindowSpec(exp.Expression):
 
 
 class OverCall(exp.Expression):
-    """`this` OVER `expression`: a call over a window, which is a WindowSpec or the name of one."""
+    """`this` [IGNORE NULLS] OVER `expression`: a call over a window, which is a WindowSpec or the name of one."""
 
-    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True}
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True, "ignore_nulls": False}
 
 
 class UnnestedRows(exp.Expression):
