@@ -15,7 +15,7 @@ from yeoul.plan.functions.signatures import (
 )
 from yeoul.plan.types import BIGINT, INT, STRING, DataType, Kind, array_of, decimal, map_of
 
-__all__ = ["AGGREGATES"]
+__all__ = ["AGGREGATES", "value_over_nothing"]
 
 
 def _sum_type(given: tuple[DataType, ...]) -> DataType:
@@ -47,6 +47,20 @@ def _aggregate(names: str, usage: str, summary: str, rule: Rule) -> Function:
 def _spread(name: str, summary: str, *more: str) -> Function:
     rule = takes(ANY_NUMBER, returns=_average_type, nullable=True)
     return _aggregate(" ".join((name, *more)), f"{name}([DISTINCT] x)", summary, rule)
+
+
+def value_over_nothing(function: str, type: DataType) -> int | str | tuple[()] | None:
+    """Returns what an aggregate gives over no row: one that is never NULL counts or adds up from zero, or is empty.
+
+    Example:
+        >>> value_over_nothing("count", BIGINT.not_null()), value_over_nothing("max", BIGINT)
+        (0, None)
+    """
+    if type.nullable:
+        return None
+    if type.kind is Kind.STRING:
+        return "{}" if "object" in function else "[]"
+    return () if type.kind is Kind.MAP else 0
 
 
 AGGREGATES: tuple[Function, ...] = (
@@ -100,7 +114,7 @@ AGGREGATES: tuple[Function, ...] = (
     *(
         Function(
             f"json_arrayagg_{clause.lower()}_on_null",
-            (f"JSON_ARRAYAGG_{clause}_ON_NULL", *(["JSON_ARRAYAGG"] if clause == "ABSENT" else [])),
+            (*(["JSON_ARRAYAGG"] if clause == "ABSENT" else []), f"JSON_ARRAYAGG_{clause}_ON_NULL"),
             "aggregate",
             "JSON_ARRAYAGG(x [NULL | ABSENT ON NULL])" if clause == "ABSENT" else "",
             "The values as a JSON array in order of arrival, by default without NULLs; [] over none.",
@@ -111,7 +125,7 @@ AGGREGATES: tuple[Function, ...] = (
     *(
         Function(
             f"json_objectagg_{clause.lower()}_on_null",
-            (f"JSON_OBJECTAGG_{clause}_ON_NULL", *(["JSON_OBJECTAGG"] if clause == "NULL" else [])),
+            (*(["JSON_OBJECTAGG"] if clause == "NULL" else []), f"JSON_OBJECTAGG_{clause}_ON_NULL"),
             "aggregate",
             "JSON_OBJECTAGG([KEY] key VALUE x [NULL | ABSENT ON NULL])" if clause == "NULL" else "",
             "The pairs as a JSON object; a key that occurs twice, or is NULL, fails the job. {} over none.",

@@ -81,7 +81,7 @@ def _chapter(title: str, functions: Iterable[Function]) -> str:
 
 
 def _row(function: Function) -> str:
-    others = [name for name in function.names[1:] if name != "||" and name not in function.usage]
+    others = [name for name in function.names[1:] if name != "||" and not name.endswith("_ON_NULL")]
     also = f" Also {', '.join(f'`{name}`' for name in others)}." if others and "NOW()" not in function.usage else ""
     usage = function.usage.replace("|", "\\|")
     return f"| `{usage}` | {function.summary}{also} |"

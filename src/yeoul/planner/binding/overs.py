@@ -301,8 +301,9 @@ class OverCalls:
             )
         if time is not None:
             return
-        if frame == _WHOLE:
-            names = ", ".join(sorted({_written(call) for call in calls}))
+        whole = sorted({_written(call) for call in calls if _needs_whole(call)})
+        if whole:
+            names = ", ".join(whole)
             raise UserError(f"{names} cannot be told over input that never ends", hint=_ENDLESS_HINT, span=span)
         if any(call.function == "lead" for call in calls):
             raise UserError("LEAD looks at rows that are yet to come", hint="LAG looks at those before", span=span)
@@ -344,6 +345,11 @@ def _among_known(call: AggregateCall, span: Span | None) -> AggregateCall:
     return replace(call, function=f"{call.function}_ignore_nulls")
 
 
+def _needs_whole(call: AggregateCall) -> bool:
+    """Whether a call cannot be answered before the last row of the partition is there."""
+    return call.function in SHARES or call.function.endswith("_ignore_nulls")
+
+
 def _written(call: AggregateCall) -> str:
     return call.function.upper().replace("_IGNORE_", " IGNORE ")
 
@@ -352,7 +358,7 @@ def _frame_of(window: _Window, calls: dict[AggregateCall, str]) -> Frame:
     """Returns how far LAG and LEAD reach; a ranking looks at everything before."""
     if window.ranking in _RANKINGS:
         return Frame(FrameUnit.ROWS)
-    if window.ranking == "shares" or any(call.function.endswith("_ignore_nulls") for call in calls):
+    if any(_needs_whole(call) for call in calls):
         return _WHOLE
     reaches = {"lag": 0, "lead": 0}
     for call in calls:
