@@ -18,8 +18,8 @@ from yeoul.plan.expressions import Call, Case, ColumnRef, Expression, Literal, c
 from yeoul.plan.functions.aggregates import value_over_nothing
 from yeoul.plan.nodes import Aggregate, Filter, Node, Project
 from yeoul.planner.binding.context import OUTER, BindContext, Relation
+from yeoul.planner.folding import folded
 from yeoul.planner.rewriting import conjuncts, joined, map_children, replaced
-from yeoul.planner.rules.fold_constants import folded
 
 __all__ = ["Inner", "QueryReader", "bind_inner", "is_outer", "of_outer"]
 
