@@ -42,8 +42,8 @@ def run(kind: JoinKind, history, before: list[int], data: st.DataObject, *, cond
         port = history[at][0]
         longest = next((end for end in range(at, len(history)) if history[end][0] != port), len(history))
         end = data.draw(st.integers(at + 1, longest))
-        if port and history[end - 1][4:] == (-1,):
-            end = min(end + 1, longest)  # an update's two rows are never parted
+        while port and history[end - 1][4:] == (-1,) and end < longest:
+            end += 1  # an update's two rows are never parted
         rows = [row[1:4] for row in history[at:end]]
         batch = pl.DataFrame(rows, schema=(LEFT, RIGHT)[port], orient="row")
         if port and len(history[at]) > 4:
