@@ -58,9 +58,9 @@ def session(request: pytest.FixtureRequest, tmp_path: Path):
     declared = DECLARED
     options = f"'connector' = 'jdbc', 'url' = 'jdbc:{request.param}:{tmp_path}/users.db', 'table-name' = 'users'"
     if request.param == "postgresql":
+        address = request.getfixturevalue("postgresql")
         from adbc_driver_postgresql import dbapi
 
-        address = request.getfixturevalue("postgresql")
         with (
             dbapi.connect(f"postgresql:{address}?user=yeoul", autocommit=True) as database,
             database.cursor() as cursor,
