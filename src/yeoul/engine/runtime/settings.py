@@ -62,3 +62,7 @@ class Settings:
     poll_timeout_ms: int = 500
     state_ttl_ms: int | None = None
     open_lookup: OpenLookup | None = None
+
+    def ttl_of(self, hinted_ms: int | None) -> int | None:
+        """Returns how long state is kept untouched: as a hint says, 0 for ever, else as the session says."""
+        return self.state_ttl_ms if hinted_ms is None else hinted_ms or None
