@@ -64,7 +64,7 @@ _METADATA = {
 }
 
 
-def _check(options: Mapping[str, str], columns: Sequence[Column]) -> None:
+def _check(options: Mapping[str, str], columns: Sequence[Column], primary_key: Sequence[str]) -> None:
     scheme, colon, _ = PATH.read(options).partition("://")
     if colon and scheme != "file":
         raise UserError(

@@ -130,7 +130,7 @@ _NEEDED_BY_MODE = {
 }
 
 
-def _check(options: Mapping[str, str], columns: Sequence[Column]) -> None:
+def _check(options: Mapping[str, str], columns: Sequence[Column], primary_key: Sequence[str]) -> None:
     _check_topics(options)
     for (mode, value), needed in _NEEDED_BY_MODE.items():
         if options.get(mode, "").lower() == value and needed not in options:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from yeoul.connectors.options import Option, flag
-from yeoul.connectors.spec import ConnectorContext, ConnectorSpec
-from yeoul.plan.changelog import Change
+from yeoul.connectors.spec import ConnectorContext, ConnectorSpec, encoded_as
+from yeoul.plan.encoding import Encoding
 
 if TYPE_CHECKING:
     from yeoul.engine.contract import Sink
@@ -30,5 +30,5 @@ PRINT = ConnectorSpec(
     options=(IDENTIFIER, STANDARD_ERROR),
     doc="Shows each row in the terminal.",
     make_sink=_make_sink,
-    changes=frozenset(Change),
+    takes=encoded_as(Encoding.RETRACT),
 )

@@ -76,7 +76,7 @@ def check_table_options(context: BindContext, table: TableDefinition, pairs: lis
     from yeoul.connectors.registry import check_options
 
     try:
-        check_options(table.options, table.columns)
+        check_options(table.options, table.columns, table.primary_key)
     except UserError as error:
         if error.span is not None:
             raise
