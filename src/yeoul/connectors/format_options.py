@@ -8,7 +8,7 @@ Owns which option names the format of which part of a record, and hands the form
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from yeoul.connectors.options import Option, choice
 from yeoul.connectors.spec import ConnectorSpec
@@ -16,22 +16,28 @@ from yeoul.errors import UserError, did_you_mean
 from yeoul.plan.encoding import Encoding
 
 if TYPE_CHECKING:
-    from yeoul.formats.contract import Decoder, Encoder, FormatColumn
+    import numpy as np
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from yeoul.formats.contract import ChangeEncoder, Decoder, Encoder, FormatColumn, RecordBuffer
 
 __all__ = [
     "KEY",
     "ON_MALFORMED",
     "VALUE",
     "check_formats",
+    "encoded",
     "fails_on_malformed",
+    "format_metadata",
     "format_of",
     "is_format_option",
-    "format_metadata",
     "known_options",
     "make_decoder",
     "make_encoder",
     "metadata_of_format",
     "other_format",
+    "taken_back",
     "told_by_format",
 ]
 
@@ -193,6 +199,22 @@ def make_decoder(
     assert name is not None
     own = _own_options(options, role)
     return registry.make_decoder(name, columns, own, record=record, metadata=metadata, needs_before=needs_before)
+
+
+def encoded(encoder: Encoder, frame: pl.DataFrame) -> RecordBuffer:
+    """Returns a batch for a sink as records; rows that are taken back as such: their format tells changes."""
+    gone = taken_back(frame)
+    if gone is None or not gone.any():
+        return encoder.encode(frame)
+    return cast("ChangeEncoder", encoder).encode(frame, gone)
+
+
+def taken_back(frame: pl.DataFrame) -> NDArray[np.bool_] | None:
+    """Returns which rows of a batch for a sink are taken back; None: it has no changes."""
+    from yeoul.engine.contract import CHANGE
+
+    # -U and -D are the odd ones.
+    return (frame[CHANGE] % 2 == 1).to_numpy() if CHANGE in frame.columns else None
 
 
 def make_encoder(options: Mapping[str, str], role: str, columns: Sequence[FormatColumn]) -> Encoder:

@@ -25,7 +25,16 @@ if TYPE_CHECKING:
 
     from yeoul.engine.contract import Lookup, Sink, Source
 
-__all__ = ["ConnectorContext", "ConnectorSpec", "Metadata", "accept_any", "always_ends", "encoded_as"]
+__all__ = [
+    "ConnectorContext",
+    "ConnectorSpec",
+    "Metadata",
+    "accept_any",
+    "always_ends",
+    "told_by_key",
+    "told_of_changes",
+    "told_of_new_rows",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +79,19 @@ def always_ends(options: Mapping[str, str]) -> bool:
     return True
 
 
-def encoded_as(encoding: Encoding) -> Callable[[Mapping[str, str]], Encoding]:
-    """Returns the answer of a connector that tells of changes in one way, whatever its options are."""
-    return lambda options: encoding
+def told_of_new_rows(options: Mapping[str, str]) -> Encoding:
+    """The answer of a connector that knows of new rows only, whatever its options are."""
+    return Encoding.APPEND
+
+
+def told_by_key(options: Mapping[str, str]) -> Encoding:
+    """The answer of a connector whose records are upserts, whatever its options are."""
+    return Encoding.UPSERT
+
+
+def told_of_changes(options: Mapping[str, str]) -> Encoding:
+    """The answer of a connector that knows of every change, whatever its options are."""
+    return Encoding.RETRACT
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,5 +129,5 @@ class ConnectorSpec:
     check: Callable[[Mapping[str, str], Sequence[Column], Sequence[str]], None] = accept_any
     is_bounded: Callable[[Mapping[str, str]], bool] = always_ends
     how_to_bound: str = ""
-    tells: Callable[[Mapping[str, str]], Encoding] = encoded_as(Encoding.APPEND)
-    takes: Callable[[Mapping[str, str]], Encoding] = encoded_as(Encoding.APPEND)
+    tells: Callable[[Mapping[str, str]], Encoding] = told_of_new_rows
+    takes: Callable[[Mapping[str, str]], Encoding] = told_of_new_rows
