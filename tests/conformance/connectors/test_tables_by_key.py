@@ -80,6 +80,13 @@ def clicks(tmp_path: Path, count: int = 20_000) -> tuple[str, pl.DataFrame]:
     return f"CREATE TABLE clicks (id BIGINT, `user` STRING, amount BIGINT) {declared};", rows
 
 
+def batch_answer(rows: pl.DataFrame, question: str) -> pl.DataFrame:
+    """Returns what DuckDB says of `rows`."""
+    with duckdb.connect() as base:
+        base.register("rows", rows)
+        return base.sql(question).pl()
+
+
 def test_an_updating_group_by_is_read_back_as_the_batch_answer(broker: Broker, sql: Sql, tmp_path: Path) -> None:
     create(broker, "counts")
     declared, rows = clicks(tmp_path)
@@ -90,7 +97,8 @@ def test_an_updating_group_by_is_read_back_as_the_batch_answer(broker: Broker, s
     sql("SET 'execution.runtime-mode' = 'streaming'; SET 'table.dml-sync' = 'true'")
     sql("INSERT INTO counts SELECT `user`, COUNT(*), SUM(amount) FROM clicks GROUP BY `user` HAVING COUNT(*) < 33")
     sql("SET 'execution.runtime-mode' = 'automatic'")
-    right = duckdb.sql('select "user", count(*) n, sum(amount)::bigint s from rows group by 1 having n < 33').pl()
+    question = 'select "user", count(*) n, sum(amount)::bigint s from rows group by 1 having n < 33'
+    right = batch_answer(rows, question)
     given = pl.DataFrame(sql("SELECT * FROM counts"))
     assert given.sort("user").equals(right.sort("user"))
     told: dict[bytes | None, Any] = {}
@@ -175,10 +183,11 @@ def test_a_compacted_topic_is_the_same_table_and_joins_as_duckdb_joins(tmp_path:
         sql("SET 'execution.runtime-mode' = 'automatic'")
         before = len(consume(broker, "totals", 2))
         question = "SELECT t.`user`, t.n, s.latest FROM totals AS t {} JOIN names AS s ON t.`user` = s.id"
-        right = duckdb.sql(
+        right = batch_answer(
+            rows,
             'select a."user", a.n, b.latest from (select "user", count(*) n from rows group by 1) a'
-            ' left join (select "user" id, max(id) latest from rows where id % 3 = 0 group by 1) b on a."user" = b.id'
-        ).pl()
+            ' left join (select "user" id, max(id) latest from rows where id % 3 = 0 group by 1) b on a."user" = b.id',
+        )
         assert pl.DataFrame(sql(question.format("LEFT"))).sort("user").equals(right.sort("user"))
         deadline_s = time.monotonic() + 60
         while len(consume(broker, "totals", 2)) >= before:
