@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from yeoul.plan.expressions import LiteralValue
 from yeoul.plan.functions.signatures import (
     ANY_NUMBER,
     ANYTHING,
@@ -10,9 +13,10 @@ from yeoul.plan.functions.signatures import (
     Function,
     Parameter,
     Rule,
+    Typing,
     takes,
 )
-from yeoul.plan.types import BIGINT, STRING, DataType, Kind, array_of, decimal
+from yeoul.plan.types import BIGINT, DOUBLE, STRING, DataType, Kind, array_of, decimal
 
 __all__ = ["AGGREGATES"]
 
@@ -47,6 +51,13 @@ def _spread(name: str, summary: str, *more: str) -> Function:
     return _aggregate(" ".join((name, *more)), f"{name}([DISTINCT] x)", summary, rule)
 
 
+def _at_share(given: tuple[DataType, ...], literals: tuple[LiteralValue, ...]) -> Typing | None:
+    """What a percentile takes: a number, and a literal from 0 to 1."""
+    typing = takes(ANY_NUMBER, ANY_NUMBER, returns=DOUBLE, nullable=True)(given)
+    share = literals[1] if len(literals) == 2 else None
+    return typing if isinstance(share, int | float | Decimal) and 0 <= share <= 1 else None
+
+
 AGGREGATES: tuple[Function, ...] = (
     Function("count_star", (), "aggregate", "COUNT(*)", "Number of rows.", takes(returns=BIGINT, nullable=False)),
     _aggregate(
@@ -72,6 +83,26 @@ AGGREGATES: tuple[Function, ...] = (
         "APPROX_COUNT_DISTINCT(x)",
         "Number of different values, within about 1.6 % (standard error).",
         takes(_KEYED, returns=BIGINT, nullable=False),
+    ),
+    Function(
+        "percentile",
+        ("PERCENTILE",),
+        "aggregate",
+        "PERCENTILE(x, share)",
+        "The value with that share (0 to 1) of the others below it, between two values by proportion; keeps them all.",
+        takes(ANY_NUMBER, ANY_NUMBER, returns=DOUBLE, nullable=True),
+        "The share is a literal from 0 to 1; several shares are several calls.",
+        _at_share,
+    ),
+    Function(
+        "approx_percentile",
+        ("APPROX_PERCENTILE", "APPROX_QUANTILE"),
+        "aggregate",
+        "APPROX_PERCENTILE(x, share)",
+        "The value with that share (0 to 1) of the others below it, within 1 % of that value; keeps a histogram.",
+        takes(ANY_NUMBER, ANY_NUMBER, returns=DOUBLE, nullable=True),
+        "The share is a literal from 0 to 1; several shares are several calls, which keep one histogram.",
+        _at_share,
     ),
     _aggregate(
         "FIRST_VALUE",

@@ -8,7 +8,6 @@ __all__ = ["REFUSED"]
 
 _NO_VARIANT = "The VARIANT type is not in this version; keep the JSON as STRING."
 _NO_BITMAP = "The BITMAP type is not in this version; ARRAY_AGG(DISTINCT x) and COUNT(DISTINCT x) are."
-_BATCHWISE = "Needs every value of a window in memory; not in this version."
 _RANKS = "Write ROW_NUMBER, RANK or DENSE_RANK: this one needs to know the partition's size."
 
 REFUSED: Mapping[str, str] = {
@@ -47,7 +46,6 @@ REFUSED: Mapping[str, str] = {
     "CURRENT_WATERMARK": "See EXPLAIN and the job's progress.",
     "SOURCE_WATERMARK": "Write WATERMARK FOR ts AS ts - INTERVAL ... instead.",
     "COLLECT": "Write ARRAY_AGG instead; the MULTISET type is not in this version.",
-    "PERCENTILE": _BATCHWISE,
     "PERCENT_RANK": _RANKS,
     "CUME_DIST": _RANKS,
     "NTILE": _RANKS,

@@ -18,6 +18,7 @@ from yeoul.planner.rules.push_down_filters import push_down_filters
 from yeoul.planner.rules.push_down_limits import push_down_limits
 from yeoul.planner.rules.remove_projects import remove_projects
 from yeoul.planner.rules.share_expressions import share_expressions
+from yeoul.planner.rules.share_subplans import share_subplans
 from yeoul.planner.rules.strengthen_joins import strengthen_joins
 
 __all__ = ["RULES", "optimised"]
@@ -41,6 +42,7 @@ RULES = (
     prune_columns,
     merge_projects,
     remove_projects,
+    share_subplans,
 )
 """In the order they run."""
 
