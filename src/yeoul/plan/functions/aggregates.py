@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from yeoul.plan.expressions import LiteralValue
+from yeoul.plan.functions.json import is_writable
 from yeoul.plan.functions.signatures import (
     ANY_NUMBER,
     ANYTHING,
@@ -16,9 +17,9 @@ from yeoul.plan.functions.signatures import (
     Typing,
     takes,
 )
-from yeoul.plan.types import BIGINT, DOUBLE, STRING, DataType, Kind, array_of, decimal
+from yeoul.plan.types import BIGINT, DOUBLE, INT, STRING, DataType, Kind, array_of, decimal, map_of
 
-__all__ = ["AGGREGATES"]
+__all__ = ["AGGREGATES", "value_over_nothing"]
 
 
 def _sum_type(given: tuple[DataType, ...]) -> DataType:
@@ -39,6 +40,7 @@ def _keyed(given: DataType) -> DataType | None:
 
 _ORDERED = Parameter("a value with an order", _ordered)
 _KEYED = Parameter("anything but a map", _keyed)
+_WRITABLE = Parameter("a value that JSON can hold", lambda given: given if is_writable(given) else None)
 
 
 def _aggregate(names: str, usage: str, summary: str, rule: Rule) -> Function:
@@ -56,6 +58,20 @@ def _at_share(given: tuple[DataType, ...], literals: tuple[LiteralValue, ...]) -
     typing = takes(ANY_NUMBER, ANY_NUMBER, returns=DOUBLE, nullable=True)(given)
     share = literals[1] if len(literals) == 2 else None
     return typing if isinstance(share, int | float | Decimal) and 0 <= share <= 1 else None
+
+
+def value_over_nothing(function: str, type: DataType) -> int | str | tuple[()] | None:
+    """Returns what an aggregate gives over no row: one that is never NULL counts or adds up from zero, or is empty.
+
+    Example:
+        >>> value_over_nothing("count", BIGINT.not_null()), value_over_nothing("max", BIGINT)
+        (0, None)
+    """
+    if type.nullable:
+        return None
+    if type.kind is Kind.STRING:
+        return "{}" if "object" in function else "[]"
+    return () if type.kind is Kind.MAP else 0
 
 
 AGGREGATES: tuple[Function, ...] = (
@@ -125,6 +141,34 @@ AGGREGATES: tuple[Function, ...] = (
         "LISTAGG([DISTINCT] s[, separator])",
         "The strings joined in order of arrival, by default with a comma.",
         takes(TEXT_OR_CASTABLE, TEXT, returns=STRING, optional=1, nullable=True),
+    ),
+    *(
+        Function(
+            f"json_arrayagg_{clause.lower()}_on_null",
+            (*(["JSON_ARRAYAGG"] if clause == "ABSENT" else []), f"JSON_ARRAYAGG_{clause}_ON_NULL"),
+            "aggregate",
+            "JSON_ARRAYAGG(x [NULL | ABSENT ON NULL])" if clause == "ABSENT" else "",
+            "The values as a JSON array in order of arrival, by default without NULLs; [] over none.",
+            takes(_WRITABLE, returns=STRING, nullable=False),
+        )
+        for clause in ("ABSENT", "NULL")
+    ),
+    *(
+        Function(
+            f"json_objectagg_{clause.lower()}_on_null",
+            (*(["JSON_OBJECTAGG"] if clause == "NULL" else []), f"JSON_OBJECTAGG_{clause}_ON_NULL"),
+            "aggregate",
+            "JSON_OBJECTAGG([KEY] key VALUE x [NULL | ABSENT ON NULL])" if clause == "NULL" else "",
+            "The pairs as a JSON object; a key that occurs twice, or is NULL, fails the job. {} over none.",
+            takes(TEXT, _WRITABLE, returns=STRING, nullable=False),
+        )
+        for clause in ("NULL", "ABSENT")
+    ),
+    _aggregate(
+        "COLLECT",
+        "COLLECT([DISTINCT] x)",
+        "A MAP<T, INT> of each value to how often it occurs, NULLs left out.",
+        takes(_KEYED, returns=lambda given: map_of(given[0].not_null(), INT.not_null()), nullable=False),
     ),
     _aggregate(
         "ARRAY_AGG",

@@ -67,6 +67,8 @@ class Job:
     """The filter."""
     weight: pl.Expr | None = None
     """+1 or -1 a row; None: every row counts once."""
+    args: tuple[pl.Expr, ...] = ()
+    """All arguments, whatever the filter says."""
     state: str | None = None
     """The aggregate whose partial columns these are, too; None: it has its own."""
 
