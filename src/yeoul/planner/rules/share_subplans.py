@@ -18,7 +18,7 @@ from yeoul.plan.nodes import Node, Scan, inputs_of
 from yeoul.plan.tables import TableDefinition
 from yeoul.planner.rewriting import is_repeatable, map_expressions, with_inputs
 
-__all__ = ["share_subplans"]
+__all__ = ["kept_apart", "share_subplans"]
 
 
 def share_subplans(node: Node) -> Node:
@@ -30,6 +30,11 @@ def share_subplans(node: Node) -> Node:
         return known.setdefault(_identity(part), part) if _is_repeatable(part) else replace(part)
 
     return shared(node)
+
+
+def kept_apart(node: Node) -> Node:
+    """Returns a plan in which every part is an object of its own, for each reader."""
+    return replace(with_inputs(node, kept_apart))
 
 
 def _identity(node: Node) -> Hashable:

@@ -89,8 +89,8 @@ def _kept_by(call: AggregateCall, *, weighted: bool) -> Hashable | None:
     if is_python(call.function):
         return None
     values = call.args if call.function == "count" else call.args[:1]
-    if weighted and not _subtracts(call):
-        family = "array_agg" if call.function == "array_agg" else "bag"
+    if weighted and not _subtracts(call) and call.function in _BAGGED:
+        family = "bag"
     elif call.distinct and call.function in (*_TOTALS, *_SPREADS, *_PERCENTILES):
         family = "set"
     elif not call.distinct and call.function in _TOTALS:
@@ -103,6 +103,8 @@ def _kept_by(call: AggregateCall, *, weighted: bool) -> Hashable | None:
     return family, values, call.filter
 
 
+_BAGGED = frozenset(["count", "min", "max", "first_value", "last_value", "sum", "avg", "listagg", "percentile"])
+"""Aggregates that make their answer of the same bag: the values that are not NULL."""
 _TOTALS = ("count", "sum", "sum0", "avg")
 _PERCENTILES = ("percentile", "approx_percentile")
 _SPREADS = ("stddev_pop", "stddev_samp", "var_pop", "var_samp")
