@@ -20,7 +20,7 @@ CREATE TABLE t (a INT, b INT, s STRING) WITH ('connector' = 'frame');
 CREATE VIEW v AS SELECT a, b + 1 AS b, UPPER(s) AS s FROM t WHERE b <> 2;
 CREATE VIEW g AS SELECT a, COUNT(*) AS b, MAX(s) AS s FROM t GROUP BY a;
 """
-EXAMPLES = int(os.environ.get("YEOUL_FUZZ", "40"))
+EXAMPLES = int(os.environ.get("YEOUL_FUZZ", "25"))
 
 numbers = st.sampled_from(
     ["x.a", "x.b", "1", "x.a + x.b", "COALESCE(x.a, 7)", "CHAR_LENGTH(UPPER(x.s))", "CASE WHEN x.b > 1 THEN x.a END"]
