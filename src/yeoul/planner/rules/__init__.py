@@ -41,6 +41,8 @@ RULES = (
     merge_projects,
     remove_projects,
     share_expressions,
+    push_down_filters,
+    merge_filters,
     prune_columns,
     merge_projects,
     remove_projects,
