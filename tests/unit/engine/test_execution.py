@@ -160,7 +160,7 @@ def test_a_split_with_something_queued_is_never_idle() -> None:
         entered.set()
         assert gate.wait(20)
 
-    with running(m.counted(m.timed(idle_timeout_ms=10)), source) as job:
+    with running(m.counted(m.timed(idle_timeout_ms=10)), source, small_bytes=1) as job:
         source.push("s1", rows((5, "b", 1)), before_decode=hold)
         assert entered.wait(20)
         source.push("s0", rows((50, "a", 2)))
@@ -180,7 +180,7 @@ def test_what_waits_is_bounded_while_the_sink_is_slow() -> None:
     source.finish()
     source.is_bounded = True
     plan = m.write(m.counted(m.timed(), 1))
-    with running(plan, source, sink=sink, queue_bytes=50, piece_bytes=20, run_bytes=10) as job:
+    with running(plan, source, sink=sink, queue_bytes=50, piece_bytes=20, run_bytes=10, small_bytes=1) as job:
         assert sink.waits.wait(20)
         until(lambda: sum(one.queued_bytes for one in job.execution.progress().splits) > 30, "a full queue")
         polls = source.polls
@@ -359,7 +359,7 @@ def test_the_split_furthest_behind_in_event_time_is_read_first() -> None:
         entered.set()
         assert gate.wait(20)
 
-    with running(m.ids(m.timed()), source, parallelism=1, run_bytes=1) as job:
+    with running(m.ids(m.timed()), source, parallelism=1, run_bytes=1, small_bytes=1) as job:
         source.push("fast", rows((1_000, "a", 0)), before_decode=hold)
         assert entered.wait(20)
         for number in range(1, 4):

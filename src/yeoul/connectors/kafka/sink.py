@@ -107,7 +107,7 @@ class KafkaSink:
         """
         if frame.height == 0:
             return
-        values = self._values.encode(frame.select(self._value_names))
+        values = self._values.encode(frame)
         keys = None
         if self._keys is not None:
             keys = self._keys.encode(frame.select(pl.col(name).alias(bare) for name, bare in self._key_names.items()))

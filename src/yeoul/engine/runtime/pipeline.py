@@ -17,6 +17,7 @@ import polars as pl
 from yeoul.engine.contract import WATERMARK, SourceBatch
 from yeoul.engine.operators.aggregate import Aggregate
 from yeoul.engine.operators.assign_watermark import AssignWatermark
+from yeoul.engine.operators.columnwise import without
 from yeoul.engine.operators.contract import (
     END_OF_TIME,
     START_OF_TIME,
@@ -344,7 +345,7 @@ class Pipeline:
         if not batch.height:
             return
         if target is None:
-            effects.rows.append(batch.drop([name for name in batch.columns if name in RESERVED]))
+            effects.rows.append(without(batch, RESERVED))
             return
         stage, port = target
         if stage.ports is not None and WATERMARK in batch.columns:
