@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from yeoul.clock import Clock
 from yeoul.engine.compile.aggregates import WAS, CompiledAggregate
-from yeoul.engine.compile.bags import settled
+from yeoul.engine.compile.aggregates.bags import settled
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import EMPTY, Output, State
 from yeoul.engine.state.keyed import KeyedState

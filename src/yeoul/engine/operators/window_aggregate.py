@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from yeoul.engine.compile.aggregates import CompiledAggregate
-from yeoul.engine.compile.bags import settled
+from yeoul.engine.compile.aggregates.bags import settled
 from yeoul.engine.contract import ROW, WATERMARK, WEIGHT
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, LateRows, Output, State
 from yeoul.engine.operators.time_axis import TimeAxis

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from yeoul.engine.compile.bags import BAG, bagged, values_of
+from yeoul.engine.compile.aggregates.bags import BAG, bagged, values_of
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.faults import EvaluationError, checked
 from yeoul.engine.compile.python_functions import failure, handed_over, named, stored

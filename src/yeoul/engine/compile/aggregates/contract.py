@@ -1,0 +1,112 @@
+"""What each family of aggregates is handed, and what it makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from yeoul.engine.compile.dtypes import polars_dtype
+from yeoul.plan.expressions import AggregateCall
+from yeoul.plan.types import DataType
+
+__all__ = ["WAS", "CompiledAggregate", "Job", "added"]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledAggregate:
+    """One aggregate, ready to run.
+
+    Attributes:
+        name: The output column.
+        partial: Over rows: the partial columns.
+        merge: Over partial columns: the same partial columns.
+        final: Over merged partial columns: the output column.
+        bag: The partial column that is a bag, to be settled after each merge; None if there is none.
+        pairwise: The partial columns of two rows that stand side by side merged, without grouping: the newer one's
+            under their own names, the older one's with `WAS` behind; None if that cannot be said.
+    """
+
+    name: str
+    partial: tuple[pl.Expr, ...]
+    merge: tuple[pl.Expr, ...]
+    final: pl.Expr
+    bag: str | None = None
+    pairwise: tuple[pl.Expr, ...] | None = None
+
+
+WAS = "$was"
+"""Behind the name of a partial column: the older one of two."""
+Pair = Callable[[pl.Expr, pl.Expr], pl.Expr]
+"""Merges an older and a newer value."""
+
+
+def added(was: pl.Expr, now: pl.Expr) -> pl.Expr:
+    return was + now
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One aggregate being compiled."""
+
+    call: AggregateCall
+    name: str
+    value: pl.Expr
+    """The argument, NULL in rows that the filter leaves out."""
+    keep: pl.Expr | None
+    """The filter."""
+    weight: pl.Expr | None = None
+    """+1 or -1 a row; None: every row counts once."""
+
+    @property
+    def type(self) -> DataType:
+        """The argument's type."""
+        return self.call.args[0].type
+
+    @property
+    def always(self) -> bool:
+        """Whether every row of a group has a value."""
+        return self.keep is None and not self.type.nullable
+
+    @property
+    def dtype(self) -> pl.DataType:
+        return polars_dtype(self.call.type)
+
+    def rows(self) -> pl.Expr:
+        """How many rows the filter leaves."""
+        if self.weight is None:
+            rows = pl.len() if self.keep is None else self.keep.sum()
+        else:
+            rows = (self.weight if self.keep is None else pl.when(self.keep).then(self.weight)).sum()
+        return rows.cast(pl.Int64)
+
+    def values(self) -> pl.Expr:
+        """How many values there are, NULL left out."""
+        if self.weight is None:
+            return self.value.count().cast(pl.Int64)
+        return pl.when(self.value.is_not_null()).then(self.weight).sum().cast(pl.Int64)
+
+    def signed(self, value: pl.Expr) -> pl.Expr:
+        """A value, or its negative where the row is taken back."""
+        return value if self.weight is None else value * self.weight
+
+    def part(self, part: str) -> str:
+        return f"{self.name}${part}"
+
+    def column(self, part: str) -> pl.Expr:
+        return pl.col(self.part(part))
+
+    def done(
+        self, partial: Mapping[str, pl.Expr], merge: Mapping[str, pl.Expr], final: pl.Expr, pair: Pair | None = None
+    ) -> CompiledAggregate:
+        made = CompiledAggregate(
+            self.name,
+            tuple(expression.alias(self.part(part)) for part, expression in partial.items()),
+            tuple(expression.alias(self.part(part)) for part, expression in merge.items()),
+            final.alias(self.name),
+        )
+        if pair is None:
+            return made
+        names = [self.part(part) for part in partial]
+        return replace(made, pairwise=tuple(pair(pl.col(name + WAS), pl.col(name)).alias(name) for name in names))

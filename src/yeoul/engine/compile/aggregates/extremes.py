@@ -1,0 +1,36 @@
+"""MIN, MAX, FIRST_VALUE and LAST_VALUE: one value for each group."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from yeoul.engine.compile.aggregates.contract import CompiledAggregate, Job
+
+__all__ = ["extreme", "first_or_last"]
+
+
+def extreme(job: Job) -> CompiledAggregate:
+    """MIN and MAX."""
+    least = job.call.function == "min"
+    partial = job.value.min() if least else job.value.max()
+    kept = job.column("value")
+
+    def better(was: pl.Expr, now: pl.Expr) -> pl.Expr:
+        return pl.when(now.is_null() | (was <= now if least else was >= now)).then(was).otherwise(now)
+
+    # NaN has an order of its own in comparisons.
+    pair = None if job.type.is_float else better
+    merge = {"value": kept.min() if least else kept.max()}
+    return job.done({"value": partial}, merge, kept.cast(job.dtype), pair)
+
+
+def first_or_last(job: Job) -> CompiledAggregate:
+    """FIRST_VALUE and LAST_VALUE, NULL left out."""
+    first = job.call.function == "first_value"
+    values, kept = job.value.drop_nulls(), job.column("value").drop_nulls()
+    return job.done(
+        {"value": values.first() if first else values.last()},
+        {"value": kept.first() if first else kept.last()},
+        job.column("value").cast(job.dtype),
+        (lambda was, now: pl.coalesce(was, now)) if first else (lambda was, now: pl.coalesce(now, was)),
+    )

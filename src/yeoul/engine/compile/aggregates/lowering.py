@@ -1,0 +1,122 @@
+"""Which family compiles an aggregate, and what every family is handed: the argument, the filter, the weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import polars as pl
+
+from yeoul.engine.compile.aggregates.bags import BAG
+from yeoul.engine.compile.aggregates.contract import CompiledAggregate, Job
+from yeoul.engine.compile.aggregates.counts import count, count_star
+from yeoul.engine.compile.aggregates.extremes import extreme, first_or_last
+from yeoul.engine.compile.aggregates.lists import array_agg, listagg
+from yeoul.engine.compile.aggregates.python import python_parts
+from yeoul.engine.compile.aggregates.retraction import over_bag
+from yeoul.engine.compile.aggregates.sets import approx_count_distinct
+from yeoul.engine.compile.aggregates.spread import spread
+from yeoul.engine.compile.aggregates.totals import average, sum_of
+from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
+from yeoul.engine.compile.rendering import render_aggregate
+from yeoul.errors import UserError
+from yeoul.plan.expressions import AggregateCall, columns_of
+from yeoul.plan.functions.python import is_python
+
+__all__ = ["compile_aggregate", "compiled_aggregates"]
+
+_COMPILERS: Mapping[str, Callable[[Job], CompiledAggregate]] = {
+    "count_star": count_star,
+    "count": count,
+    "sum": sum_of,
+    "sum0": sum_of,
+    "avg": average,
+    "min": extreme,
+    "max": extreme,
+    "approx_count_distinct": approx_count_distinct,
+    "first_value": first_or_last,
+    "last_value": first_or_last,
+    "stddev_pop": spread,
+    "stddev_samp": spread,
+    "var_pop": spread,
+    "var_samp": spread,
+    "listagg": listagg,
+    "array_agg": array_agg,
+}
+
+
+def compiled_aggregates() -> frozenset[str]:
+    """Returns the ids of the aggregates that can be compiled."""
+    return frozenset(_COMPILERS)
+
+
+def compile_aggregate(
+    call: AggregateCall, name: str, context: EvaluationContext | None = None, weight: str | None = None
+) -> CompiledAggregate:
+    """Lowers one aggregate.
+
+    Args:
+        call: Bound, its argument cast as `resolve_aggregate` says.
+        name: The output column; partial columns are named after it.
+        context: The clock and the session's time zone.
+        weight: The column that says whether a row counts or is taken back; None: every row counts.
+
+    Raises:
+        UserError: It cannot be computed here.
+
+    Example:
+        >>> from yeoul.plan.expressions import ColumnRef
+        >>> from yeoul.plan.types import INT
+        >>> mean = compile_aggregate(AggregateCall("avg", (ColumnRef("x", INT),), INT), "m")
+        >>> batches = pl.DataFrame({"k": [1, 1], "x": [3, 4]}), pl.DataFrame({"k": [1, 2], "x": [None, 9]})
+        >>> partials = [batch.group_by("k").agg(*mean.partial) for batch in batches]
+        >>> pl.concat(partials).group_by("k").agg(*mean.merge).select("k", mean.final).sort("k").rows()
+        [(1, 3), (2, 9)]
+    """
+    context = context or EvaluationContext()
+    if is_python(call.function):
+        return python_aggregate(call, name, context, weight)
+    compiler = _COMPILERS.get(call.function)
+    if compiler is None:
+        raise UserError(f"{render_aggregate(call)} cannot be computed: no such aggregate", span=call.span)
+    keep = None if call.filter is None else _per_row(compile_expression(call.filter, context), call.filter)
+    value = _argument(call, context)
+    if keep is not None and call.args:
+        value = pl.when(keep).then(value)
+    job = Job(call, name, value, keep, None if weight is None else pl.col(weight))
+    return compiler(job) if weight is None or _subtracts(call) else over_bag(job)
+
+
+def python_aggregate(
+    call: AggregateCall, name: str, context: EvaluationContext, weight: str | None
+) -> CompiledAggregate:
+    """A Python function, over all its arguments as one struct."""
+    args = [_per_row(compile_expression(each, context), each) for each in call.args]
+    keep = None if call.filter is None else _per_row(compile_expression(call.filter, context), call.filter)
+    job = Job(call, name, pl.struct(args), keep, None if weight is None else pl.col(weight))
+    parts = python_parts(call, args, keep, job.weight, job.column)
+    made = job.done({parts.name: parts.partial}, {parts.name: parts.merge}, parts.final)
+    return replace(made, bag=job.part(BAG)) if parts.name == BAG else made
+
+
+def _subtracts(call: AggregateCall) -> bool:
+    """Whether a value can be taken out of what an aggregate keeps."""
+    return call.function in ("count_star", "count", "sum", "sum0", "avg") and not call.distinct
+
+
+def _argument(call: AggregateCall, context: EvaluationContext) -> pl.Expr:
+    """The argument; several of COUNT become a struct that is NULL where any of them is."""
+    args = [_per_row(compile_expression(each, context), each) for each in call.args]
+    if not args:
+        return pl.lit(0)
+    if len(args) == 1 or call.function != "count":
+        return args[0]
+    nullable = [arg for arg, each in zip(args, call.args, strict=True) if each.type.nullable]
+    fields = pl.struct(arg.alias(str(index)) for index, arg in enumerate(args))
+    return pl.when(pl.all_horizontal(arg.is_not_null() for arg in nullable)).then(fields) if nullable else fields
+
+
+def _per_row(lowered: pl.Expr, expression: object) -> pl.Expr:
+    """Makes a constant as long as the group, so that it counts once a row."""
+    constant = not any(columns_of(expression))  # type: ignore[arg-type]
+    return pl.when(pl.int_range(pl.len()) >= 0).then(lowered) if constant else lowered

@@ -1,0 +1,49 @@
+"""Aggregates from which no value can be subtracted: over rows that can be taken back they keep the values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import polars as pl
+
+from yeoul.engine.compile.aggregates.bags import BAG, bagged, values_of
+from yeoul.engine.compile.aggregates.contract import CompiledAggregate, Job
+from yeoul.engine.compile.aggregates.lists import separator_of
+from yeoul.engine.compile.aggregates.spread import spread_of_values
+from yeoul.engine.compile.aggregates.totals import average_of_values, sum_of_values
+
+__all__ = ["over_bag"]
+
+
+def over_bag(job: Job) -> CompiledAggregate:
+    """Keeps the values themselves; the answer is what the aggregate says of those that are left."""
+    assert job.weight is not None
+    keeps_nulls = job.call.function == "array_agg"
+    partial = bagged(job.value, job.weight, job.keep, keeps_nulls=keeps_nulls)
+    name = job.part(BAG)
+    answer = _answer_of_values(job, values_of(pl.col(name)))
+    made = job.done({BAG: partial}, {BAG: pl.col(name).explode().drop_nulls()}, answer)
+    return replace(made, bag=name)
+
+
+def _answer_of_values(job: Job, values: pl.Expr) -> pl.Expr:
+    """What an aggregate says of a list of values in the order of their arrival."""
+    call = job.call
+    wanted = values.list.unique(maintain_order=True) if call.distinct else values
+    match call.function:
+        case "count" | "approx_count_distinct":
+            return values.list.drop_nulls().list.n_unique().cast(pl.Int64)
+        case "min" | "max":
+            return (values.list.min() if call.function == "min" else values.list.max()).cast(job.dtype)
+        case "first_value" | "last_value":
+            return (wanted.list.first() if call.function == "first_value" else wanted.list.last()).cast(job.dtype)
+        case "sum" | "sum0":
+            return sum_of_values(job, wanted)
+        case "avg":
+            return average_of_values(job, wanted)
+        case "listagg":
+            return pl.when(wanted.list.len() > 0).then(wanted.list.join(separator_of(job)))
+        case "array_agg":
+            return pl.when(wanted.list.len() > 0).then(wanted).cast(job.dtype)
+        case _:
+            return spread_of_values(job, wanted)

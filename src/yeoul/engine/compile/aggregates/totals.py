@@ -1,0 +1,160 @@
+"""SUM and AVG as Flink has them: sums of integers wrap around, those of decimals are exact and NULL beyond 38 digits.
+
+A sum of integers is kept in 64 bits and cut to its type at the end, which is the same as wrapping all the way. Decimals
+of so many digits that a sum of them could leave 128 bits are kept as two halves, each far from its limit.
+"""
+
+from __future__ import annotations
+
+import decimal
+
+import polars as pl
+import pyarrow as pa
+
+from yeoul.engine.compile.aggregates.contract import CompiledAggregate, Job, added
+from yeoul.engine.compile.aggregates.sets import over_set
+from yeoul.engine.compile.faults import checked
+from yeoul.plan.types import DataType, Kind
+
+__all__ = ["average", "average_of_values", "sum_of", "sum_of_values"]
+
+_HALF = pl.lit(10**19, dtype=pl.Int128)
+_WIDE = pl.Decimal(38, 0)
+"""What holds 128-bit integers between batches: Arrow has none."""
+_SAFE_DIGITS = 28
+
+
+def sum_of(job: Job) -> CompiledAggregate:
+    """SUM, and SUM0, which is 0 over no value."""
+    if job.call.distinct:
+        return over_set(job, lambda values: sum_of_values(job, values))
+    partial, merge, total = _summed(job)
+    final = _fitted(total, job)
+    if job.always or job.call.function == "sum0":
+        return job.done(partial, merge, final, added)
+    partial["count"] = job.values()
+    merge["count"] = job.column("count").sum()
+    return job.done(partial, merge, pl.when(job.column("count") > 0).then(final).otherwise(_empty(job)), added)
+
+
+def average(job: Job) -> CompiledAggregate:
+    """AVG."""
+    if job.call.distinct:
+        return over_set(job, lambda values: average_of_values(job, values))
+    partial, merge, total = _summed(job)
+    partial["count"] = job.rows() if job.always else job.values()
+    merge["count"] = job.column("count").sum()
+    return job.done(partial, merge, _mean(total, job.column("count"), job), added)
+
+
+def sum_of_values(job: Job, values: pl.Expr) -> pl.Expr:
+    """The sum of each list."""
+    return pl.when(values.list.len() > 0).then(_fitted(_sum_of_lists(job.type, values), job)).otherwise(_empty(job))
+
+
+def average_of_values(job: Job, values: pl.Expr) -> pl.Expr:
+    """The mean of each list."""
+    return _mean(_sum_of_lists(job.type, values), values.list.len().cast(pl.Int64), job)
+
+
+def _empty(job: Job) -> pl.Expr:
+    return pl.lit(0).cast(job.dtype) if job.call.function == "sum0" else pl.lit(None, dtype=job.dtype)
+
+
+def _summed(job: Job) -> tuple[dict[str, pl.Expr], dict[str, pl.Expr], pl.Expr]:
+    """What is kept of a sum, how it is merged, and the sum that it stands for."""
+    if _is_wide(job.type):
+        halves = zip(("high", "low"), _halves(job.value), strict=True)
+        partial = {part: job.signed(half).sum().cast(_WIDE) for part, half in halves}
+        total = _joined(job.column("high"), job.column("low"), job.type)
+    else:
+        partial = {"sum": job.signed(_widened(job.value, job.type)).sum()}
+        total = job.column("sum")
+    return partial, {part: job.column(part).sum() for part in partial}, total
+
+
+def _sum_of_lists(type: DataType, values: pl.Expr) -> pl.Expr:
+    if not _is_wide(type):
+        return values.list.agg(_widened(pl.element(), type).sum())
+    high, low = (values.list.agg(half.sum().cast(_WIDE)) for half in _halves(pl.element()))
+    return _joined(high, low, type)
+
+
+def _is_wide(type: DataType) -> bool:
+    """Whether a sum of a stream's length can leave 38 digits."""
+    return type.kind is Kind.DECIMAL and (type.precision or 38) > _SAFE_DIGITS
+
+
+def _halves(value: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """The unscaled digits as `high * 10**19 + low`, both with the value's sign."""
+    digits = value.to_physical()
+    high = digits.truncdiv(_HALF)
+    return high, digits - high * _HALF
+
+
+def _joined(high: pl.Expr, low: pl.Expr, type: DataType) -> pl.Expr:
+    dtype = pl.Decimal(38, type.scale or 0)
+
+    def compute(highs: pl.Series, lows: pl.Series) -> pl.Series:
+        frame = pl.DataFrame([highs.cast(pl.Int128).alias("high"), lows.cast(pl.Int128).alias("low")])
+        carried = pl.col("low").truncdiv(_HALF)
+        upper, lower = pl.col("high") + carried, pl.col("low") - carried * _HALF
+        digits = pl.when(upper.abs() <= _HALF).then(upper * _HALF + lower)
+        fitting = frame.select(pl.when(digits.abs() < 10**38).then(digits).cast(_WIDE)).to_series()
+        scaled = pl.from_arrow(fitting.to_arrow().view(pa.decimal128(38, dtype.scale)))
+        assert isinstance(scaled, pl.Series)
+        return scaled.alias(highs.name)
+
+    return checked([high, low], compute, dtype)
+
+
+def _fitted(total: pl.Expr, job: Job) -> pl.Expr:
+    """The sum in the result's type: an integer is cut to its lower bits."""
+    return total.cast(job.dtype, wrap_numerical=True) if job.call.type.is_integer else total.cast(job.dtype)
+
+
+def _mean(total: pl.Expr, count: pl.Expr, job: Job) -> pl.Expr:
+    """Sum by count, NULL by zero: of integers cut towards zero, of decimals rounded half up, exactly."""
+    if job.type.kind is Kind.DECIMAL:
+        divisor = pl.when(count > 0).then(count)
+        return checked([total, divisor], lambda sums, counts: _decimal_means(sums, counts, job.dtype), job.dtype)
+    if job.type.is_float:
+        return (total / pl.when(count > 0).then(count)).cast(job.dtype)
+    return total.truncdiv(count).cast(job.dtype)
+
+
+def _widened(value: pl.Expr, type: DataType) -> pl.Expr:
+    """The argument in the type that its sum is kept in until the end."""
+    if type.kind is Kind.DECIMAL:
+        return value.cast(pl.Decimal(38, type.scale or 0))
+    if type.is_float:
+        return value if type.kind is Kind.DOUBLE else value.cast(pl.Float64)
+    return value.cast(pl.Int64)
+
+
+def _decimal_means(sums: pl.Series, counts: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """Means in columns; value by value where a step would need more than 38 digits."""
+    assert isinstance(dtype, pl.Decimal)
+    frame = pl.DataFrame([sums.alias("sum"), counts.alias("count")])
+    try:
+        return frame.select(_decimal_mean(pl.col("sum"), pl.col("count"), dtype.scale)).to_series()
+    except pl.exceptions.PolarsError:
+        unit = decimal.Decimal(1).scaleb(-dtype.scale)
+        exact = decimal.Context(prec=100, rounding=decimal.ROUND_HALF_UP)
+        means = [
+            None if total is None or count is None else exact.divide(total, count).quantize(unit, context=exact)
+            for total, count in frame.iter_rows()
+        ]
+        return pl.Series("sum", means, dtype=dtype)
+
+
+def _decimal_mean(total: pl.Expr, count: pl.Expr, scale: int) -> pl.Expr:
+    """Divides to the nearest at `scale`; Polars rounds a tie to even, so ties are found by the remainder and mended."""
+    dtype = pl.Decimal(38, scale)
+    unit = pl.lit(10.0**-scale).cast(dtype)
+    exact, divisor = total.cast(dtype), count.cast(pl.Decimal(38, 0))
+    quotient = (exact / divisor.cast(dtype)).cast(dtype)
+    rest = exact - (quotient * divisor).cast(dtype)
+    tie = ((rest + rest).abs() == (unit * divisor).cast(dtype)) & ((rest > 0) == (exact > 0)) & (rest != 0)
+    step = pl.when(exact < 0).then(-unit).otherwise(unit)
+    return pl.when(tie).then((quotient + step).cast(dtype)).otherwise(quotient)
