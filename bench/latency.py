@@ -65,14 +65,18 @@ def run(duration_s: float, lingers_ms: Sequence[int] = (0, 1)) -> Iterator[Row]:
         before = _bare_sync_ms(broker.data_dir, duration_s / 4)
         plain = _passed_through(broker, "plain", None, duration_s, lingers_ms[0])
         seen = {
-            (name, linger_ms): _passed_through(broker, f"{name}-{linger_ms}".replace(" ", "-"), name, duration_s, linger_ms)
+            (name, linger_ms): _passed_through(
+                broker, f"{name}-{linger_ms}".replace(" ", "-"), name, duration_s, linger_ms
+            )
             for name in QUERIES
             for linger_ms in lingers_ms
         }
         bare = np.concatenate([before, _bare_sync_ms(broker.data_dir, duration_s / 4)])
     beside = f"bare fdatasync p99 {_at(bare, 99):.2f} ms; without a job p50 {_at(plain.emitted, 50):.1f}"
     for (name, linger_ms), one in seen.items():
-        yield from _rows(f"latency, {name}, linger {linger_ms} ms", one, f"{beside}, p99 {_at(plain.emitted, 99):.1f} ms")
+        yield from _rows(
+            f"latency, {name}, linger {linger_ms} ms", one, f"{beside}, p99 {_at(plain.emitted, 99):.1f} ms"
+        )
 
 
 def _rows(name: str, seen: Seen, beside: str) -> Iterator[Row]:
@@ -81,7 +85,9 @@ def _rows(name: str, seen: Seen, beside: str) -> Iterator[Row]:
     shown = ", ".join(f"{stage} {_at(times, 50):.1f}/{_at(times, 99):.1f}" for stage, times in stages.items())
     cores = ", ".join(f"{who} {cores * 100:.0f} %" for who, cores in seen.cores.items())
     yield Row(f"{name}: p50", p50, None, "ms", None, f"<= {P50_BAR_MS:g}", p50 <= P50_BAR_MS, beside)
-    yield Row(f"{name}: p99", p99, None, "ms", None, f"<= {P99_BAR_MS:g}", p99 <= P99_BAR_MS, f"p50/p99 of stages: {shown}")
+    yield Row(
+        f"{name}: p99", p99, None, "ms", None, f"<= {P99_BAR_MS:g}", p99 <= P99_BAR_MS, f"p50/p99 of stages: {shown}"
+    )
     yield Row(f"{name}: p99.9", _at(seen.emitted, 99.9), None, "ms", None, "", True, f"of a core: {cores}")
 
 
@@ -172,7 +178,9 @@ def _wait_for_job(servers: str, source: str, target: str, job: subprocess.Popen[
     deadline_s = time.monotonic() + _TIMEOUT_S
     while consumer.get_watermark_offsets(TopicPartition(target, 0), timeout=10)[1] == 0:
         if job.poll() is not None or time.monotonic() > deadline_s:
-            raise RuntimeError(f"The job emits nothing: {job.stderr.read() if job.stderr and job.poll() else 'time is up'}")
+            raise RuntimeError(
+                f"The job emits nothing: {job.stderr.read() if job.stderr and job.poll() else 'time is up'}"
+            )
         time.sleep(0.05)
     consumer.close()
 

@@ -2,8 +2,8 @@
 
 `produce SERVERS TOPIC FILE COUNT PER_S LINGER_MS`: event number i is due at start + i / PER_S; it is sent as soon as it
 is due, never before, and carries that moment. FILE gets when each was acknowledged.
-`consume SERVERS TOPIC FILE`: says `ready` once it reads at the end, and takes records until SIGTERM; FILE gets when each
-came. Both files are NumPy arrays of STAMP.
+`consume SERVERS TOPIC FILE`: says `ready` once it reads, and takes records until SIGTERM; FILE gets when each came.
+Both files are NumPy arrays of STAMP.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def event(number: int, due_ns: int) -> bytes:
 
 def produce(servers: str, topic: str, count: int, per_s: int, linger_ms: int) -> np.ndarray:
     """Sends events at their due times; returns when each was acknowledged."""
-    producer = Producer({"bootstrap.servers": servers, "linger.ms": linger_ms, "queue.buffering.max.messages": 2_000_000})
+    producer = Producer(
+        {"bootstrap.servers": servers, "linger.ms": linger_ms, "queue.buffering.max.messages": 2_000_000}
+    )
     partitions = len(producer.list_topics(topic).topics[topic].partitions)
     stamps = np.zeros(count, STAMP)
     acknowledged = stamps["at_ns"]

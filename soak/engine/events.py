@@ -61,10 +61,11 @@ class Stream:
         """Returns events as they are produced."""
         rows = self.rows(first, count)
         text = pl.format(
-            '{"n":{},"ts":{},"kind":"{}","user":{},"item":{},"ref":{},"amount":{}}'.replace('{"n"', '\u0001"n"', 1)[:-1],
+            '"n":{},"ts":{},"kind":"{}","user":{},"item":{},"ref":{},"amount":{}',
             *("n", "ts", "kind", "user", "item", "ref", "amount"),
-        ).str.replace("\u0001", "{", literal=True) + pl.when("broken").then(pl.lit("")).otherwise(pl.lit("}"))
-        return [one.encode() for one in rows.select(text).to_series().to_list()]
+        )
+        whole = pl.lit("{") + text + pl.when("broken").then(pl.lit("")).otherwise(pl.lit("}"))
+        return [one.encode() for one in rows.select(whole).to_series().to_list()]
 
     def _random(self, first: int, count: int) -> np.ndarray:
         """Returns five numbers in [0, 1) an event, the same however the events are cut."""

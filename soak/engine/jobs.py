@@ -30,7 +30,8 @@ JOBS = {
     "tumbled": Answer(
         "item BIGINT, till BIGINT, n BIGINT, amount BIGINT",
         """SELECT item, CAST(EXTRACT(EPOCH FROM window_end) AS BIGINT) * 1000, COUNT(*), SUM(amount)
-           FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(rt), INTERVAL '10' SECOND)) GROUP BY item, window_start, window_end""",
+           FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(rt), INTERVAL '10' SECOND))
+           GROUP BY item, window_start, window_end""",
         """SELECT item, (ts // 10000 + 1) * 10000 AS till, COUNT(*) AS n, SUM(amount)::BIGINT AS amount
            FROM timely GROUP BY ALL""",
         "till",
@@ -40,7 +41,8 @@ JOBS = {
         """SELECT visitor, CAST(EXTRACT(EPOCH FROM window_end) AS BIGINT) * 1000 + EXTRACT(MILLISECOND FROM window_end),
            COUNT(*) FROM TABLE(SESSION(TABLE events PARTITION BY visitor, DESCRIPTOR(rt), INTERVAL '5' SECOND))
            GROUP BY visitor, window_start, window_end""",
-        """WITH gaps AS (SELECT "user", ts, ts - LAG(ts) OVER (PARTITION BY "user" ORDER BY ts) > 5000 AS begins FROM timely),
+        """WITH gaps AS (SELECT "user", ts,
+           COALESCE(ts - LAG(ts) OVER (PARTITION BY "user" ORDER BY ts) > 5000, TRUE) AS begins FROM timely),
            numbered AS (SELECT *, SUM(begins::INT) OVER (PARTITION BY "user" ORDER BY ts) AS number FROM gaps)
            SELECT "user" AS visitor, MAX(ts) + 5000 AS till, COUNT(*) AS n FROM numbered GROUP BY "user", number""",
         "till",
@@ -60,7 +62,8 @@ JOBS = {
            SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end ORDER BY amount DESC, n) AS place
            FROM TABLE(TUMBLE(TABLE events, DESCRIPTOR(rt), INTERVAL '10' SECOND))) WHERE place <= 5""",
         """SELECT item, amount, place, till FROM (SELECT *, (ts // 10000 + 1) * 10000 AS till,
-           ROW_NUMBER() OVER (PARTITION BY ts // 10000 ORDER BY amount DESC, n) AS place FROM timely) WHERE place <= 5""",
+           ROW_NUMBER() OVER (PARTITION BY ts // 10000 ORDER BY amount DESC, n) AS place FROM timely)
+           WHERE place <= 5""",
         "till",
     ),
     "visitors": Answer(
@@ -75,11 +78,15 @@ JOBS = {
 
 
 def statements(servers: str, topic: str) -> str:
-    """Returns the SQL of all jobs."""
+    """Returns the SQL of all jobs; they run as one and share the reading."""
     kafka = f"'properties.bootstrap.servers' = '{servers}'"
     tables = [
-        f"""CREATE TABLE {name} ({answer.columns}{f", PRIMARY KEY ({answer.keyed}) NOT ENFORCED" if answer.keyed else ""})
-        WITH ('topic' = '{name}', {kafka}, {_UPSERT if answer.keyed else _APPEND});"""
+        f"CREATE TABLE {name} ({answer.columns}) WITH ("
+        + (
+            "'connector' = 'print');"
+            if answer.keyed
+            else f"'connector' = 'kafka', 'topic' = '{name}', {kafka}, {_JSON});"
+        )
         for name, answer in JOBS.items()
     ]
     inserts = [f"INSERT INTO {name} {answer.query};" for name, answer in JOBS.items()]
@@ -87,9 +94,8 @@ def statements(servers: str, topic: str) -> str:
     SET 'table.exec.state.ttl' = '60 s';
     CREATE TABLE events (n BIGINT, ts BIGINT, kind STRING, `user` BIGINT, item BIGINT, ref BIGINT, amount BIGINT,
         visitor AS `user`, rt AS TO_TIMESTAMP_LTZ(ts, 3), WATERMARK FOR rt AS rt - INTERVAL '3' SECOND) WITH (
-        'connector' = 'kafka', 'topic' = '{topic}', {kafka}, 'scan.startup.mode' = 'earliest-offset', 'format' = 'json');
-    {" ".join(tables)} {" ".join(inserts)}"""
+        'connector' = 'kafka', 'topic' = '{topic}', {kafka}, {_JSON}, 'scan.startup.mode' = 'earliest-offset');
+    {" ".join(tables)} EXECUTE STATEMENT SET BEGIN {" ".join(inserts)} END;"""
 
 
-_APPEND = "'connector' = 'kafka', 'format' = 'json'"
-_UPSERT = "'connector' = 'upsert-kafka', 'key.format' = 'json', 'value.format' = 'json'"
+_JSON = "'format' = 'json'"

@@ -86,6 +86,7 @@ class ConnectorSpec:
         metadata: Its metadata keys.
         check: Rules across options and columns; raises UserError.
         is_bounded: Whether reading a table with these options comes to an end; what its source says, without one.
+        until_now: The options that make a table end where it ends now, None for one that goes; without any it cannot.
         how_to_bound: What to do about a table whose reading does not end, for a hint.
         changes: The kinds of change that its sink takes.
     """
@@ -101,5 +102,6 @@ class ConnectorSpec:
     metadata: Mapping[str, Metadata] = field(default_factory=dict)
     check: Callable[[Mapping[str, str], Sequence[Column]], None] = accept_any
     is_bounded: Callable[[Mapping[str, str]], bool] = always_ends
+    until_now: Mapping[str, str | None] = field(default_factory=dict)
     how_to_bound: str = ""
     changes: frozenset[Change] = APPEND_ONLY

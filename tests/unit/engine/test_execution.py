@@ -26,6 +26,7 @@ class Job:
 
     def __init__(self, plan: Node, *sources: MemorySource, sink: MemorySink | None = None, **options: object) -> None:
         self.clock = ManualClock(wall_ms=1_000_000)
+        clock = options.pop("clock", self.clock)
         self.frames: list[pl.DataFrame] = []
         self.error: BaseException | None = None
         side_streams = options.pop("side_streams", None)
@@ -35,7 +36,7 @@ class Job:
             plan,
             lambda scan: left.pop(0),
             (lambda write: sink) if sink else None,
-            Settings(clock=self.clock, poll_timeout_ms=5, **{"parallelism": 2, **options}),  # type: ignore[arg-type]
+            Settings(clock=clock, poll_timeout_ms=5, linger_ms=0, **{"parallelism": 2, **options}),  # type: ignore[arg-type]
             side_streams,  # type: ignore[arg-type]
             on_batch,  # type: ignore[arg-type]
         )
@@ -404,7 +405,7 @@ def test_small_pieces_are_joined_and_late_rows_still_found(tmp_path: Path) -> No
         assert gate.wait(20)
 
     source = MemorySource()
-    with running(m.counted(m.timed()), source, side_streams=side, parallelism=1) as job:
+    with running(m.counted(m.timed()), source, side_streams=side, parallelism=1, small_bytes=1) as job:
         source.push("s0", rows((1, "a", 0)), before_decode=hold)
         assert entered.wait(20)
         source.push("s0", rows((50, "a", 1)), before_decode=hold)

@@ -28,11 +28,20 @@ __all__ = ["Runner", "run"]
 _GLANCE_S = 0.5
 
 
-def run(texts: Sequence[str], file: Path | None, form: str, state_dir: Path | None, catalog: Path | None = None) -> int:
+def run(
+    texts: Sequence[str],
+    file: Path | None,
+    form: str,
+    state_dir: Path | None,
+    catalog: Path | None = None,
+    trigger: str | None = None,
+) -> int:
     """Runs what was given on the command line, else standard input, else a prompt; returns the exit code."""
     if file is not None:
         texts = [*texts, _read(file)]
     with Session(state_directory=state_dir, catalog=catalog) as session:
+        if trigger is not None:
+            session.set_option("execution.trigger", trigger)
         runner = Runner(session, form)
         if not texts and sys.stdin.isatty():
             from yeoul.cli.sql.prompt import ask

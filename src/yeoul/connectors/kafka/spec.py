@@ -210,5 +210,6 @@ KAFKA = ConnectorSpec(
     metadata=_METADATA,
     check=_check,
     is_bounded=_is_bounded,
+    until_now={BOUNDED_MODE.name: "latest-offset"},
     how_to_bound="give it 'scan.bounded.mode' = 'latest-offset'",
 )

@@ -58,8 +58,7 @@ def is_awaited(lane: LaneQueues, floor_of: Floors) -> bool:
         return False
     floor_ms = floor_of.get(lane.group)
     return any(
-        queue.taken_ms == floor_ms and queue.is_empty and not queue.finished and not queue.at_end
-        for queue in lane.queues.values()
+        queue.taken_ms == floor_ms and queue.is_empty and _holds_up(lane, queue) for queue in lane.queues.values()
     )
 
 

@@ -26,6 +26,7 @@ from yeoul.engine.runtime.outlets import Outlets
 from yeoul.engine.runtime.pipeline import Effects
 from yeoul.engine.runtime.progress import Progress, SplitProgress
 from yeoul.engine.runtime.queues import LaneEnded, NewSplit, Run, SplitFinished, SplitIdle, SplitQueue, Step
+from yeoul.engine.runtime.rounds import Rounds
 from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.runtime.side_streams import DEAD, LATE, SideStreams, late_frame, timeless_frame
 from yeoul.errors import YeoulError
@@ -93,6 +94,7 @@ class Execution:
         self._counts = _Counts()
         self._inputs: list[_Open] = []
         self._sinks: list[Sink] = []
+        self._rounds = Rounds(self._settings.trigger, self._settings.clock)
         self._outlets = Outlets(self._sinks, self._settings)
         self._threads: list[threading.Thread] = []
         self._status = "created"
@@ -175,8 +177,18 @@ class Execution:
         for scan in self._built.scans:
             source = self._open_source(scan)
             self._inputs.append(_Open(scan, source, source.open({})))
-        for lane, one in zip(lanes, self._inputs, strict=True):
-            self._intake.add_lane(lane.assign is not None, lane.idle_timeout_ms, one.reader.wake, len(lanes))
+        aligned = {
+            name: -1 - index for index, name in enumerate({lane.alignment[0] for lane in lanes if lane.alignment})
+        }
+        for lane, group, one in zip(lanes, self._pipeline.groups, self._inputs, strict=True):
+            self._intake.add_lane(
+                lane.assign is not None,
+                lane.idle_timeout_ms,
+                one.reader.wake,
+                len(lanes),
+                group=aligned[lane.alignment[0]] if lane.alignment else group,
+                max_drift_ms=lane.alignment[1] if lane.alignment else None,
+            )
         for index, one in enumerate(self._inputs):
             self._intake.register(index, one.reader.splits())
         for index, one in enumerate(self._inputs):
@@ -200,6 +212,11 @@ class Execution:
     def _take_steps(self) -> None:
         self._carry_out(self._locked(self._pipeline.start), None)
         while not self._pipeline.is_done and not self._stopping:
+            rest_s = self._rounds.rest_s(self._intake)
+            if rest_s is not None:
+                self._outlets.flush()
+                self._intake.rest(rest_s)
+                continue
             step = self._next_step()
             if step is not None:
                 self._take(step)
@@ -214,7 +231,8 @@ class Execution:
             if step is not None:
                 return step
             self._outlets.write()
-        return self._intake.next(_sooner(self._outlets.flush_in_s(), self._wake_in_s()))
+        timeout_s = _sooner(self._outlets.flush_in_s(), self._wake_in_s())
+        return self._intake.next(_sooner(timeout_s, self._rounds.wait_s))
 
     def _take(self, step: Step) -> None:
         pipeline = self._pipeline

@@ -46,7 +46,7 @@ __all__ = ["Intake"]
 
 _MOST_PIECES = 1_024
 _PAUSE_TO_BUSY = 2.0
-_LONGEST_PAUSE_TO_LINGER = 10.0
+_LONGEST_PAUSE_S = 0.01
 _PROBE_BYTES = 256 << 10
 """How much to read of a split whose event time is not known yet, while others wait for theirs to be known."""
 
@@ -79,6 +79,7 @@ class Intake:
         self._decoded_bytes = 0
         self._busy_s = 0.0
         self._handed_out_s = 0.0
+        self._is_resting = False
         self._stopped = False
         self._failure: BaseException | None = None
         self._taker_waits = False
@@ -237,6 +238,26 @@ class Intake:
                 finally:
                     self._taker_waits = False
 
+    def rest(self, duration_s: float) -> None:
+        """Lets the job's thread rest; what arrives meanwhile waits, up to the bounds. Ends early with the run."""
+        with self._lock:
+            self._is_resting = True
+            self._to_read.notify_all()
+            self._taker_waits = True
+            try:
+                self._to_take.wait_for(lambda: self._stopped or self._failure is not None, duration_s)
+            finally:
+                self._taker_waits = self._is_resting = False
+
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether nothing waits here, and nothing was left behind at the last look at each split."""
+        with self._lock:
+            if self._news or any(one.ended and not one.told_end for one in self._lanes):
+                return False
+            queues = [queue for one in self._lanes if not one.told_end for queue in one.queues.values()]
+            return all(queue.is_empty and (queue.at_end or queue.finished) for queue in queues)
+
     def done(self, run: Run) -> None:
         """Tells that the operators have taken a run: its bytes are free."""
         with self._lock:
@@ -304,7 +325,8 @@ class Intake:
         """How long to let little come together: as long as keeps the operators busy half of the time, within bounds."""
         busy_s, self._busy_s = self._busy_s, 0.0
         linger_s = self._settings.linger_ms / 1_000
-        return min(max(linger_s, _PAUSE_TO_BUSY * busy_s), _LONGEST_PAUSE_TO_LINGER * linger_s)
+        longest_s = max(linger_s, _LONGEST_PAUSE_S) if linger_s else 0.0
+        return longest_s if self._is_resting else min(max(linger_s, _PAUSE_TO_BUSY * busy_s), longest_s)
 
     def _may_decode_ahead(self) -> bool:
         """Whether there is enough to do that a second thread is worth its coming."""
@@ -321,7 +343,8 @@ class Intake:
         awaited = one.group is not None and is_awaited(one, floors(self._lanes, _taken_ms))
         if not awaited:
             is_full = one.queued_bytes > 0 and room_bytes < min(piece_bytes, one.limit_bytes)
-            if is_full or 0 < one.waiting_bytes < self._settings.small_bytes:
+            is_little = 0 < one.waiting_bytes < self._settings.small_bytes
+            if is_full or (is_little and not self._is_resting):
                 return None
         elif len(one.queues) > 1 and one.queues[splits[0]].taken_ms == START_OF_TIME:
             return Request(splits, min(piece_bytes, _PROBE_BYTES))

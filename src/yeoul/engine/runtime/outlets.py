@@ -1,12 +1,14 @@
 """Results on their way to the sinks: small batches put together while more is coming, so that each costs little.
 
-A write costs about the same for one row as for a thousand: encoding calls, a request, a flush of the broker's log. While
-the operators have more to take at once, what they give is therefore kept for a moment, at most `Settings.linger_ms`;
-as soon as they would wait, it is written. A lone row is never kept. Owned by the thread of `Execution.run`.
+A write costs about the same for one row as for a thousand: encoding calls, a request, a flush of the broker's log.
+While the operators have more to take at once, what they give is therefore kept for a moment, at most
+`Settings.linger_ms`; as soon as they would wait, it is written. A lone row is never kept.
+Owned by the thread of `Execution.run`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import polars as pl
@@ -14,6 +16,7 @@ import polars as pl
 from yeoul.engine.contract import Sink
 from yeoul.engine.operators.columnwise import concatenated
 from yeoul.engine.runtime.settings import Settings
+from yeoul.plan.trigger import TriggerKind
 
 __all__ = ["Outlets"]
 
@@ -34,7 +37,8 @@ class Outlets:
         self._sinks = sinks
         self._clock = settings.clock
         self._linger_s = settings.linger_ms / 1_000
-        self._flush_interval_s = settings.flush_interval_ms / 1_000
+        is_once = settings.trigger.kind is TriggerKind.ONCE
+        self._flush_interval_s = math.inf if is_once else settings.flush_interval_ms / 1_000
         self._kept: dict[int, list[pl.DataFrame]] = {}
         self._kept_rows = 0
         self._kept_since_s = 0.0
@@ -68,7 +72,7 @@ class Outlets:
 
     def flush_in_s(self) -> float | None:
         """Returns how long until a flush is due; None: nothing was written since the last."""
-        if self._unflushed_since_s is None:
+        if self._unflushed_since_s is None or self._flush_interval_s == math.inf:
             return None
         waited_s = self._clock.monotonic_s() - self._unflushed_since_s
         return max(0.0, self._flush_interval_s - waited_s)

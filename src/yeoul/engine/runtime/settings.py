@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from yeoul.clock import SYSTEM_CLOCK, Clock
 from yeoul.engine.contract import Lookup
 from yeoul.plan.nodes import Scan
+from yeoul.plan.trigger import AS_FAST_AS_POSSIBLE, Trigger
 
 __all__ = ["LookedUp", "OpenLookup", "Settings"]
 
@@ -43,6 +44,7 @@ class Settings:
         parallelism: Threads of the decode pool.
         queue_bytes: How much may wait between the sources and the operators, in bytes of what was read.
         piece_bytes: How much to ask of a source at once.
+        trigger: When it takes what has arrived.
         small_bytes: Up to how much waits, in all, before the pool decodes ahead and sources are read ahead.
         run_bytes: Up to how many bytes consecutive pieces of a split are joined into one batch.
         idle_timeout_ms: For tables that do not say (`table.exec.source.idle-timeout`); None or 0: never idle.
@@ -68,3 +70,4 @@ class Settings:
     poll_timeout_ms: int = 500
     state_ttl_ms: int | None = None
     open_lookup: OpenLookup | None = None
+    trigger: Trigger = AS_FAST_AS_POSSIBLE

@@ -206,7 +206,7 @@ class _Builder:
         judges = _judges(target)
         assign = WatermarkOperator(node.column, compile_expression(node.expression, self._context), judges)
         timeout_ms = node.idle_timeout_ms if node.idle_timeout_ms is not None else self._settings.idle_timeout_ms
-        self._add_lane(under, Lane(below, assign, above, target, judges, timeout_ms or None))
+        self._add_lane(under, Lane(below, assign, above, target, judges, timeout_ms or None, node.alignment))
 
 
 _Remembering = (
