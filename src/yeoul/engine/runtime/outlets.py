@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from yeoul.engine.contract import Sink
+from yeoul.engine.contract import CHANGE, Sink
 from yeoul.engine.operators.columnwise import concatenated
 from yeoul.engine.runtime.settings import Settings
 from yeoul.plan.trigger import TriggerKind
@@ -67,7 +67,9 @@ class Outlets:
             self._unflushed_since_s = self._clock.monotonic_s()
         for output, frames in kept.items():
             whole = frames[0] if len(frames) == 1 else concatenated(frames)
-            for part in whole.iter_slices(_SLICE_ROWS) if whole.height > _SLICE_ROWS else (whole,):
+            # An update's two rows stay together: only rows that stand are cut.
+            is_cut = whole.height > _SLICE_ROWS and CHANGE not in whole.columns
+            for part in whole.iter_slices(_SLICE_ROWS) if is_cut else (whole,):
                 self._sinks[output].write(part)
 
     def flush_in_s(self) -> float | None:
