@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from bench.latency_clients import event
 from bench.measure import Row
 from yeoul.broker import Broker
+from yeoul.connectors.registry import CONNECTORS
 
 EVENTS_PER_S = 10_000
 PARTITIONS = 2
@@ -69,6 +70,7 @@ def run(duration_s: float, lingers_ms: Sequence[int] = (0, 1)) -> Iterator[Row]:
                 broker, f"{name}-{linger_ms}".replace(" ", "-"), name, duration_s, linger_ms
             )
             for name in QUERIES
+            if name not in _UPDATING or "upsert-kafka" in CONNECTORS
             for linger_ms in lingers_ms
         }
         bare = np.concatenate([before, _bare_sync_ms(broker.data_dir, duration_s / 4)])

@@ -380,7 +380,8 @@ class Intake:
             return
         if self._taker_waits:
             self._to_take.notify()
-        if self._may_decode_ahead():
+            pieces -= 1
+        if pieces and self._may_decode_ahead():
             self._to_claim.notify(pieces)
 
     def _tell(self, step: Step) -> None:
