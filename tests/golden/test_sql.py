@@ -16,6 +16,7 @@ from tests.pipeline_runs import (
     run_in_one_go,
     run_restored_after_each,
     run_restored_from_each,
+    with_lookups,
 )
 
 from yeoul.engine.compile.dtypes import polars_dtype
@@ -30,7 +31,17 @@ _TAKEN_BACK = ("-U", "-D")
 def bound(case: Case, mode: str) -> tuple[Query, list[Step]]:
     declarations = f"SET 'execution.runtime-mode' = '{mode}';\n{case.sections.get('tables', '')}"
     query = bind_query(declarations, case.sections["query"])
-    return query, [step.duration_ms if isinstance(step, Wait) else fed(step, query) for step in case.steps]
+    steps = [step.duration_ms if isinstance(step, Wait) else fed(step, query) for step in case.steps]
+    return with_lookups(query, whole_tables(steps)), steps
+
+
+def whole_tables(steps: Sequence[Step]) -> dict[str, pl.DataFrame]:
+    """Returns all rows that each table is ever fed: what a lookup finds."""
+    parts: dict[str, list[pl.DataFrame]] = {}
+    for step in steps:
+        if isinstance(step, Fed):
+            parts.setdefault(step.table, []).append(step.rows)
+    return {name: pl.concat(some) for name, some in parts.items()}
 
 
 def fed(batch, query: Query) -> Fed:

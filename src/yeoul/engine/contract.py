@@ -30,6 +30,7 @@ __all__ = [
     "ROW",
     "WATERMARK",
     "WEIGHT",
+    "CacheBounds",
     "DeadLetters",
     "Fetched",
     "Joinable",
@@ -179,6 +180,23 @@ class Source(Protocol):
     def is_bounded(self) -> bool:
         """Whether every split finishes."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class CacheBounds:
+    """How much of what was looked up is kept, and for how long.
+
+    Attributes:
+        max_rows: How many rows, a key without any counting as one; 0: nothing is kept beyond a batch.
+        after_write_ms: For how long after it was found; None: for ever.
+        after_access_ms: For how long after it was asked for the last time; None: for ever.
+        keeps_missing: Whether it is kept, too, that a key has no row.
+    """
+
+    max_rows: int = 0
+    after_write_ms: int | None = None
+    after_access_ms: int | None = None
+    keeps_missing: bool = True
 
 
 class Lookup(Protocol):
