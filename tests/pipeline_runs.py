@@ -15,13 +15,14 @@ import polars as pl
 
 from yeoul.clock import ManualClock
 from yeoul.engine.compile.dtypes import polars_dtype
-from yeoul.engine.contract import CHANGE, CHANGE_MARKS, CacheBounds, DeadLetters
+from yeoul.engine.contract import CHANGE, CHANGE_MARKS, WEIGHT, CacheBounds, DeadLetters
 from yeoul.engine.operators.contract import State
 from yeoul.engine.runtime.build import build
 from yeoul.engine.runtime.pipeline import Effects
 from yeoul.engine.runtime.settings import LookedUp, Settings
 from yeoul.jobs import options
 from yeoul.jobs.session import Session
+from yeoul.plan.encoding import Encoding
 from yeoul.plan.nodes import Node, Scan
 from yeoul.plan.statements import Select
 from yeoul.plan.tables import TableDefinition
@@ -46,7 +47,7 @@ BEGINNING_MS = 1_704_067_200_000
 
 @dataclass(frozen=True, slots=True)
 class Fed:
-    """One batch: rows that reach a table together."""
+    """One batch: rows that reach a table together; with `$weight` if the table's records are changes."""
 
     table: str
     rows: pl.DataFrame
@@ -109,6 +110,7 @@ class Run:
         for lane, scan in enumerate(self._built.scans):
             if scan.table.name == fed.table:
                 columns = [pl.col(one.name).cast(polars_dtype(one.type)) for one in scan.schema.fields]
+                columns += [pl.col(WEIGHT)] if scan.encoding is not Encoding.APPEND else []
                 batch = Batch(fed.rows.select(columns), fed.rows)
                 prepared = self._pipeline.lanes[lane].prepare(batch)
                 given += self._rows(self._pipeline.process(lane, fed.split, prepared), batch)

@@ -20,6 +20,7 @@ from tests.pipeline_runs import (
 )
 
 from yeoul.engine.compile.dtypes import polars_dtype
+from yeoul.engine.contract import WEIGHT
 from yeoul.errors import UserError
 from yeoul.plan.tables import ColumnKind
 
@@ -47,10 +48,14 @@ def whole_tables(steps: Sequence[Step]) -> dict[str, pl.DataFrame]:
 def fed(batch, query: Query) -> Fed:
     columns = [one for one in query.tables[batch.table].columns if one.kind is not ColumnKind.COMPUTED]
     cells = {name: [row[place] for row in batch.rows.rows] for place, name in enumerate(batch.rows.names)}
+    marks = cells.pop("op", None)
+    weights = [] if marks is None else [pl.Series(WEIGHT, [-1 if one in _TAKEN_BACK else 1 for one in marks])]
     assert list(cells) == [one.name for one in columns], f"the columns of {batch.table} are not these"
     return Fed(
         batch.table,
-        pl.DataFrame([column_of(cells[one.name], polars_dtype(one.type)).alias(one.name) for one in columns]),
+        pl.DataFrame(
+            [*(column_of(cells[one.name], polars_dtype(one.type)).alias(one.name) for one in columns), *weights]
+        ),
     )
 
 

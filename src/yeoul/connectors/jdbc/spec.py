@@ -46,7 +46,7 @@ def place_of(url: str) -> tuple[str, str]:
     return kind, path
 
 
-def _check(options: Mapping[str, str], columns: Sequence[Column]) -> None:
+def _check(options: Mapping[str, str], columns: Sequence[Column], primary_key: Sequence[str]) -> None:
     place_of(URL.read(options))
     odd = next((one for one in columns if one.kind is not ColumnKind.PHYSICAL), None)
     if odd is not None:

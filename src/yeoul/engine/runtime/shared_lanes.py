@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from yeoul.engine.contract import DeadLetters, SourceBatch
+from yeoul.engine.contract import WEIGHT, DeadLetters, SourceBatch
 from yeoul.engine.operators.contract import State
 from yeoul.engine.runtime.pipeline import Effects, Lane, Pipeline, Prepared
+from yeoul.plan.encoding import Encoding
 from yeoul.plan.nodes import Scan, Schema
 from yeoul.plan.tables import ColumnKind
 
@@ -58,8 +59,9 @@ class SharedLane(Lane):
     lanes: tuple[Lane, ...] = ()
 
     def prepare(self, source: SourceBatch, full: bool = False) -> Prepared:
+        weights = [WEIGHT] if WEIGHT in source.frame.columns else []
         parts = tuple(
-            lane.prepare(_Part(source, source.frame.select(branch.columns)), full)
+            lane.prepare(_Part(source, source.frame.select(*branch.columns, *weights)), full)
             for branch, lane in zip(self.branches, self.lanes, strict=True)
         )
         first = parts[0]
@@ -83,6 +85,23 @@ class PipelineSet:
     def is_done(self) -> bool:
         """Whether every lane of every pipeline has ended."""
         return all(one.is_done for one in self._pipelines)
+
+    @property
+    def groups(self) -> Sequence[int | None]:
+        """For each lane, the number of the lanes whose event time its state depends on, through one plan or several."""
+        numbers = list(range(len(self.lanes)))
+        for pipeline in range(len(self._pipelines)):
+            joined = [
+                index
+                for index, lane in enumerate(self.lanes)
+                if any(
+                    one.pipeline == pipeline and part.judges
+                    for one, part in zip(lane.branches, lane.lanes, strict=True)
+                )
+            ]
+            replaced = {numbers[index] for index in joined}
+            numbers = [min(replaced) if number in replaced else number for number in numbers]
+        return [number if lane.judges else None for number, lane in zip(numbers, self.lanes, strict=True)]
 
     @property
     def watermark_ms(self) -> int:
@@ -162,12 +181,12 @@ class PipelineSet:
                 effects.ended.append(place)
 
 
-_Key = tuple[str, tuple[tuple[str, str], ...]]
+_Key = tuple[str, Encoding, tuple[tuple[str, str], ...]]
 
 
 def _key(scan: Scan) -> _Key:
     """Returns what two scans have in common that can be one: the table, and how it is read."""
-    return scan.table.name, tuple(sorted(scan.options.items()))
+    return scan.table.name, scan.encoding, tuple(sorted(scan.options.items()))
 
 
 def reads_twice(scans: Sequence[Scan]) -> bool:
@@ -205,6 +224,7 @@ def _shared_lane(members: Sequence[tuple[_Branch, Lane]]) -> SharedLane:
         None,
         any(lane.judges for _, lane in members),
         first.idle_timeout_ms,
+        first.alignment,
         tuple(branch for branch, _ in members),
         tuple(lane for _, lane in members),
     )

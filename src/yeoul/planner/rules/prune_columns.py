@@ -14,6 +14,7 @@ from yeoul.plan.nodes import (
     Aggregate,
     Aggregation,
     AssignWatermark,
+    ChangelogNormalize,
     Deduplicate,
     Field,
     Filter,
@@ -28,6 +29,7 @@ from yeoul.plan.nodes import (
     Schema,
     SetOperation,
     Settle,
+    SinkMaterialize,
     Sort,
     TopN,
     Union,
@@ -97,8 +99,10 @@ def _pruned(node: Node, needed: Set[str]) -> Node:
             return replace(node, input=_pruned(node.input, {*needed, *(key.column for key in node.order)}))
         case Limit():
             return replace(node, input=_pruned(node.input, needed))
-        case Settle():
+        case Settle() | SinkMaterialize():
             return replace(node, input=_pruned(node.input, frozenset(node.schema.names)))
+        case ChangelogNormalize():
+            return replace(node, input=_pruned(node.input, {*needed, *node.key}))
         case Write():
             return replace(node, input=_pruned(node.input, frozenset(node.input.schema.names)))
 

@@ -51,7 +51,7 @@ def _hashable(value: object, inputs: set[int]) -> Hashable:
         case TableDefinition():
             return value.name
         case Scan():
-            return value.table.name, value.schema, _hashable(value.options, inputs)
+            return _identity(value)
         case Mapping():
             return tuple(sorted(value.items()))
         case tuple():
