@@ -23,8 +23,8 @@ KEYS: Mapping[str, Sequence[int]] = {
     "q17": (0, 1),
     "q18": (0, 1),
 }
-"""By query, the places of the columns that tell its rows apart: where an engine gives a row anew without taking back what
-it was, the last one of a key counts."""
+"""By query, the places of the columns that tell its rows apart: where an engine gives a row anew without taking back
+what it was, the last one of a key counts."""
 _OP = "op"
 _GONE = ("-U", "-D", "update_before", "delete")
 

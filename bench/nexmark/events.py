@@ -20,7 +20,19 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-__all__ = ["BLOCK", "KINDS", "Events", "Layout", "blocks", "frame", "lines", "ndjson", "produce", "tables", "write_files"]
+__all__ = [
+    "BLOCK",
+    "KINDS",
+    "Events",
+    "Layout",
+    "blocks",
+    "frame",
+    "lines",
+    "ndjson",
+    "produce",
+    "tables",
+    "write_files",
+]
 
 Layout = Literal["nested", "flat"]
 BLOCK = 100_000

@@ -1,7 +1,7 @@
 """A query in Spark's Structured Streaming, over all that is there.
 
-Spark gives a window out when a later batch finds it closed; other engines close all at the end of their input. So that it
-does, too, a second file holds one event of a later time and of no kind that any query reads.
+Spark gives a window out when a later batch finds it closed; other engines close all at the end of their input. So that
+it does, too, a second file holds one event of a later time and of no kind that any query reads.
 """
 
 import os

@@ -2,8 +2,8 @@
 
 The program's argument is a file of JSON: `turns` (names of inputs, in order), `inputs` (by name), `answer` (a file) and
 whatever the engine needs. A line of JSON goes out before and after each run, so that whoever started the program can
-take its processes' CPU at these moments. The rows of the turn `check` are written to `answer`, one JSON list a line: the
-kind of change, then the values; the rows of all other turns go to a sink of the engine's that drops them.
+take its processes' CPU at these moments. The rows of the turn `check` are written to `answer`, one JSON list a line:
+the kind of change, then the values; the rows of all other turns go to a sink of the engine's that drops them.
 
 Runs in environments of other engines: nothing but the standard library.
 """
