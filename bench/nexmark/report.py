@@ -1,4 +1,4 @@
-"""The figures as a page: a table for each layout of the events, and why an engine has none, written into docs/nexmark.md."""
+"""The figures as a page: a table for each layout of the events, and why an engine has none; into docs/nexmark.md."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def write(figures: Sequence[Figure], count: int, command: str) -> None:
     """
     head, _, rest = PAGE.read_text().partition(BEGIN)
     _, _, tail = rest.partition(END)
-    PAGE.write_text(f"{head}{BEGIN}\n\n{'\n'.join(_lines(figures, count, command))}\n{END}{tail}")
+    body = "\n".join(_lines(figures, count, command))
+    PAGE.write_text(f"{head}{BEGIN}\n\n{body}\n{END}{tail}")
 
 
 def _lines(figures: Sequence[Figure], count: int, command: str) -> Iterator[str]:
@@ -58,7 +59,7 @@ def _table(title: str, among: Sequence[Engine], figures: Sequence[Figure]) -> It
     yield ""
     yield "M events/s once it runs · CPU seconds per million events · MB at most; then how many times faster yeoul is."
     yield ""
-    yield "| query | yeoul | " + " | ".join(f"{one.name} | ×" for one in peers) + " |"
+    yield "| query | yeoul | " + " | ".join(f"{one.name} | times" for one in peers) + " |"
     yield "| --- | --- |" + " --- | ---: |" * len(peers)
     ratios: dict[str, list[float]] = {one.name: [] for one in peers}
     for query in dict.fromkeys(one.query for one in figures):
@@ -75,8 +76,8 @@ def _table(title: str, among: Sequence[Engine], figures: Sequence[Figure]) -> It
     for name, each in ratios.items():
         if each:
             middle = statistics.geometric_mean(each)
-            yield f"{name}: {len(each)} queries; yeoul is {min(each):.1f} to {max(each):.1f} times as fast, {middle:.1f} in the"
-            yield "geometric mean."
+            yield f"{name}: {len(each)} queries; yeoul is {min(each):.1f} to {max(each):.1f} times as fast, {middle:.1f} in"
+            yield "the geometric mean."
             yield ""
     starts = [
         f"{one.name} {statistics.median(each):.1f} s"
@@ -89,7 +90,7 @@ def _table(title: str, among: Sequence[Engine], figures: Sequence[Figure]) -> It
 
 def _cell(figure: Figure) -> str:
     if figure.why:
-        return "–"
+        return "-"
     return f"{figure.rate / 1e6:.2f} · {figure.cpu_s:.2f} · {figure.peak_bytes / 2**20:.0f}"
 
 
@@ -104,7 +105,8 @@ def _refusals(engines: Sequence[Engine], figures: Sequence[Figure]) -> Iterator[
     reasons = dict.fromkeys((one.engine, one.why) for one in refused)
     for engine, why in reasons:
         queries = ", ".join(one.query for one in refused if (one.engine, one.why) == (engine, why))
-        yield f"| {engine} | {queries} | {why.replace('|', '\\|').replace('`', '')} |"
+        told = why.replace("|", "\\|").replace("`", "")
+        yield f"| {engine} | {queries} | {told} |"
     yield ""
 
 
