@@ -76,7 +76,8 @@ def _table(title: str, among: Sequence[Engine], figures: Sequence[Figure]) -> It
     for name, each in ratios.items():
         if each:
             middle = statistics.geometric_mean(each)
-            yield f"{name}: {len(each)} queries; yeoul is {min(each):.1f} to {max(each):.1f} times as fast, {middle:.1f} in"
+            span = f"{min(each):.1f} to {max(each):.1f}"
+            yield f"{name}: {len(each)} queries; yeoul is {span} times as fast, {middle:.1f} in"
             yield "the geometric mean."
             yield ""
     starts = [
