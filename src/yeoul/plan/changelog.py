@@ -11,7 +11,7 @@ import enum
 from dataclasses import dataclass, replace
 
 from yeoul.plan.expressions import ColumnRef
-from yeoul.plan.join_bounds import Interval, SameWindow
+from yeoul.plan.join_bounds import AsOf, Interval, SameWindow
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
@@ -174,6 +174,8 @@ def _join(node: Join) -> Changelog:
     stands = left.is_append_only and right.is_append_only and node.kind in (JoinKind.INNER, JoinKind.SEMI)
     changes = APPEND_ONLY if stands or node.bound is not None else _ALL
     given = frozenset(node.schema.names)
+    if isinstance(node.bound, AsOf):
+        return Changelog(APPEND_ONLY, frozenset(key for key in left.keys if key <= given))
     if not node.kind.gives_right:
         return Changelog(changes, frozenset(key for key in left.keys if key <= given))
     pairs = frozenset(one | other for one in left.keys for other in right.keys)
@@ -229,6 +231,9 @@ def state_of(node: Node) -> tuple[StateBound, str]:
             return StateBound.BOUNDED, "the rows of both sides, until their interval has passed"
         case Join() if isinstance(node.bound, SameWindow):
             return StateBound.BOUNDED, "the rows of both sides, of each open window"
+        case Join() if isinstance(node.bound, AsOf):
+            kept = "each key's last version and those that it has not passed, never dropped"
+            return StateBound.UNBOUNDED, f"the rows of the left that the watermark has not passed; {kept}"
         case WindowAssign() if node.window.kind is WindowKind.SESSION:
             return StateBound.BOUNDED, "the rows of each open session"
         case Join():

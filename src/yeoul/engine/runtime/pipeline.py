@@ -31,6 +31,7 @@ from yeoul.engine.operators.group_aggregate import GroupAggregate
 from yeoul.engine.operators.interval_join import IntervalJoin
 from yeoul.engine.operators.limit import Limit
 from yeoul.engine.operators.relabel import RESERVED
+from yeoul.engine.operators.temporal_join import TemporalJoin
 from yeoul.engine.operators.values import Values
 from yeoul.engine.operators.watermarks import WatermarkMerge
 from yeoul.engine.operators.window_aggregate import PreparedPanes, WindowAggregate
@@ -142,9 +143,9 @@ class Lane:
         return operator if isinstance(operator, WindowAggregate) else None
 
     @property
-    def _leads_into_interval_join(self) -> bool:
+    def _leads_into_timed_join(self) -> bool:
         """Whether the lane leads straight into one: it looks at each row's watermark only if a row may be late."""
-        return self.target is not None and isinstance(self.target[0].operator, IntervalJoin)
+        return self.target is not None and isinstance(self.target[0].operator, IntervalJoin | TemporalJoin)
 
     def prepare(self, source: SourceBatch, full: bool = False) -> Prepared:
         """Does the stateless part; callable from any thread."""
@@ -154,7 +155,7 @@ class Lane:
         window = self.window
         straight = window is not None and window.time_column == self.assign.column
         may_close = window.may_close if window is not None and straight else None
-        needs_all = full or (self.judges and window is None and not self._leads_into_interval_join)
+        needs_all = full or (self.judges and window is None and not self._leads_into_timed_join)
         measured = self.assign.measure(frame, needs_all, may_close)
         frame = _through(self.after, measured.frame)
         panes = window.prepare(frame) if window is not None and not full else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from yeoul.plan.functions import AGGREGATES, RANKINGS, SCALARS
+from yeoul.plan.functions import AGGREGATES, GROUPINGS, RANKINGS, SCALARS
 from yeoul.plan.functions.refused import REFUSED
 from yeoul.plan.functions.signatures import Function
 
@@ -31,10 +31,11 @@ calls it is refused when it is submitted. This page is written out of the table 
 
 ## Where yeoul differs from Flink
 
-- **Overflow fails the job** with the expression and the first offending value. Flink wraps integers silently, gives
-  NULL for a decimal that does not fit, and cuts a number in `CAST(300 AS TINYINT)`. `TRY_CAST` gives NULL in both.
-- `SUM` of INT is INT, of BIGINT is BIGINT, and `AVG` and `STDDEV` of integers are integers, as in Flink; a sum that
-  does not fit fails the job.
+- **Overflow is silent, as in Flink**: integers wrap around, also in SUM and AVG; a cast to a smaller integer keeps the
+  lower bits; a decimal with more digits than its type holds is NULL. Text that is no number fails the job in CAST and
+  is NULL in TRY_CAST. One difference: a SUM of decimals that leaves 38 digits on its way and comes back is right, and
+  NULL only while it is outside; Flink begins anew.
+- `SUM` of INT is INT, of BIGINT is BIGINT, and `AVG` and `STDDEV` of integers are integers.
 - **NaN** equals itself and is greater than every number, as in PostgreSQL. In Java it equals nothing.
 - `TIMESTAMP` compared with `TIMESTAMP_LTZ` is read in the session's zone.
 - **Regular expressions** are Rust's; a pattern with look-around or back-references runs in Python, once per different
@@ -63,6 +64,7 @@ def page() -> str:
     for family, title in _FAMILIES.items():
         parts.append(_chapter(title, (each for each in SCALARS if each.family == family)))
     parts.append(_chapter("Aggregates", AGGREGATES))
+    parts.append(_chapter("With GROUP BY", GROUPINGS))
     parts.append(_chapter("Before OVER", RANKINGS))
     parts.append(
         "CASE, CAST and TRY_CAST are part of the language. Every aggregate takes `FILTER (WHERE ...)`; DISTINCT works\n"
@@ -74,12 +76,12 @@ def page() -> str:
 
 
 def _chapter(title: str, functions: Iterable[Function]) -> str:
-    rows = "\n".join(_row(each) for each in functions)
+    rows = "\n".join(_row(each) for each in functions if each.usage)
     return f"## {title}\n\n| written | what it gives |\n| --- | --- |\n{rows}\n"
 
 
 def _row(function: Function) -> str:
-    others = [name for name in function.names[1:] if name != "||"]
+    others = [name for name in function.names[1:] if name != "||" and not name.endswith("_ON_NULL")]
     also = f" Also {', '.join(f'`{name}`' for name in others)}." if others and "NOW()" not in function.usage else ""
     usage = function.usage.replace("|", "\\|")
     return f"| `{usage}` | {function.summary}{also} |"

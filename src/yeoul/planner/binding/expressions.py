@@ -16,12 +16,14 @@ from yeoul.plan import types
 from yeoul.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal, LiteralValue
 from yeoul.plan.functions import (
     AGGREGATES,
+    GROUPINGS,
     RANKINGS,
     SCALARS,
     can_cast,
     common_type,
     is_aggregate,
     is_ranking,
+    may_lose_digits,
     resolve_scalar,
 )
 from yeoul.plan.functions.python import FunctionDefinition, resolve_python
@@ -79,6 +81,7 @@ _NEGATED = {
     "is_false": "is_not_false",
 }
 _SQL_NAMES = {name for function in SCALARS for name in function.names} | {"FLOOR_TO", "CEIL_TO"}
+_GROUPING_NAMES = {name for function in GROUPINGS for name in function.names}
 _WINDOWS = frozenset({"TUMBLE", "HOP", "SESSION", "CUMULATE"})
 _CALLABLE = sorted(
     {name for function in (*SCALARS, *AGGREGATES, *RANKINGS) for name in function.names if name.isidentifier()}
@@ -359,7 +362,8 @@ class ExpressionBinder:
         lenient = isinstance(node, exp.TryCast)
         if operand.type.same_as(target):
             return operand
-        type: DataType = target.or_null(lenient or operand.type.nullable or operand.type.kind is Kind.NULL)
+        loses = lenient or may_lose_digits(operand.type, target)
+        type: DataType = target.or_null(loses or operand.type.nullable or operand.type.kind is Kind.NULL)
         return Cast(operand, type, lenient, span)
 
     def _case(self, node: Any, span: Span | None) -> Expression:
@@ -418,6 +422,8 @@ class ExpressionBinder:
         return Call(resolved.function, cast, resolved.type, span)
 
     def _unknown_function(self, name: str, span: Span | None) -> UserError:
+        if name.upper() in _GROUPING_NAMES:
+            return UserError(f"{name.upper()} belongs to a query with GROUP BY", span=span)
         window = name.upper().partition("_")[0]
         if window in _WINDOWS:
             asks = f"{window}_START and its like belong" if "_" in name else f"{window} belongs"

@@ -8,9 +8,11 @@ import polars as pl
 
 from yeoul.engine.compile.aggregates.bags import BAG, bagged, values_of
 from yeoul.engine.compile.aggregates.contract import CompiledAggregate, Job
+from yeoul.engine.compile.aggregates.documents import document_of, document_parts
 from yeoul.engine.compile.aggregates.lists import separator_of
+from yeoul.engine.compile.aggregates.multisets import multiset_of
 from yeoul.engine.compile.aggregates.spread import spread_of_values
-from yeoul.engine.compile.aggregates.totals import fitted, mean_of, total_of
+from yeoul.engine.compile.aggregates.totals import average_of_values, sum_of_values
 
 __all__ = ["over_bag"]
 
@@ -19,7 +21,8 @@ def over_bag(job: Job) -> CompiledAggregate:
     """Keeps the values themselves; the answer is what the aggregate says of those that are left."""
     assert job.weight is not None
     keeps_nulls = job.call.function == "array_agg"
-    partial = bagged(job.value, job.weight, job.keep, keeps_nulls=keeps_nulls)
+    value = job.value if not job.call.function.startswith("json_") else document_parts(job)
+    partial = bagged(value, job.weight, job.keep, keeps_nulls=keeps_nulls)
     name = job.part(BAG)
     answer = _answer_of_values(job, values_of(pl.col(name)))
     made = job.done({BAG: partial}, {BAG: pl.col(name).explode().drop_nulls()}, answer)
@@ -38,13 +41,15 @@ def _answer_of_values(job: Job, values: pl.Expr) -> pl.Expr:
         case "first_value" | "last_value":
             return (wanted.list.first() if call.function == "first_value" else wanted.list.last()).cast(job.dtype)
         case "sum" | "sum0":
-            empty = pl.lit(0).cast(job.dtype) if call.function == "sum0" else pl.lit(None, dtype=job.dtype)
-            total = fitted(wanted.list.agg(total_of(pl.element(), job.type)), job)
-            return pl.when(wanted.list.len() > 0).then(total).otherwise(empty)
+            return sum_of_values(job, wanted)
         case "avg":
-            return mean_of(wanted.list.agg(total_of(pl.element(), job.type)), wanted.list.len().cast(pl.Int64), job)
+            return average_of_values(job, wanted)
         case "listagg":
             return pl.when(wanted.list.len() > 0).then(wanted.list.join(separator_of(job)))
+        case "collect":
+            return multiset_of(job, values)
+        case name if name.startswith("json_"):
+            return document_of(job, wanted)
         case "array_agg":
             return pl.when(wanted.list.len() > 0).then(wanted).cast(job.dtype)
         case _:
