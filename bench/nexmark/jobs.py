@@ -135,7 +135,9 @@ def job(engine: Engine, name: str, inputs: Inputs, answer: Path) -> dict[str, ob
             return {**asked, "query": query, "columns": columns, "inputs": declared}
         case "spark":
             query, mode = suite.query_for("spark", name)
-            asked |= {"mode": mode.partition(":")[0], "views": _SPARK_VIEWS, "schema": _SPARK_SCHEMA}
+            mode = mode.partition(":")[0]
+            asked |= {"mode": mode, "views": _SPARK_VIEWS, "schema": _SPARK_SCHEMA}
+            asked["windowed"] = mode == "append" and "window(" in query
         case _:
             query, _ = suite.query_for(program, name)
             asked["windowed"] = any(one in query for one in _WINDOWS)

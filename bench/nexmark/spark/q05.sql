@@ -1,11 +1,18 @@
 -- append
 SELECT counted.auction, counted.num
 FROM (
-  SELECT auction, count(*) AS num, window FROM bid GROUP BY auction, window(dateTime, '10 seconds', '2 seconds')
+  SELECT auction, num, window(window_time(window), '2 seconds') AS closing
+  FROM (
+    SELECT auction, count(*) AS num, window FROM bid GROUP BY auction, window(dateTime, '10 seconds', '2 seconds')
+  )
 ) AS counted
 JOIN (
-  SELECT max(num) AS most, window
-  FROM (SELECT count(*) AS num, window FROM bid GROUP BY auction, window(dateTime, '10 seconds', '2 seconds'))
-  GROUP BY window
+  SELECT max(num) AS most, window AS closing
+  FROM (
+    SELECT count(*) AS num, window_time(window) AS closed
+    FROM (SELECT auction, window(dateTime, '10 seconds', '2 seconds') AS window, dateTime FROM bid)
+    GROUP BY auction, window
+  )
+  GROUP BY window(closed, '2 seconds')
 ) AS top
-ON counted.window = top.window AND counted.num >= top.most
+ON counted.closing = top.closing AND counted.num >= top.most

@@ -22,6 +22,7 @@ from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.contract import DeadLetters
 from yeoul.errors import PeerError
 from yeoul.formats.contract import Decoded, Decoder, FormatColumn, RecordBuffer
+from yeoul.plan.nodes import Schema, columns_read
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition
 
 __all__ = ["KeyOptions", "RecordPlan", "RecordSource", "Records", "decode_records"]
@@ -105,14 +106,14 @@ class RecordSource:
     Args:
         table: What is read.
         options: Its options, dynamic ones on top.
-        names: The columns that the scan reads.
+        schema: The columns that the scan reads, with the fields of rows that it does.
         key: See there.
         fails: Whether a record that does not decode ends the job.
     """
 
     table: TableDefinition
     options: Mapping[str, str]
-    names: tuple[str, ...]
+    schema: Schema
     key: KeyOptions = KeyOptions()
     fails: bool = False
     plan: RecordPlan = field(init=False)
@@ -120,7 +121,7 @@ class RecordSource:
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.plan = self._make(self.names)
+        self.plan = self._make(columns_read(self.table, self.schema))
 
     @property
     def uses_keys(self) -> bool:
@@ -131,15 +132,13 @@ class RecordSource:
         with self._lock:
             if self._whole is None:
                 declared = self.table.columns
-                self._whole = self._make(tuple(one.name for one in declared if one.kind is not ColumnKind.COMPUTED))
+                self._whole = self._make([one for one in declared if one.kind is not ColumnKind.COMPUTED])
             return self._whole
 
-    def _make(self, names: tuple[str, ...]) -> RecordPlan:
-        columns = {column.name: column for column in self.table.columns}
-        wanted = [columns[name] for name in names]
+    def _make(self, wanted: Sequence[Column]) -> RecordPlan:
         reads_key = any(self._is_in(column, KEY) for column in wanted)
         return RecordPlan(
-            names,
+            tuple(column.name for column in wanted),
             self._part(VALUE, wanted, ""),
             self._part(KEY, wanted, self.key.prefix) if reads_key else None,
             tuple(

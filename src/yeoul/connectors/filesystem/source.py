@@ -90,10 +90,10 @@ class FilesystemSource:
         self._records: RecordSource | None = None
         self._parquet: ParquetTable | None = None
         if scan.options["format"] == "parquet":
-            self._parquet = ParquetTable(scan.table, scan.schema.names)
+            self._parquet = ParquetTable(scan.table, scan.schema)
         else:
             fails = fails_on_malformed(scan.options)
-            self._records = RecordSource(scan.table, scan.options, scan.schema.names, fails=fails)
+            self._records = RecordSource(scan.table, scan.options, scan.schema, fails=fails)
 
     @property
     def is_bounded(self) -> bool:

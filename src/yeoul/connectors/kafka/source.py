@@ -119,7 +119,7 @@ class KafkaSource:
         self._settings = client_settings(options)
         self._starting = Starting.of(scan.table.name, options, self._settings)
         keys = KeyOptions(KEY_FIELDS.read(options), KEY_PREFIX.read(options), VALUE_FIELDS.read(options) == "all")
-        self._records = RecordSource(scan.table, options, scan.schema.names, keys, fails=fails_on_malformed(options))
+        self._records = RecordSource(scan.table, options, scan.schema, keys, fails=fails_on_malformed(options))
 
     @property
     def is_bounded(self) -> bool:
