@@ -9,9 +9,10 @@ FROM (
 JOIN (
   SELECT max(num) AS most, window AS closing
   FROM (
-    SELECT count(*) AS num, window_time(window) AS closed
-    FROM (SELECT auction, window(dateTime, '10 seconds', '2 seconds') AS window, dateTime FROM bid)
-    GROUP BY auction, window
+    SELECT num, window_time(window) AS closed
+    FROM (
+      SELECT count(*) AS num, window FROM bid GROUP BY auction, window(dateTime, '10 seconds', '2 seconds')
+    )
   )
   GROUP BY window(closed, '2 seconds')
 ) AS top
