@@ -17,8 +17,9 @@ from yeoul.engine.contract import WEIGHT, DeadLetters, SourceBatch
 from yeoul.engine.operators.contract import State
 from yeoul.engine.runtime.pipeline import Effects, Lane, Pipeline, Prepared
 from yeoul.plan.encoding import Encoding
-from yeoul.plan.nodes import Scan, Schema
+from yeoul.plan.nodes import Field, Scan, Schema
 from yeoul.plan.tables import ColumnKind
+from yeoul.plan.types import DataType, Kind
 
 __all__ = ["PipelineSet", "reads_twice", "shared"]
 
@@ -232,6 +233,18 @@ def _shared_lane(members: Sequence[tuple[_Branch, Lane]]) -> SharedLane:
 
 def _joined_scan(scans: Sequence[Scan]) -> Scan:
     """Returns a scan of every column that any of the scans reads, in the table's order."""
-    fields = {field.name: field for scan in scans for field in scan.schema.fields}
-    stored = [column.name for column in scans[0].table.columns if column.kind is not ColumnKind.COMPUTED]
-    return replace(scans[0], schema=Schema(tuple(fields[name] for name in stored if name in fields)))
+    stored = [column for column in scans[0].table.columns if column.kind is not ColumnKind.COMPUTED]
+    read = {
+        column.name: [scan.schema[column.name] for scan in scans if column.name in scan.schema] for column in stored
+    }
+    joined = (_joined_field(column.type, read[column.name]) for column in stored if read[column.name])
+    return replace(scans[0], schema=Schema(tuple(joined)))
+
+
+def _joined_field(declared: DataType, read: Sequence[Field]) -> Field:
+    """Returns a column with every field of its rows that any of the scans reads, in the order declared."""
+    if declared.kind is not Kind.ROW:
+        return read[0]
+    names = {part.name for one in read for part in one.type.fields}
+    parts = tuple(part for part in declared.fields if part.name in names)
+    return replace(read[0], type=replace(read[0].type, fields=parts))

@@ -14,6 +14,7 @@ from yeoul.planner.rules.infer_filters import infer_filters
 from yeoul.planner.rules.merge_filters import merge_filters
 from yeoul.planner.rules.merge_projects import merge_projects
 from yeoul.planner.rules.narrow_comparisons import narrow_comparisons
+from yeoul.planner.rules.narrow_rows import narrow_rows
 from yeoul.planner.rules.propagate_empty import propagate_empty
 from yeoul.planner.rules.prune_columns import prune_columns
 from yeoul.planner.rules.push_down_filters import push_down_filters
@@ -46,6 +47,7 @@ RULES = (
     prune_columns,
     merge_projects,
     remove_projects,
+    narrow_rows,
     share_subplans,
 )
 """In the order they run."""
