@@ -41,7 +41,16 @@ from yeoul.plan.nodes import (
 )
 from yeoul.plan.ordering import FrameUnit, OverTime, Ranking
 
-__all__ = ["APPEND_ONLY", "Change", "Changelog", "StateBound", "changelog_of", "is_updating", "state_of"]
+__all__ = [
+    "APPEND_ONLY",
+    "Change",
+    "Changelog",
+    "StateBound",
+    "changelog_of",
+    "gives_at_end",
+    "is_updating",
+    "state_of",
+]
 
 
 class Change(enum.Enum):
@@ -210,6 +219,21 @@ def _projected(node: Project, keys: frozenset[frozenset[str]]) -> frozenset[froz
         if isinstance(one.expression, ColumnRef):
             names.setdefault(one.expression.name, one.name)
     return frozenset(frozenset(names[name] for name in key) for key in keys if key <= names.keys())
+
+
+def gives_at_end(node: Node) -> bool:
+    """Tells whether a node's rows come when its input has ended, none before."""
+    match node:
+        case Aggregate() | TopN():
+            return not node.updating
+        case Deduplicate():
+            return not node.updating and (node.keeps_last or node.time is OverTime.EVENT)
+        case Over() | Sort():
+            return node.time is OverTime.END
+        case Settle():
+            return True
+        case _:
+            return False
 
 
 def is_updating(node: Node) -> bool:

@@ -21,7 +21,7 @@ from yeoul.clock import Clock
 from yeoul.engine.compile.aggregates import WAS, CompiledAggregate
 from yeoul.engine.compile.aggregates.bags import settled
 from yeoul.engine.contract import WEIGHT
-from yeoul.engine.operators.contract import EMPTY, Output, State
+from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
 from yeoul.engine.state.keyed import KeyedState
 
 __all__ = ["ROWS", "GroupAggregate"]
@@ -42,6 +42,7 @@ class GroupAggregate:
         retracts: Whether rows of the input may be taken back.
         clock: The time, for the time to live.
         ttl_ms: How long an untouched group is kept; None: for ever.
+        over_nothing: What is given at the end of the input if there is no group then; None: nothing.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class GroupAggregate:
         retracts: bool,
         clock: Clock,
         ttl_ms: int | None = None,
+        over_nothing: pl.DataFrame | None = None,
     ) -> None:
         self._inner_keys = [f"$key{index}" for index in range(len(keys))]
         self._keys = [expression.alias(inner) for inner, (_, expression) in zip(self._inner_keys, keys, strict=True)]
@@ -70,6 +72,7 @@ class GroupAggregate:
         self._final = [finals[name] for name in output]
         self._is_insert_only = not aggregates and not retracts
         self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
+        self._over_nothing = over_nothing
         self._state: KeyedState | None = None
 
     def prepare(self, batch: pl.DataFrame) -> pl.DataFrame | None:
@@ -109,7 +112,9 @@ class GroupAggregate:
         return EMPTY if partial is None else self.process_prepared(partial)
 
     def advance(self, watermark_ms: int) -> Output:
-        return EMPTY
+        if watermark_ms < END_OF_TIME or self._over_nothing is None or (self._state is not None and len(self._state)):
+            return EMPTY
+        return Output((self._over_nothing.with_columns(pl.lit(1, dtype=pl.Int64).alias(WEIGHT)),))
 
     def snapshot(self) -> State:
         return {} if self._state is None else {"groups": self._state.snapshot()}

@@ -32,7 +32,7 @@ from yeoul.plan.nodes import (
 from yeoul.plan.types import BIGINT
 from yeoul.planner.binding.absorption import absorb, is_of_sessions, window_columns
 from yeoul.planner.binding.aggregate_calls import aggregate_call
-from yeoul.planner.binding.boundedness import computes_changes
+from yeoul.planner.binding.boundedness import computes_changes, gives_changes
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
 from yeoul.planner.binding.emission import emission_of
 from yeoul.planner.binding.expressions import ExpressionBinder, SubqueryBinding
@@ -225,7 +225,10 @@ def _aggregate(context: BindContext, groups: _Groups) -> Aggregate | WindowAggre
     fields = [Field(one.name, one.expression.type) for one in keys]
     fields += [Field(one.name, one.call.type) for one in aggregates]
     if groups.window is None:
-        return Aggregate(groups.rows, keys, aggregates, Schema(tuple(fields)), groups.updating)
+        ends = not gives_changes(groups.rows, context.settings)
+        return Aggregate(
+            groups.rows, keys, aggregates, Schema(tuple(fields)), groups.updating, ends and groups.updating and not keys
+        )
     fields += [property_field(name, value, groups.time) for value, name in groups.properties.items()]
     properties = tuple((name, value) for value, name in groups.properties.items())
     emission = emission_of(context.settings, groups.window, groups.rows)

@@ -30,7 +30,13 @@ def aggregate_operator(node: Aggregate, context: EvaluationContext, settings: Se
     if not node.updating:
         return AggregateOperator(keys, aggregates, _over_nothing(node), node.schema.names)
     return GroupAggregate(
-        keys, aggregates, node.schema.names, retracts=retracts, clock=settings.clock, ttl_ms=settings.state_ttl_ms
+        keys,
+        aggregates,
+        node.schema.names,
+        retracts=retracts,
+        clock=settings.clock,
+        ttl_ms=settings.state_ttl_ms,
+        over_nothing=_over_nothing(node) if node.over_nothing else None,
     )
 
 
