@@ -22,7 +22,7 @@ CREATE TABLE `a ``full`` one` (
   later AS at_time + INTERVAL '5' SECOND, shown AS UPPER(name) || 'it''s',
   WATERMARK FOR at_time AS at_time - INTERVAL '1' MINUTE, PRIMARY KEY (id) NOT ENFORCED
 ) COMMENT 'it''s all'
-WITH ('connector' = 'kafka', 'topic' = 't', 'properties.bootstrap.servers' = 'x:1', 'format' = 'json')
+WITH ('connector' = 'kafka', 'topic' = 't', 'properties.bootstrap.servers' = 'x:1', 'format' = 'debezium-json')
 """
 
 
