@@ -8,15 +8,29 @@ Source: https://nightlies.apache.org/flink/flink-docs-stable/docs/dev/table/conf
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from yeoul.engine.runtime.settings import Settings
 from yeoul.errors import UserError, did_you_mean
-from yeoul.units import parse_duration_ms
+from yeoul.plan.trigger import TRIGGER_SETTING, TriggerKind, parse_trigger
+from yeoul.units import parse_duration_ms, parse_size_bytes
 
-__all__ = ["OPTIONS", "SessionOption", "check_option", "engine_settings", "is_sync", "local_time_zone"]
+__all__ = [
+    "OPTIONS",
+    "SessionOption",
+    "check_option",
+    "engine_settings",
+    "is_sync",
+    "local_time_zone",
+    "optimiser_notes",
+]
+
+
+QUEUE_SETTING = "taskmanager.memory.network.max"
+LINGER_SETTING = "execution.buffer-timeout.interval"
+_SMALLEST_QUEUE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +77,12 @@ def _runtime_mode(text: str) -> str:
     return text
 
 
+def _phases(text: str) -> str:
+    if text.upper() not in ("AUTO", "ONE_PHASE", "TWO_PHASE"):
+        raise UserError(f"Expected 'AUTO', 'ONE_PHASE' or 'TWO_PHASE', got {text!r}")
+    return text
+
+
 def _state_policy(text: str) -> str:
     if text not in ("allow", "refuse"):
         raise UserError(f"Expected 'allow' or 'refuse', got {text!r}")
@@ -93,6 +113,16 @@ OPTIONS: Mapping[str, SessionOption] = {
     "execution.runtime-mode": SessionOption(
         _runtime_mode, "'automatic': bounded tables give final rows; 'streaming': they give changes, too."
     ),
+    QUEUE_SETTING: SessionOption(
+        parse_size_bytes, "How much a job may have read and not taken yet; beyond that its sources wait."
+    ),
+    LINGER_SETTING: SessionOption(
+        parse_duration_ms, "While more is coming, how long small batches are collected; '0 ms': not at all."
+    ),
+    TRIGGER_SETTING: SessionOption(
+        parse_trigger,
+        "When a job takes what has arrived: 'as-fast-as-possible', at intervals ('5 s'), 'available-now' or 'once'.",
+    ),
     "table.exec.state.ttl": SessionOption(
         parse_duration_ms, "How long untouched state of a query without windows is kept; '0 ms': for ever."
     ),
@@ -122,7 +152,19 @@ OPTIONS: Mapping[str, SessionOption] = {
     "table.exec.mini-batch.enabled": SessionOption(_flag, "Batches form by themselves.", False),
     "table.exec.mini-batch.allow-latency": SessionOption(parse_duration_ms, "Batches form by themselves.", False),
     "table.exec.mini-batch.size": SessionOption(_any, "Batches form by themselves.", False),
-    "table.optimizer.agg-phase-strategy": SessionOption(_any, "Aggregation always has two phases.", False),
+    "table.optimizer.agg-phase-strategy": SessionOption(
+        _phases, "Aggregation has two phases: a batch is grouped as it is decoded, then merged into state.", False
+    ),
+    "table.optimizer.distinct-agg.split.enabled": SessionOption(
+        _flag, "Different values are gathered on every thread and merged on one: a hot key has nothing to split.", False
+    ),
+    "table.optimizer.distinct-agg.split.bucket-num": SessionOption(_count, "There are no buckets.", False),
+    "table.optimizer.reuse-source-enabled": SessionOption(
+        _flag, "Whether a table that a query reads several times is read once for all; by default it is."
+    ),
+    "table.optimizer.reuse-sub-plan-enabled": SessionOption(
+        _flag, "Whether what a query asks for several times is computed once for all; by default it is."
+    ),
     "sql-client.execution.result-mode": SessionOption(_any, "Rows are shown as --format says.", False),
     "sql-client.verbose": SessionOption(_flag, "Errors are always told whole.", False),
 }
@@ -159,10 +201,38 @@ def engine_settings(settings: Mapping[str, str]) -> Settings:
     """Returns how the engine is to run a job of the session."""
     threads = settings.get("parallelism.default")
     chosen = Settings() if threads is None else Settings(parallelism=_count(threads))
+    if QUEUE_SETTING in settings:
+        queue_bytes = max(_SMALLEST_QUEUE_BYTES, parse_size_bytes(settings[QUEUE_SETTING]))
+        piece_bytes = min(chosen.piece_bytes, queue_bytes // 4)
+        chosen = replace(chosen, queue_bytes=queue_bytes, piece_bytes=piece_bytes)
+    if LINGER_SETTING in settings:
+        chosen = replace(chosen, linger_ms=parse_duration_ms(settings[LINGER_SETTING]))
     idle_timeout_ms = parse_duration_ms(settings.get("table.exec.source.idle-timeout", "0")) or None
     ttl_ms = parse_duration_ms(settings.get("table.exec.state.ttl", "0")) or None
     zone = local_time_zone(settings)
-    return replace(chosen, idle_timeout_ms=idle_timeout_ms, local_time_zone=zone, state_ttl_ms=ttl_ms)
+    shares_scans = _flag(settings.get("table.optimizer.reuse-source-enabled", "true"))
+    trigger = parse_trigger(settings.get(TRIGGER_SETTING, TriggerKind.AS_FAST_AS_POSSIBLE.value))
+    return replace(
+        chosen,
+        idle_timeout_ms=idle_timeout_ms,
+        local_time_zone=zone,
+        state_ttl_ms=ttl_ms,
+        trigger=trigger,
+        shares_scans=shares_scans,
+    )
+
+
+def optimiser_notes(settings: Mapping[str, str]) -> Iterator[str]:
+    """Yields a line for each setting of Flink's optimiser that is taken here and changes nothing.
+
+    Example:
+        >>> next(optimiser_notes({"table.optimizer.distinct-agg.split.bucket-num": "64"}))
+        "'table.optimizer.distinct-agg.split.bucket-num' = '64' changes nothing. There are no buckets."
+    """
+    for key, value in sorted(settings.items()):
+        option = OPTIONS.get(key)
+        if key.startswith("table.optimizer.") and option is not None and not option.has_effect:
+            yield f"{key!r} = {value!r} changes nothing. {option.doc}"
 
 
 def is_sync(settings: Mapping[str, str], *, is_bounded: bool) -> bool:
