@@ -1,6 +1,7 @@
 """Looks at a broker, through an ordinary Kafka client, and keeps what the overview shows.
 
-It looks at most once a second, and only while somebody asks to: a page that nobody has open costs nothing. Works against any Kafka. A broker that does not answer leaves the last picture standing and says so in `trouble`.
+It looks at most once a second, and only while somebody asks to: a page that nobody has open costs nothing. Works
+against any Kafka. A broker that does not answer leaves the last picture standing and says so in `trouble`.
 """
 
 from __future__ import annotations
