@@ -33,5 +33,5 @@ def declare() -> None:
     """Imports every module that has kernels, which declares them, the longest to compile first."""
     from yeoul.kernels.json import leaf, rows  # noqa: F401, I001
     from yeoul.kernels.json import arrays, reader, writer  # noqa: F401
-    from yeoul.kernels import chains, compaction, csv, fingerprints, key_index, lines  # noqa: F401
-    from yeoul.kernels import prefix_sums, records, rewriting, sessions, text  # noqa: F401
+    from yeoul.kernels import chains, compaction, csv, fingerprints, grouping, key_index, lines  # noqa: F401
+    from yeoul.kernels import prefix_sums, records, rewriting, row_blocks, sessions, text  # noqa: F401
