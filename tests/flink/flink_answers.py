@@ -53,7 +53,9 @@ class Oracle:
         folded = _FOLDED.search(plan.split("== Optimized Execution Plan ==")[1])
         if folded is None:
             return type, _NOT_FOLDED
-        return type, "NULL" if folded[1] is None else json.dumps(folded[1], ensure_ascii=False)
+        # A decimal that does not fit is a NULL of a type without NULL, and folds to no digits.
+        is_null = folded[1] is None or (not folded[1] and type.startswith("DECIMAL"))
+        return type, "NULL" if is_null else json.dumps(folded[1], ensure_ascii=False)
 
     def _values(self, batch: Sequence[str], types: dict[str, str]) -> dict[str, Answer]:
         columns = ", ".join(f"CAST({one} AS STRING) AS c{index}" for index, one in enumerate(batch))

@@ -35,8 +35,7 @@ from yeoul.jobs.launch import launch
 from yeoul.jobs.result import Listing, Result, Select
 from yeoul.plan import statements
 from yeoul.plan.declarations import declaration_of
-from yeoul.plan.explain import explain
-from yeoul.plan.explain_details import ExplainDetail, explain_details
+from yeoul.plan.explain import ExplainDetail, explain, explain_details
 from yeoul.plan.functions import AGGREGATES, SCALARS
 from yeoul.plan.nodes import Field, Node, Scan, Schema, Write, walk
 from yeoul.plan.tables import TableDefinition

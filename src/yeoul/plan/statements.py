@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from yeoul.plan.explain_details import ExplainDetail
+from yeoul.plan.explain import ExplainDetail
 from yeoul.plan.nodes import Node, Write
 from yeoul.plan.tables import TableDefinition, ViewDefinition
 

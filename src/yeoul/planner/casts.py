@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from yeoul.plan.expressions import Cast, Expression, Literal
+from yeoul.plan.functions.coercion import may_lose_digits
 from yeoul.plan.types import DataType, Kind
 
 __all__ = ["can_store", "can_widen", "coerced"]
@@ -23,7 +24,8 @@ def coerced(expression: Expression, target: DataType) -> Expression:
         return expression
     if isinstance(expression, Literal) and (expression.value is None or _same_value(expression.type, target)):
         return replace(expression, type=target.or_null(expression.value is None))
-    return Cast(expression, target.or_null(expression.type.nullable), span=expression.span)
+    nullable = expression.type.nullable or may_lose_digits(expression.type, target)
+    return Cast(expression, target.or_null(nullable), span=expression.span)
 
 
 def _same_value(source: DataType, target: DataType) -> bool:

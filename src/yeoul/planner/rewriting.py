@@ -18,7 +18,25 @@ from yeoul.plan.expressions import (
     columns_of,
 )
 from yeoul.plan.functions.python import is_volatile
-from yeoul.plan.nodes import Field, Join, Node, Project, Projection, Scan, Schema, SetOperation, Union, Values
+from yeoul.plan.nodes import (
+    Aggregate,
+    AssignWatermark,
+    Field,
+    Filter,
+    Join,
+    LookupJoin,
+    Node,
+    Over,
+    Project,
+    Projection,
+    Scan,
+    Schema,
+    SetOperation,
+    Union,
+    Unnest,
+    Values,
+    WindowAggregate,
+)
 from yeoul.plan.types import BOOLEAN, Kind
 from yeoul.planner.casts import can_widen
 
@@ -31,6 +49,7 @@ __all__ = [
     "joined",
     "map_call",
     "map_children",
+    "map_expressions",
     "null_safe_pairs",
     "project",
     "replaced",
@@ -68,6 +87,36 @@ def map_call(call: AggregateCall, change: Callable[[Expression], Expression]) ->
     """Returns an aggregate call with its arguments and its filter changed."""
     kept = None if call.filter is None else change(call.filter)
     return replace(call, args=tuple(change(arg) for arg in call.args), filter=kept)
+
+
+def map_expressions(node: Node, change: Callable[[Expression], Expression]) -> Node:
+    """Returns a node with every expression of its own changed; the types that they give must stay."""
+    match node:
+        case Project():
+            return replace(node, projections=_mapped(node.projections, change))
+        case Filter():
+            return replace(node, predicate=change(node.predicate))
+        case AssignWatermark():
+            return replace(node, expression=change(node.expression))
+        case Aggregate() | WindowAggregate():
+            calls = tuple(replace(one, call=map_call(one.call, change)) for one in node.aggregates)
+            return replace(node, keys=_mapped(node.keys, change), aggregates=calls)
+        case Over():
+            return replace(node, calls=tuple(replace(one, call=map_call(one.call, change)) for one in node.calls))
+        case Join():
+            pairs = tuple((change(left), change(right)) for left, right in node.keys)
+            return replace(node, keys=pairs, condition=None if node.condition is None else change(node.condition))
+        case LookupJoin():
+            keys = tuple((change(value), column) for value, column in node.keys)
+            return replace(node, keys=keys, condition=None if node.condition is None else change(node.condition))
+        case Unnest():
+            return replace(node, collection=change(node.collection))
+        case _:
+            return node
+
+
+def _mapped(projections: Sequence[Projection], change: Callable[[Expression], Expression]) -> tuple[Projection, ...]:
+    return tuple(replace(one, expression=change(one.expression)) for one in projections)
 
 
 def replaced(expression: Expression, columns: Mapping[str, Expression]) -> Expression:

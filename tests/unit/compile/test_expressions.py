@@ -29,7 +29,6 @@ from yeoul.plan.types import (
     INTERVAL_DAY_TIME,
     SMALLINT,
     STRING,
-    TINYINT,
     DataType,
     RowField,
     array_of,
@@ -52,34 +51,22 @@ PAIRS = st.lists(st.tuples(INTEGERS, INTEGERS), min_size=1, max_size=12)
 
 @settings(max_examples=150, deadline=None)
 @given(rows=PAIRS, operation=st.sampled_from(["add", "subtract", "multiply", "divide", "modulo"]))
-def test_integer_arithmetic_is_exact_or_fails(rows: list[tuple[int | None, int | None]], operation: str) -> None:
+def test_integer_arithmetic_wraps_around(rows: list[tuple[int | None, int | None]], operation: str) -> None:
     frame = pl.DataFrame(rows, schema={"a": pl.Int64, "b": pl.Int64}, orient="row")
+    bound = call(operation, A, B)
+    if operation in ("divide", "modulo") and any(b == 0 and a is not None for a, b in rows):
+        with pytest.raises(EvaluationError, match=r"^Division by zero in a "):
+            evaluate(bound, frame)
+        return
     expected: list[int | None] = []
-    fails = False
     for a, b in rows:
         if a is None or b is None:
             expected.append(None)
             continue
-        if operation in ("divide", "modulo"):
-            if b == 0:
-                fails = True
-                break
-            quotient = abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
-            value = quotient if operation == "divide" else a - quotient * b
-            overflow = a == -(2**63) and b == -1
-        else:
-            value = {"add": a + b, "subtract": a - b, "multiply": a * b}[operation]
-            overflow = not -(2**63) <= value < 2**63
-        if overflow:
-            fails = True
-            break
-        expected.append(value)
-    bound = call(operation, A, B)
-    if fails:
-        with pytest.raises(EvaluationError, match=r"^(Overflow|Division by zero) in a "):
-            evaluate(bound, frame)
-    else:
-        assert evaluate(bound, frame) == expected
+        quotient = abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1) if b else 0
+        whole = {"add": a + b, "subtract": a - b, "multiply": a * b, "divide": quotient, "modulo": a - quotient * b}
+        expected.append((whole[operation] + 2**63) % 2**64 - 2**63)
+    assert evaluate(bound, frame) == expected
 
 
 DECIMALS = st.none() | st.decimals(-9999, 9999, places=2)
@@ -260,10 +247,6 @@ BAD: list[tuple[Plain, DataType, str]] = [
     ("x", INT, "CAST('x' AS INT) failed: 'x' is not a value of INT"),
     ("", DOUBLE, "'' is not a value of DOUBLE"),
     ("99999999999", INT, "'99999999999' is not a value of INT"),
-    (300, TINYINT, "300 is not a value of TINYINT"),
-    (1e30, BIGINT, "1e+30 is not a value of BIGINT"),
-    (float("nan"), INT, "nan is not a value of INT"),
-    (Decimal("99999"), decimal(4, 0), "99999 is not a value of DECIMAL(4, 0)"),
     ("99999", decimal(4, 0), "'99999' is not a value of DECIMAL(4, 0)"),
     ("maybe", BOOLEAN, "'maybe' is not a value of BOOLEAN"),
     ("2024-02-30", DATE, "'2024-02-30' is not a value of DATE"),

@@ -16,7 +16,7 @@ from yeoul.clock import SYSTEM_CLOCK, ManualClock
 from yeoul.engine.compile.expressions import EvaluationContext
 from yeoul.engine.contract import ROW, WATERMARK
 from yeoul.engine.operators.contract import END_OF_TIME, START_OF_TIME
-from yeoul.engine.runtime.build_ordering import over_operator
+from yeoul.engine.runtime.build.ordered import over_operator
 from yeoul.engine.runtime.settings import Settings
 from yeoul.plan.expressions import AggregateCall, Call, ColumnRef, Literal
 from yeoul.plan.nodes import Aggregation, Field, Over, Schema, Values
@@ -80,7 +80,7 @@ def node(calls, frame: Frame, partition=("k",), time=OverTime.EVENT) -> Over:
 
 
 def made(plan: Over, clock=SYSTEM_CLOCK, ttl_ms: int = 0):
-    return over_operator(plan, Settings(clock=clock, state_ttl_ms=ttl_ms or None), EvaluationContext())
+    return over_operator(plan, EvaluationContext(), Settings(clock=clock, state_ttl_ms=ttl_ms or None))
 
 
 def frame_of(events) -> pl.DataFrame:

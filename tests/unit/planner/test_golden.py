@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from yeoul.errors import UserError
-from yeoul.plan.explain import explain
-from yeoul.plan.explain_details import explain_details
+from yeoul.plan.explain import explain, explain_details
 from yeoul.plan.statements import CreateTable, CreateView, Explain, Insert, Select
 from yeoul.plan.tables import ColumnKind, TableDefinition
 from yeoul.planner import rules

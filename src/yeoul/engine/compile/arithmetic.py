@@ -1,7 +1,6 @@
-"""Arithmetic that never wraps silently: integers are exact or fail, decimals are exact to their type's scale.
+"""Arithmetic as Flink has it: integers wrap around, decimals are exact to their type's scale.
 
-Overflow is looked for with the columns' bounds first, which costs a pass at memory speed; only columns that come near
-the limits are computed again in 128 bits.
+A decimal result with too many digits is NULL; only a division by zero fails.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import decimal
 import operator
 from collections.abc import Callable, Mapping
-from itertools import product
 
 import polars as pl
 
@@ -21,51 +19,8 @@ from yeoul.plan.types import DataType, Kind
 
 __all__ = ["ARITHMETIC", "shifted_months", "shifted_time"]
 
-_BITS = {Kind.TINYINT: 7, Kind.SMALLINT: 15, Kind.INT: 31, Kind.BIGINT: 63}
-_SIGNS = {"add": "+", "subtract": "-", "multiply": "*"}
 _EXACT = decimal.Context(prec=100, rounding=decimal.ROUND_HALF_UP)
 Operation = Callable[[pl.Series, pl.Series], pl.Series]
-
-
-def _limits(type: DataType) -> tuple[int, int]:
-    bits = _BITS[type.kind]
-    return -(1 << bits), (1 << bits) - 1
-
-
-def _within(a: pl.Series, b: pl.Series, operation: Callable[[int, int], int], low: int, high: int) -> bool:
-    """Tells from the columns' bounds alone that no result leaves [low, high]; False means unknown."""
-    bounds = [each for column in (a, b) for each in (column.min(), column.max())]
-    known = [each for each in bounds if isinstance(each, int)]
-    if len(known) < 4:
-        return True
-    corners = [operation(x, y) for x, y in product(known[:2], known[2:])]
-    return low <= min(corners) and max(corners) <= high
-
-
-def _exact_integers(site: Site, operation: Callable[..., object]) -> pl.Expr:
-    low, high = _limits(site.call.type)
-    dtype, text, type, sign = site.dtype, site.text, site.call.type, _SIGNS[site.call.function]
-    strict, span = site.strict, site.call.span
-
-    def compute(a: pl.Series, b: pl.Series) -> pl.Series:
-        if _within(a, b, operation, low, high):  # type: ignore[arg-type]
-            result = operation(a, b)
-            assert isinstance(result, pl.Series)
-            return result
-        wide = operation(a.cast(pl.Int128), b.cast(pl.Int128))
-        assert isinstance(wide, pl.Series)
-        narrow = wide.cast(dtype, strict=False)
-        if strict and narrow.null_count() > wide.null_count():
-            at = first_true(narrow.is_null() & wide.is_not_null())
-            x, y = a[at if len(a) > 1 else 0], b[at if len(b) > 1 else 0]
-            raise EvaluationError(
-                f"Overflow in {text}: {x} {sign} {y} does not fit {type.or_null()}",
-                hint="Cast an operand to a wider type, such as BIGINT or DECIMAL(38, 0).",
-                span=span,
-            )
-        return narrow
-
-    return checked(site.args, compute, dtype)
 
 
 def _pointwise(operation: Callable[..., object]) -> Lowering:
@@ -73,11 +28,9 @@ def _pointwise(operation: Callable[..., object]) -> Lowering:
 
     def lower(site: Site) -> pl.Expr:
         a, b = site.types
-        if site.call.type.is_integer:
-            return _exact_integers(site, operation)
         if site.call.type.kind is Kind.DECIMAL:
             return _decimals(site, operation)
-        if site.call.type.is_float:
+        if site.call.type.is_numeric:
             result = operation(*site.args)
             assert isinstance(result, pl.Expr)
             return result
@@ -131,20 +84,6 @@ def _whole_days(text: str, *, strict: bool) -> Operation:
     return compute
 
 
-def _negate(site: Site) -> pl.Expr:
-    if not site.call.type.is_integer:
-        return -site.args[0]
-    low, _ = _limits(site.call.type)
-    text = site.text
-
-    def compute(a: pl.Series) -> pl.Series:
-        if site.strict and a.min() == low:
-            raise EvaluationError(f"Overflow in {text}: -({low}) does not fit {site.call.type.or_null()}")
-        return -a
-
-    return checked(site.args, compute, site.dtype)
-
-
 # ---- division and remainder ------------------------------------------------------------
 
 
@@ -196,14 +135,11 @@ def _remainder(site: Site) -> pl.Expr:
 
 
 def _integer_division(site: Site, formula: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> pl.Expr:
-    text, dtype, strict = site.text, site.dtype, site.strict
-    low = _limits(site.types[0])[0] if site.types[0].is_integer else 0
+    dtype, strict = site.dtype, site.strict
 
     def compute(a: pl.Series, b: pl.Series) -> pl.Series:
         if strict:
             _zero_divisor(a, b, site)
-        if strict and a.min() == low and b.min() == -1 and ((a == low) & (b == -1)).any():
-            raise EvaluationError(f"Overflow in {text}: {low} divided by -1 does not fit {site.types[0].or_null()}")
         return pl.select(formula(_operand(a), _operand(b)).cast(dtype)).to_series()
 
     return checked(site.args, compute, dtype)
@@ -214,7 +150,7 @@ def _integer_division(site: Site, formula: Callable[[pl.Expr, pl.Expr], pl.Expr]
 
 def _decimals(site: Site, operation: Callable[..., object]) -> pl.Expr:
     """Computes in columns where 38 digits hold every step, else value by value with unlimited precision."""
-    target, text = site.call.type, site.text
+    target = site.call.type
     scale = target.scale or 0
     (p1, s1), (p2, s2) = (as_decimal(each) for each in site.types)
     whole = max(p1 - s1, p2 - s2)
@@ -231,7 +167,7 @@ def _decimals(site: Site, operation: Callable[..., object]) -> pl.Expr:
                 return _in_columns(a, b, operation, working, dtype)
             except pl.exceptions.PolarsError:
                 pass
-        return _by_value(a, b, operation, target, text, strict=strict).cast(dtype)
+        return _by_value(a, b, operation, target).cast(dtype)
 
     return checked(site.args, compute, dtype)
 
@@ -261,10 +197,8 @@ _BY_VALUE: Mapping[Callable[..., object], Callable[[decimal.Decimal, decimal.Dec
 }
 
 
-def _by_value(
-    a: pl.Series, b: pl.Series, operation: Callable[..., object], target: DataType, text: str, *, strict: bool
-) -> pl.Series:
-    """Each different pair of values once: exact, rounded half up to the type's scale."""
+def _by_value(a: pl.Series, b: pl.Series, operation: Callable[..., object], target: DataType) -> pl.Series:
+    """Each different pair of values once: exact, rounded half up to the type's scale; NULL if it does not fit."""
     pairs = pl.select(_operand(a).alias("a"), _operand(b).alias("b"))
     unit = decimal.Decimal(1).scaleb(-(target.scale or 0))
     limit = decimal.Decimal(10) ** ((target.precision or 38) - (target.scale or 0))
@@ -275,15 +209,7 @@ def _by_value(
             known[x, y] = None
             continue
         value = compute(decimal.Decimal(x), decimal.Decimal(y)).quantize(unit, context=_EXACT)
-        if abs(value) >= limit and not strict:
-            known[x, y] = None
-            continue
-        if abs(value) >= limit:
-            raise EvaluationError(
-                f"Overflow in {text}: the result for {x} and {y} does not fit {target.or_null()}",
-                hint="Cast the operands to fewer digits first.",
-            )
-        known[x, y] = value
+        known[x, y] = value if abs(value) < limit else None
     dtype = pl.Decimal(target.precision or 38, target.scale or 0)
     return pl.Series("a", [known[pair] for pair in pairs.iter_rows()], dtype=dtype)
 
@@ -294,6 +220,6 @@ ARITHMETIC: Mapping[str, Lowering] = {
     "multiply": _pointwise(operator.mul),
     "divide": _divide,
     "modulo": _remainder,
-    "negate": _negate,
+    "negate": lambda site: -site.args[0],
     "plus": lambda site: site.args[0],
 }

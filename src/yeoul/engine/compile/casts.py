@@ -1,4 +1,7 @@
-"""CAST and TRY_CAST, as Flink defines them, except that a number that does not fit fails where Flink would wrap.
+"""CAST and TRY_CAST, as Flink defines them.
+
+A number that does not fit an integer is cut to its lower bits, a float after it has stopped at the ends of INT or
+BIGINT; one with too many digits for a decimal is NULL. Only text can fail.
 
 A cast that cannot fail is one Polars expression. One that can runs `attempt`, which gives NULL where it fails; the
 counts of NULLs before and after tell whether any did, so good columns pay for nothing else.
@@ -83,7 +86,7 @@ def _sure(operand: pl.Expr, source: DataType, target: DataType, zone: str) -> pl
         whole = operand.cast(pl.Binary)
         return whole if target.precision is None else whole.bin.head(target.precision)
     if source.is_numeric and target.is_numeric:
-        return operand.cast(polars_dtype(target)) if _widens(source, target) else None
+        return _between_numbers(operand, source, target)
     if a is Kind.BOOLEAN:
         return operand.cast(pl.Int8).cast(polars_dtype(target)) if target.is_numeric else None
     if b is Kind.BOOLEAN:
@@ -97,15 +100,26 @@ def _sure(operand: pl.Expr, source: DataType, target: DataType, zone: str) -> pl
     return None
 
 
-def _widens(source: DataType, target: DataType) -> bool:
-    if target.is_float:
-        return True
+def _between_numbers(operand: pl.Expr, source: DataType, target: DataType) -> pl.Expr:
+    dtype = polars_dtype(target)
+    if target.is_float or (source.is_integer and target.is_integer and _WIDTH[source.kind] <= _WIDTH[target.kind]):
+        return operand.cast(dtype)
+    if isinstance(dtype, pl.Decimal):
+        return _to_decimal(operand, source, target, dtype)
+    if source.kind is Kind.DECIMAL:
+        operand = operand.cast(pl.Int128)
+    elif source.is_float:
+        operand = operand.cast(pl.Int64 if target.kind is Kind.BIGINT else pl.Int32, wrap_numerical=True)
+    return operand.cast(dtype, wrap_numerical=True)
+
+
+def _to_decimal(operand: pl.Expr, source: DataType, target: DataType, dtype: pl.Decimal) -> pl.Expr:
     if source.is_float:
-        return False
-    if target.kind is Kind.DECIMAL:
-        (p1, s1), (p2, s2) = as_decimal(source), as_decimal(target)
-        return s2 >= s1 and p2 - s2 >= p1 - s1
-    return source.is_integer and _WIDTH[source.kind] <= _WIDTH[target.kind]
+        return operand.round(dtype.scale, mode="half_away_from_zero").cast(dtype, strict=False)
+    (p1, s1), (p2, s2) = as_decimal(source), as_decimal(target)
+    if s2 >= s1 and p2 - s2 >= p1 - s1:
+        return operand.cast(dtype)
+    return checked([operand], lambda column: rounded_decimal(column, dtype), dtype)
 
 
 def _between_times(operand: pl.Expr, source: DataType, target: DataType, zone: str) -> pl.Expr | None:
@@ -279,26 +293,12 @@ def _attempt(source: DataType, target: DataType, zone: str) -> Attempt:
         return _bytes_to_text
     if source.kind is Kind.STRING:
         return _from_text(target, zone)
-    if source.kind is Kind.DECIMAL and target.is_integer:
-        return _decimal_to_integer(dtype)
-    if source.kind is Kind.DECIMAL and target.kind is Kind.DECIMAL:
-        return lambda column: rounded_decimal(column, dtype)
-    if source.is_float and isinstance(dtype, pl.Decimal):
-        scale = dtype.scale
-        return lambda column: column.round(scale, mode="half_away_from_zero").cast(dtype, strict=False)
-    if source.is_numeric and target.is_numeric:
-        return lambda column: column.cast(dtype, strict=False)
     if source.kind is Kind.ARRAY and source.element is not None and target.element is not None:
         element = lower_cast(
             pl.element(), source.element, target.element, null_on_error=False, text=f"CAST to {target}", zone=zone
         )
         return lambda column: column.to_frame("a").select(pl.col("a").list.eval(element)).to_series()
     return lambda column: column.cast(dtype, strict=False)
-
-
-def _decimal_to_integer(dtype: pl.DataType) -> Attempt:
-    """Cut towards zero."""
-    return lambda column: column.cast(pl.Int128, strict=False).cast(dtype, strict=False)
 
 
 def _from_text(target: DataType, zone: str) -> Attempt:

@@ -54,7 +54,7 @@ _LOWERINGS: Mapping[str, Lowering] = {
     **JSON_WRITING,
 }
 _FALLIBLE = frozenset(
-    {*ARITHMETIC, "abs", "element", "rand_integer", "map_from_arrays", "json_value", "json_query", "json_exists"}
+    {"divide", "modulo", "element", "rand_integer", "map_from_arrays", "json_value", "json_query", "json_exists"}
 )
 _DEFERRING = frozenset({"and", "or", "if", "coalesce", "ifnull"})
 
@@ -166,9 +166,9 @@ def _constant(expression: Expression, context: EvaluationContext) -> pl.Expr | N
         return None
     try:
         value = pl.select(_lowered(expression, _Scope(context))).to_series()
-    except EvaluationError:
-        return None  # it fails when, and only if, it is evaluated
-    return pl.lit(value[0], dtype=dtype)
+        return pl.lit(value[0], dtype=dtype)
+    except (EvaluationError, OverflowError):
+        return None  # it fails when, and only if, it is evaluated; or Python has no such value
 
 
 def _lower(expression: Expression, scope: _Scope) -> pl.Expr:

@@ -31,20 +31,6 @@ def _whole(*, up: bool) -> Lowering:
     return lower
 
 
-def _abs(site: Site) -> pl.Expr:
-    if not site.types[0].is_integer:
-        return site.args[0].abs()
-    text, type, dtype = site.text, site.call.type, site.dtype
-    bits = {pl.Int8(): 7, pl.Int16(): 15, pl.Int32(): 31, pl.Int64(): 63}[dtype]  # type: ignore[index]
-
-    def compute(column: pl.Series) -> pl.Series:
-        if site.strict and column.min() == -(1 << bits):
-            raise EvaluationError(f"Overflow in {text}: {1 << bits} does not fit {type.or_null()}")
-        return column.abs()
-
-    return checked(site.args, compute, dtype)
-
-
 def _rounded(*, nearest: bool) -> Lowering:
     """ROUND and TRUNCATE; halves go away from zero."""
 
@@ -58,6 +44,10 @@ def _rounded(*, nearest: bool) -> Lowering:
                 return operand
             if site.types[0].kind is Kind.DECIMAL:
                 return _rounded_decimal(site, digits, nearest=nearest)
+            if site.types[0].is_integer:
+                return _in_units(operand.cast(pl.Int128), 10**-digits, nearest=nearest).cast(
+                    site.dtype, wrap_numerical=True
+                )
             if digits >= 0 and site.types[0].is_float:
                 return operand.round(digits, mode="half_away_from_zero") if nearest else operand.truncate(digits)
             return _scaled(operand, pl.lit(10.0**-digits), nearest=nearest, down=True).cast(site.dtype)
@@ -82,19 +72,21 @@ def _rounded_decimal(site: Site, digits: int, *, nearest: bool) -> pl.Expr:
         if digits >= scale:
             return column.cast(dtype)
         if digits < 0:
-            whole = column.cast(pl.Decimal(38, scale))
-            return _in_units(whole, 10**-digits, nearest=nearest).cast(dtype)
+            whole = pl.col("a").cast(pl.Decimal(38, scale)).truncate(0).cast(pl.Int128)
+            units = column.to_frame("a").select(_in_units(whole, 10**-digits, nearest=nearest)).to_series()
+            return units.cast(dtype, strict=False)
         return rounded_decimal(column, dtype) if nearest else column.truncate(digits).cast(dtype)
 
     return checked([site.args[0]], compute, dtype)
 
 
-def _in_units(column: pl.Series, unit: int, *, nearest: bool) -> pl.Series:
-    """Whole multiples of `unit`: the nearest, halves away from zero, or the next towards zero."""
-    whole = pl.col("a").truncate(0).cast(pl.Int128)
+def _in_units(whole: pl.Expr, unit: int, *, nearest: bool) -> pl.Expr:
+    """Whole multiples of `unit`, of 128-bit integers: the nearest, halves away from zero, or the next towards zero."""
+    if unit > 10**38:
+        return whole * 0
     step = pl.lit(unit, dtype=pl.Int128)
     half = pl.lit(unit // 2, dtype=pl.Int128) * whole.sign() if nearest else pl.lit(0, dtype=pl.Int128)
-    return column.to_frame("a").select((whole + half).truncdiv(step) * step).to_series()
+    return (whole + half).truncdiv(step) * step
 
 
 def _logarithm(site: Site) -> pl.Expr:
@@ -151,7 +143,7 @@ def _dashed(digits: pl.Series) -> pl.Series:
 
 
 NUMBERS: Mapping[str, Lowering] = {
-    "abs": _abs,
+    "abs": lambda site: site.args[0].abs(),
     "sign": lambda site: site.args[0].sign().cast(site.dtype),
     "ceil": _whole(up=True),
     "floor": _whole(up=False),

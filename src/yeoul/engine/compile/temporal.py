@@ -201,7 +201,9 @@ def _timestampdiff(site: Site) -> pl.Expr:
     if unit in _UNIT_MS:
         if Kind.TIMESTAMP_LTZ in (site.types[1].kind, site.types[2].kind) and site.types[1].kind is site.types[2].kind:
             start, end = site.args[1].cast(pl.Datetime("us", "UTC")), site.args[2].cast(pl.Datetime("us", "UTC"))
-        return (end - start).dt.total_microseconds().truncdiv(_UNIT_MS[unit] * 1_000).cast(pl.Int32)
+        return (
+            (end - start).dt.total_microseconds().truncdiv(_UNIT_MS[unit] * 1_000).cast(pl.Int32, wrap_numerical=True)
+        )
     early, late = pl.min_horizontal(start, end), pl.max_horizontal(start, end)
     months = (late.dt.year() - early.dt.year()) * 12 + late.dt.month().cast(pl.Int32) - early.dt.month().cast(pl.Int32)
     known = pl.when(start.is_not_null() & end.is_not_null()).then(months)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from yeoul.errors import Span, UserError, did_you_mean
 from yeoul.plan.expressions import LiteralValue
 from yeoul.plan.functions.aggregates import AGGREGATES
-from yeoul.plan.functions.coercion import can_cast, common_type, comparable_type, numeric_type
+from yeoul.plan.functions.coercion import can_cast, common_type, comparable_type, may_lose_digits, numeric_type
 from yeoul.plan.functions.collections import COLLECTIONS
 from yeoul.plan.functions.json import JSON
 from yeoul.plan.functions.numeric import NUMERIC
@@ -36,6 +36,7 @@ __all__ = [
     "is_aggregate",
     "is_ranking",
     "is_scalar",
+    "may_lose_digits",
     "numeric_type",
     "resolve_aggregate",
     "resolve_ranking",

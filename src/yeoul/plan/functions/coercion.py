@@ -30,6 +30,7 @@ from yeoul.plan.types import (
 )
 
 __all__ = [
+    "MAX_DIGITS",
     "as_decimal",
     "can_cast",
     "common_type",
@@ -39,12 +40,14 @@ __all__ = [
     "decimal_modulo",
     "decimal_multiplication",
     "decimal_rounding",
+    "may_lose_digits",
     "numeric_type",
 ]
 
 _INTEGER_ORDER = (TINYINT, SMALLINT, INT, BIGINT)
 _INTEGER_DIGITS = {Kind.TINYINT: 3, Kind.SMALLINT: 5, Kind.INT: 10, Kind.BIGINT: 19}
-_MAX_DIGITS = 38
+MAX_DIGITS = 38
+"""The digits of the widest decimal; a result that would need more is NULL."""
 _TIMES = frozenset({Kind.DATE, Kind.TIME, Kind.TIMESTAMP, Kind.TIMESTAMP_LTZ})
 
 
@@ -56,16 +59,16 @@ def as_decimal(type: DataType) -> tuple[int, int]:
         ((10, 0), (7, 2))
     """
     if type.kind is Kind.DECIMAL:
-        return type.precision or _MAX_DIGITS, type.scale or 0
+        return type.precision or MAX_DIGITS, type.scale or 0
     return _INTEGER_DIGITS[type.kind], 0
 
 
 def _adjusted(precision: int, scale: int) -> DataType:
     """Fits a decimal into 38 digits: the scale gives way first, down to 6."""
-    if precision <= _MAX_DIGITS:
+    if precision <= MAX_DIGITS:
         return decimal(precision, scale)
     whole = precision - scale
-    return decimal(_MAX_DIGITS, max(_MAX_DIGITS - whole, min(scale, 6)))
+    return decimal(MAX_DIGITS, max(MAX_DIGITS - whole, min(scale, 6)))
 
 
 def decimal_addition(a: DataType, b: DataType) -> DataType:
@@ -113,8 +116,8 @@ def decimal_rounding(type: DataType, digits: int | None) -> DataType:
     if digits is None or digits >= scale:
         return type
     if digits < 0:
-        return decimal(min(_MAX_DIGITS, 1 + precision - scale))
-    return decimal(min(_MAX_DIGITS, 1 + precision - scale + digits), digits)
+        return decimal(min(MAX_DIGITS, 1 + precision - scale))
+    return decimal(min(MAX_DIGITS, 1 + precision - scale + digits), digits)
 
 
 def numeric_type(a: DataType, b: DataType) -> DataType | None:
@@ -133,7 +136,7 @@ def numeric_type(a: DataType, b: DataType) -> DataType | None:
     if Kind.DECIMAL in (a.kind, b.kind):
         (p1, s1), (p2, s2) = as_decimal(a), as_decimal(b)
         scale = max(s1, s2)
-        return decimal(min(_MAX_DIGITS, max(p1 - s1, p2 - s2) + scale), scale)
+        return decimal(min(MAX_DIGITS, max(p1 - s1, p2 - s2) + scale), scale)
     kinds = [each.kind for each in _INTEGER_ORDER]
     return _INTEGER_ORDER[max(kinds.index(a.kind), kinds.index(b.kind))]
 
@@ -216,6 +219,21 @@ def comparable_type(a: DataType, b: DataType) -> DataType | None:
         if text.kind is Kind.STRING and gives_way:
             return other.or_null(a.nullable or b.nullable)
     return None
+
+
+def may_lose_digits(source: DataType, target: DataType) -> bool:
+    """Tells whether a number's cast gives NULL for some values: those with too many digits for a DECIMAL.
+
+    Example:
+        >>> may_lose_digits(INT, decimal(5, 2)), may_lose_digits(INT, decimal(10)), may_lose_digits(DOUBLE, INT)
+        (True, False, False)
+    """
+    if not source.is_numeric or target.kind is not Kind.DECIMAL:
+        return False
+    if source.is_float:
+        return True
+    (p1, s1), (p2, s2) = as_decimal(source), as_decimal(target)
+    return p2 - s2 < p1 - s1 or (s2 < s1 and p2 - s2 == p1 - s1)
 
 
 def can_cast(source: DataType, target: DataType) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from yeoul.plan.functions.coercion import (
+    MAX_DIGITS,
     common_type,
     comparable_type,
     decimal_addition,
@@ -53,7 +54,8 @@ def _arithmetic(
         if meeting is None:
             return _temporal(a, b, nullable) if sums else None
         if meeting.kind is Kind.DECIMAL:  # taken at their own scales: the result's type says how to compute
-            return (a, b), decimal_rule(a, b).or_null(nullable)
+            type = decimal_rule(a, b)
+            return (a, b), type.or_null(nullable or type.precision == MAX_DIGITS)
         result = b if remainder and meeting.is_integer else meeting
         return (meeting.or_null(args[0].nullable), meeting.or_null(args[1].nullable)), result.or_null(nullable)
 

@@ -31,10 +31,11 @@ calls it is refused when it is submitted. This page is written out of the table 
 
 ## Where yeoul differs from Flink
 
-- **Overflow fails the job** with the expression and the first offending value. Flink wraps integers silently, gives
-  NULL for a decimal that does not fit, and cuts a number in `CAST(300 AS TINYINT)`. `TRY_CAST` gives NULL in both.
-- `SUM` of INT is INT, of BIGINT is BIGINT, and `AVG` and `STDDEV` of integers are integers, as in Flink; a sum that
-  does not fit fails the job.
+- **Overflow is silent, as in Flink**: integers wrap around, also in SUM and AVG; a cast to a smaller integer keeps the
+  lower bits; a decimal with more digits than its type holds is NULL. Text that is no number fails the job in CAST and
+  is NULL in TRY_CAST. One difference: a SUM of decimals that leaves 38 digits on its way and comes back is right, and
+  NULL only while it is outside; Flink begins anew.
+- `SUM` of INT is INT, of BIGINT is BIGINT, and `AVG` and `STDDEV` of integers are integers.
 - **NaN** equals itself and is greater than every number, as in PostgreSQL. In Java it equals nothing.
 - `TIMESTAMP` compared with `TIMESTAMP_LTZ` is read in the session's zone.
 - **Regular expressions** are Rust's; a pattern with look-around or back-references runs in Python, once per different

@@ -22,6 +22,7 @@ from yeoul.plan.functions import (
     common_type,
     is_aggregate,
     is_ranking,
+    may_lose_digits,
     resolve_scalar,
 )
 from yeoul.plan.functions.python import FunctionDefinition, resolve_python
@@ -359,7 +360,8 @@ class ExpressionBinder:
         lenient = isinstance(node, exp.TryCast)
         if operand.type.same_as(target):
             return operand
-        type: DataType = target.or_null(lenient or operand.type.nullable or operand.type.kind is Kind.NULL)
+        loses = lenient or may_lose_digits(operand.type, target)
+        type: DataType = target.or_null(loses or operand.type.nullable or operand.type.kind is Kind.NULL)
         return Cast(operand, type, lenient, span)
 
     def _case(self, node: Any, span: Span | None) -> Expression:

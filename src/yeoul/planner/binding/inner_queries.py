@@ -17,8 +17,8 @@ from yeoul.plan.changelog import changelog_of
 from yeoul.plan.expressions import Call, Case, ColumnRef, Expression, Literal, columns_of
 from yeoul.plan.nodes import Aggregate, Filter, Node, Project
 from yeoul.planner.binding.context import OUTER, BindContext, Relation
+from yeoul.planner.folding import folded
 from yeoul.planner.rewriting import conjuncts, joined, map_children, replaced
-from yeoul.planner.rules.fold_constants import folded
 
 __all__ = ["Inner", "QueryReader", "bind_inner", "is_outer", "of_outer"]
 

@@ -17,7 +17,7 @@ from yeoul.plan.nodes import JoinKind, Node
 from yeoul.plan.ordering import OverTime
 from yeoul.plan.windowed import windowed
 from yeoul.planner.binding.time_attributes import time_of
-from yeoul.planner.rules.fold_constants import folded
+from yeoul.planner.folding import folded
 
 __all__ = ["Meeting", "bounded", "is_time_bound"]
 

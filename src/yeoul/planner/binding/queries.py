@@ -38,9 +38,9 @@ from yeoul.planner.dialects.flink.nodes import (
     UnionAll,
     UnnestedRows,
 )
+from yeoul.planner.folding import folded
 from yeoul.planner.positions import Positions
 from yeoul.planner.rewriting import conjuncts, joined, project
-from yeoul.planner.rules.fold_constants import folded
 
 __all__ = ["bind_query", "bind_view", "renamed", "unknown_table"]
 

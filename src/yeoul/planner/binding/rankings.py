@@ -20,8 +20,8 @@ from yeoul.planner.binding.boundedness import gives_changes
 from yeoul.planner.binding.context import BindContext
 from yeoul.planner.binding.time_attributes import time_of
 from yeoul.planner.binding.windowed_rows import windowed_rows
+from yeoul.planner.folding import folded
 from yeoul.planner.rewriting import conjuncts, joined, project
-from yeoul.planner.rules.fold_constants import folded
 
 __all__ = ["with_top_n"]
 

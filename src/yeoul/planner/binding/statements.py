@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from yeoul.errors import UserError, did_you_mean
 from yeoul.plan import statements
-from yeoul.plan.explain_details import ExplainDetail
+from yeoul.plan.explain import ExplainDetail
 from yeoul.plan.functions import is_aggregate, is_scalar
 from yeoul.plan.nodes import Node, Write
 from yeoul.plan.tables import ViewDefinition

@@ -20,7 +20,7 @@ from yeoul.planner.dialects.flink.nodes import (
     PrimaryKeyElement,
     WatermarkElement,
 )
-from yeoul.planner.rules.fold_constants import folded
+from yeoul.planner.folding import folded
 
 __all__ = ["define_table", "with_options"]
 

@@ -1,28 +1,43 @@
 """Rewrites of plans, each (Node) -> Node in a file of its own, and the order in which they run.
 
 A rule changes what a plan costs, never what it answers: same rows, same order within a split, same late rows' verdicts.
+Running all of them over their own result changes nothing more.
 """
 
 from __future__ import annotations
 
 from yeoul.plan.nodes import Node
 from yeoul.planner.rules.fold_constants import fold_constants
+from yeoul.planner.rules.infer_filters import infer_filters
 from yeoul.planner.rules.merge_filters import merge_filters
 from yeoul.planner.rules.merge_projects import merge_projects
 from yeoul.planner.rules.narrow_comparisons import narrow_comparisons
+from yeoul.planner.rules.propagate_empty import propagate_empty
 from yeoul.planner.rules.prune_columns import prune_columns
 from yeoul.planner.rules.push_down_filters import push_down_filters
+from yeoul.planner.rules.push_down_limits import push_down_limits
 from yeoul.planner.rules.remove_projects import remove_projects
+from yeoul.planner.rules.share_expressions import share_expressions
+from yeoul.planner.rules.strengthen_joins import strengthen_joins
 
 __all__ = ["RULES", "optimised"]
 
 RULES = (
     fold_constants,
+    push_down_limits,
     merge_projects,
     push_down_filters,
+    strengthen_joins,
+    push_down_filters,
+    infer_filters,
     merge_filters,
     fold_constants,
     narrow_comparisons,
+    propagate_empty,
+    prune_columns,
+    merge_projects,
+    remove_projects,
+    share_expressions,
     prune_columns,
     merge_projects,
     remove_projects,

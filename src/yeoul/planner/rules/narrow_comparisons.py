@@ -11,11 +11,11 @@ from dataclasses import replace
 from decimal import Decimal
 
 from yeoul.plan.expressions import Call, Cast, Expression, Literal
-from yeoul.plan.nodes import Aggregate, Filter, Node, Project, WindowAggregate
+from yeoul.plan.nodes import Node
 from yeoul.plan.types import DataType, Kind
 from yeoul.planner.casts import can_widen
-from yeoul.planner.rewriting import map_call, map_children, with_inputs
-from yeoul.planner.rules.fold_constants import folded
+from yeoul.planner.folding import folded
+from yeoul.planner.rewriting import map_children, map_expressions, with_inputs
 
 __all__ = ["narrow_comparisons"]
 
@@ -40,21 +40,8 @@ _COMPARISONS = frozenset(
 def narrow_comparisons(node: Node) -> Node:
     """Narrows the comparisons of a plan."""
     node = with_inputs(node, narrow_comparisons)
-    match node:
-        case Filter():
-            return replace(node, predicate=_narrowed(node.predicate))
-        case Project():
-            return replace(
-                node,
-                projections=tuple(replace(one, expression=_narrowed(one.expression)) for one in node.projections),
-            )
-        case Aggregate() | WindowAggregate():
-            return replace(
-                node,
-                aggregates=tuple(replace(one, call=map_call(one.call, _narrowed)) for one in node.aggregates),
-            )
-        case _:
-            return node
+    changed = map_expressions(node, _narrowed)
+    return node if changed == node else changed
 
 
 def _narrowed(expression: Expression) -> Expression:

@@ -10,7 +10,7 @@ from yeoul.engine.compile.aggregates.bags import BAG, bagged, values_of
 from yeoul.engine.compile.aggregates.contract import CompiledAggregate, Job
 from yeoul.engine.compile.aggregates.lists import separator_of
 from yeoul.engine.compile.aggregates.spread import spread_of_values
-from yeoul.engine.compile.aggregates.totals import fitted, mean_of, total_of
+from yeoul.engine.compile.aggregates.totals import average_of_values, sum_of_values
 
 __all__ = ["over_bag"]
 
@@ -38,11 +38,9 @@ def _answer_of_values(job: Job, values: pl.Expr) -> pl.Expr:
         case "first_value" | "last_value":
             return (wanted.list.first() if call.function == "first_value" else wanted.list.last()).cast(job.dtype)
         case "sum" | "sum0":
-            empty = pl.lit(0).cast(job.dtype) if call.function == "sum0" else pl.lit(None, dtype=job.dtype)
-            total = fitted(wanted.list.agg(total_of(pl.element(), job.type)), job)
-            return pl.when(wanted.list.len() > 0).then(total).otherwise(empty)
+            return sum_of_values(job, wanted)
         case "avg":
-            return mean_of(wanted.list.agg(total_of(pl.element(), job.type)), wanted.list.len().cast(pl.Int64), job)
+            return average_of_values(job, wanted)
         case "listagg":
             return pl.when(wanted.list.len() > 0).then(wanted.list.join(separator_of(job)))
         case "array_agg":

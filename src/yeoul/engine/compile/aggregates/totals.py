@@ -1,94 +1,125 @@
-"""SUM and AVG: exact for integers and decimals, kept wider than the result until the end."""
+"""SUM and AVG as Flink has them: sums of integers wrap around, those of decimals are exact and NULL beyond 38 digits.
+
+A sum of integers is kept in 64 bits and cut to its type at the end, which is the same as wrapping all the way. Decimals
+of so many digits that a sum of them could leave 128 bits are kept as two halves, each far from its limit.
+"""
 
 from __future__ import annotations
 
 import decimal
-from collections.abc import Callable
 
 import polars as pl
+import pyarrow as pa
 
 from yeoul.engine.compile.aggregates.contract import CompiledAggregate, Job, added
 from yeoul.engine.compile.aggregates.sets import over_set
-from yeoul.engine.compile.faults import EvaluationError, checked, first_true
-from yeoul.engine.compile.rendering import render_aggregate
+from yeoul.engine.compile.faults import checked
 from yeoul.plan.types import DataType, Kind
 
-__all__ = ["average", "fitted", "mean_of", "sum_of", "total_of"]
+__all__ = ["average", "average_of_values", "sum_of", "sum_of_values"]
+
+_HALF = pl.lit(10**19, dtype=pl.Int128)
+_WIDE = pl.Decimal(38, 0)
+"""What holds 128-bit integers between batches: Arrow has none."""
+_SAFE_DIGITS = 28
 
 
 def sum_of(job: Job) -> CompiledAggregate:
     """SUM, and SUM0, which is 0 over no value."""
-    type = job.type
-    empty = pl.lit(0).cast(job.dtype) if job.call.function == "sum0" else pl.lit(None, dtype=job.dtype)
     if job.call.distinct:
-
-        def of_set(values: pl.Expr) -> pl.Expr:
-            total = values.list.agg(total_of(pl.element(), type))
-            return pl.when(values.list.len() > 0).then(fitted(total, job)).otherwise(empty)
-
-        return over_set(job, of_set)
-    partial = {"sum": total_of(job.value, type, job.signed)}
-    merge = {"sum": job.column("sum").sum()}
-    final = fitted(_with_size(job, partial, merge), job)
+        return over_set(job, lambda values: sum_of_values(job, values))
+    partial, merge, total = _summed(job)
+    final = _fitted(total, job)
     if job.always or job.call.function == "sum0":
         return job.done(partial, merge, final, added)
     partial["count"] = job.values()
     merge["count"] = job.column("count").sum()
-    return job.done(partial, merge, pl.when(job.column("count") > 0).then(final).otherwise(empty), added)
+    return job.done(partial, merge, pl.when(job.column("count") > 0).then(final).otherwise(_empty(job)), added)
 
 
 def average(job: Job) -> CompiledAggregate:
     """AVG."""
-    type = job.type
     if job.call.distinct:
-        return over_set(
-            job,
-            lambda values: mean_of(
-                values.list.agg(total_of(pl.element(), type)), values.list.len().cast(pl.Int64), job
-            ),
-        )
-    count = job.rows() if job.always else job.values()
-    partial = {"sum": total_of(job.value, type, job.signed), "count": count}
-    merge = {"sum": job.column("sum").sum(), "count": job.column("count").sum()}
-    mean = mean_of(_with_size(job, partial, merge), job.column("count"), job)
-    return job.done(partial, merge, mean, added)
+        return over_set(job, lambda values: average_of_values(job, values))
+    partial, merge, total = _summed(job)
+    partial["count"] = job.rows() if job.always else job.values()
+    merge["count"] = job.column("count").sum()
+    return job.done(partial, merge, _mean(total, job.column("count"), job), added)
 
 
-def total_of(value: pl.Expr, type: DataType, signed: Callable[[pl.Expr], pl.Expr] = lambda each: each) -> pl.Expr:
-    """The sum; of BIGINTs as DECIMAL(38, 0), which Arrow can hold where it has no 128-bit integer."""
-    total = signed(_widened(value, type)).sum()
-    return total.cast(pl.Decimal(38, 0)) if type.kind is Kind.BIGINT else total
+def sum_of_values(job: Job, values: pl.Expr) -> pl.Expr:
+    """The sum of each list."""
+    return pl.when(values.list.len() > 0).then(_fitted(_sum_of_lists(job.type, values), job)).otherwise(_empty(job))
 
 
-def fitted(total: pl.Expr, job: Job) -> pl.Expr:
-    """The sum in the result's type, or an error where it does not fit."""
-    type, dtype, text, span = job.call.type, job.dtype, render_aggregate(job.call), job.call.span
-    if not type.is_integer:
-        return total.cast(dtype)
-
-    def compute(column: pl.Series) -> pl.Series:
-        result = column.cast(dtype, strict=False)
-        if result.null_count() > column.null_count():
-            at = first_true(result.is_null() & column.is_not_null())
-            raise EvaluationError(
-                f"Overflow in {text}: {column[at]} does not fit {type.or_null()}",
-                hint="Sum a wider type: SUM(CAST(x AS BIGINT)) or SUM(CAST(x AS DECIMAL(38, 0))).",
-                span=span,
-            )
-        return result
-
-    return checked([total], compute, dtype)
+def average_of_values(job: Job, values: pl.Expr) -> pl.Expr:
+    """The mean of each list."""
+    return _mean(_sum_of_lists(job.type, values), values.list.len().cast(pl.Int64), job)
 
 
-def mean_of(total: pl.Expr, count: pl.Expr, job: Job) -> pl.Expr:
+def _empty(job: Job) -> pl.Expr:
+    return pl.lit(0).cast(job.dtype) if job.call.function == "sum0" else pl.lit(None, dtype=job.dtype)
+
+
+def _summed(job: Job) -> tuple[dict[str, pl.Expr], dict[str, pl.Expr], pl.Expr]:
+    """What is kept of a sum, how it is merged, and the sum that it stands for."""
+    if _is_wide(job.type):
+        halves = zip(("high", "low"), _halves(job.value), strict=True)
+        partial = {part: job.signed(half).sum().cast(_WIDE) for part, half in halves}
+        total = _joined(job.column("high"), job.column("low"), job.type)
+    else:
+        partial = {"sum": job.signed(_widened(job.value, job.type)).sum()}
+        total = job.column("sum")
+    return partial, {part: job.column(part).sum() for part in partial}, total
+
+
+def _sum_of_lists(type: DataType, values: pl.Expr) -> pl.Expr:
+    if not _is_wide(type):
+        return values.list.agg(_widened(pl.element(), type).sum())
+    high, low = (values.list.agg(half.sum().cast(_WIDE)) for half in _halves(pl.element()))
+    return _joined(high, low, type)
+
+
+def _is_wide(type: DataType) -> bool:
+    """Whether a sum of a stream's length can leave 38 digits."""
+    return type.kind is Kind.DECIMAL and (type.precision or 38) > _SAFE_DIGITS
+
+
+def _halves(value: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """The unscaled digits as `high * 10**19 + low`, both with the value's sign."""
+    digits = value.to_physical()
+    high = digits.truncdiv(_HALF)
+    return high, digits - high * _HALF
+
+
+def _joined(high: pl.Expr, low: pl.Expr, type: DataType) -> pl.Expr:
+    dtype = pl.Decimal(38, type.scale or 0)
+
+    def compute(highs: pl.Series, lows: pl.Series) -> pl.Series:
+        frame = pl.DataFrame([highs.cast(pl.Int128).alias("high"), lows.cast(pl.Int128).alias("low")])
+        carried = pl.col("low").truncdiv(_HALF)
+        upper, lower = pl.col("high") + carried, pl.col("low") - carried * _HALF
+        digits = pl.when(upper.abs() <= _HALF).then(upper * _HALF + lower)
+        fitting = frame.select(pl.when(digits.abs() < 10**38).then(digits).cast(_WIDE)).to_series()
+        scaled = pl.from_arrow(fitting.to_arrow().view(pa.decimal128(38, dtype.scale)))
+        assert isinstance(scaled, pl.Series)
+        return scaled.alias(highs.name)
+
+    return checked([high, low], compute, dtype)
+
+
+def _fitted(total: pl.Expr, job: Job) -> pl.Expr:
+    """The sum in the result's type: an integer is cut to its lower bits."""
+    return total.cast(job.dtype, wrap_numerical=True) if job.call.type.is_integer else total.cast(job.dtype)
+
+
+def _mean(total: pl.Expr, count: pl.Expr, job: Job) -> pl.Expr:
     """Sum by count, NULL by zero: of integers cut towards zero, of decimals rounded half up, exactly."""
     if job.type.kind is Kind.DECIMAL:
         divisor = pl.when(count > 0).then(count)
         return checked([total, divisor], lambda sums, counts: _decimal_means(sums, counts, job.dtype), job.dtype)
     if job.type.is_float:
         return (total / pl.when(count > 0).then(count)).cast(job.dtype)
-    if job.type.kind is Kind.BIGINT:
-        return total.cast(pl.Int128).truncdiv(count.cast(pl.Int128)).cast(job.dtype)
     return total.truncdiv(count).cast(job.dtype)
 
 
@@ -98,31 +129,7 @@ def _widened(value: pl.Expr, type: DataType) -> pl.Expr:
         return value.cast(pl.Decimal(38, type.scale or 0))
     if type.is_float:
         return value if type.kind is Kind.DOUBLE else value.cast(pl.Float64)
-    return value.cast(pl.Int128) if type.kind is Kind.BIGINT else value.cast(pl.Int64)
-
-
-def _with_size(job: Job, partial: dict[str, pl.Expr], merge: dict[str, pl.Expr]) -> pl.Expr:
-    """Adds what tells whether a sum of wide decimals left 38 digits (Polars wraps there), and returns the sum.
-
-    Under 29 digits no sum of a stream's length can leave them, so nothing is added.
-    """
-    total = job.column("sum")
-    if job.type.kind is not Kind.DECIMAL or (job.type.precision or 38) <= 28:
-        return total
-    partial["size"] = job.signed(job.value.cast(pl.Float64)).sum()
-    merge["size"] = job.column("size").sum()
-    text, span, limit = render_aggregate(job.call), job.call.span, 10.0 ** (38 - (job.type.scale or 0))
-
-    def compute(sums: pl.Series, sizes: pl.Series) -> pl.Series:
-        if (sizes.abs() > limit * (1 + 1e-12)).any():
-            raise EvaluationError(
-                f"Overflow in {text}: the sum has more than 38 digits",
-                hint="Cast the argument to DOUBLE, or to fewer digits after the point.",
-                span=span,
-            )
-        return sums
-
-    return checked([total, job.column("size")], compute, pl.Decimal(38, job.type.scale or 0))
+    return value.cast(pl.Int64)
 
 
 def _decimal_means(sums: pl.Series, counts: pl.Series, dtype: pl.DataType) -> pl.Series:

@@ -273,7 +273,7 @@ class StatementSetSyntax(exp.Expression):
 
 
 class ExplainSyntax(exp.Expression):
-    """EXPLAIN [detail | PLAN FOR] this; `detail` is a name of `yeoul.plan.explain_details.ExplainDetail`."""
+    """EXPLAIN [detail | PLAN FOR] this; `detail` is a name of `yeoul.plan.explain.ExplainDetail`."""
 
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "detail": False}
 

@@ -17,10 +17,10 @@ from yeoul.plan import nodes
 from yeoul.plan.changelog import is_updating
 from yeoul.plan.ordering import FrameUnit, OverTime
 
-__all__ = ["deduplicate_operator", "judges_lateness", "over_operator", "sort_operator", "top_n_operator"]
+__all__ = ["deduplicate_operator", "over_operator", "sort_operator", "top_n_operator"]
 
 
-def over_operator(node: nodes.Over, settings: Settings, context: EvaluationContext) -> Over:
+def over_operator(node: nodes.Over, context: EvaluationContext, settings: Settings) -> Over:
     """Returns what computes an OVER.
 
     Raises:
@@ -89,10 +89,3 @@ def sort_operator(node: nodes.Sort) -> Operator:
         return SortByTime(node.schema.names, node.order)
     retracts = is_updating(node.input)
     return SortAtEnd(node.schema.names, node.order, node.offset, node.count, retracts=retracts)
-
-
-def judges_lateness(operator: Operator) -> bool:
-    """Tells whether an operator of these sets rows aside that the watermark had passed."""
-    if isinstance(operator, deduplicate.FirstRows | Over):
-        return operator.time is OverTime.EVENT
-    return isinstance(operator, SortByTime)

@@ -9,7 +9,8 @@ import enum
 from collections.abc import Callable, Iterator
 
 from yeoul.plan.changelog import StateBound, changelog_of, state_of
-from yeoul.plan.explain import describe_node, explain_duration, explain_expression
+from yeoul.plan.explain.expressions import explain_duration, explain_expression
+from yeoul.plan.explain.nodes import describe_node
 from yeoul.plan.nodes import AssignWatermark, Node, Scan, WindowAggregate, inputs_of, walk
 
 __all__ = ["ExplainDetail", "explain_details"]

@@ -1,0 +1,56 @@
+"""GROUP BY without windows and INTERSECT/EXCEPT as operators."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from yeoul.engine.compile.aggregates import compile_aggregate
+from yeoul.engine.compile.dtypes import polars_dtype
+from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
+from yeoul.engine.contract import WEIGHT
+from yeoul.engine.operators.aggregate import Aggregate as AggregateOperator
+from yeoul.engine.operators.contract import Operator
+from yeoul.engine.operators.group_aggregate import GroupAggregate
+from yeoul.engine.operators.set_operation import SetOperation as SetOperator
+from yeoul.engine.runtime.build.rows import dtypes_of
+from yeoul.engine.runtime.settings import Settings
+from yeoul.plan.changelog import is_updating
+from yeoul.plan.nodes import Aggregate, SetOperation
+
+__all__ = ["aggregate_operator", "set_operator"]
+
+
+def aggregate_operator(node: Aggregate, context: EvaluationContext, settings: Settings) -> Operator:
+    """Returns what computes a GROUP BY: as changes, or once at the end."""
+    retracts = node.updating and is_updating(node.input)
+    weight = WEIGHT if retracts else None
+    keys = [(key.name, compile_expression(key.expression, context)) for key in node.keys]
+    aggregates = [compile_aggregate(one.call, one.name, context, weight) for one in node.aggregates]
+    if not node.updating:
+        return AggregateOperator(keys, aggregates, _over_nothing(node), node.schema.names)
+    return GroupAggregate(
+        keys, aggregates, node.schema.names, retracts=retracts, clock=settings.clock, ttl_ms=settings.state_ttl_ms
+    )
+
+
+def _over_nothing(node: Aggregate) -> pl.DataFrame:
+    """Returns the row that aggregates without keys give over no rows."""
+    return pl.DataFrame(
+        {
+            # An aggregate that is never NULL counts or adds up from zero.
+            one.name: pl.Series([None if one.call.type.nullable else 0], dtype=polars_dtype(one.call.type))
+            for one in node.aggregates
+        }
+    )
+
+
+def set_operator(node: SetOperation, settings: Settings) -> SetOperator:
+    """Returns what computes INTERSECT or EXCEPT."""
+    return SetOperator(
+        dtypes_of(node.schema),
+        node.kind,
+        keeps_doubles=node.keeps_doubles,
+        weighted=is_updating(node),
+        clock=settings.clock,
+        ttl_ms=settings.state_ttl_ms,
+    )

@@ -1,0 +1,238 @@
+"""The walk over a plan, from the top: lanes for what is read, stages for what remembers.
+
+Projections and filters stay on a lane's stateless stretch as long as they can, so that the decode pool does them;
+above the first operator that remembers something they become stages of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
+from yeoul.engine.operators.assign_watermark import AssignWatermark as WatermarkOperator
+from yeoul.engine.operators.contract import Operator, Stateless
+from yeoul.engine.operators.limit import Limit as LimitOperator
+from yeoul.engine.operators.settle_changes import SettleChanges
+from yeoul.engine.operators.union import Union as UnionOperator
+from yeoul.engine.operators.values import Values as ValuesOperator
+from yeoul.engine.operators.watermarks import WatermarkMerge
+from yeoul.engine.runtime.build.groups import aggregate_operator, set_operator
+from yeoul.engine.runtime.build.joins import join_operator, lookup_operator
+from yeoul.engine.runtime.build.lateness import judges_lateness
+from yeoul.engine.runtime.build.ordered import deduplicate_operator, over_operator, sort_operator, top_n_operator
+from yeoul.engine.runtime.build.rows import dtypes_of, encoder_of, row_operator, values_operator
+from yeoul.engine.runtime.build.windows import (
+    assign_operator,
+    session_assign_operator,
+    window_aggregate_operator,
+    window_top_n_operator,
+)
+from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
+from yeoul.engine.runtime.settings import Settings
+from yeoul.engine.runtime.shared_lanes import PipelineSet, shared
+from yeoul.errors import UserError
+from yeoul.plan.join_bounds import Interval
+from yeoul.plan.nodes import (
+    Aggregate,
+    AssignWatermark,
+    Deduplicate,
+    Filter,
+    Join,
+    Limit,
+    LookupJoin,
+    Node,
+    Over,
+    Project,
+    Scan,
+    SetOperation,
+    Settle,
+    Sort,
+    TopN,
+    Union,
+    Unnest,
+    Values,
+    WindowAggregate,
+    WindowAssign,
+    WindowKind,
+    WindowTopN,
+    Write,
+    inputs_of,
+)
+
+__all__ = ["Built", "build"]
+
+Target = tuple[Stage, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A plan, ready to be fed.
+
+    Attributes:
+        pipeline: Its operators.
+        scans: What to read, one per lane, in the pipeline's order.
+        writes: Where the result goes, one for each of several plans; none: to the caller.
+    """
+
+    pipeline: Pipeline | PipelineSet
+    scans: tuple[Scan, ...]
+    writes: tuple[Write, ...]
+
+
+def build(plan: Node | Sequence[Write], settings: Settings) -> Built:
+    """Compiles a plan, or several that run as one.
+
+    Raises:
+        UserError: The plan has something that cannot be computed here.
+    """
+    if isinstance(plan, Sequence):
+        pipeline, scans = shared([_built(one, settings) for one in plan])
+        return Built(pipeline, scans, tuple(plan))
+    return Built(*_built(plan, settings), (plan,) if isinstance(plan, Write) else ())
+
+
+def _built(plan: Node, settings: Settings) -> tuple[Pipeline, tuple[Scan, ...]]:
+    builder = _Builder(settings)
+    builder.add(plan, None, [] if isinstance(plan, Write) else encoder_of(plan))
+    return Pipeline(builder.lanes, builder.stages[::-1], builder.values), tuple(builder.scans)
+
+
+class _Builder:
+    """Walks a plan from the top; `above` holds the stateless operators between a node and its target."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._context = EvaluationContext(settings.clock, settings.local_time_zone)
+        self.lanes: list[Lane] = []
+        self.scans: list[Scan] = []
+        self.stages: list[Stage] = []
+        self.values: list[tuple[ValuesOperator, Target]] = []
+
+    def add(self, node: Node, target: Target, above: list[Stateless]) -> None:
+        """Adds a node and all below it, to feed `target` through `above`."""
+        match node:
+            case Scan():
+                self._add_lane(node, Lane([], None, above, target))
+            case AssignWatermark():
+                self._add_timed_lane(node, target, above)
+            case Values():
+                self.values.append((values_operator(node), self._staged(above, target)))
+            case WindowAssign() if node.window.kind is not WindowKind.SESSION:
+                self.add(node.input, target, [assign_operator(node, self._settings), *above])
+            case Project() | Filter() | Unnest():
+                self.add(node.input, target, [row_operator(node, self._context), *above])
+            case Write():
+                self.add(node.input, target, [row_operator(node, self._context), *encoder_of(node), *above])
+            case _:
+                self._add_stage(node, self._staged(above, target))
+
+    def _add_stage(self, node: _Remembering, parent: Target) -> None:
+        name, operator = self._operator(node, parent)
+        stage = self._stage(name, operator, parent)
+        if isinstance(node, Join) and isinstance(node.bound, Interval):
+            stage.delay_ms = node.bound.delay_ms
+        inputs = inputs_of(node)
+        if isinstance(node, Join | SetOperation | Union):
+            stage.ports = WatermarkMerge()
+            for port in range(len(inputs)):
+                stage.ports.add(str(port))
+        first = len(self.lanes)
+        for port, below in enumerate(inputs):
+            self.add(below, (stage, port), [])
+        stage.lanes = list(range(first, len(self.lanes)))
+
+    def _operator(self, node: _Remembering, parent: Target) -> tuple[str, Operator]:
+        """Returns what a stage is called and what it computes."""
+        context, settings = self._context, self._settings
+        match node:
+            case Aggregate():
+                return "GROUP BY", aggregate_operator(node, context, settings)
+            case Settle():
+                return "SETTLE", SettleChanges(node.schema.names)
+            case WindowAggregate():
+                return str(node.window), window_aggregate_operator(node, context, settings)
+            case WindowAssign():
+                return str(node.window), session_assign_operator(node, settings)
+            case WindowTopN():
+                return f"TOP {node.last}", window_top_n_operator(node, settings)
+            case Join():
+                return f"{node.kind.value} JOIN", join_operator(node, context, settings, judged=_judges(parent))
+            case LookupJoin():
+                return f"LOOKUP {node.table.table.name}", lookup_operator(node, context, settings)
+            case SetOperation():
+                return node.kind.value, set_operator(node, settings)
+            case Union():
+                return "UNION ALL", UnionOperator(list(dtypes_of(node.schema).items()))
+            case Over():
+                return "OVER", over_operator(node, context, settings)
+            case TopN():
+                return "TOP-N", top_n_operator(node, settings)
+            case Deduplicate():
+                return "DEDUPLICATE", deduplicate_operator(node, settings)
+            case Sort():
+                return "ORDER BY", sort_operator(node)
+            case Limit():
+                return f"LIMIT {node.count}", LimitOperator(node.count, node.offset)
+
+    def _stage(self, name: str, operator: Operator, parent: Target) -> Stage:
+        taken = {stage.name for stage in self.stages}
+        number, unique = 1, name
+        while unique in taken:
+            number += 1
+            unique = f"{name} #{number}"
+        self.stages.append(Stage(unique, operator, parent))
+        return self.stages[-1]
+
+    def _staged(self, above: list[Stateless], target: Target) -> Target:
+        for operator in reversed(above):
+            target = (self._stage(type(operator).__name__, operator, target), 0)
+        return target
+
+    def _add_lane(self, scan: Scan, lane: Lane) -> None:
+        self.scans.append(scan)
+        self.lanes.append(lane)
+
+    def _add_timed_lane(self, node: AssignWatermark, target: Target, above: list[Stateless]) -> None:
+        below: list[Stateless] = []
+        under: Node = node.input
+        while isinstance(under, Project | Filter):
+            below.insert(0, row_operator(under, self._context))
+            under = under.input
+        if not isinstance(under, Scan):
+            raise UserError(
+                f"Expected the watermark for {node.column!r} straight above a table, got {type(under).__name__}"
+            )
+        judges = _judges(target)
+        assign = WatermarkOperator(node.column, compile_expression(node.expression, self._context), judges)
+        timeout_ms = node.idle_timeout_ms if node.idle_timeout_ms is not None else self._settings.idle_timeout_ms
+        self._add_lane(under, Lane(below, assign, above, target, judges, timeout_ms or None))
+
+
+_Remembering = (
+    Aggregate
+    | Settle
+    | WindowAggregate
+    | WindowAssign
+    | WindowTopN
+    | Join
+    | LookupJoin
+    | SetOperation
+    | Union
+    | Over
+    | TopN
+    | Deduplicate
+    | Sort
+    | Limit
+)
+"""Nodes whose operators keep state, or have several inputs."""
+
+
+def _judges(target: Target) -> bool:
+    """Tells whether an operator from here up sets late rows aside."""
+    while target is not None:
+        stage, _ = target
+        if judges_lateness(stage.operator):
+            return True
+        target = stage.parent
+    return False

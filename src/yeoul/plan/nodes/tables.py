@@ -1,0 +1,69 @@
+"""Where rows come from and where they go: tables, literal rows, the watermark of a table's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from yeoul.plan.expressions import Expression, LiteralValue
+from yeoul.plan.nodes.schema import Schema
+from yeoul.plan.tables import TableDefinition
+
+if TYPE_CHECKING:
+    from yeoul.plan.nodes.tree import Node
+
+__all__ = ["AssignWatermark", "Scan", "Values", "Write"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Reads a table's physical and metadata columns; `schema` names just those that are read (push-down).
+
+    Attributes:
+        table: The declaration.
+        schema: The physical and metadata columns to produce, a subset of the declared ones.
+        options: The declaration's options with the query's dynamic ones (`/*+ OPTIONS(...) */`) on top.
+    """
+
+    table: TableDefinition
+    schema: Schema
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Literal rows: VALUES, and SELECT without FROM."""
+
+    rows: tuple[tuple[LiteralValue, ...], ...]
+    schema: Schema
+
+
+@dataclass(frozen=True, slots=True)
+class AssignWatermark:
+    """Follows event time: the watermark is the largest value of `expression` seen, per split.
+
+    Attributes:
+        column: The row-time column, TIMESTAMP(3) or TIMESTAMP_LTZ(3).
+        expression: Same type as the column, over the input's columns.
+        idle_timeout_ms: After how long at its end a split stops holding the watermark; None: never.
+    """
+
+    input: Node
+    column: str
+    expression: Expression
+    schema: Schema
+    idle_timeout_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """INSERT INTO: the input's columns, by position, into the table's writable ones."""
+
+    input: Node
+    table: TableDefinition
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def schema(self) -> Schema:
+        return self.input.schema

@@ -1,0 +1,70 @@
+"""A plan as a tree: every kind of node, and ways through it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from yeoul.plan.nodes.groups import Aggregate, Settle
+from yeoul.plan.nodes.joins import Join, LookupJoin
+from yeoul.plan.nodes.ordered import Deduplicate, Over, Sort, TopN
+from yeoul.plan.nodes.rows import Filter, Limit, Project, Unnest
+from yeoul.plan.nodes.sets import SetOperation, Union
+from yeoul.plan.nodes.tables import AssignWatermark, Scan, Values, Write
+from yeoul.plan.nodes.windows import WindowAggregate, WindowAssign, WindowKind, WindowTopN
+
+__all__ = ["Node", "inputs_of", "judges_lateness", "walk"]
+
+Node = (
+    Scan
+    | Values
+    | AssignWatermark
+    | Project
+    | Filter
+    | Aggregate
+    | WindowAggregate
+    | WindowAssign
+    | Unnest
+    | LookupJoin
+    | Union
+    | SetOperation
+    | Join
+    | Over
+    | TopN
+    | WindowTopN
+    | Deduplicate
+    | Sort
+    | Limit
+    | Settle
+    | Write
+)
+
+
+def inputs_of(node: Node) -> tuple[Node, ...]:
+    """Returns the nodes directly below."""
+    match node:
+        case Scan() | Values():
+            return ()
+        case Union():
+            return node.inputs
+        case Join() | SetOperation():
+            return node.left, node.right
+        case _:
+            return (node.input,)
+
+
+def judges_lateness(node: Node) -> bool:
+    """Tells whether a node sets rows aside that come after the watermark has closed their windows."""
+    match node:
+        case WindowAggregate() | WindowTopN():
+            return not node.window.by_clock
+        case WindowAssign():
+            return node.window.kind is WindowKind.SESSION and not node.window.by_clock
+        case _:
+            return False
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """Yields a plan's nodes, inputs before the node that reads them."""
+    for below in inputs_of(node):
+        yield from walk(below)
+    yield node
