@@ -14,9 +14,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from yeoul.engine.runtime.settings import Settings
 from yeoul.errors import UserError, did_you_mean
-from yeoul.units import parse_duration_ms
+from yeoul.units import parse_duration_ms, parse_size_bytes
 
 __all__ = ["OPTIONS", "SessionOption", "check_option", "engine_settings", "is_sync", "local_time_zone"]
+
+
+_LEAST_MEMORY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,13 @@ def _state_policy(text: str) -> str:
     return text
 
 
+def _memory_limit(text: str) -> int:
+    size_bytes = parse_size_bytes(text)
+    if size_bytes < _LEAST_MEMORY_BYTES:
+        raise UserError(f"Expected at least '1 MB', got {text!r}", hint="RESET it to let state take all memory.")
+    return size_bytes
+
+
 def _any(text: str) -> str:
     return text
 
@@ -87,6 +97,10 @@ OPTIONS: Mapping[str, SessionOption] = {
     "table.exec.state.ttl": SessionOption(
         parse_duration_ms, "How long untouched state of a query without windows is kept; '0 ms': for ever."
     ),
+    "state.memory.limit": SessionOption(
+        _memory_limit, "How much memory a job's keyed state may take; beyond it whole key groups spill to disk."
+    ),
+    "state.spill.directory": SessionOption(_any, "Where state spills to; by default where temporary files go."),
     "table.exec.emit.early-fire.enabled": SessionOption(_flag, "Whether windows are given before they are over."),
     "table.exec.emit.early-fire.delay": SessionOption(
         parse_duration_ms, "At most how long after a change a window is given that is not over."
@@ -144,7 +158,15 @@ def engine_settings(settings: Mapping[str, str]) -> Settings:
     idle_timeout_ms = parse_duration_ms(settings.get("table.exec.source.idle-timeout", "0")) or None
     ttl_ms = parse_duration_ms(settings.get("table.exec.state.ttl", "0")) or None
     zone = local_time_zone(settings)
-    return replace(chosen, idle_timeout_ms=idle_timeout_ms, local_time_zone=zone, state_ttl_ms=ttl_ms)
+    limit = settings.get("state.memory.limit")
+    return replace(
+        chosen,
+        idle_timeout_ms=idle_timeout_ms,
+        local_time_zone=zone,
+        state_ttl_ms=ttl_ms,
+        state_memory_bytes=None if limit is None else _memory_limit(limit),
+        spill_directory=settings.get("state.spill.directory"),
+    )
 
 
 def is_sync(settings: Mapping[str, str], *, is_bounded: bool) -> bool:

@@ -11,7 +11,7 @@ stands, and a later row of its key begins anew.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -100,6 +100,24 @@ class GroupAggregate:
             state.remove(found.slots[~lives])
             state.give_back()
         return self._changes(old, merged, lives, found.is_new)
+
+    def combined(self, partials: pl.DataFrame) -> pl.DataFrame:
+        """Returns aggregated batches, one behind the other, as one aggregated batch."""
+        return self._settled(grouped(partials, [pl.col(name) for name in self._inner_keys], self._merge))
+
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return 0 if self._state is None else self._state.size_bytes
+
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot; empty without keys."""
+        return {"groups": self._inner_keys} if self._keys else {}
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns the keys of an aggregated batch."""
+        return batch.select(self._inner_keys)
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
         partial = self.prepare(batch)

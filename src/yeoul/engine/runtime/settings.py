@@ -50,6 +50,8 @@ class Settings:
         flush_interval_ms: At the latest after how long what was written is flushed, while the job goes on.
         poll_timeout_ms: How long a source may wait for its first byte before it is asked again.
         open_lookup: Opens the table of a lookup join; None: there is none.
+        state_memory_bytes: How much memory keyed state may take before it spills (`state.memory.limit`); None: all.
+        spill_directory: Where it spills to (`state.spill.directory`); None: where temporary files go.
         state_ttl_ms: How long state of a query without windows is kept untouched (`table.exec.state.ttl`); None: ever.
     """
 
@@ -64,3 +66,5 @@ class Settings:
     poll_timeout_ms: int = 500
     state_ttl_ms: int | None = None
     open_lookup: OpenLookup | None = None
+    state_memory_bytes: int | None = None
+    spill_directory: str | None = None

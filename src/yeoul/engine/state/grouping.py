@@ -45,8 +45,9 @@ def grouped(batch: pl.DataFrame, keys: Sequence[pl.Expr], aggregates: Sequence[p
     ids = pl.Series(_GROUP, np.repeat(np.arange(len(groups.sizes), dtype=np.uint32), groups.sizes)).set_sorted()
     if groups.order is not None:
         firsts = groups.firsts
-        rows, by, low, high = rows[groups.order], by[firsts], low[firsts], high[firsts]
-    totals = rows.with_columns(ids).group_by(_GROUP, maintain_order=True).agg(aggregates).drop(_GROUP)
+        rows = rows[groups.order] if rows.width else rows
+        by, low, high = by[firsts], low[firsts], high[firsts]
+    totals = pl.DataFrame([ids, *rows.get_columns()]).group_by(_GROUP, maintain_order=True).agg(aggregates).drop(_GROUP)
     lanes = (pl.Series(name, lane) for name, lane in zip(LANES, (low, high), strict=True))
     return pl.DataFrame([*by.get_columns(), *totals.get_columns(), *lanes])
 

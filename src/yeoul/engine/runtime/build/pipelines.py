@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
 from yeoul.engine.operators.assign_watermark import AssignWatermark as WatermarkOperator
 from yeoul.engine.operators.contract import Operator, Stateless
+from yeoul.engine.operators.key_groups import by_key_group
 from yeoul.engine.operators.limit import Limit as LimitOperator
 from yeoul.engine.operators.settle_changes import SettleChanges
 from yeoul.engine.operators.union import Union as UnionOperator
@@ -31,6 +32,7 @@ from yeoul.engine.runtime.build.windows import (
 from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
 from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.runtime.shared_lanes import PipelineSet, shared
+from yeoul.engine.state.memory import StateMemory
 from yeoul.errors import UserError
 from yeoul.plan.join_bounds import Interval
 from yeoul.plan.nodes import (
@@ -73,11 +75,13 @@ class Built:
         pipeline: Its operators.
         scans: What to read, one per lane, in the pipeline's order.
         writes: Where the result goes, one for each of several plans; none: to the caller.
+        memory: What keyed state may take, if that is limited; to be closed when the run is over.
     """
 
     pipeline: Pipeline | PipelineSet
     scans: tuple[Scan, ...]
     writes: tuple[Write, ...]
+    memory: StateMemory | None = None
 
 
 def build(plan: Node | Sequence[Write], settings: Settings) -> Built:
@@ -86,14 +90,16 @@ def build(plan: Node | Sequence[Write], settings: Settings) -> Built:
     Raises:
         UserError: The plan has something that cannot be computed here.
     """
+    limit_bytes = settings.state_memory_bytes
+    memory = None if limit_bytes is None else StateMemory(limit_bytes, settings.spill_directory)
     if isinstance(plan, Sequence):
-        pipeline, scans = shared([_built(one, settings) for one in plan])
-        return Built(pipeline, scans, tuple(plan))
-    return Built(*_built(plan, settings), (plan,) if isinstance(plan, Write) else ())
+        pipeline, scans = shared([_built(one, settings, memory) for one in plan])
+        return Built(pipeline, scans, tuple(plan), memory)
+    return Built(*_built(plan, settings, memory), (plan,) if isinstance(plan, Write) else (), memory)
 
 
-def _built(plan: Node, settings: Settings) -> tuple[Pipeline, tuple[Scan, ...]]:
-    builder = _Builder(settings)
+def _built(plan: Node, settings: Settings, memory: StateMemory | None) -> tuple[Pipeline, tuple[Scan, ...]]:
+    builder = _Builder(settings, memory)
     builder.add(plan, None, [] if isinstance(plan, Write) else encoder_of(plan))
     return Pipeline(builder.lanes, builder.stages[::-1], builder.values), tuple(builder.scans)
 
@@ -101,8 +107,8 @@ def _built(plan: Node, settings: Settings) -> tuple[Pipeline, tuple[Scan, ...]]:
 class _Builder:
     """Walks a plan from the top; `above` holds the stateless operators between a node and its target."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, memory: StateMemory | None) -> None:
+        self._settings, self._memory = settings, memory
         self._context = EvaluationContext(settings.clock, settings.local_time_zone)
         self.lanes: list[Lane] = []
         self.scans: list[Scan] = []
@@ -129,6 +135,10 @@ class _Builder:
 
     def _add_stage(self, node: _Remembering, parent: Target) -> None:
         name, operator = self._operator(node, parent)
+        if self._memory is not None:
+            operator = by_key_group(
+                operator, lambda: self._operator(node, parent)[1], self._memory, self._settings.clock
+            )
         stage = self._stage(name, operator, parent)
         if isinstance(node, Join) and isinstance(node.bound, Interval):
             stage.delay_ms = node.bound.delay_ms
