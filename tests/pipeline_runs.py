@@ -49,6 +49,7 @@ class Fed:
 
     table: str
     rows: pl.DataFrame
+    split: str = SPLIT
 
 
 Step = Fed | int
@@ -78,10 +79,11 @@ class Run:
         plan: The query's plan.
         settings: The engine's.
         clock: What it takes for the time.
+        splits: The splits that every table has.
     """
 
-    def __init__(self, plan: Node, settings: Settings, clock: ManualClock) -> None:
-        self._clock = clock
+    def __init__(self, plan: Node, settings: Settings, clock: ManualClock, splits: Sequence[str] = (SPLIT,)) -> None:
+        self._clock, self._splits = clock, splits
         self._built = build(plan, replace(settings, clock=clock))
         self._pipeline = self._built.pipeline
         self.late: list[pl.DataFrame] = []
@@ -89,7 +91,8 @@ class Run:
     def start(self) -> list[pl.DataFrame]:
         """Begins from nothing; returns what is there without input."""
         for lane in range(len(self._built.scans)):
-            self._pipeline.add_split(lane, SPLIT)
+            for split in self._splits:
+                self._pipeline.add_split(lane, split)
         return self._rows(self._pipeline.start())
 
     def take(self, step: Step) -> list[pl.DataFrame]:
@@ -107,13 +110,14 @@ class Run:
                 columns = [pl.col(one.name).cast(polars_dtype(one.type)) for one in scan.schema.fields]
                 batch = Batch(fed.rows.select(columns), fed.rows)
                 prepared = self._pipeline.lanes[lane].prepare(batch)
-                given += self._rows(self._pipeline.process(lane, SPLIT, prepared), batch)
+                given += self._rows(self._pipeline.process(lane, fed.split, prepared), batch)
         return given
 
     def end(self) -> list[pl.DataFrame]:
         """Ends every input; returns what comes out."""
         lanes = range(len(self._built.scans))
-        given = [one for lane in lanes for one in self._rows(self._pipeline.finish_split(lane, SPLIT))]
+        ends = [(lane, split) for lane in lanes for split in self._splits]
+        given = [one for end in ends for one in self._rows(self._pipeline.finish_split(*end))]
         return given + [one for lane in lanes for one in self._rows(self._pipeline.end_lane(lane))]
 
     def snapshot(self) -> Mapping[str, State]:
@@ -156,10 +160,11 @@ class Query:
     plan: Node
     tables: Mapping[str, TableDefinition]
     settings: Settings
+    splits: Sequence[str] = (SPLIT,)
 
     def fresh(self, passed_ms: int = 0) -> Run:
         """Returns a new run, its clock so long after the beginning."""
-        return Run(self.plan, self.settings, ManualClock(BEGINNING_MS + passed_ms, passed_ms))
+        return Run(self.plan, self.settings, ManualClock(BEGINNING_MS + passed_ms, passed_ms), self.splits)
 
 
 def bind_query(declarations: str, query: str) -> Query:

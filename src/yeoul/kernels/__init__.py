@@ -34,4 +34,4 @@ def declare() -> None:
     from yeoul.kernels.json import leaf, rows  # noqa: F401, I001
     from yeoul.kernels.json import arrays, reader, writer  # noqa: F401
     from yeoul.kernels import chains, compaction, csv, fingerprints, grouping, key_index, lines  # noqa: F401
-    from yeoul.kernels import prefix_sums, records, rewriting, row_blocks, sessions, text  # noqa: F401
+    from yeoul.kernels import prefix_sums, records, rewriting, row_blocks, sessions, text, timelines  # noqa: F401

@@ -96,12 +96,15 @@ class Chains:
         """Puts rows that are in no chain behind the last ones of their keys."""
         if not len(keys):
             return
-        key_room, row_room = int(keys.max()) + 1, int(rows.max()) + 1
-        self._heads, self._tails = _longer(self._heads, key_room), _longer(self._tails, key_room)
-        self._nexts, self._previous = _longer(self._nexts, row_room), _longer(self._previous, row_room)
-        self._owners = _longer(self._owners, row_room)
+        self.make_room(int(keys.max()) + 1, int(rows.max()) + 1)
         keys, rows = np.ascontiguousarray(keys, np.int64), np.ascontiguousarray(rows, np.int64)
         _append(keys.ctypes.data, rows.ctypes.data, len(keys), *self._addresses())
+
+    def make_room(self, keys: int, rows: int) -> None:
+        """Sees to it that there are as many slots of keys and of rows."""
+        self._heads, self._tails = _longer(self._heads, keys), _longer(self._tails, keys)
+        self._nexts, self._previous = _longer(self._nexts, rows), _longer(self._previous, rows)
+        self._owners = _longer(self._owners, rows)
 
     def remove(self, rows: NDArray[np.int64]) -> None:
         """Takes rows out of their chains; each stands once."""

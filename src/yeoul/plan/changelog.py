@@ -11,7 +11,7 @@ import enum
 from dataclasses import dataclass, replace
 
 from yeoul.plan.expressions import ColumnRef
-from yeoul.plan.join_bounds import Interval, SameWindow
+from yeoul.plan.join_bounds import AsOf, Interval, SameWindow
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
@@ -41,7 +41,16 @@ from yeoul.plan.nodes import (
 )
 from yeoul.plan.ordering import FrameUnit, OverTime, Ranking
 
-__all__ = ["APPEND_ONLY", "Change", "Changelog", "StateBound", "changelog_of", "is_updating", "state_of"]
+__all__ = [
+    "APPEND_ONLY",
+    "Change",
+    "Changelog",
+    "StateBound",
+    "changelog_of",
+    "gives_at_end",
+    "is_updating",
+    "state_of",
+]
 
 
 class Change(enum.Enum):
@@ -174,6 +183,8 @@ def _join(node: Join) -> Changelog:
     stands = left.is_append_only and right.is_append_only and node.kind in (JoinKind.INNER, JoinKind.SEMI)
     changes = APPEND_ONLY if stands or node.bound is not None else _ALL
     given = frozenset(node.schema.names)
+    if isinstance(node.bound, AsOf):
+        return Changelog(APPEND_ONLY, frozenset(key for key in left.keys if key <= given))
     if not node.kind.gives_right:
         return Changelog(changes, frozenset(key for key in left.keys if key <= given))
     pairs = frozenset(one | other for one in left.keys for other in right.keys)
@@ -210,6 +221,21 @@ def _projected(node: Project, keys: frozenset[frozenset[str]]) -> frozenset[froz
     return frozenset(frozenset(names[name] for name in key) for key in keys if key <= names.keys())
 
 
+def gives_at_end(node: Node) -> bool:
+    """Tells whether a node's rows come when its input has ended, none before."""
+    match node:
+        case Aggregate() | TopN():
+            return not node.updating
+        case Deduplicate():
+            return not node.updating and (node.keeps_last or node.time is OverTime.EVENT)
+        case Over() | Sort():
+            return node.time is OverTime.END
+        case Settle():
+            return True
+        case _:
+            return False
+
+
 def is_updating(node: Node) -> bool:
     """Tells whether a node changes rows that it gave before."""
     return not changelog_of(node).is_append_only
@@ -229,6 +255,9 @@ def state_of(node: Node) -> tuple[StateBound, str]:
             return StateBound.BOUNDED, "the rows of both sides, until their interval has passed"
         case Join() if isinstance(node.bound, SameWindow):
             return StateBound.BOUNDED, "the rows of both sides, of each open window"
+        case Join() if isinstance(node.bound, AsOf):
+            kept = "each key's last version and those that it has not passed, never dropped"
+            return StateBound.UNBOUNDED, f"the rows of the left that the watermark has not passed; {kept}"
         case WindowAssign() if node.window.kind is WindowKind.SESSION:
             return StateBound.BOUNDED, "the rows of each open session"
         case Join():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Interval", "JoinBound", "SameWindow"]
+__all__ = ["AsOf", "Interval", "JoinBound", "SameWindow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +70,27 @@ class SameWindow:
         return frozenset(self.right)
 
 
-JoinBound = Interval | SameWindow
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """A row of the left meets the row that the right had at its time: of the key's versions the last one until then.
+
+    The join's keys tell the right's rows apart, so at any time there is at most one for each key.
+
+    Attributes:
+        left_time: The left's row time.
+        right_time: The right's, from which a version counts.
+    """
+
+    left_time: str
+    right_time: str
+
+    @property
+    def left_columns(self) -> frozenset[str]:
+        return frozenset({self.left_time})
+
+    @property
+    def right_columns(self) -> frozenset[str]:
+        return frozenset({self.right_time})
+
+
+JoinBound = Interval | SameWindow | AsOf

@@ -77,3 +77,21 @@ CREATE TABLE best (
   price BIGINT,
   PRIMARY KEY (auction, `rank`) NOT ENFORCED
 ) WITH ('connector' = 'print');
+
+CREATE TABLE rates (
+  currency STRING,
+  rate DECIMAL(10, 4),
+  seen_at TIMESTAMP(3),
+  PRIMARY KEY (currency) NOT ENFORCED,
+  WATERMARK FOR seen_at AS seen_at - INTERVAL '1' MINUTE
+) WITH (
+  'connector' = 'kafka',
+  'topic' = 'rates',
+  'properties.bootstrap.servers' = 'localhost:9092',
+  'format' = 'json'
+);
+
+CREATE VIEW last_clicks AS
+SELECT user_id, page, ts FROM (
+  SELECT *, ROW_NUMBER() OVER (PARTITION BY user_id ORDER BY ts DESC) AS n FROM clicks
+) WHERE n = 1 AND page <> 'home';

@@ -21,13 +21,14 @@ from yeoul.plan.expressions import Call, Cast, Expression
 from yeoul.plan.functions.json import JSON_MAKERS
 from yeoul.plan.types import DataType, Kind
 
-__all__ = ["JSON_WRITING"]
+__all__ = ["JSON_WRITING", "json_part", "json_quoted"]
 
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ESCAPES |= {chr(code): f"\\u{code:04X}" for code in range(32) if chr(code) not in _ESCAPES}
 
 
-def _quoted(text: pl.Expr) -> pl.Expr:
+def json_quoted(text: pl.Expr) -> pl.Expr:
+    """Text as a JSON string."""
     escaped = text.str.replace_many(list(_ESCAPES), list(_ESCAPES.values()))
     return pl.concat_str(pl.lit('"'), escaped, pl.lit('"'))
 
@@ -36,7 +37,7 @@ def _written(operand: pl.Expr, type: DataType) -> pl.Expr:
     """A value as JSON; NULL for NULL."""
     match type.kind:
         case Kind.STRING:
-            return _quoted(operand)
+            return json_quoted(operand)
         case Kind.BOOLEAN:
             return pl.when(operand).then(pl.lit("true")).when(operand.not_()).then(pl.lit("false"))
         case Kind.FLOAT | Kind.DOUBLE:
@@ -84,7 +85,7 @@ def _row(operand: pl.Expr, type: DataType) -> pl.Expr:
     return pl.when(operand.is_not_null()).then(joined)
 
 
-def _part(expression: Expression, lowered: pl.Expr) -> pl.Expr:
+def json_part(expression: Expression, lowered: pl.Expr) -> pl.Expr:
     """A value inside an object or an array: what another JSON function made stays as it is."""
     inner = expression.operand if isinstance(expression, Cast) else expression
     if isinstance(inner, Call) and inner.function in JSON_MAKERS:
@@ -102,7 +103,7 @@ def _joined(opening: str, parts: list[pl.Expr], closing: str, *, keep_nulls: boo
 
 def _json_array(site: Site) -> pl.Expr:
     keep_nulls = literal_text(site, 0, "The clause ON NULL") == "NULL"
-    parts = [_part(one, lowered) for one, lowered in zip(site.call.args[1:], site.args[1:], strict=True)]
+    parts = [json_part(one, lowered) for one, lowered in zip(site.call.args[1:], site.args[1:], strict=True)]
     return _joined("[", parts, "]", keep_nulls=keep_nulls)
 
 
@@ -111,7 +112,7 @@ def _json_object(site: Site) -> pl.Expr:
     parts: list[pl.Expr] = []
     for index in range(1, len(site.args), 2):
         key = pl.lit(json.dumps(literal_text(site, index, "A key"), ensure_ascii=False) + ":")
-        value = _part(site.call.args[index + 1], site.args[index + 1])
+        value = json_part(site.call.args[index + 1], site.args[index + 1])
         parts.append(pl.concat_str(key, value.fill_null("null") if keep_nulls else value))
     return _joined("{", parts, "}", keep_nulls=keep_nulls)
 

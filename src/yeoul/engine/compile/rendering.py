@@ -91,5 +91,6 @@ def render_aggregate(call: AggregateCall) -> str:
         text = "COUNT(*)"
     else:
         args = ", ".join(render(each) for each in call.args)
-        text = f"{written_name(call.function)}({'DISTINCT ' if call.distinct else ''}{args})"
+        name = written_name(call.function).removesuffix("_NULL_ON_NULL").removesuffix("_ABSENT_ON_NULL")
+        text = f"{name}({'DISTINCT ' if call.distinct else ''}{args})"
     return text if call.filter is None else f"{text} FILTER (WHERE {render(call.filter)})"

@@ -21,7 +21,7 @@ from yeoul.clock import Clock
 from yeoul.engine.compile.aggregates import WAS, CompiledAggregate
 from yeoul.engine.compile.aggregates.bags import settled
 from yeoul.engine.contract import WEIGHT
-from yeoul.engine.operators.contract import EMPTY, Output, State
+from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
 from yeoul.engine.state.grouping import LANES, grouped, lanes_of
 from yeoul.engine.state.keyed import Found, KeyedState
 
@@ -43,6 +43,7 @@ class GroupAggregate:
         retracts: Whether rows of the input may be taken back.
         clock: The time, for the time to live.
         ttl_ms: How long an untouched group is kept; None: for ever.
+        over_nothing: What is given at the end of the input if there is no group then; None: nothing.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class GroupAggregate:
         retracts: bool,
         clock: Clock,
         ttl_ms: int | None = None,
+        over_nothing: pl.DataFrame | None = None,
     ) -> None:
         self._inner_keys = [f"$key{index}" for index in range(len(keys))]
         self._keys = [expression.alias(inner) for inner, (_, expression) in zip(self._inner_keys, keys, strict=True)]
@@ -72,6 +74,7 @@ class GroupAggregate:
         self._key_output = set(outer_keys)
         self._is_insert_only = not aggregates and not retracts
         self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
+        self._over_nothing = over_nothing
         self._state: KeyedState | None = None
 
     def prepare(self, batch: pl.DataFrame) -> pl.DataFrame | None:
@@ -112,8 +115,8 @@ class GroupAggregate:
 
     @property
     def state_keys(self) -> Mapping[str, Sequence[str]]:
-        """The key of each frame of a snapshot; empty without keys."""
-        return {"groups": self._inner_keys} if self._keys else {}
+        """The key of each frame of a snapshot; empty without keys, or if what is given depends on all groups."""
+        return {"groups": self._inner_keys} if self._keys and self._over_nothing is None else {}
 
     def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
         """Returns the keys of an aggregated batch."""
@@ -124,7 +127,9 @@ class GroupAggregate:
         return EMPTY if partial is None else self.process_prepared(partial)
 
     def advance(self, watermark_ms: int) -> Output:
-        return EMPTY
+        if watermark_ms < END_OF_TIME or self._over_nothing is None or (self._state is not None and len(self._state)):
+            return EMPTY
+        return Output((self._over_nothing.with_columns(pl.lit(1, dtype=pl.Int64).alias(WEIGHT)),))
 
     def snapshot(self) -> State:
         return {} if self._state is None else {"groups": self._state.snapshot()}
@@ -173,8 +178,10 @@ class GroupAggregate:
             new = after.filter(pl.Series(is_new))
             return Output((new,)) if new.height else EMPTY
         before = old.select(self._final)
-        values = [name for name in after.columns if name not in self._key_output]
-        differs = is_new | _differ(before.select(values), after.select(values))
+        differs = is_new.copy()
+        for name in after.columns:
+            if name not in self._key_output:
+                differs |= before[name].ne_missing(after[name]).to_numpy()
         given = np.empty(2 * after.height, np.bool_)
         given[0::2] = ~is_new & (differs | ~lives)
         given[1::2] = lives & differs
@@ -204,11 +211,3 @@ class GroupAggregate:
 
 def _beside(keys: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
     return keys.hstack(values) if keys.width else values
-
-
-def _differ(before: pl.DataFrame, after: pl.DataFrame) -> NDArray[np.bool_]:
-    """Tells for each row whether any column differs; NULL equals NULL."""
-    differs = np.zeros(before.height, np.bool_)
-    for name in before.columns:
-        differs |= before[name].ne_missing(after[name]).to_numpy()
-    return differs

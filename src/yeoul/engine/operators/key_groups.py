@@ -5,14 +5,14 @@ the frames of its snapshot in files. There is one group, and rows go straight th
 takes more than its limit; then groups that are too large to come and go are divided into eight, as often as it takes.
 
 From then on rows wait, and are taken in together: each group that any of them belongs to is loaded once for all of
-them, groups in memory first. They wait until they are a quarter of the limit, or for twice as long as the last time
+them, groups in memory first. They wait until they are an eighth of the limit, or for twice as long as the last time
 took. So what is given adds up to the same table as without a limit, but comes later and in fewer, larger batches. It
 suits operators that only rows move, and the end of the input; see `Keyed`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -132,7 +132,7 @@ class KeyGroups:
     ) -> None:
         self._pattern, self._make, self._memory, self._clock = pattern, make, memory, clock
         self._state_keys = self._pattern.state_keys
-        self._waiting: dict[int, list[pl.DataFrame]] = {}
+        self._waiting: list[tuple[int, pl.DataFrame, list[int]]] = []
         self._waiting_bytes = 0
         self._wait_ms = _LEAST_WAIT_MS
         self.wake_at_ms: int | None = None
@@ -166,14 +166,12 @@ class KeyGroups:
             for name, frame in group.frames().items():
                 frames.setdefault(name, []).append(frame)
         state = {name: self._one(name, parts) for name, parts in frames.items()}
-        waiting = {f"{_WAITING}{port}": pl.concat(batches) for port, batches in self._waiting.items() if batches}
-        return {**state, **waiting}
+        for port in sorted({port for port, _, _ in self._waiting}):
+            state[f"{_WAITING}{port}"] = pl.concat([rows for own, rows, _ in self._waiting if own == port])
+        return state
 
     def restore(self, state: State) -> None:
         own = {name: frame for name, frame in state.items() if not name.startswith(_WAITING)}
-        for name, frame in state.items():
-            if name.startswith(_WAITING):
-                self._wait(int(name.removeprefix(_WAITING)), frame)
         whole = self._groups[0]
         size_bytes = sum(int(frame.estimated_size()) for frame in own.values())
         if 2 * size_bytes <= self._memory.limit_bytes:
@@ -184,6 +182,9 @@ class KeyGroups:
             whole.spill(own, 2 * size_bytes)
             self._memory.spilled = True
         self._divide_large()
+        for name, frame in state.items():
+            if name.startswith(_WAITING):
+                self._wait(int(name.removeprefix(_WAITING)), frame)
 
     # --- rows that come
 
@@ -205,49 +206,45 @@ class KeyGroups:
         return self._pattern.keys_of(port, batch)
 
     def _wait(self, port: int, batch: pl.DataFrame) -> None:
-        kept = compacted(batch)
-        self._waiting.setdefault(port, []).append(kept)
-        size_bytes = int(kept.estimated_size())
-        self._waiting_bytes += size_bytes
+        """Lets rows wait, in the order of their groups, which stay as they are while any row waits."""
+        groups = self._groups_of(lanes_of(batch) or key_lanes(self._keys_of(port, batch)))
+        kept = compacted(batch[np.argsort(groups, kind="stable").astype(np.uint32)])
+        cuts = np.concatenate([[0], np.cumsum(np.bincount(groups, minlength=len(self._groups)))])
+        self._waiting.append((port, kept, cuts.tolist()))
+        self._waiting_bytes += (size_bytes := int(kept.estimated_size()))
         self._memory.waiting_bytes += size_bytes
         if self.wake_at_ms is None:
             self.wake_at_ms = self._clock.now_ms() + self._wait_ms
 
     def _take_in(self) -> Output:
-        """Gives every row that waits to its group."""
-        self.wake_at_ms = None
-        if not self._waiting_bytes:
+        """Gives the rows that wait to their groups."""
+        if not self._waiting:
             return EMPTY
         began_s = self._clock.monotonic_s()
-        by_port = {port: self._sorted(port, pl.concat(batches)) for port, batches in self._waiting.items()}
-        self._memory.waiting_bytes -= self._waiting_bytes
-        self._waiting, self._waiting_bytes = {}, 0
         outputs = []
-        touched = [
-            group
-            for at, group in enumerate(self._groups)
-            if any(cuts[at] < cuts[at + 1] for _, cuts in by_port.values())
-        ]
-        places = {id(group): at for at, group in enumerate(self._groups)}
-        for group in self._in_memory_first(touched):
-            operator, at = group.loaded(), places[id(group)]
-            for port, (rows, cuts) in by_port.items():
-                part = rows.slice(cuts[at], cuts[at + 1] - cuts[at])
-                if part.height:
-                    outputs.append(self._process(operator, port, part))
+        parts = [(group, list(self._waiting_for(at))) for at, group in enumerate(self._groups)]
+        for group, rows in sorted((each for each in parts if each[1]), key=lambda each: each[0].operator is None):
+            operator = group.loaded()
+            outputs += [self._process(operator, port, part) for port, part in rows]
             group.used()
             self._memory.make_room(keep=group)
+        self._memory.waiting_bytes -= self._waiting_bytes
+        self._waiting, self._waiting_bytes, self.wake_at_ms = [], 0, None
         self._memory.make_room()
         self._divide_large()
         self._wait_ms = max(_LEAST_WAIT_MS, int(_WAITS_PER_ROUND * 1_000 * (self._clock.monotonic_s() - began_s)))
         return _together(outputs)
 
-    def _sorted(self, port: int, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
-        """Returns rows by group, and where each group's rows begin, the end of the last one behind."""
-        groups = self._groups_of(lanes_of(rows) or key_lanes(self._keys_of(port, rows)))
-        order = np.argsort(groups, kind="stable").astype(np.uint32)
-        cuts = np.concatenate([[0], np.cumsum(np.bincount(groups, minlength=len(self._groups)))])
-        return rows[order], cuts.tolist()
+    def _waiting_for(self, at: int) -> Iterator[tuple[int, pl.DataFrame]]:
+        """Finds the rows that wait for a group, port by port."""
+        for port in sorted({port for port, _, _ in self._waiting}):
+            cut = [
+                rows.slice(cuts[at], cuts[at + 1] - cuts[at])
+                for own, rows, cuts in self._waiting
+                if own == port and cuts[at] < cuts[at + 1]
+            ]
+            if cut:
+                yield port, pl.concat(cut)
 
     # --- groups
 

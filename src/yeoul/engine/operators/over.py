@@ -24,6 +24,7 @@ from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, O
 from yeoul.engine.operators.frames import Places, Runs, merged, sums
 from yeoul.engine.operators.lateness import in_time
 from yeoul.engine.operators.lookback import Lookback
+from yeoul.engine.operators.over_functions import GROUPS, ROWS, counts_rows, neighbours, ranked, shares
 from yeoul.engine.operators.partitions import PARTITION, numbered, partitions_of
 from yeoul.engine.operators.sort import sorted_by
 from yeoul.engine.operators.time_axis import epoch_ms
@@ -33,7 +34,7 @@ from yeoul.plan.ordering import Frame, FrameUnit, OverTime, SortKey
 
 __all__ = ["Over", "OverFunction", "OverWindow"]
 
-_PLACE, _TIME, _ROWS, _GROUPS = "$place", "$time", "$rows", "$groups"
+_PLACE, _TIME = "$place", "$time"
 _NO_TIME = -(2**62)
 
 
@@ -47,7 +48,7 @@ class OverFunction:
         dtype: Of the output.
         aggregate: The aggregate, compiled; None if it is none.
         value: What `lag` and `lead` look for.
-        offset: How many rows away.
+        offset: How many rows away; of `ntile`, how many groups.
         default: What they give where there is no such row, over the row itself.
     """
 
@@ -179,7 +180,7 @@ class Over:
         answers, totals = self._merged(every, runs, places, whole)
         self._lookback.keep(every, is_new, runs, totals, partitions)
         given = pl.DataFrame([one.filter(pl.Series(is_new)) for one in answers])
-        defaults = self._with_defaults(asked, given, runs, is_new)
+        defaults = self._with_defaults(asked, given, every, runs, is_new)
         back = np.argsort(asked[_PLACE].to_numpy(), kind="stable")
         return rows.with_columns(defaults[back].get_columns())
 
@@ -203,9 +204,9 @@ class Over:
                 one if len(one) == rows.height else one.new_from_index(0, rows.height)
                 for one in rows.select(wanted).get_columns()
             ]
-        if any(function.call.function in ("row_number", "rank", "dense_rank") for function in self._functions):
+        if any(counts_rows(function.call.function) for function in self._functions):
             ones = pl.repeat(1, rows.height, dtype=pl.Int64, eager=True)
-            columns += [ones.alias(_ROWS), ones.alias(_GROUPS)]
+            columns += [ones.alias(ROWS), ones.alias(GROUPS)]
         return pl.DataFrame(columns)
 
     def _runs(self, every: pl.DataFrame, is_new: NDArray[np.bool_]) -> Runs:
@@ -236,49 +237,36 @@ class Over:
                 )
                 totals += [one.slice(count) for one in columns]
             elif function.value is not None:
-                answers.append(self._neighbour(function, every[f"$value{at}"], runs))
+                found = self._neighbour(function, every[f"$value{at}"], runs)
+                answers.append(found.alias(function.name).cast(function.dtype))
             else:
-                answers.append(_ranked(function, every, runs))
-        if _ROWS in every.columns:
-            groups = every[_GROUPS].to_numpy() * (runs.peer_starts == np.arange(count))
-            counted = [every[_ROWS], pl.Series(_GROUPS, groups)]
+                name = function.call.function
+                said = ranked(name, every, runs) if counts_rows(name) else shares(name, runs, function.offset)
+                answers.append(said.alias(function.name).cast(function.dtype))
+        if ROWS in every.columns:
+            groups = every[GROUPS].to_numpy() * (runs.peer_starts == np.arange(count))
+            counted = [every[ROWS], pl.Series(GROUPS, groups)]
             totals += [sums(one, whole) for one in counted]
         return answers, pl.DataFrame(totals)
 
     def _neighbour(self, function: OverFunction, values: pl.Series, runs: Runs) -> pl.Series:
-        own = np.arange(len(values))
-        place = own - function.offset if function.call.function == "lag" else own + function.offset
-        there = (place >= runs.starts) & (place <= runs.ends)
-        found = values.gather(pl.Series(np.where(there, place, 0)))
-        return found.set(pl.Series(~there), None).alias(function.name).cast(function.dtype)
+        place, there = neighbours(function.call.function, function.offset, values, runs)
+        found = values.gather(pl.Series(place))
+        return found.set(pl.Series(~there), None)
 
     def _with_defaults(
-        self, asked: pl.DataFrame, given: pl.DataFrame, runs: Runs, is_new: NDArray[np.bool_]
+        self, asked: pl.DataFrame, given: pl.DataFrame, every: pl.DataFrame, runs: Runs, is_new: NDArray[np.bool_]
     ) -> pl.DataFrame:
         """Fills in what LAG and LEAD give where there is no such row."""
-        own = np.arange(len(is_new))
-        for function in self._functions:
+        for at, function in enumerate(self._functions):
             if function.default is None:
                 continue
-            place = own - function.offset if function.call.function == "lag" else own + function.offset
-            there = pl.Series(((place >= runs.starts) & (place <= runs.ends))[is_new])
+            found = neighbours(function.call.function, function.offset, every[f"$value{at}"], runs)[1]
+            there = pl.Series(found[is_new])
             default = asked.select(function.default.alias(function.name)).to_series().cast(function.dtype)
             default = default if len(default) == asked.height else default.new_from_index(0, asked.height)
             given = given.with_columns(given[function.name].zip_with(there, default))
         return given
-
-
-def _ranked(function: OverFunction, every: pl.DataFrame, runs: Runs) -> pl.Series:
-    """Returns how many rows, or groups of peers, there are from the partition's first row up to each."""
-    own = np.arange(every.height)
-    if function.call.function == "dense_rank":
-        groups = every[_GROUPS].to_numpy() * (runs.peer_starts == own)
-        counted = sums(pl.Series(function.name, groups), Places(runs.starts, own))
-    else:
-        counted = sums(every[_ROWS], Places(runs.starts, own))
-        if function.call.function == "rank":
-            counted = counted.gather(pl.Series(runs.peer_starts))
-    return counted.alias(function.name).cast(function.dtype)
 
 
 def _changes(values: pl.Series) -> NDArray[np.bool_]:

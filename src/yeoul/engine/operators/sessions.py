@@ -149,7 +149,7 @@ class _Sessions:
         if absorbed.any() or len(stood):
             old_slots = np.concatenate([assigned.absorbed[absorbed], stood])
             into = np.concatenate([assigned.into[absorbed], stood])
-            old = self._read(old_slots).insert_column(0, pl.Series(_SESSION, into))
+            old = pl.DataFrame([pl.Series(_SESSION, into), *self._read(old_slots)])
             grown = pl.Series(np.isin(slots, into))
             both = pl.concat([old, fresh.filter(grown)]).group_by(_SESSION, maintain_order=True).agg(self._merge)
             self._write(both[_SESSION].to_numpy(), both)
@@ -159,9 +159,9 @@ class _Sessions:
         self._armed[assigned.absorbed] = _UNARMED
         self._chains.release(assigned.absorbed)
 
-    def _read(self, slots: Slots) -> pl.DataFrame:
+    def _read(self, slots: Slots) -> list[pl.Series]:
         assert self._values is not None
-        return self._values.read(slots)
+        return self._values.read(slots).get_columns()
 
     def _write(self, slots: Slots, partial: pl.DataFrame) -> None:
         if self._values is None:
@@ -175,7 +175,7 @@ class _Sessions:
         slots = slots[order]
         bounds = [pl.Series(_START, self._chains.starts(slots)), pl.Series(_END, self._chains.ends(slots))]
         keys = self._known.read_keys(self._chains.owners(slots)).get_columns()
-        return pl.DataFrame([*bounds, *keys, *self._read(slots).get_columns()])
+        return pl.DataFrame([*bounds, *keys, *self._read(slots)])
 
     def _forget(self, slots: Slots, closed: int) -> None:
         """Drops sessions that were given out, and keys of which no session is left.

@@ -123,7 +123,8 @@ class WindowTopN:
             )
             least = pl.col(_CLOSED).min().over(PANE, *self._partition)
             rows = ordered.sort(least, maintain_order=True).drop(_CLOSED)
-        kept = rows.group_by(PANE, *self._partition, maintain_order=True).head(self._last)
+        # Numbered, so that a group has something to take the head of where every column is one of its keys.
+        kept = rows.with_row_index(_CLOSED).group_by(PANE, *self._partition, maintain_order=True).head(self._last)
         return kept.select(rows.columns)
 
     def _ranked(self, rows: pl.DataFrame) -> pl.DataFrame:

@@ -32,6 +32,7 @@ from yeoul.engine.operators.interval_join import IntervalJoin
 from yeoul.engine.operators.key_groups import AggregateKeyGroups
 from yeoul.engine.operators.limit import Limit
 from yeoul.engine.operators.relabel import RESERVED
+from yeoul.engine.operators.temporal_join import TemporalJoin
 from yeoul.engine.operators.values import Values
 from yeoul.engine.operators.watermarks import WatermarkMerge
 from yeoul.engine.operators.window_aggregate import PreparedPanes, WindowAggregate
@@ -67,6 +68,7 @@ class Stage:
         lanes: The lanes below, by index.
         ports: The merge of its inputs' watermarks, if it has several.
         delay_ms: How far its rows may be behind its watermark: by so much the stages above are told less.
+        gives_at_end: Whether its rows come at the end of its input: until then the stages above are told nothing.
     """
 
     name: str
@@ -76,9 +78,12 @@ class Stage:
     ports: WatermarkMerge | None = None
     watermark_ms: int = START_OF_TIME
     delay_ms: int = 0
+    gives_at_end: bool = False
 
     def passed_on(self, watermark_ms: int) -> int:
         """Returns the watermark of what it gives, when that of what it takes is known."""
+        if self.gives_at_end and watermark_ms < END_OF_TIME:
+            return START_OF_TIME
         is_time = START_OF_TIME < watermark_ms < END_OF_TIME
         return max(watermark_ms - self.delay_ms, START_OF_TIME) if is_time else watermark_ms
 
@@ -143,9 +148,9 @@ class Lane:
         return operator if isinstance(operator, WindowAggregate) else None
 
     @property
-    def _leads_into_interval_join(self) -> bool:
+    def _leads_into_timed_join(self) -> bool:
         """Whether the lane leads straight into one: it looks at each row's watermark only if a row may be late."""
-        return self.target is not None and isinstance(self.target[0].operator, IntervalJoin)
+        return self.target is not None and isinstance(self.target[0].operator, IntervalJoin | TemporalJoin)
 
     def prepare(self, source: SourceBatch, full: bool = False) -> Prepared:
         """Does the stateless part; callable from any thread."""
@@ -155,7 +160,7 @@ class Lane:
         window = self.window
         straight = window is not None and window.time_column == self.assign.column
         may_close = window.may_close if window is not None and straight else None
-        needs_all = full or (self.judges and window is None and not self._leads_into_interval_join)
+        needs_all = full or (self.judges and window is None and not self._leads_into_timed_join)
         measured = self.assign.measure(frame, needs_all, may_close)
         frame = _through(self.after, measured.frame)
         panes = window.prepare(frame) if window is not None and not full else None
@@ -316,7 +321,9 @@ class Pipeline:
     def _report_lane(self, lane: int, effects: Effects) -> None:
         assign = self.lanes[lane].assign
         assert assign is not None
-        status = (assign.splits.current_ms, assign.splits.all_idle)
+        # Splits that are all finished are about to end: what waits for that is not late for those that are not.
+        is_idle = assign.splits.all_idle and not assign.splits.all_finished
+        status = (assign.splits.current_ms, is_idle)
         if self._reported.get(lane) != status and lane not in self._ended:
             self._reported[lane] = status
             self._report(self.lanes[lane].target, *status, effects)
@@ -339,7 +346,7 @@ class Pipeline:
         if watermark_ms > stage.watermark_ms:
             stage.watermark_ms = watermark_ms
             self._hand_on(stage.operator.advance(watermark_ms), stage.parent, effects, stage.name)
-        self._report(stage.parent, stage.passed_on(watermark_ms), is_idle, effects)
+        self._report(stage.parent, stage.passed_on(watermark_ms), is_idle and not stage.gives_at_end, effects)
 
     def _push(self, target: tuple[Stage, int] | None, batch: pl.DataFrame, effects: Effects) -> None:
         if not batch.height:

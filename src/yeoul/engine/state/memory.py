@@ -15,7 +15,7 @@ __all__ = ["Resident", "StateMemory"]
 _SHARE_OF_ONE = 8
 _LEAST_PIECE_BYTES = 1 << 18
 """An operator without a row takes some tens of kilobytes."""
-_SHARE_OF_WAITING = 4
+_SHARE_OF_WAITING = 8
 
 
 class Resident(Protocol):

@@ -6,7 +6,7 @@ from yeoul.plan.explain.expressions import explain_duration, explain_expression
 from yeoul.plan.explain.parts import (
     columns_text,
 )
-from yeoul.plan.join_bounds import Interval, JoinBound, SameWindow
+from yeoul.plan.join_bounds import AsOf, Interval, JoinBound, SameWindow
 from yeoul.plan.nodes import Join, LookupJoin
 
 __all__ = ["join_lines", "lookup_join_lines"]
@@ -24,7 +24,7 @@ def join_lines(node: Join) -> list[str]:
     return [*lines, f"columns: {columns_text(node.schema)}"]
 
 
-_BOUND_NAMES = {Interval: "Interval", SameWindow: "Window"}
+_BOUND_NAMES = {Interval: "Interval", SameWindow: "Window", AsOf: "Temporal"}
 
 
 def _bound(bound: JoinBound) -> str:
@@ -35,6 +35,8 @@ def _bound(bound: JoinBound) -> str:
             return f"within: {bound.left_time} - {bound.right_time} between {low} and {high}{clock}"
         case SameWindow():
             return f"within: one window, [{', '.join(bound.left)}] = [{', '.join(bound.right)}], joined as it closes"
+        case AsOf():
+            return f"as of: {bound.left_time}, the last version whose {bound.right_time} is not after it"
 
 
 def lookup_join_lines(node: LookupJoin) -> list[str]:

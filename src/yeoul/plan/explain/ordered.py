@@ -7,6 +7,7 @@ from yeoul.plan.explain.parts import (
     names_text,
     order_text,
 )
+from yeoul.plan.functions.rankings import NEIGHBOURS, SHARES
 from yeoul.plan.nodes import Deduplicate, Over, Sort, TopN
 from yeoul.plan.ordering import Frame, FrameUnit, OverTime
 
@@ -29,7 +30,7 @@ def over_lines(node: Over) -> list[str]:
     return [*lines, f"emits: {emits[node.time]}"]
 
 
-_ORDERED = frozenset({"row_number", "rank", "dense_rank", "lag", "lead"})
+_ORDERED = frozenset({"row_number", "rank", "dense_rank", *NEIGHBOURS, *SHARES})
 
 
 def _frame(frame: Frame) -> str:

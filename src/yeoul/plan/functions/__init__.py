@@ -13,6 +13,7 @@ from yeoul.plan.expressions import LiteralValue
 from yeoul.plan.functions.aggregates import AGGREGATES
 from yeoul.plan.functions.coercion import can_cast, common_type, comparable_type, may_lose_digits, numeric_type
 from yeoul.plan.functions.collections import COLLECTIONS
+from yeoul.plan.functions.groupings import GROUPINGS
 from yeoul.plan.functions.json import JSON
 from yeoul.plan.functions.numeric import NUMERIC
 from yeoul.plan.functions.operators import OPERATORS
@@ -26,6 +27,7 @@ from yeoul.plan.types import DataType
 
 __all__ = [
     "AGGREGATES",
+    "GROUPINGS",
     "RANKINGS",
     "SCALARS",
     "Function",
@@ -39,6 +41,7 @@ __all__ = [
     "may_lose_digits",
     "numeric_type",
     "resolve_aggregate",
+    "resolve_grouping",
     "resolve_ranking",
     "resolve_scalar",
 ]
@@ -61,6 +64,7 @@ def _by_name(functions: Sequence[Function]) -> Mapping[str, Function]:
 _SCALARS = _by_name(SCALARS)
 _AGGREGATES = _by_name(AGGREGATES)
 _RANKINGS = _by_name(RANKINGS)
+_GROUPINGS = _by_name(GROUPINGS)
 
 
 def is_scalar(name: str) -> bool:
@@ -138,6 +142,20 @@ def resolve_ranking(name: str, args: Sequence[DataType], span: Span | None = Non
         'BIGINT NOT NULL'
     """
     return _resolve(_RANKINGS, name, args, span, ())
+
+
+def resolve_grouping(name: str, args: Sequence[DataType], span: Span | None = None) -> Resolved:
+    """Finds a function of a grouped query that asks for its sets of keys.
+
+    Raises:
+        UserError: It does not take such arguments.
+
+    Example:
+        >>> from yeoul.plan.types import INT
+        >>> str(resolve_grouping("GROUPING", [INT, INT]).type)
+        'BIGINT NOT NULL'
+    """
+    return _resolve(_GROUPINGS, name, args, span, ())
 
 
 def _resolve(

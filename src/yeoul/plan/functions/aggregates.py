@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from yeoul.plan.functions.json import is_writable
 from yeoul.plan.functions.signatures import (
     ANY_NUMBER,
     ANYTHING,
@@ -12,9 +13,9 @@ from yeoul.plan.functions.signatures import (
     Rule,
     takes,
 )
-from yeoul.plan.types import BIGINT, STRING, DataType, Kind, array_of, decimal
+from yeoul.plan.types import BIGINT, INT, STRING, DataType, Kind, array_of, decimal, map_of
 
-__all__ = ["AGGREGATES"]
+__all__ = ["AGGREGATES", "value_over_nothing"]
 
 
 def _sum_type(given: tuple[DataType, ...]) -> DataType:
@@ -35,6 +36,7 @@ def _keyed(given: DataType) -> DataType | None:
 
 _ORDERED = Parameter("a value with an order", _ordered)
 _KEYED = Parameter("anything but a map", _keyed)
+_WRITABLE = Parameter("a value that JSON can hold", lambda given: given if is_writable(given) else None)
 
 
 def _aggregate(names: str, usage: str, summary: str, rule: Rule) -> Function:
@@ -45,6 +47,20 @@ def _aggregate(names: str, usage: str, summary: str, rule: Rule) -> Function:
 def _spread(name: str, summary: str, *more: str) -> Function:
     rule = takes(ANY_NUMBER, returns=_average_type, nullable=True)
     return _aggregate(" ".join((name, *more)), f"{name}([DISTINCT] x)", summary, rule)
+
+
+def value_over_nothing(function: str, type: DataType) -> int | str | tuple[()] | None:
+    """Returns what an aggregate gives over no row: one that is never NULL counts or adds up from zero, or is empty.
+
+    Example:
+        >>> value_over_nothing("count", BIGINT.not_null()), value_over_nothing("max", BIGINT)
+        (0, None)
+    """
+    if type.nullable:
+        return None
+    if type.kind is Kind.STRING:
+        return "{}" if "object" in function else "[]"
+    return () if type.kind is Kind.MAP else 0
 
 
 AGGREGATES: tuple[Function, ...] = (
@@ -94,6 +110,34 @@ AGGREGATES: tuple[Function, ...] = (
         "LISTAGG([DISTINCT] s[, separator])",
         "The strings joined in order of arrival, by default with a comma.",
         takes(TEXT_OR_CASTABLE, TEXT, returns=STRING, optional=1, nullable=True),
+    ),
+    *(
+        Function(
+            f"json_arrayagg_{clause.lower()}_on_null",
+            (*(["JSON_ARRAYAGG"] if clause == "ABSENT" else []), f"JSON_ARRAYAGG_{clause}_ON_NULL"),
+            "aggregate",
+            "JSON_ARRAYAGG(x [NULL | ABSENT ON NULL])" if clause == "ABSENT" else "",
+            "The values as a JSON array in order of arrival, by default without NULLs; [] over none.",
+            takes(_WRITABLE, returns=STRING, nullable=False),
+        )
+        for clause in ("ABSENT", "NULL")
+    ),
+    *(
+        Function(
+            f"json_objectagg_{clause.lower()}_on_null",
+            (*(["JSON_OBJECTAGG"] if clause == "NULL" else []), f"JSON_OBJECTAGG_{clause}_ON_NULL"),
+            "aggregate",
+            "JSON_OBJECTAGG([KEY] key VALUE x [NULL | ABSENT ON NULL])" if clause == "NULL" else "",
+            "The pairs as a JSON object; a key that occurs twice, or is NULL, fails the job. {} over none.",
+            takes(TEXT, _WRITABLE, returns=STRING, nullable=False),
+        )
+        for clause in ("NULL", "ABSENT")
+    ),
+    _aggregate(
+        "COLLECT",
+        "COLLECT([DISTINCT] x)",
+        "A MAP<T, INT> of each value to how often it occurs, NULLs left out.",
+        takes(_KEYED, returns=lambda given: map_of(given[0].not_null(), INT.not_null()), nullable=False),
     ),
     _aggregate(
         "ARRAY_AGG",

@@ -15,7 +15,7 @@ from yeoul.plan.functions.coercion import can_cast
 from yeoul.plan.functions.signatures import TEXT, Function, Rule, Typing, any_null, takes
 from yeoul.plan.types import BOOLEAN, DOUBLE, INT, STRING, DataType, Kind, array_of
 
-__all__ = ["JSON", "JSON_MAKERS"]
+__all__ = ["JSON", "JSON_MAKERS", "is_writable"]
 
 JSON_MAKERS = frozenset({"json", "json_object", "json_array"})
 """What gives JSON that JSON_OBJECT and JSON_ARRAY take over as it is."""
@@ -40,23 +40,24 @@ def _query(args: tuple[DataType, ...], literals: tuple[LiteralValue, ...]) -> Ty
     return takes(*[TEXT] * 6, returns=returned, optional=4, nullable=True)(args)
 
 
-def _is_writable(type: DataType) -> bool:
+def is_writable(type: DataType) -> bool:
+    """Tells whether JSON can hold the values of a type."""
     parts = (type.element, type.key, *(field.type for field in type.fields))
-    return type.kind in _FLAT and all(_is_writable(part) for part in parts if part is not None)
+    return type.kind in _FLAT and all(is_writable(part) for part in parts if part is not None)
 
 
 def _written(args: tuple[DataType, ...]) -> Typing | None:
-    return (args, STRING.or_null(any_null(args))) if len(args) == 1 and _is_writable(args[0]) else None
+    return (args, STRING.or_null(any_null(args))) if len(args) == 1 and is_writable(args[0]) else None
 
 
 def _object(args: tuple[DataType, ...]) -> Typing | None:
     keys, values = args[1::2], args[2::2]
     fits = len(keys) == len(values) and all(each.kind is Kind.STRING for each in keys)
-    return (args, STRING.not_null()) if args and fits and all(map(_is_writable, values)) else None
+    return (args, STRING.not_null()) if args and fits and all(map(is_writable, values)) else None
 
 
 def _array(args: tuple[DataType, ...]) -> Typing | None:
-    return (args, STRING.not_null()) if args and all(map(_is_writable, args[1:])) else None
+    return (args, STRING.not_null()) if args and all(map(is_writable, args[1:])) else None
 
 
 def _json(id: str, usage: str, summary: str, rule: Rule) -> Function:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from yeoul.plan.functions import AGGREGATES, RANKINGS, SCALARS
+from yeoul.plan.functions import AGGREGATES, GROUPINGS, RANKINGS, SCALARS
 from yeoul.plan.functions.refused import REFUSED
 from yeoul.plan.functions.signatures import Function
 
@@ -64,6 +64,7 @@ def page() -> str:
     for family, title in _FAMILIES.items():
         parts.append(_chapter(title, (each for each in SCALARS if each.family == family)))
     parts.append(_chapter("Aggregates", AGGREGATES))
+    parts.append(_chapter("With GROUP BY", GROUPINGS))
     parts.append(_chapter("Before OVER", RANKINGS))
     parts.append(
         "CASE, CAST and TRY_CAST are part of the language. Every aggregate takes `FILTER (WHERE ...)`; DISTINCT works\n"
@@ -75,12 +76,12 @@ def page() -> str:
 
 
 def _chapter(title: str, functions: Iterable[Function]) -> str:
-    rows = "\n".join(_row(each) for each in functions)
+    rows = "\n".join(_row(each) for each in functions if each.usage)
     return f"## {title}\n\n| written | what it gives |\n| --- | --- |\n{rows}\n"
 
 
 def _row(function: Function) -> str:
-    others = [name for name in function.names[1:] if name != "||"]
+    others = [name for name in function.names[1:] if name != "||" and not name.endswith("_ON_NULL")]
     also = f" Also {', '.join(f'`{name}`' for name in others)}." if others and "NOW()" not in function.usage else ""
     usage = function.usage.replace("|", "\\|")
     return f"| `{usage}` | {function.summary}{also} |"

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from yeoul.plan.functions.coercion import common_type
 from yeoul.plan.functions.signatures import Function, Typing
-from yeoul.plan.types import BIGINT, DataType
+from yeoul.plan.types import BIGINT, DOUBLE, INT, DataType
 
-__all__ = ["RANKINGS"]
+__all__ = ["NEIGHBOURS", "RANKINGS", "SHARES"]
+
+NEIGHBOURS = frozenset({"lag", "lead", "lag_ignore_nulls", "lead_ignore_nulls"})
+"""The ids of those that look at one other row."""
+SHARES = frozenset({"ntile", "percent_rank", "cume_dist"})
+"""The ids of those that have to know how many rows a partition has."""
 
 
 def _nothing(given: tuple[DataType, ...]) -> Typing | None:
@@ -23,6 +28,14 @@ def _neighbour(given: tuple[DataType, ...]) -> Typing | None:
     if meeting is None:
         return None
     return (meeting.or_null(), given[1], meeting.or_null()), meeting.or_null(given[2].nullable or given[0].nullable)
+
+
+def _buckets(given: tuple[DataType, ...]) -> Typing | None:
+    return (given, INT.not_null()) if len(given) == 1 and given[0].is_integer else None
+
+
+def _share(given: tuple[DataType, ...]) -> Typing | None:
+    return None if given else ((), DOUBLE.not_null())
 
 
 def _ranking(name: str, summary: str) -> Function:
@@ -48,5 +61,38 @@ RANKINGS: tuple[Function, ...] = (
         "LEAD(x[, offset[, default]]) OVER (...)",
         "The same of rows behind; over input that ends.",
         _neighbour,
+    ),
+    Function(
+        "lag_ignore_nulls",
+        ("LAG IGNORE NULLS",),
+        "over",
+        "LAG(x[, offset[, default]]) IGNORE NULLS OVER (...)",
+        "As LAG among the rows whose x is not NULL; also of LEAD. Over input that ends.",
+        _neighbour,
+    ),
+    Function("lead_ignore_nulls", ("LEAD IGNORE NULLS",), "over", "", "", _neighbour),
+    Function(
+        "ntile",
+        ("NTILE",),
+        "over",
+        "NTILE(n) OVER (...)",
+        "Which of n equal groups the row is in, from 1. Over input that ends.",
+        _buckets,
+    ),
+    Function(
+        "percent_rank",
+        ("PERCENT_RANK",),
+        "over",
+        "PERCENT_RANK() OVER (...)",
+        "(RANK - 1) by (rows of the partition - 1). Over input that ends.",
+        _share,
+    ),
+    Function(
+        "cume_dist",
+        ("CUME_DIST",),
+        "over",
+        "CUME_DIST() OVER (...)",
+        "The share of rows that are not behind the row. Over input that ends.",
+        _share,
     ),
 )

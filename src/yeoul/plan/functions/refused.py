@@ -9,11 +9,8 @@ __all__ = ["REFUSED"]
 _NO_VARIANT = "The VARIANT type is not in this version; keep the JSON as STRING."
 _NO_BITMAP = "The BITMAP type is not in this version; ARRAY_AGG(DISTINCT x) and COUNT(DISTINCT x) are."
 _BATCHWISE = "Needs every value of a window in memory; not in this version."
-_RANKS = "Write ROW_NUMBER, RANK or DENSE_RANK: this one needs to know the partition's size."
 
 REFUSED: Mapping[str, str] = {
-    "JSON_OBJECTAGG": "Build the strings with JSON_OBJECT and join them with LISTAGG.",
-    "JSON_ARRAYAGG": "Build the strings with JSON_OBJECT and join them with LISTAGG.",
     "PARSE_JSON": _NO_VARIANT,
     "TRY_PARSE_JSON": _NO_VARIANT,
     "OBJECT_OF": "Structured types are not in this version; ROW(...) is.",
@@ -41,16 +38,9 @@ REFUSED: Mapping[str, str] = {
         ],
         _NO_BITMAP,
     ),
-    "GROUP_ID": "Grouping sets are not in this version.",
-    "GROUPING": "Grouping sets are not in this version.",
-    "GROUPING_ID": "Grouping sets are not in this version.",
     "CURRENT_WATERMARK": "See EXPLAIN and the job's progress.",
     "SOURCE_WATERMARK": "Write WATERMARK FOR ts AS ts - INTERVAL ... instead.",
-    "COLLECT": "Write ARRAY_AGG instead; the MULTISET type is not in this version.",
     "PERCENTILE": _BATCHWISE,
-    "PERCENT_RANK": _RANKS,
-    "CUME_DIST": _RANKS,
-    "NTILE": _RANKS,
     "ML_PREDICT": "Models are not in this version.",
     "ML_EVALUATE": "Models are not in this version.",
     "VECTOR_SEARCH": "Models are not in this version.",

@@ -23,6 +23,7 @@ class Aggregate:
         schema: Keys, then aggregates.
         updating: Whether each batch gives the groups that it changes, as changes; else every group is given once, at
             the end of the input.
+        over_nothing: Whether, if it is updating and has no keys, the row over no input row is given at the end.
     """
 
     input: Node
@@ -30,6 +31,7 @@ class Aggregate:
     aggregates: tuple[Aggregation, ...]
     schema: Schema
     updating: bool = False
+    over_nothing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

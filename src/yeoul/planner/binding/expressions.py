@@ -16,6 +16,7 @@ from yeoul.plan import types
 from yeoul.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal, LiteralValue
 from yeoul.plan.functions import (
     AGGREGATES,
+    GROUPINGS,
     RANKINGS,
     SCALARS,
     can_cast,
@@ -80,6 +81,7 @@ _NEGATED = {
     "is_false": "is_not_false",
 }
 _SQL_NAMES = {name for function in SCALARS for name in function.names} | {"FLOOR_TO", "CEIL_TO"}
+_GROUPING_NAMES = {name for function in GROUPINGS for name in function.names}
 _WINDOWS = frozenset({"TUMBLE", "HOP", "SESSION", "CUMULATE"})
 _CALLABLE = sorted(
     {name for function in (*SCALARS, *AGGREGATES, *RANKINGS) for name in function.names if name.isidentifier()}
@@ -420,6 +422,8 @@ class ExpressionBinder:
         return Call(resolved.function, cast, resolved.type, span)
 
     def _unknown_function(self, name: str, span: Span | None) -> UserError:
+        if name.upper() in _GROUPING_NAMES:
+            return UserError(f"{name.upper()} belongs to a query with GROUP BY", span=span)
         window = name.upper().partition("_")[0]
         if window in _WINDOWS:
             asks = f"{window}_START and its like belong" if "_" in name else f"{window} belongs"

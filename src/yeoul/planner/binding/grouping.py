@@ -15,7 +15,7 @@ from sqlglot import exp
 from yeoul.errors import Span, UserError, did_you_mean
 from yeoul.plan.explain import explain_window
 from yeoul.plan.expressions import AggregateCall, ColumnRef, Expression, Literal, columns_of
-from yeoul.plan.functions import is_aggregate
+from yeoul.plan.functions import is_aggregate, resolve_grouping
 from yeoul.plan.nodes import (
     Aggregate,
     Aggregation,
@@ -29,15 +29,24 @@ from yeoul.plan.nodes import (
     WindowKind,
     WindowProperty,
 )
+from yeoul.plan.types import BIGINT
 from yeoul.planner.binding.absorption import absorb, is_of_sessions, window_columns
 from yeoul.planner.binding.aggregate_calls import aggregate_call
-from yeoul.planner.binding.boundedness import computes_changes
+from yeoul.planner.binding.boundedness import computes_changes, gives_changes
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
 from yeoul.planner.binding.emission import emission_of
 from yeoul.planner.binding.expressions import ExpressionBinder, SubqueryBinding
-from yeoul.planner.binding.ordering import hidden_items
-from yeoul.planner.binding.overs import OverCalls
+from yeoul.planner.binding.grouping_sets import (
+    SetsOfKeys,
+    is_grouping_function,
+    refuse_partial,
+    repeated,
+    sets_of_keys,
+)
+from yeoul.planner.binding.ordering import hidden_items, unaliased
+from yeoul.planner.binding.overs import OverCalls, refuse_without_over
 from yeoul.planner.binding.projections import Item, items_of
+from yeoul.planner.binding.rankings import with_top_n
 from yeoul.planner.binding.regrouping import regroup
 from yeoul.planner.binding.windows import (
     GROUP_WINDOWS,
@@ -93,6 +102,7 @@ class _Groups:
         by_function: Whether TUMBLE_START and its like ask for the window's properties.
         conditions: Predicates over `WINDOW_COLUMNS` that go above the aggregate.
         updating: Whether groups without a window are given as changes.
+        sets: The sets of keys, if there are several.
     """
 
     source: Relation
@@ -106,12 +116,17 @@ class _Groups:
     updating: bool = False
     aggregates: dict[AggregateCall, str] = field(default_factory=dict)
     properties: dict[WindowProperty, str] = field(default_factory=dict)
+    sets: SetsOfKeys | None = None
 
     @property
     def time(self) -> Field:
         """The window's time."""
         assert self.window is not None
         return self.rows.schema[self.window.time_column]
+
+    def key(self, key: Expression) -> Expression:
+        """A key as the rows are grouped by it."""
+        return key if self.sets is None else self.sets.key(key)
 
     def taken(self) -> list[str]:
         return [*self.keys.values(), *self.aggregates.values(), *self.properties.values()]
@@ -156,6 +171,7 @@ def bind_grouped(
     ]
     having = select.args.get("having")
     kept = None if having is None else _GroupedBinder(context, groups, "", "HAVING").condition_over(having.this)
+    qualified = _qualifying(context, select, groups, overs, items)
     conditions = _above(groups)
     for key in more_keys:
         wanted = unique_name(groups.keys[key], (name for name, _ in outputs))
@@ -165,7 +181,23 @@ def bind_grouped(
         conditions.append(kept)
     if conditions:
         node = Filter(node, joined(conditions))
-    return project(overs.applied(node), outputs)
+    node = overs.applied(node)
+    if qualified is not None:
+        node = with_top_n(context, Filter(node, qualified))
+    return project(node, outputs)
+
+
+def _qualifying(
+    context: BindContext, select: exp.Select, groups: _Groups, overs: OverCalls, items: Sequence[Item]
+) -> Expression | None:
+    """Returns the condition of QUALIFY over the groups and their OVER columns."""
+    qualify = select.args.get("qualify")
+    if qualify is None:
+        return None
+    aliased = {item.name: item.node for item in items if item.name not in groups.source.schema}
+    tree = qualify.this.transform(lambda node: unaliased(node, aliased))
+    refuse_without_over(context, qualify, tree)
+    return _GroupedBinder(context, groups, "", "QUALIFY", overs).condition_over(tree)
 
 
 def _refuse_stars(context: BindContext, items: list[Item]) -> None:
@@ -188,12 +220,15 @@ def _above(groups: _Groups) -> list[Expression]:
 def _aggregate(context: BindContext, groups: _Groups) -> Aggregate | WindowAggregate:
     if not groups.taken():
         groups.property_ref(WindowProperty.END, "window_end")
-    keys = tuple(Projection(name, key) for key, name in groups.keys.items())
+    keys = tuple(Projection(name, groups.key(key)) for key, name in groups.keys.items())
     aggregates = tuple(Aggregation(name, call) for call, name in groups.aggregates.items())
     fields = [Field(one.name, one.expression.type) for one in keys]
     fields += [Field(one.name, one.call.type) for one in aggregates]
     if groups.window is None:
-        return Aggregate(groups.rows, keys, aggregates, Schema(tuple(fields)), groups.updating)
+        ends = not gives_changes(groups.rows, context.settings)
+        return Aggregate(
+            groups.rows, keys, aggregates, Schema(tuple(fields)), groups.updating, ends and groups.updating and not keys
+        )
     fields += [property_field(name, value, groups.time) for value, name in groups.properties.items()]
     properties = tuple((name, value) for value, name in groups.properties.items())
     emission = emission_of(context.settings, groups.window, groups.rows)
@@ -216,8 +251,12 @@ def _groups(context: BindContext, select: exp.Select, source: Relation, items: l
     windows = [node for node in nodes if _is_group_window(node)]
     if len(windows) > 1:
         raise context.error("A query has one window in GROUP BY", windows[1])
-    others = [node for node in nodes if node not in windows]
-    keys = [_key(context, node, source, items) for node in others]
+    others = [node for node in nodes if not any(node is window for window in windows)]
+    sets = sets_of_keys(context, others)
+    if sets is not None:
+        others = list({id(node): node for one in sets for node in one}.values())
+    bound = {id(node): _key(context, node, source, items) for node in others}
+    keys = list(bound.values())
     if windows:
         node = windows[0]
         assert isinstance(node, FunctionCall)
@@ -225,10 +264,19 @@ def _groups(context: BindContext, select: exp.Select, source: Relation, items: l
         groups = _Groups(source, source.node, window, by_function=True)
     else:
         groups = _windowed(source, keys) or _unwindowed(context, source)
+    if sets is not None:
+        _repeat_rows(groups, [frozenset(bound[id(node)] for node in one) for one in sets])
     for key in keys:
         if not (isinstance(key, ColumnRef) and key.name in groups.columns):
             _add_key(groups, key)
     return groups
+
+
+def _repeat_rows(groups: _Groups, sets: list[frozenset[Expression]]) -> None:
+    of_window = {key for one in sets for key in one if _is_one_of(key, groups.columns)}
+    refuse_partial(sets, of_window)
+    groups.rows, groups.sets = repeated(groups.rows, sets)
+    groups.keys[groups.sets.number_ref] = groups.sets.number
 
 
 def _is_group_window(node: exp.Expr) -> bool:
@@ -335,7 +383,7 @@ class _GroupedBinder(ExpressionBinder):
     def _over_groups(self, expression: Expression) -> Expression:
         groups = self._groups
         if expression in groups.keys:
-            return ColumnRef(groups.keys[expression], expression.type, expression.span)
+            return ColumnRef(groups.keys[expression], groups.key(expression).type, expression.span)
         if isinstance(expression, ColumnRef):
             if expression.name in self._placed:
                 return ColumnRef(expression.name[len(_PLACED) :], expression.type, expression.span)
@@ -403,6 +451,8 @@ class _GroupedBinder(ExpressionBinder):
                 )
 
     def function(self, node: FunctionCall, span: Span | None) -> Expression:
+        if is_grouping_function(node.this):
+            return self._grouping(node, span)
         asked = window_property(node.this)
         if asked is None:
             return super().function(node, span)
@@ -419,6 +469,17 @@ class _GroupedBinder(ExpressionBinder):
                 span=span,
             )
         return self._place(groups.property_ref(value, f"window_{value.value}", span))
+
+    def _grouping(self, node: FunctionCall, span: Span | None) -> Expression:
+        groups, name = self._groups, node.this.upper()
+        keys = [ExpressionBinder(self.context, self.relation, name).bind(one) for one in node.expressions]
+        resolve_grouping(name, [key.type for key in keys], span)
+        strange = next((key for key in keys if key not in groups.keys), None)
+        if strange is not None:
+            raise UserError(f"{name} takes keys of GROUP BY", span=strange.span or span)
+        if groups.sets is None:
+            return Literal(0, BIGINT.not_null(), span)
+        return groups.sets.answer(name, keys, self._place(groups.sets.number_ref), span)
 
     def _column_hint(self, name: str) -> str:
         window = self._groups.window

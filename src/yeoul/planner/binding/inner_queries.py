@@ -15,6 +15,7 @@ from sqlglot import exp
 from yeoul.errors import UserError
 from yeoul.plan.changelog import changelog_of
 from yeoul.plan.expressions import Call, Case, ColumnRef, Expression, Literal, columns_of
+from yeoul.plan.functions.aggregates import value_over_nothing
 from yeoul.plan.nodes import Aggregate, Filter, Node, Project
 from yeoul.planner.binding.context import OUTER, BindContext, Relation
 from yeoul.planner.folding import folded
@@ -167,9 +168,14 @@ def _over_nothing(rows: Node, is_keyed: bool) -> Expression | None:
         below = below.input
     if not isinstance(below, Aggregate) or not below.aggregates:
         return None
-    empty: dict[str, Expression] = {
-        one.name: Literal(None if one.call.type.nullable else 0, one.call.type) for one in below.aggregates
-    }
+    empty: dict[str, Expression] = {}
+    for one in below.aggregates:
+        nothing = value_over_nothing(one.call.function, one.call.type)
+        if isinstance(nothing, tuple):
+            raise UserError(
+                "COLLECT cannot be looked up for each row", hint="Join the grouped query", span=one.call.span
+            )
+        empty[one.name] = Literal(nothing, one.call.type)
     value = replaced(rows.projections[0].expression, empty)
     if any(list(columns_of(one)) for one in (value, *(replaced(one, empty) for one in conditions))):
         return None

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from yeoul.plan.expressions import ColumnRef, Expression, columns_of
+from yeoul.plan.join_bounds import AsOf
 from yeoul.plan.nodes import Field, Filter, Join, JoinKind, Node, Schema
+from yeoul.planner.binding.as_of import rows_as_of
 from yeoul.planner.binding.context import BindContext, Relation, Scope, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder, call
-from yeoul.planner.binding.lookups import lookup_rows
 from yeoul.planner.binding.meetings import Meeting, bounded, is_time_bound
 from yeoul.planner.dialects.flink.nodes import JoinedTables
 from yeoul.planner.rewriting import cannot_fail, conjuncts, equal_sides, joined, null_safe_pairs, project
@@ -39,7 +40,7 @@ def bind_join(context: BindContext, node: JoinedTables, left: Relation, right: R
     made: Node = (
         _join(left.node, right.node, kind, condition)
         if as_of is None
-        else lookup_rows(context, as_of, left, right, kind, condition)
+        else rows_as_of(context, as_of, left, right, kind, condition)
     )
     if not kind.gives_right:
         return Relation(made, "", left.title, left.scopes)
@@ -187,7 +188,7 @@ def filtered(node: Node, predicate: Expression) -> Node:
 
 
 def _absorbing(node: Node, parts: list[Expression]) -> Node:
-    if isinstance(node, Join) and node.kind is JoinKind.INNER:
+    if isinstance(node, Join) and node.kind is JoinKind.INNER and not isinstance(node.bound, AsOf):
         inner = [part for part in parts if set(columns_of(part)) <= set(node.left.schema.names)]
         left = _absorbing(node.left, inner) if isinstance(node.left, Join) and inner else node.left
         if isinstance(left, Join) and left is not node.left:

@@ -6,10 +6,7 @@ from sqlglot import exp
 
 from yeoul.plan.expressions import ColumnRef, Expression, columns_of
 from yeoul.plan.nodes import Field, Filter, JoinKind, LookupJoin, Node, Project, Scan, Schema
-from yeoul.plan.ordering import OverTime
 from yeoul.planner.binding.context import BindContext, Relation
-from yeoul.planner.binding.expressions import ExpressionBinder
-from yeoul.planner.binding.time_attributes import time_of
 from yeoul.planner.rewriting import equal_sides, joined
 
 __all__ = ["lookup_rows"]
@@ -36,20 +33,6 @@ def lookup_rows(
     Raises:
         UserError: The time is not the clock's, or the table cannot be looked up so.
     """
-    time = ExpressionBinder(context, left, "FOR SYSTEM_TIME AS OF").bind(as_of)
-    notion = time_of(left.node, time.name) if isinstance(time, ColumnRef) else None
-    if notion is None:
-        raise context.error(
-            "FOR SYSTEM_TIME AS OF expects a time attribute of the left side",
-            as_of,
-            hint="Give its table a column proc_time AS PROCTIME()",
-        )
-    if notion is OverTime.EVENT:
-        raise context.error(
-            "Temporal joins by event time are not supported yet", as_of, "PROCTIME() looks the table up as it is now"
-        )
-    if kind not in (JoinKind.INNER, JoinKind.LEFT):
-        raise context.error(f"A {kind.value} JOIN cannot look a table up", as_of, "INNER and LEFT can")
     table, names = _looked_up(context, as_of, right.node)
     keys: list[tuple[Expression, str]] = []
     rest: list[Expression] = []

@@ -6,7 +6,7 @@ as the watermark passes it, or, with a LIMIT, kept as an updating Top-N; nothing
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlglot import exp
@@ -24,7 +24,7 @@ from yeoul.planner.binding.projections import Item
 from yeoul.planner.binding.time_attributes import time_of
 from yeoul.planner.rewriting import project
 
-__all__ = ["hidden_items", "ordered"]
+__all__ = ["hidden_items", "ordered", "unaliased"]
 
 _HIDDEN = "order$"
 
@@ -43,12 +43,13 @@ def hidden_items(context: BindContext, select: exp.Select, items: Sequence[Item]
             continue
         if select.args.get("distinct") is not None:
             raise context.error("ORDER BY of SELECT DISTINCT sorts by columns of the SELECT", item)
-        tree = item.this.transform(lambda node: _unaliased(node, by_alias))
+        tree = item.this.transform(lambda node: unaliased(node, by_alias))
         found.append(Item(f"{_HIDDEN}{index}", tree))
     return found
 
 
-def _unaliased(node: Any, by_alias: dict[str, exp.Expr]) -> Any:
+def unaliased(node: Any, by_alias: Mapping[str, exp.Expr]) -> Any:
+    """Returns what an alias of the SELECT list stands for; anything else as it is."""
     is_alias = isinstance(node, exp.Column) and node.this.name in by_alias
     return by_alias[node.this.name].copy() if is_alias else node
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlglot import exp
@@ -18,6 +18,7 @@ from yeoul.errors import Span, UserError, did_you_mean
 from yeoul.plan.changelog import changelog_of
 from yeoul.plan.expressions import AggregateCall, ColumnRef, Expression, Literal
 from yeoul.plan.functions import is_aggregate, is_ranking, resolve_ranking
+from yeoul.plan.functions.rankings import NEIGHBOURS, SHARES
 from yeoul.plan.functions.refused import REFUSED
 from yeoul.plan.nodes import Aggregation, Field, Node, Over, Schema, Settle
 from yeoul.plan.ordering import Frame, FrameUnit, OverTime, SortKey
@@ -29,10 +30,11 @@ from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.nodes import FunctionCall, OverCall, WindowSpec
 from yeoul.planner.rewriting import project
 
-__all__ = ["OverCalls", "no_time_attribute", "sort_direction"]
+__all__ = ["OverCalls", "no_time_attribute", "refuse_without_over", "sort_direction"]
 
 _RANKINGS = frozenset({"row_number", "rank", "dense_rank"})
-_NEIGHBOURS = frozenset({"lag", "lead"})
+_WHOLE = Frame(FrameUnit.ROWS, None, None)
+_ENDLESS_HINT = "It looks at all rows of a partition: bound the input, or write ROW_NUMBER, RANK, DENSE_RANK or LAG"
 _TIME_HINT = (
     "Order by the row time or by PROCTIME(), ascending; or ask for the first n: "
     "SELECT ... FROM (SELECT *, ROW_NUMBER() OVER (...) AS rn ...) WHERE rn <= n"
@@ -56,6 +58,16 @@ class _Window:
     order: tuple[_Ordered, ...]
     frame: Frame | None
     ranking: str | None = None
+
+
+def refuse_without_over(context: BindContext, qualify: exp.Expr, condition: exp.Expr) -> None:
+    """Refuses a QUALIFY whose condition has no call with OVER in it.
+
+    Raises:
+        UserError: It has none.
+    """
+    if not any(isinstance(part, OverCall) for part in condition.walk()):
+        raise context.error("QUALIFY expects a condition on a call with OVER", qualify, hint="WHERE filters rows")
 
 
 def sort_direction(item: Any) -> tuple[bool, bool]:
@@ -98,6 +110,8 @@ class OverCalls:
         """
         span = self._context.span(node)
         call = self._call(node.this, bind, span)
+        if node.args.get("ignore_nulls"):
+            call = _among_known(call, span)
         window = self._window(node, call, bind)
         calls = self._calls.setdefault(window, {})
         self._spans.setdefault(window, span)
@@ -147,8 +161,10 @@ class OverCalls:
                 raise UserError(f"{what} belongs to aggregate functions, {node.this.upper()} is none", span=span)
         args = [bind(one, f"the function {node.this.upper()}") for one in node.expressions]
         resolved = resolve_ranking(node.this, [one.type for one in args], span)
-        if resolved.function in _NEIGHBOURS and len(args) > 1:
+        if resolved.function in NEIGHBOURS and len(args) > 1:
             _whole(args[1], f"The offset of {node.this.upper()}", span)
+        if resolved.function == "ntile" and _whole(args[0], "NTILE", span) == 0:
+            raise UserError("NTILE expects at least one group", span=span)
         cast = tuple(coerced(one, type) for one, type in zip(args, resolved.args, strict=True))
         return AggregateCall(resolved.function, cast, resolved.type, span=span)
 
@@ -159,13 +175,14 @@ class OverCalls:
             _Ordered(bind(one.this, "ORDER BY"), *sort_direction(one)) for one in spec.args.get("order") or []
         )
         frame = spec.args.get("frame")
-        if call.function in _RANKINGS | _NEIGHBOURS:
-            name = call.function.upper()
+        if call.function in _RANKINGS | NEIGHBOURS | SHARES:
+            name = call.function.partition("_ignore")[0].upper()
             if frame is not None:
                 raise self._context.error(f"{name} takes no {frame.args['kind']}: it looks at the order alone", frame)
             if not order and call.function != "row_number":
                 raise self._context.error(f"{name} needs an ORDER BY in its window", node)
-            ranking = call.function if call.function in _RANKINGS else "neighbours"
+            shared = "shares" if call.function in SHARES else "neighbours"
+            ranking = call.function if call.function in _RANKINGS else shared
             return _Window(partition, order, None, ranking)
         return _Window(partition, order, self._frame(frame, order, bind))
 
@@ -284,6 +301,10 @@ class OverCalls:
             )
         if time is not None:
             return
+        whole = sorted({_written(call) for call in calls if _needs_whole(call)})
+        if whole:
+            names = ", ".join(whole)
+            raise UserError(f"{names} cannot be told over input that never ends", hint=_ENDLESS_HINT, span=span)
         if any(call.function == "lead" for call in calls):
             raise UserError("LEAD looks at rows that are yet to come", hint="LAG looks at those before", span=span)
         if frame.following != 0 and order:
@@ -316,10 +337,29 @@ def no_time_attribute(order: tuple[SortKey, ...], span: Span | None) -> UserErro
     )
 
 
+def _among_known(call: AggregateCall, span: Span | None) -> AggregateCall:
+    """Returns LAG or LEAD among the rows with a value."""
+    if call.function not in NEIGHBOURS:
+        hint = "FIRST_VALUE and LAST_VALUE leave NULLs out anyway"
+        raise UserError(f"IGNORE NULLS follows LAG or LEAD, not {call.function.upper()}", hint=hint, span=span)
+    return replace(call, function=f"{call.function}_ignore_nulls")
+
+
+def _needs_whole(call: AggregateCall) -> bool:
+    """Whether a call cannot be answered before the last row of the partition is there."""
+    return call.function in SHARES or call.function.endswith("_ignore_nulls")
+
+
+def _written(call: AggregateCall) -> str:
+    return call.function.upper().replace("_IGNORE_", " IGNORE ")
+
+
 def _frame_of(window: _Window, calls: dict[AggregateCall, str]) -> Frame:
     """Returns how far LAG and LEAD reach; a ranking looks at everything before."""
     if window.ranking in _RANKINGS:
         return Frame(FrameUnit.ROWS)
+    if any(_needs_whole(call) for call in calls):
+        return _WHOLE
     reaches = {"lag": 0, "lead": 0}
     for call in calls:
         offset = call.args[1] if len(call.args) > 1 else None

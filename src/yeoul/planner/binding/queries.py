@@ -19,8 +19,8 @@ from yeoul.planner.binding.expressions import ExpressionBinder
 from yeoul.planner.binding.grouping import bind_grouped, distinct, is_grouped
 from yeoul.planner.binding.inner_queries import QueryReader, is_outer
 from yeoul.planner.binding.joins import bind_join, filtered
-from yeoul.planner.binding.ordering import hidden_items, ordered
-from yeoul.planner.binding.overs import OverCalls
+from yeoul.planner.binding.ordering import hidden_items, ordered, unaliased
+from yeoul.planner.binding.overs import OverCalls, refuse_without_over
 from yeoul.planner.binding.projections import Item, items_of
 from yeoul.planner.binding.rankings import with_top_n
 from yeoul.planner.binding.scans import merged_options, scan
@@ -180,14 +180,34 @@ def _computed(context: BindContext, select: exp.Select, relation: Relation, more
     for value in more:
         wanted = value.name if isinstance(value, ColumnRef) else "key"
         outputs.append((unique_name(wanted, (name for name, _ in outputs)), value))
-    return project(subqueries.joined_to(overs.applied(relation.node)), outputs)
+    rows = _qualified(context, select, relation, overs, items)
+    return project(subqueries.joined_to(rows), outputs)
+
+
+def _qualified(
+    context: BindContext, select: exp.Select, relation: Relation, overs: OverCalls, items: Sequence[Item]
+) -> Node:
+    """Returns rows with their OVER columns, those that QUALIFY keeps; one on a rank makes a Top-N."""
+    qualify = select.args.get("qualify")
+    if qualify is None:
+        return overs.applied(relation.node)
+    aliased = {item.name: item.node for item in items if item.column is None and item.name not in relation.schema}
+    tree = qualify.this.transform(lambda node: unaliased(node, aliased))
+    refuse_without_over(context, qualify, tree)
+    predicate = _SelectBinder(context, relation, overs, Item("", tree)).condition(tree)
+    return _ranked(context, overs.applied(relation.node), [predicate])
 
 
 class _SelectBinder(ExpressionBinder):
     """Binds an item of a SELECT list; calls over windows become columns of nodes below it."""
 
     def __init__(
-        self, context: BindContext, relation: Relation, overs: OverCalls, item: Item, subqueries: Subqueries
+        self,
+        context: BindContext,
+        relation: Relation,
+        overs: OverCalls,
+        item: Item,
+        subqueries: Subqueries | None = None,
     ) -> None:
         super().__init__(context, relation, "SELECT", subqueries)
         self._overs, self._output = overs, item
@@ -201,7 +221,7 @@ class _SelectBinder(ExpressionBinder):
 
 
 def _select_without_from(context: BindContext, select: exp.Select) -> Node:
-    for key in ("where", "group", "having"):
+    for key in ("where", "group", "having", "qualify"):
         if select.args.get(key) is not None:
             raise context.error(f"{key.upper()} needs a FROM", select.args[key])
     subqueries = Subqueries(context, _READER)

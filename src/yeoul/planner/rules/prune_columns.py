@@ -105,14 +105,15 @@ def _pruned(node: Node, needed: Set[str]) -> Node:
 
 def _join(node: Join, needed: Set[str]) -> Join:
     """Both sides are cut to what is used, for all of it is remembered; what only the join uses ends with it."""
-    used = set(needed) | (set() if node.condition is None else set(columns_of(node.condition)))
+    schema = _kept(node.schema, needed)
+    used = {*schema.names, *(() if node.condition is None else columns_of(node.condition))}
     bounds = (frozenset[str](),) * 2 if node.bound is None else (node.bound.left_columns, node.bound.right_columns)
     sides = []
     for side, below in enumerate((node.left, node.right)):
         wanted = {*used.intersection(below.schema.names), *_used(pair[side] for pair in node.keys), *bounds[side]}
         sides.append(_exactly(below, [one for one in below.schema.fields if one.name in wanted]))
     left, right = sides
-    return replace(node, left=left, right=right, schema=_kept(node.schema, needed))
+    return replace(node, left=left, right=right, schema=schema)
 
 
 def _over(node: Over, needed: Set[str]) -> Over:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from yeoul.plan.expressions import ColumnRef, Expression, Literal, columns_of
+from yeoul.plan.join_bounds import AsOf
 from yeoul.plan.nodes import (
     Aggregate,
     Deduplicate,
@@ -119,13 +120,15 @@ def _side(join: Join, part: Expression) -> str | None:
     used = set(columns_of(part))
     if used and used <= set(join.left.schema.names) and not join.kind.keeps_right:
         return "left"
+    if isinstance(join.bound, AsOf):
+        return None  # A version that is left out would not end the one before.
     if used and used <= set(join.right.schema.names) and join.kind in (JoinKind.INNER, JoinKind.RIGHT):
         return "right"
     return None
 
 
 def _is_key(join: Join, part: Expression) -> bool:
-    return join.kind is JoinKind.INNER and _pair(join, part) is not None
+    return join.kind is JoinKind.INNER and not isinstance(join.bound, AsOf) and _pair(join, part) is not None
 
 
 def _pair(join: Join, part: Expression) -> tuple[Expression, Expression] | None:

@@ -58,6 +58,8 @@ class Job:
     """The filter."""
     weight: pl.Expr | None = None
     """+1 or -1 a row; None: every row counts once."""
+    args: tuple[pl.Expr, ...] = ()
+    """All arguments, whatever the filter says."""
 
     @property
     def type(self) -> DataType:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -10,8 +10,10 @@ import polars as pl
 from yeoul.engine.compile.aggregates.bags import BAG
 from yeoul.engine.compile.aggregates.contract import CompiledAggregate, Job
 from yeoul.engine.compile.aggregates.counts import count, count_star
+from yeoul.engine.compile.aggregates.documents import json_aggregate
 from yeoul.engine.compile.aggregates.extremes import extreme, first_or_last
 from yeoul.engine.compile.aggregates.lists import array_agg, listagg
+from yeoul.engine.compile.aggregates.multisets import collect
 from yeoul.engine.compile.aggregates.python import python_parts
 from yeoul.engine.compile.aggregates.retraction import over_bag
 from yeoul.engine.compile.aggregates.sets import approx_count_distinct
@@ -42,6 +44,12 @@ _COMPILERS: Mapping[str, Callable[[Job], CompiledAggregate]] = {
     "var_samp": spread,
     "listagg": listagg,
     "array_agg": array_agg,
+    "collect": collect,
+    **{
+        f"json_{kind}agg_{clause}_on_null": json_aggregate
+        for kind in ("array", "object")
+        for clause in ("null", "absent")
+    },
 }
 
 
@@ -80,10 +88,11 @@ def compile_aggregate(
     if compiler is None:
         raise UserError(f"{render_aggregate(call)} cannot be computed: no such aggregate", span=call.span)
     keep = None if call.filter is None else _per_row(compile_expression(call.filter, context), call.filter)
-    value = _argument(call, context)
+    args = tuple(_per_row(compile_expression(each, context), each) for each in call.args)
+    value = _argument(call, args)
     if keep is not None and call.args:
         value = pl.when(keep).then(value)
-    job = Job(call, name, value, keep, None if weight is None else pl.col(weight))
+    job = Job(call, name, value, keep, None if weight is None else pl.col(weight), args)
     return compiler(job) if weight is None or _subtracts(call) else over_bag(job)
 
 
@@ -104,9 +113,8 @@ def _subtracts(call: AggregateCall) -> bool:
     return call.function in ("count_star", "count", "sum", "sum0", "avg") and not call.distinct
 
 
-def _argument(call: AggregateCall, context: EvaluationContext) -> pl.Expr:
+def _argument(call: AggregateCall, args: Sequence[pl.Expr]) -> pl.Expr:
     """The argument; several of COUNT become a struct that is NULL where any of them is."""
-    args = [_per_row(compile_expression(each, context), each) for each in call.args]
     if not args:
         return pl.lit(0)
     if len(args) == 1 or call.function != "count":

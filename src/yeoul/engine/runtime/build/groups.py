@@ -15,6 +15,7 @@ from yeoul.engine.operators.set_operation import SetOperation as SetOperator
 from yeoul.engine.runtime.build.rows import dtypes_of
 from yeoul.engine.runtime.settings import Settings
 from yeoul.plan.changelog import is_updating
+from yeoul.plan.functions.aggregates import value_over_nothing
 from yeoul.plan.nodes import Aggregate, SetOperation
 
 __all__ = ["aggregate_operator", "set_operator"]
@@ -29,7 +30,13 @@ def aggregate_operator(node: Aggregate, context: EvaluationContext, settings: Se
     if not node.updating:
         return AggregateOperator(keys, aggregates, _over_nothing(node), node.schema.names)
     return GroupAggregate(
-        keys, aggregates, node.schema.names, retracts=retracts, clock=settings.clock, ttl_ms=settings.state_ttl_ms
+        keys,
+        aggregates,
+        node.schema.names,
+        retracts=retracts,
+        clock=settings.clock,
+        ttl_ms=settings.state_ttl_ms,
+        over_nothing=_over_nothing(node) if node.over_nothing else None,
     )
 
 
@@ -37,8 +44,9 @@ def _over_nothing(node: Aggregate) -> pl.DataFrame:
     """Returns the row that aggregates without keys give over no rows."""
     return pl.DataFrame(
         {
-            # An aggregate that is never NULL counts or adds up from zero.
-            one.name: pl.Series([None if one.call.type.nullable else 0], dtype=polars_dtype(one.call.type))
+            one.name: pl.Series(
+                [value_over_nothing(one.call.function, one.call.type)], dtype=polars_dtype(one.call.type)
+            )
             for one in node.aggregates
         }
     )

@@ -9,13 +9,14 @@ from yeoul.engine.operators.interval_join import IntervalJoin
 from yeoul.engine.operators.join import Join as RegularJoin
 from yeoul.engine.operators.join_sides import JoinSide, JoinSides
 from yeoul.engine.operators.lookup_join import LookupJoin as LookupOperator
+from yeoul.engine.operators.temporal_join import TemporalJoin
 from yeoul.engine.operators.time_axis import TimeAxis
 from yeoul.engine.operators.window_join import WindowJoin
 from yeoul.engine.runtime.settings import Settings
 from yeoul.errors import UserError
 from yeoul.plan.changelog import is_updating
 from yeoul.plan.expressions import columns_of
-from yeoul.plan.join_bounds import Interval, SameWindow
+from yeoul.plan.join_bounds import AsOf, Interval, SameWindow
 from yeoul.plan.nodes import Join, LookupJoin
 
 __all__ = ["join_operator", "lookup_operator"]
@@ -37,6 +38,8 @@ def join_operator(node: Join, context: EvaluationContext, settings: Settings, *,
         case SameWindow():
             axis = TimeAxis(settings.local_time_zone if node.bound.is_local else None)
             return WindowJoin(sides, node.bound, axis)
+        case AsOf():
+            return TemporalJoin(sides, node.bound, clock=settings.clock, ttl_ms=settings.state_ttl_ms, judged=judged)
         case None:
             return RegularJoin(sides, weighted=is_updating(node), clock=settings.clock, ttl_ms=settings.state_ttl_ms)
 

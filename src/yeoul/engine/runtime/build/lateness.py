@@ -9,6 +9,7 @@ from yeoul.engine.operators.interval_join import IntervalJoin
 from yeoul.engine.operators.over import Over
 from yeoul.engine.operators.sessions import SessionAggregate, SessionAssign
 from yeoul.engine.operators.sort import SortByTime
+from yeoul.engine.operators.temporal_join import TemporalJoin
 from yeoul.engine.operators.window_aggregate import WindowAggregate
 from yeoul.engine.operators.window_join import WindowJoin
 from yeoul.engine.operators.window_top_n import WindowTopN
@@ -24,6 +25,7 @@ _JUDGING = (
     WindowTopN,
     IntervalJoin,
     WindowJoin,
+    TemporalJoin,
     SortByTime,
 )
 

@@ -15,6 +15,7 @@ from yeoul.engine.operators.top_n import RetractableTopN, TopN, TopNRows
 from yeoul.engine.runtime.settings import Settings
 from yeoul.plan import nodes
 from yeoul.plan.changelog import is_updating
+from yeoul.plan.functions.rankings import NEIGHBOURS
 from yeoul.plan.ordering import FrameUnit, OverTime
 
 __all__ = ["deduplicate_operator", "over_operator", "sort_operator", "top_n_operator"]
@@ -34,9 +35,13 @@ def over_operator(node: nodes.Over, context: EvaluationContext, settings: Settin
 
 def _over_function(one: nodes.Aggregation, context: EvaluationContext) -> OverFunction:
     call, dtype = one.call, polars_dtype(one.call.type)
-    if call.function in ("row_number", "rank", "dense_rank"):
+    if call.function in ("row_number", "rank", "dense_rank", "percent_rank", "cume_dist"):
         return OverFunction(one.name, call, dtype)
-    if call.function not in ("lag", "lead"):
+    if call.function == "ntile":
+        buckets = constant_of(call.args[0])
+        assert isinstance(buckets, int)
+        return OverFunction(one.name, call, dtype, offset=buckets)
+    if call.function not in NEIGHBOURS:
         return OverFunction(one.name, call, dtype, compile_aggregate(call, one.name, context))
     value, *more = (compile_expression(each, context) for each in call.args)
     offset = constant_of(call.args[1]) if more else 1

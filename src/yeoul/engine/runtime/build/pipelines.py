@@ -34,6 +34,7 @@ from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.runtime.shared_lanes import PipelineSet, shared
 from yeoul.engine.state.memory import StateMemory
 from yeoul.errors import UserError
+from yeoul.plan.changelog import gives_at_end, is_updating
 from yeoul.plan.join_bounds import Interval
 from yeoul.plan.nodes import (
     Aggregate,
@@ -142,6 +143,7 @@ class _Builder:
         stage = self._stage(name, operator, parent)
         if isinstance(node, Join) and isinstance(node.bound, Interval):
             stage.delay_ms = node.bound.delay_ms
+        stage.gives_at_end = gives_at_end(node)
         inputs = inputs_of(node)
         if isinstance(node, Join | SetOperation | Union):
             stage.ports = WatermarkMerge()
@@ -173,7 +175,7 @@ class _Builder:
             case SetOperation():
                 return node.kind.value, set_operator(node, settings)
             case Union():
-                return "UNION ALL", UnionOperator(list(dtypes_of(node.schema).items()))
+                return "UNION ALL", UnionOperator(list(dtypes_of(node.schema).items()), weighted=is_updating(node))
             case Over():
                 return "OVER", over_operator(node, context, settings)
             case TopN():

@@ -97,9 +97,9 @@ class WindowSpec(exp.Expression):
 
 
 class OverCall(exp.Expression):
-    """`this` OVER `expression`: a call over a window, which is a WindowSpec or the name of one."""
+    """`this` [IGNORE NULLS] OVER `expression`: a call over a window, which is a WindowSpec or the name of one."""
 
-    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True}
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True, "ignore_nulls": False}
 
 
 class UnnestedRows(exp.Expression):
@@ -142,6 +142,12 @@ class UnionAll(exp.Expression):
         "offset": False,
         "with_": False,
     }
+
+
+class GroupingSets(exp.Expression):
+    """Several sets of keys in GROUP BY: `kind` is SETS, ROLLUP or CUBE; a set of several keys is a Tuple."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"expressions": True, "kind": True}
 
 
 class SetOperation(exp.Expression):

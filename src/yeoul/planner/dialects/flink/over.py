@@ -22,15 +22,17 @@ class OverGrammar(TypeGrammar):
 
     def over(self, call: exp.Expr, token: Token) -> exp.Expr:
         """Reads OVER, if it comes next, behind a call that was read."""
-        if self.sees_word("IGNORE", "NULLS"):
-            self.refuse("IGNORE NULLS", "FIRST_VALUE and LAST_VALUE leave NULLs out anyway")
-        self.take_word("RESPECT", "NULLS")
+        ignore_nulls = self.take_word("IGNORE", "NULLS")
+        if not ignore_nulls:
+            self.take_word("RESPECT", "NULLS")
         if not self.take_word("OVER"):
+            if ignore_nulls:
+                self.fail("OVER after IGNORE NULLS", keywords=("OVER",))
             return call
         window: exp.Expr = (
             self.window_spec() if self.sees(TokenType.L_PAREN) else self.name("'(' or a window's name after OVER")
         )
-        return self.at(OverCall(this=call, expression=window), token)
+        return self.at(OverCall(this=call, expression=window, ignore_nulls=ignore_nulls), token)
 
     def window_spec(self) -> WindowSpec:
         """Reads `(base PARTITION BY ... ORDER BY ... ROWS BETWEEN ...)`, each part of which may be missing."""

@@ -8,6 +8,7 @@ from yeoul.planner.dialects.flink.cursor import RESERVED, STATEMENTS
 from yeoul.planner.dialects.flink.expressions import ExpressionGrammar
 from yeoul.planner.dialects.flink.lexer import Token, TokenType
 from yeoul.planner.dialects.flink.nodes import (
+    GroupingSets,
     JoinedTables,
     NamedArgument,
     OptionPair,
@@ -160,8 +161,9 @@ class QueryGrammar(ExpressionGrammar):
                 select.set(key, self.at(node(this=self.expression_()), token_of_clause))
         if self.take_word("WINDOW"):
             select.set("windows", self._named_windows())
-        if self.sees_word("QUALIFY"):
-            self.refuse("QUALIFY")
+        token_of_clause = self._curr
+        if self.take_word("QUALIFY"):
+            select.set("qualify", self.at(exp.Qualify(this=self.expression_()), token_of_clause))
         return self.at(select, token)
 
     def _named_windows(self) -> list[exp.Expr]:
@@ -219,13 +221,28 @@ class QueryGrammar(ExpressionGrammar):
         if not self.take_word("GROUP"):
             return
         self.expect_word("BY")
-        for word in ("GROUPING", "ROLLUP", "CUBE"):
-            if self.sees_word(word):
-                self.refuse(word, "Write one query per set of keys and join them by UNION ALL")
-        keys = [self.expression_()]
+        keys = [self._grouping_element()]
         while self.take(TokenType.COMMA):
-            keys.append(self.expression_())
+            keys.append(self._grouping_element())
         select.set("group", self.at(exp.Group(expressions=keys), token))
+
+    def _grouping_element(self) -> exp.Expr:
+        """Reads a key, or several sets of keys."""
+        token = self._curr
+        for kind, words in (("SETS", ("GROUPING", "SETS")), ("ROLLUP", ("ROLLUP",)), ("CUBE", ("CUBE",))):
+            if self.take_word(*words):
+                parts = [self._keys_of_set() for _ in self.between_parens()]
+                return self.at(GroupingSets(expressions=parts, kind=kind), token)
+        if self.sees(TokenType.L_PAREN) and self.sees(TokenType.R_PAREN, ahead=1):
+            return self.at(GroupingSets(expressions=[self._keys_of_set()], kind="SETS"), token)
+        return self.expression_()
+
+    def _keys_of_set(self) -> exp.Expr:
+        token = self._curr
+        if self.sees(TokenType.L_PAREN) and self.sees(TokenType.R_PAREN, ahead=1):
+            self._advance(2)
+            return self.at(exp.Tuple(expressions=[]), token)
+        return self._grouping_element()
 
     # --- FROM
 

@@ -1,0 +1,70 @@
+"""What the functions that only stand before OVER say of a row: its rank, its share, the rows before and after it.
+
+Pure functions over arrays; `Over` calls them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from yeoul.engine.operators.frames import Places, Runs, sums
+
+__all__ = ["GROUPS", "ROWS", "counts_rows", "neighbours", "ranked", "shares"]
+
+Ints = NDArray[np.int64]
+ROWS, GROUPS = "$rows", "$groups"
+"""How many rows, and groups of peers, an element stands for: rows that are remembered may be merged into one."""
+
+_COUNTED = frozenset({"row_number", "rank", "dense_rank"})
+
+
+def counts_rows(function: str) -> bool:
+    """Tells whether a function is told from how many rows there were before."""
+    return function in _COUNTED
+
+
+def ranked(function: str, every: pl.DataFrame, runs: Runs) -> pl.Series:
+    """Returns how many rows, or groups of peers, there are from the partition's first row up to each."""
+    own = np.arange(every.height)
+    if function == "dense_rank":
+        groups = every[GROUPS].to_numpy() * (runs.peer_starts == own)
+        return sums(pl.Series(GROUPS, groups), Places(runs.starts, own))
+    counted = sums(every[ROWS], Places(runs.starts, own))
+    return counted.gather(pl.Series(runs.peer_starts)) if function == "rank" else counted
+
+
+def shares(function: str, runs: Runs, buckets: int) -> pl.Series:
+    """Returns what NTILE, PERCENT_RANK or CUME_DIST says of each row, whole partitions being there.
+
+    Args:
+        function: Its id.
+        runs: How the rows stand.
+        buckets: How many groups NTILE makes; the first ones are larger by one where they cannot be equal.
+    """
+    sizes = runs.ends - runs.starts + 1
+    if function == "percent_rank":
+        return pl.Series((runs.peer_starts - runs.starts) / np.maximum(sizes - 1, 1))
+    if function == "cume_dist":
+        return pl.Series((runs.peer_ends - runs.starts + 1) / sizes)
+    place, (least, larger) = np.arange(len(sizes)) - runs.starts, np.divmod(sizes, buckets)
+    in_larger = larger * (least + 1)
+    after = larger + (place - in_larger) // np.maximum(least, 1)
+    return pl.Series(np.where(place < in_larger, place // (least + 1), after) + 1)
+
+
+def neighbours(function: str, offset: int, values: pl.Series, runs: Runs) -> tuple[Ints, NDArray[np.bool_]]:
+    """Returns the places that LAG or LEAD looks at, and where there is such a row within the partition."""
+    own = np.arange(len(values))
+    back = function.startswith("lag")
+    if not function.endswith("_ignore_nulls"):
+        place = own - offset if back else own + offset
+    else:
+        known = np.flatnonzero(values.is_not_null().to_numpy())
+        turn = np.searchsorted(known, own) - offset if back else np.searchsorted(known, own, "right") + offset - 1
+        is_known = (turn >= 0) & (turn < len(known))
+        place = np.full(len(own), -1)
+        place[is_known] = known[turn[is_known]]
+    there = (place >= runs.starts) & (place <= runs.ends)
+    return np.where(there, place, 0), there

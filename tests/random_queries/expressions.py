@@ -1,0 +1,213 @@
+"""Typed expressions over columns, in both dialects, with NULLs everywhere.
+
+Values stay small and doubles binary fractions, so that no sum depends on its order and nothing overflows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tests.random_queries.dialects import Kind, Sql, both, listed, same
+from tests.random_queries.drawing import Drawing
+
+__all__ = ["Expressions", "Term", "literal"]
+
+NUMBERS = (Kind.INT, Kind.BIGINT, Kind.DOUBLE, Kind.DECIMAL)
+ORDERED = (*NUMBERS, Kind.STRING, Kind.DATE, Kind.TIMESTAMP)
+_COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
+LITERALS: dict[Kind, tuple[str, ...]] = {
+    Kind.INT: ("0", "1", "2", "-3", "7"),
+    Kind.BIGINT: ("CAST(0 AS BIGINT)", "CAST(2 AS BIGINT)", "CAST(-5 AS BIGINT)"),
+    Kind.DOUBLE: ("0.5e0", "-2.25e0", "4e0"),
+    Kind.DECIMAL: ("1.50", "-0.25", "10.00"),
+    Kind.STRING: ("'a'", "'Ab'", "''", "'a key longer than twelve bytes'"),
+    Kind.BOOLEAN: ("TRUE", "FALSE"),
+    Kind.DATE: ("DATE '2024-01-01'", "DATE '2023-12-31'"),
+    Kind.TIMESTAMP: ("TIMESTAMP '2024-01-01 00:00:10.000'", "TIMESTAMP '2024-01-01 00:01:00.500'"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What an expression may begin with: a column, or a call over groups."""
+
+    sql: Sql
+    kind: Kind
+
+
+def literal(d: Drawing, kind: Kind) -> Sql:
+    return same(d.one_of(LITERALS[kind]))
+
+
+class Expressions:
+    """Draws expressions over terms.
+
+    Args:
+        d: Chance.
+        terms: What there is.
+    """
+
+    def __init__(self, d: Drawing, terms: Sequence[Term]) -> None:
+        self._d, self._terms = d, terms
+
+    def of(self, kind: Kind, depth: int = 2) -> Sql:
+        """Returns an expression of a type."""
+        if depth <= 0 or kind is Kind.ARRAY or self._d.chance(3):
+            return self._term(kind)
+        if self._d.chance(4):
+            return self._of_any_kind(kind, depth - 1)
+        return _MADE[kind](self, depth - 1)
+
+    def condition(self, depth: int = 2) -> Sql:
+        return self.of(Kind.BOOLEAN, max(depth, 1))
+
+    def comparison(self, depth: int = 1) -> Sql:
+        """Returns a comparison of two of one type."""
+        kind = self._comparable()
+        return both(f"({{}} {self._d.one_of(_COMPARISONS)} {{}})", self.of(kind, depth), self.of(kind, depth))
+
+    def _comparable(self) -> Kind:
+        there = [kind for kind in ORDERED if any(term.kind is kind for term in self._terms)]
+        return self._d.one_of(there or [Kind.INT])
+
+    def _term(self, kind: Kind) -> Sql:
+        fitting = [term.sql for term in self._terms if term.kind is kind]
+        if kind is Kind.ARRAY or (fitting and not self._d.chance(4)):
+            return self._d.one_of(fitting) if fitting else both("ARRAY[1, 2]", duckdb="[1, 2]")
+        return literal(self._d, kind)
+
+    def _of_any_kind(self, kind: Kind, depth: int) -> Sql:
+        match self._d.number(0, 3):
+            case 0:
+                made = (self.condition(depth), self.of(kind, depth), self.of(kind, depth))
+                return both("CASE WHEN {} THEN {} ELSE {} END", *made)
+            case 1:
+                return both("COALESCE({}, {})", self.of(kind, depth), self.of(kind, depth))
+            case 2 if kind is not Kind.BOOLEAN:
+                return both("NULLIF({}, {})", self.of(kind, depth), self.of(kind, 0))
+            case _:
+                parts = (self.of(kind, 0), literal(self._d, kind), self.of(kind, depth))
+                return both("CASE {} WHEN {} THEN {} END", *parts)
+
+    # --- by type
+
+    def _integer(self, kind: Kind, depth: int) -> Sql:
+        d = self._d
+        match d.number(0, 7):
+            case 0 | 1:
+                return both(f"({{}} {d.one_of('+-')} {{}})", self.of(kind, depth), self.of(kind, depth))
+            case 2:
+                return both(f"({{}} * {d.one_of('23')})", self.of(kind, 0))
+            case 3:
+                return both("ABS({})", self.of(kind, depth))
+            case 4:
+                number = d.one_of(["2", "3", "-7"])
+                return both(f"MOD({{}}, {number})", self.of(kind, depth), duckdb=f"({{}} % ({number}))")
+            case 5:
+                number = d.one_of(["2", "3", "-7"])
+                name = f"CAST(trunc({{}} / ({number}.0::DOUBLE)) AS {kind.duckdb})"
+                return both(f"({{}} / {number})", self.of(kind, depth), duckdb=name)
+            case 6:
+                return both(f"CAST({{}} AS {kind.value})", both("CHAR_LENGTH({})", self.of(Kind.STRING, depth)))
+            case _:
+                unit, given = d.one_of([("DAY", Kind.DATE), ("MINUTE", Kind.TIMESTAMP), ("YEAR", Kind.DATE)])
+                return both(f"CAST(EXTRACT({unit} FROM {{}}) AS {kind.value})", self.of(given, 0))
+
+    def _double(self, depth: int) -> Sql:
+        match self._d.number(0, 3):
+            case 0 | 1:
+                return both(f"({{}} {self._d.one_of('+-')} {{}})", self.of(Kind.DOUBLE, depth), self.of(Kind.DOUBLE, 0))
+            case 2:
+                return both("CAST({} AS DOUBLE)", self.of(self._d.one_of([Kind.INT, Kind.DECIMAL]), depth))
+            case _:
+                return both("FLOOR({})", self.of(Kind.DOUBLE, depth))
+
+    def _decimal(self, depth: int) -> Sql:
+        sides = (self.of(Kind.DECIMAL, 0), self.of(self._d.one_of([Kind.DECIMAL, Kind.INT]), 0))
+        match self._d.number(0, 2):
+            case 0:
+                return both(f"CAST(({{}} {self._d.one_of('+-')} {{}}) AS DECIMAL(10, 2))", *sides)
+            case 1:
+                return both("ABS({})", self.of(Kind.DECIMAL, depth))
+            case _:
+                return both("CAST({} AS DECIMAL(10, 2))", self.of(Kind.INT, depth))
+
+    def _string(self, depth: int) -> Sql:
+        d = self._d
+        match d.number(0, 5):
+            case 0:
+                return both("({} || {})", self.of(Kind.STRING, depth), self.of(Kind.STRING, 0))
+            case 1:
+                return both(f"{d.one_of(['UPPER', 'LOWER', 'TRIM', 'REVERSE'])}({{}})", self.of(Kind.STRING, depth))
+            case 2:
+                return both(f"SUBSTRING({{}}, {d.number(1, 3)}, {d.number(0, 4)})", self.of(Kind.STRING, depth))
+            case 3:
+                kind = d.one_of([Kind.INT, Kind.BIGINT, Kind.DATE])
+                return both("CAST({} AS STRING)", self.of(kind, depth), duckdb="CAST({} AS VARCHAR)")
+            case 4:
+                return both("REPLACE({}, 'a', 'xy')", self.of(Kind.STRING, depth))
+            case _:
+                return both("CAST({} AS STRING)", self.of(Kind.BOOLEAN, depth), duckdb="upper(CAST({} AS VARCHAR))")
+
+    def _boolean(self, depth: int) -> Sql:
+        d = self._d
+        match d.number(0, 10):
+            case 0 | 1 | 2:
+                return self.comparison(depth)
+            case 3:
+                return both(f"({{}} {d.one_of(['AND', 'OR'])} {{}})", self.condition(depth), self.condition(depth))
+            case 4:
+                return both("(NOT {})", self.condition(depth))
+            case 5:
+                return both(f"({{}} IS {d.one_of(['', 'NOT '])}NULL)", self.of(self._comparable(), depth))
+            case 6:
+                kind = self._comparable()
+                parts = (self.of(kind, depth), self.of(kind, 0))
+                return both(f"({{}} IS {d.one_of(['', 'NOT '])}DISTINCT FROM {{}})", *parts)
+            case 7:
+                kind = self._comparable()
+                parts = (self.of(kind, depth), self.of(kind, 0), self.of(kind, 0))
+                return both(f"({{}} {d.one_of(['', 'NOT '])}BETWEEN {{}} AND {{}})", *parts)
+            case 8:
+                kind = self._comparable()
+                choices = listed([self.of(kind, 0) for _ in range(d.number(1, 3))])
+                return both(f"({{}} {d.one_of(['', 'NOT '])}IN ({{}}))", self.of(kind, depth), choices)
+            case 9:
+                pattern = d.one_of(["'a%'", "'%b'", "'_'", "'%'", "''"])
+                return both(f"({{}} {d.one_of(['', 'NOT '])}LIKE {pattern})", self.of(Kind.STRING, depth))
+            case _:
+                test = d.one_of(["IS TRUE", "IS NOT TRUE", "IS FALSE", "IS NOT FALSE", "IS UNKNOWN", "IS NOT UNKNOWN"])
+                duckdb = test.replace("UNKNOWN", "NULL")
+                return both(f"({{}} {test})", self.condition(depth), duckdb=f"({{}} {duckdb})")
+
+    def _date(self, depth: int) -> Sql:
+        if self._d.chance(2):
+            return both("CAST({} AS DATE)", self.of(Kind.TIMESTAMP, depth))
+        days = self._d.number(1, 40)
+        moved = f"({{}} + INTERVAL '{days}' DAY)"
+        return both(moved, self.of(Kind.DATE, depth), duckdb=f"CAST({moved} AS DATE)")
+
+    def _timestamp(self, depth: int) -> Sql:
+        match self._d.number(0, 2):
+            case 0:
+                length = f"INTERVAL '{self._d.number(1, 90)}' {self._d.one_of(['SECOND', 'HOUR'])}"
+                return both(f"({{}} {self._d.one_of('+-')} {length})", self.of(Kind.TIMESTAMP, depth))
+            case 1:
+                unit = self._d.one_of(["MINUTE", "HOUR", "DAY"])
+                duckdb = f"date_trunc('{unit.lower()}', {{}})"
+                return both(f"FLOOR({{}} TO {unit})", self.of(Kind.TIMESTAMP, depth), duckdb=duckdb)
+            case _:
+                return both("CAST({} AS TIMESTAMP(3))", self.of(Kind.DATE, depth), duckdb="CAST({} AS TIMESTAMP)")
+
+
+_MADE: dict[Kind, Callable[[Expressions, int], Sql]] = {
+    Kind.INT: lambda self, depth: self._integer(Kind.INT, depth),
+    Kind.BIGINT: lambda self, depth: self._integer(Kind.BIGINT, depth),
+    Kind.DOUBLE: Expressions._double,
+    Kind.DECIMAL: Expressions._decimal,
+    Kind.STRING: Expressions._string,
+    Kind.BOOLEAN: Expressions._boolean,
+    Kind.DATE: Expressions._date,
+    Kind.TIMESTAMP: Expressions._timestamp,
+}
