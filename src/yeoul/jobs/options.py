@@ -79,6 +79,15 @@ def _memory_limit(text: str) -> int:
     return size_bytes
 
 
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if text.upper() not in allowed:
+            raise UserError(f"Expected {', '.join(map(repr, allowed))}, got {text!r}")
+        return text
+
+    return check
+
+
 def _any(text: str) -> str:
     return text
 
@@ -114,6 +123,15 @@ OPTIONS: Mapping[str, SessionOption] = {
     ),
     "table.exec.state.unbounded": SessionOption(
         _state_policy, "Whether queries whose state can only grow are allowed ('allow') or refused ('refuse')."
+    ),
+    "table.exec.sink.upsert-materialize": SessionOption(
+        _one_of("AUTO", "NONE", "FORCE"), "Whether a table by key is given one row a key when a query gives several."
+    ),
+    "table.exec.sink.require-on-conflict": SessionOption(
+        _flag, "Whether INSERT has to say what becomes of several rows for a key, by ON CONFLICT."
+    ),
+    "table.exec.source.cdc-events-duplicate": SessionOption(
+        _flag, "Whether changes may come twice: tables of changes with a primary key then go by it."
     ),
     "table.exec.mini-batch.enabled": SessionOption(_flag, "Batches form by themselves.", False),
     "table.exec.mini-batch.allow-latency": SessionOption(parse_duration_ms, "Batches form by themselves.", False),

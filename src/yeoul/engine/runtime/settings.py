@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from yeoul.clock import SYSTEM_CLOCK, Clock
-from yeoul.engine.contract import Lookup
+from yeoul.engine.contract import CacheBounds, Lookup
 from yeoul.plan.nodes import Scan
 
 __all__ = ["LookedUp", "OpenLookup", "Settings"]
@@ -19,13 +19,11 @@ class LookedUp:
 
     Attributes:
         lookup: The table.
-        max_rows: How many of its rows may be kept; 0: none.
-        ttl_ms: For how long; None: for ever.
+        bounds: How much of what it says is kept.
     """
 
     lookup: Lookup
-    max_rows: int
-    ttl_ms: int | None
+    bounds: CacheBounds
 
 
 OpenLookup = Callable[[Scan, Sequence[str]], LookedUp]

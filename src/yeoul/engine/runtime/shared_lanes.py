@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from yeoul.engine.contract import DeadLetters, SourceBatch
+from yeoul.engine.contract import WEIGHT, DeadLetters, SourceBatch
 from yeoul.engine.operators.contract import State
 from yeoul.engine.runtime.pipeline import Effects, Lane, Pipeline, Prepared
+from yeoul.plan.encoding import Encoding
 from yeoul.plan.nodes import Scan, Schema
 from yeoul.plan.tables import ColumnKind
 
@@ -57,8 +58,9 @@ class SharedLane(Lane):
     lanes: tuple[Lane, ...] = ()
 
     def prepare(self, source: SourceBatch, full: bool = False) -> Prepared:
+        weights = [WEIGHT] if WEIGHT in source.frame.columns else []
         parts = tuple(
-            lane.prepare(_Part(source, source.frame.select(branch.columns)), full)
+            lane.prepare(_Part(source, source.frame.select(*branch.columns, *weights)), full)
             for branch, lane in zip(self.branches, self.lanes, strict=True)
         )
         first = parts[0]
@@ -166,10 +168,10 @@ def shared(plans: Sequence[tuple[Pipeline, Sequence[Scan]]]) -> tuple[PipelineSe
 
     Two scans of a table become one if they have the same options; it reads what either does.
     """
-    groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[tuple[_Branch, Lane, Scan]]] = {}
+    groups: dict[tuple[str, Encoding, tuple[tuple[str, str], ...]], list[tuple[_Branch, Lane, Scan]]] = {}
     for index, (pipeline, scans) in enumerate(plans):
         for place, (lane, scan) in enumerate(zip(pipeline.lanes, scans, strict=True)):
-            key = (scan.table.name, tuple(sorted(scan.options.items())))
+            key = (scan.table.name, scan.encoding, tuple(sorted(scan.options.items())))
             groups.setdefault(key, []).append((_Branch(index, place, scan.schema.names), lane, scan))
     lanes = [_shared_lane([(branch, lane) for branch, lane, _ in group]) for group in groups.values()]
     scans = tuple(_joined_scan([scan for _, _, scan in group]) for group in groups.values())

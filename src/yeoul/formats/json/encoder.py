@@ -52,9 +52,13 @@ class JsonEncoder:
 
     def encode(self, frame: pl.DataFrame) -> RecordBuffer:
         """Encodes every row of a frame as one record; see `yeoul.formats.contract.Encoder`."""
-        series = [frame.get_column(column.name).cast(column.dtype) for column in self.columns]
-        data, places = self._objects(series, len(frame))
+        data, places = self.objects(frame)
         return RecordBuffer(data, places[:-1], np.diff(places))
+
+    def objects(self, frame: pl.DataFrame) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Returns every row of a frame as a JSON object, one behind the other, and where each begins and ends."""
+        series = [frame.get_column(column.name).cast(column.dtype) for column in self.columns]
+        return self._objects(series, len(frame))
 
     def _objects(self, series: list[pl.Series], rows: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         columns = [self._column(one, json.dumps(one.name, ensure_ascii=False).encode() + b":") for one in series]

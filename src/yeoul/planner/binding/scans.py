@@ -1,4 +1,4 @@
-"""A table in FROM: Scan of its stored columns, Project of its computed ones, AssignWatermark over its row time."""
+"""A table in FROM: Scan of its stored columns, Project of its computed ones, AssignWatermark, ChangelogNormalize."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import replace
 from sqlglot import exp
 
 from yeoul.errors import UserError
+from yeoul.plan.encoding import Encoding
 from yeoul.plan.expressions import ColumnRef, Expression
-from yeoul.plan.nodes import AssignWatermark, Field, Node, Project, Projection, Scan, Schema
-from yeoul.plan.tables import ColumnKind, TableDefinition
+from yeoul.plan.nodes import AssignWatermark, ChangelogNormalize, Field, Node, Project, Projection, Scan, Schema
+from yeoul.plan.tables import ColumnKind, TableDefinition, WatermarkDefinition
 from yeoul.planner.binding.context import BindContext
 from yeoul.planner.rewriting import is_proctime
 from yeoul.units import parse_duration_ms
@@ -19,20 +20,37 @@ __all__ = ["IDLE_OPTION", "IDLE_SETTING", "check_table_options", "merged_options
 
 IDLE_OPTION = "scan.watermark.idle-timeout"
 IDLE_SETTING = "table.exec.source.idle-timeout"
+DUPLICATES_SETTING = "table.exec.source.cdc-events-duplicate"
 
 
 def scan(context: BindContext, table: TableDefinition, options: Mapping[str, str]) -> Node:
-    """Returns the rows of a table with all its columns, in the order declared."""
+    """Returns the rows of a table with all its columns, in the order declared; upserts as changes."""
     stored = [column for column in table.columns if column.kind is not ColumnKind.COMPUTED]
-    node: Node = Scan(table, Schema(tuple(Field(column.name, column.type) for column in stored)), options)
+    fields = Schema(tuple(Field(column.name, column.type) for column in stored))
+    encoding = _encoding(context, table, options)
+    node: Node = Scan(table, fields, options, encoding)
     if len(stored) < len(table.columns):
         node = _with_computed(node, table)
-    if table.watermark is None:
-        return node
-    column = table.watermark.column
-    fields = tuple(replace(one, is_rowtime=one.name == column) for one in node.schema.fields)
+    if table.watermark is not None:
+        node = _with_watermark(context, node, table.watermark, options)
+    return ChangelogNormalize(node, table.primary_key) if encoding is Encoding.UPSERT else node
+
+
+def _encoding(context: BindContext, table: TableDefinition, options: Mapping[str, str]) -> Encoding:
+    """Returns what a record of a table means; changes that may come twice are taken for upserts, if there is a key."""
+    from yeoul.connectors.registry import told_as
+
+    encoding = told_as(options)
+    may_come_twice = context.settings.get(DUPLICATES_SETTING, "false").lower() == "true"
+    return Encoding.UPSERT if encoding is Encoding.RETRACT and may_come_twice and table.primary_key else encoding
+
+
+def _with_watermark(
+    context: BindContext, node: Node, watermark: WatermarkDefinition, options: Mapping[str, str]
+) -> AssignWatermark:
+    fields = tuple(replace(one, is_rowtime=one.name == watermark.column) for one in node.schema.fields)
     idle_ms = _idle_timeout_ms(context, options)
-    return AssignWatermark(node, column, table.watermark.expression, Schema(fields), idle_ms)
+    return AssignWatermark(node, watermark.column, watermark.expression, Schema(fields), idle_ms)
 
 
 def _with_computed(node: Node, table: TableDefinition) -> Node:
@@ -76,7 +94,7 @@ def check_table_options(context: BindContext, table: TableDefinition, pairs: lis
     from yeoul.connectors.registry import check_options
 
     try:
-        check_options(table.options, table.columns)
+        check_options(table.options, table.columns, table.primary_key)
     except UserError as error:
         if error.span is not None:
             raise
