@@ -37,12 +37,18 @@ def sql(
         Path | None,
         typer.Option("--catalog", dir_okay=False, help="Keep tables and views in this file; made if it is not there."),
     ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set this option first, as SET does; repeatable."),
+    ] = None,
 ) -> None:
     """Run SQL. Without -e and -f it reads standard input, or asks at a terminal.
 
     A SELECT writes its rows as they come, until its input ends or Ctrl-C. An INSERT runs as a job and shows its
     progress on stderr.
     """
+    from yeoul.cli.options import parse_properties
     from yeoul.cli.sql.runner import run
 
-    raise typer.Exit(run(execute or [], file, form.value, state_dir, catalog))
+    options = parse_properties(set_ or [], "--set")
+    raise typer.Exit(run(execute or [], file, form.value, state_dir, catalog, options))

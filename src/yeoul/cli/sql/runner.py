@@ -8,7 +8,7 @@ are done. Ctrl-C ends what runs, in order, and exits with 130.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,17 +28,31 @@ __all__ = ["Runner", "run"]
 _GLANCE_S = 0.5
 
 
-def run(texts: Sequence[str], file: Path | None, form: str, state_dir: Path | None, catalog: Path | None = None) -> int:
+def run(
+    texts: Sequence[str],
+    file: Path | None,
+    form: str,
+    state_dir: Path | None,
+    catalog: Path | None = None,
+    options: Mapping[str, str] | None = None,
+) -> int:
     """Runs what was given on the command line, else standard input, else a prompt; returns the exit code."""
     if file is not None:
         texts = [*texts, _read(file)]
     with Session(state_directory=state_dir, catalog=catalog) as session:
         runner = Runner(session, form)
+        settings = [f"SET {_quoted(key)} = {_quoted(value)}" for key, value in (options or {}).items()]
+        if settings and runner.run_all(settings):
+            return 1
         if not texts and sys.stdin.isatty():
             from yeoul.cli.sql.prompt import ask
 
             return ask(runner)
         return runner.run_all(texts or [sys.stdin.read()])
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _read(file: Path) -> str:
