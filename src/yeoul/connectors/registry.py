@@ -51,6 +51,7 @@ __all__ = [
     "option_names",
     "taken_as",
     "told_as",
+    "until_now",
 ]
 
 CONNECTORS: Mapping[str, ConnectorSpec] = {
@@ -62,6 +63,19 @@ SHARED_OPTIONS: tuple[Option[Any], ...] = (
     Option("scan.parallelism", whole(1), None, "Accepted for Flink's sake: sources run on one reading thread."),
     Option("sink.parallelism", whole(1), None, "Accepted for Flink's sake: a sink runs on one thread."),
     Option("scan.watermark.idle-timeout", parse_duration_ms, None, "After how long an idle split stops counting."),
+    Option("scan.watermark.alignment.group", text, None, "Splits of tables with one name wait for each other."),
+    Option(
+        "scan.watermark.alignment.max-drift",
+        parse_duration_ms,
+        None,
+        "How far a split may be ahead of the slowest of its group.",
+    ),
+    Option(
+        "scan.watermark.alignment.update-interval",
+        parse_duration_ms,
+        None,
+        "Accepted for Flink's sake: every batch is compared.",
+    ),
     Option(
         "scan.watermark.emit.strategy",
         choice(("on-periodic", "on-event")),
@@ -107,6 +121,7 @@ def check_options(options: Mapping[str, str], columns: Sequence[Column], primary
     for name, given in options.items():
         _check_option(spec, name, given, options)
     _check_required(spec, options)
+    _check_alignment(options)
     check_formats(spec, options)
     _check_metadata(spec, options, columns)
     spec.check(options, columns, primary_key)
@@ -136,6 +151,28 @@ def how_to_bound(options: Mapping[str, str]) -> str:
         "give it 'scan.bounded.mode' = 'latest-offset'"
     """
     return connector_of(options).how_to_bound
+
+
+def until_now(table: str, options: Mapping[str, str]) -> Mapping[str, str]:
+    """Returns a table's options so that reading it ends where the table ends when it is opened.
+
+    Raises:
+        UserError: Its rows are made as they are read: there is no such end.
+
+    Example:
+        >>> until_now("t", {"connector": "kafka", "topic": "t"})["scan.bounded.mode"]
+        'latest-offset'
+    """
+    spec = connector_of(options)
+    if spec.is_bounded(options):
+        return options
+    if not spec.until_now:
+        raise UserError(
+            f"Table {table!r} has no end to stop at: connector {spec.name!r} makes rows without end",
+            hint=f"{spec.how_to_bound.capitalize()}, or RESET 'execution.trigger'." if spec.how_to_bound else "",
+        )
+    ended = {**options, **spec.until_now}
+    return {name: value for name, value in ended.items() if value is not None}
 
 
 def told_as(options: Mapping[str, str]) -> Encoding:
@@ -241,6 +278,18 @@ def _check_required(spec: ConnectorSpec, options: Mapping[str, str]) -> None:
                 f"Connector {spec.name!r} needs the option {option.name!r}",
                 hint=f"Add {option.name!r} = '...' to WITH: {option.doc}",
             )
+
+
+def _check_alignment(options: Mapping[str, str]) -> None:
+    """Flink takes the group and the drift together only."""
+    pair = ("scan.watermark.alignment.group", "scan.watermark.alignment.max-drift")
+    given = [name for name in pair if name in options]
+    if len(given) == 1:
+        (missing,) = set(pair) - set(given)
+        raise UserError(
+            f"Option {given[0]!r} needs the option {missing!r}",
+            hint="Watermarks are aligned within a group, up to a drift.",
+        )
 
 
 def _check_metadata(spec: ConnectorSpec, options: Mapping[str, str], columns: Sequence[Column]) -> None:

@@ -111,6 +111,7 @@ class ConnectorSpec:
         carries_format_metadata: Whether those of its value's format can be read, too, as `value.<key>`.
         check: Rules across options, columns and the primary key; raises UserError.
         is_bounded: Whether reading a table with these options comes to an end; what its source says, without one.
+        until_now: The options that make a table end where it ends now, None for one that goes; without any it cannot.
         how_to_bound: What to do about a table whose reading does not end, for a hint.
         tells: What a record means that its source gives.
         takes: What a record means that its sink writes: APPEND: rows that stand are all it can be told of.
@@ -128,6 +129,7 @@ class ConnectorSpec:
     carries_format_metadata: bool = False
     check: Callable[[Mapping[str, str], Sequence[Column], Sequence[str]], None] = accept_any
     is_bounded: Callable[[Mapping[str, str]], bool] = always_ends
+    until_now: Mapping[str, str | None] = field(default_factory=dict)
     how_to_bound: str = ""
     tells: Callable[[Mapping[str, str]], Encoding] = told_of_new_rows
     takes: Callable[[Mapping[str, str]], Encoding] = told_of_new_rows

@@ -14,12 +14,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from yeoul.engine.runtime.settings import Settings
 from yeoul.errors import UserError, did_you_mean
+from yeoul.plan.trigger import TRIGGER_SETTING, TriggerKind, parse_trigger
 from yeoul.units import parse_duration_ms, parse_size_bytes
 
 __all__ = ["OPTIONS", "SessionOption", "check_option", "engine_settings", "is_sync", "local_time_zone"]
 
 
 _LEAST_MEMORY_BYTES = 1 << 20
+QUEUE_SETTING = "taskmanager.memory.network.max"
+LINGER_SETTING = "execution.buffer-timeout.interval"
+_SMALLEST_QUEUE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,16 @@ OPTIONS: Mapping[str, SessionOption] = {
     "execution.runtime-mode": SessionOption(
         _runtime_mode, "'automatic': bounded tables give final rows; 'streaming': they give changes, too."
     ),
+    QUEUE_SETTING: SessionOption(
+        parse_size_bytes, "How much a job may have read and not taken yet; beyond that its sources wait."
+    ),
+    LINGER_SETTING: SessionOption(
+        parse_duration_ms, "While more is coming, how long small batches are collected; '0 ms': not at all."
+    ),
+    TRIGGER_SETTING: SessionOption(
+        parse_trigger,
+        "When a job takes what has arrived: 'as-fast-as-possible', at intervals ('5 s'), 'available-now' or 'once'.",
+    ),
     "table.exec.state.ttl": SessionOption(
         parse_duration_ms, "How long untouched state of a query without windows is kept; '0 ms': for ever."
     ),
@@ -173,6 +187,12 @@ def engine_settings(settings: Mapping[str, str]) -> Settings:
     """Returns how the engine is to run a job of the session."""
     threads = settings.get("parallelism.default")
     chosen = Settings() if threads is None else Settings(parallelism=_count(threads))
+    if QUEUE_SETTING in settings:
+        queue_bytes = max(_SMALLEST_QUEUE_BYTES, parse_size_bytes(settings[QUEUE_SETTING]))
+        piece_bytes = min(chosen.piece_bytes, queue_bytes // 4)
+        chosen = replace(chosen, queue_bytes=queue_bytes, piece_bytes=piece_bytes)
+    if LINGER_SETTING in settings:
+        chosen = replace(chosen, linger_ms=parse_duration_ms(settings[LINGER_SETTING]))
     idle_timeout_ms = parse_duration_ms(settings.get("table.exec.source.idle-timeout", "0")) or None
     ttl_ms = parse_duration_ms(settings.get("table.exec.state.ttl", "0")) or None
     zone = local_time_zone(settings)
@@ -184,6 +204,7 @@ def engine_settings(settings: Mapping[str, str]) -> Settings:
         state_ttl_ms=ttl_ms,
         state_memory_bytes=None if limit is None else _memory_limit(limit),
         spill_directory=settings.get("state.spill.directory"),
+        trigger=parse_trigger(settings.get(TRIGGER_SETTING, TriggerKind.AS_FAST_AS_POSSIBLE.value)),
     )
 
 

@@ -41,6 +41,10 @@ def sql(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Set this option first, as SET does; repeatable."),
     ] = None,
+    trigger: Annotated[
+        str | None,
+        typer.Option(help="When jobs take what has arrived: 'as-fast-as-possible', '5 s', 'available-now' or 'once'."),
+    ] = None,
 ) -> None:
     """Run SQL. Without -e and -f it reads standard input, or asks at a terminal.
 
@@ -50,5 +54,5 @@ def sql(
     from yeoul.cli.options import parse_properties
     from yeoul.cli.sql.runner import run
 
-    options = parse_properties(set_ or [], "--set")
-    raise typer.Exit(run(execute or [], file, form.value, state_dir, catalog, options))
+    options = parse_properties(set_, "--set")
+    raise typer.Exit(run(execute or [], file, form.value, state_dir, catalog, trigger, options))

@@ -100,6 +100,7 @@ FILESYSTEM = ConnectorSpec(
     metadata=_METADATA,
     check=_check,
     is_bounded=_is_bounded,
+    until_now={MONITOR_INTERVAL.name: None},
     how_to_bound="leave out its 'source.monitor-interval'",
     tells=told_by_format,
     takes=told_by_format,

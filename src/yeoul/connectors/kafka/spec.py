@@ -248,6 +248,7 @@ KAFKA = ConnectorSpec(
     carries_format_metadata=True,
     check=_check,
     is_bounded=is_topic_bounded,
+    until_now={BOUNDED_MODE.name: "latest-offset"},
     how_to_bound="give it 'scan.bounded.mode' = 'latest-offset'",
     tells=told_by_format,
     takes=told_by_format,

@@ -110,6 +110,7 @@ UPSERT_KAFKA = ConnectorSpec(
     metadata=KAFKA_METADATA,
     check=_check,
     is_bounded=is_topic_bounded,
+    until_now={BOUNDED_MODE.name: "latest-offset"},
     how_to_bound="give it 'scan.bounded.mode' = 'latest-offset'",
     tells=told_by_key,
     takes=told_by_key,

@@ -86,6 +86,23 @@ class PipelineSet:
         return all(one.is_done for one in self._pipelines)
 
     @property
+    def groups(self) -> Sequence[int | None]:
+        """For each lane, the number of the lanes whose event time its state depends on, through one plan or several."""
+        numbers = list(range(len(self.lanes)))
+        for pipeline in range(len(self._pipelines)):
+            joined = [
+                index
+                for index, lane in enumerate(self.lanes)
+                if any(
+                    one.pipeline == pipeline and part.judges
+                    for one, part in zip(lane.branches, lane.lanes, strict=True)
+                )
+            ]
+            replaced = {numbers[index] for index in joined}
+            numbers = [min(replaced) if number in replaced else number for number in numbers]
+        return [number if lane.judges else None for number, lane in zip(numbers, self.lanes, strict=True)]
+
+    @property
     def watermark_ms(self) -> int:
         """The least watermark of the pipelines."""
         return min(one.watermark_ms for one in self._pipelines)
@@ -187,6 +204,7 @@ def _shared_lane(members: Sequence[tuple[_Branch, Lane]]) -> SharedLane:
         None,
         any(lane.judges for _, lane in members),
         first.idle_timeout_ms,
+        first.alignment,
         tuple(branch for branch, _ in members),
         tuple(lane for _, lane in members),
     )

@@ -151,7 +151,10 @@ def value_texts(series: pl.Series) -> pl.Series:
 
 
 def _integers(series: pl.Series) -> NDArray[np.int64]:
-    return series.to_physical().cast(pl.Int64).fill_null(0).to_numpy()
+    """Returns whole numbers; what has nothing to convert is not, since a query over a few rows is all overhead."""
+    physical = series if series.dtype.is_integer() else series.to_physical()
+    filled = physical.fill_null(0) if physical.null_count() else physical
+    return filled.cast(pl.Int64).to_numpy()
 
 
 def _texts(series: pl.Series) -> tuple[int, pl.Series]:

@@ -50,6 +50,8 @@ class AssignWatermark:
         column: The row-time column, TIMESTAMP(3) or TIMESTAMP_LTZ(3).
         expression: Same type as the column, over the input's columns.
         idle_timeout_ms: After how long at its end a split stops holding the watermark; None: never.
+        alignment: The group whose splits wait for each other, and how far, in ms, one may be ahead of the slowest;
+            None: no table asks for that.
     """
 
     input: Node
@@ -57,6 +59,7 @@ class AssignWatermark:
     expression: Expression
     schema: Schema
     idle_timeout_ms: int | None = None
+    alignment: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

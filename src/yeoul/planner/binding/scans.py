@@ -12,6 +12,7 @@ from yeoul.plan.encoding import Encoding
 from yeoul.plan.expressions import ColumnRef, Expression
 from yeoul.plan.nodes import AssignWatermark, ChangelogNormalize, Field, Node, Project, Projection, Scan, Schema
 from yeoul.plan.tables import ColumnKind, TableDefinition, WatermarkDefinition
+from yeoul.plan.trigger import TRIGGER_SETTING, TriggerKind, parse_trigger
 from yeoul.planner.binding.context import BindContext
 from yeoul.planner.rewriting import is_proctime
 from yeoul.units import parse_duration_ms
@@ -20,12 +21,15 @@ __all__ = ["IDLE_OPTION", "IDLE_SETTING", "check_table_options", "merged_options
 
 IDLE_OPTION = "scan.watermark.idle-timeout"
 IDLE_SETTING = "table.exec.source.idle-timeout"
+ALIGNMENT_GROUP = "scan.watermark.alignment.group"
+ALIGNMENT_DRIFT = "scan.watermark.alignment.max-drift"
 DUPLICATES_SETTING = "table.exec.source.cdc-events-duplicate"
 
 
 def scan(context: BindContext, table: TableDefinition, options: Mapping[str, str]) -> Node:
     """Returns the rows of a table with all its columns, in the order declared; upserts as changes."""
     stored = [column for column in table.columns if column.kind is not ColumnKind.COMPUTED]
+    options = _ending_now(context, table, options)
     fields = Schema(tuple(Field(column.name, column.type) for column in stored))
     encoding = _encoding(context, table, options)
     node: Node = Scan(table, fields, options, encoding)
@@ -50,7 +54,8 @@ def _with_watermark(
 ) -> AssignWatermark:
     fields = tuple(replace(one, is_rowtime=one.name == watermark.column) for one in node.schema.fields)
     idle_ms = _idle_timeout_ms(context, options)
-    return AssignWatermark(node, watermark.column, watermark.expression, Schema(fields), idle_ms)
+    alignment = _alignment(options)
+    return AssignWatermark(node, watermark.column, watermark.expression, Schema(fields), idle_ms, alignment)
 
 
 def _with_computed(node: Node, table: TableDefinition) -> Node:
@@ -69,6 +74,20 @@ def _idle_timeout_ms(context: BindContext, options: Mapping[str, str]) -> int | 
     """The table's own option comes before the setting for all; 0 and absence mean never."""
     text = options.get(IDLE_OPTION, context.settings.get(IDLE_SETTING, "0"))
     return parse_duration_ms(text) or None
+
+
+def _alignment(options: Mapping[str, str]) -> tuple[str, int] | None:
+    group = options.get(ALIGNMENT_GROUP)
+    return None if group is None else (group, parse_duration_ms(options[ALIGNMENT_DRIFT]))
+
+
+def _ending_now(context: BindContext, table: TableDefinition, options: Mapping[str, str]) -> Mapping[str, str]:
+    """Under a trigger that takes what is there and ends, tables end where they end when the job starts."""
+    from yeoul.connectors.registry import until_now
+
+    if not parse_trigger(context.settings.get(TRIGGER_SETTING, TriggerKind.AS_FAST_AS_POSSIBLE.value)).ends_now:
+        return options
+    return until_now(table.name, options)
 
 
 def merged_options(context: BindContext, table: TableDefinition, node: exp.Table) -> Mapping[str, str]:

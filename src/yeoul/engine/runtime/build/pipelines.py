@@ -226,7 +226,7 @@ class _Builder:
         judges, told_by_key = _judges(target), under.encoding is Encoding.UPSERT
         assign = WatermarkOperator(node.column, compile_expression(node.expression, self._context), judges, told_by_key)
         timeout_ms = node.idle_timeout_ms if node.idle_timeout_ms is not None else self._settings.idle_timeout_ms
-        self._add_lane(under, Lane(below, assign, above, target, judges, timeout_ms or None))
+        self._add_lane(under, Lane(below, assign, above, target, judges, timeout_ms or None, node.alignment))
 
 
 _Remembering = (
