@@ -54,6 +54,7 @@ class Settings:
         open_lookup: Opens the table of a lookup join; None: there is none.
         state_memory_bytes: How much memory keyed state may take before it spills (`state.memory.limit`); None: all.
         spill_directory: Where it spills to (`state.spill.directory`); None: where temporary files go.
+        shares_scans: Whether a table that is read more than once is read once for all (`reuse-source-enabled`).
         state_ttl_ms: How long state of a query without windows is kept untouched (`table.exec.state.ttl`); None: ever.
     """
 
@@ -72,4 +73,5 @@ class Settings:
     open_lookup: OpenLookup | None = None
     state_memory_bytes: int | None = None
     spill_directory: str | None = None
+    shares_scans: bool = True
     trigger: Trigger = AS_FAST_AS_POSSIBLE
