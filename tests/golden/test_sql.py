@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -23,6 +25,7 @@ from yeoul.errors import UserError
 from yeoul.plan.tables import ColumnKind
 
 CASES = read_all()
+PAGE = Path(__file__).parents[2] / "docs" / "flink-differences.md"
 ANSWERED = [case for case in CASES if "error" not in case.sections]
 _TAKEN_BACK = ("-U", "-D")
 
@@ -119,6 +122,12 @@ def test_what_is_refused_says_why(case):
         bound(case, "streaming")
     hint = f"\nhint: {caught.value.hint}" if caught.value.hint else ""
     assert f"error: {caught.value.message}{hint}" == case.sections["error"]
+
+
+def test_the_page_of_differences_names_each_case_that_flink_answers_otherwise():
+    lines = [line for line in PAGE.read_text().partition("## Queries")[2].splitlines() if line.startswith("| `")]
+    stated = dict(re.fullmatch(r"\| `(.*)` \| (.*) \|", line).groups() for line in lines)
+    assert stated == {str(case): case.about["flink"] for case in CASES if "flink" in case.about}
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
