@@ -6,7 +6,7 @@ READY := .venv/.ready
 # The Python clients and kcat are part of `make test` too.
 CLIENTS := $(foreach each,aiokafka confluent_kafka kafka_python kcat,tests/conformance/test_$(each).py)
 
-.PHONY: demo test check conformance flink-oracle bench flink-golden soak lock clean help
+.PHONY: demo test check conformance flink-oracle bench flink-golden soak soak-engine lock clean help
 
 help:           ## what can be run
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -38,6 +38,9 @@ flink-golden: $(READY) ## the golden SQL cases on PyFlink, compared (needs Java 
 
 soak: $(READY)   ## consistency while the broker is killed, stopped and cut off; ARGS="--minutes 10 --seed 7"
 	$(BIN)/python -m soak $(ARGS)
+
+soak-engine: $(READY) ## half an hour of SQL at a steady rate: is memory flat, are the answers DuckDB's; ARGS="--minutes 5"
+	$(BIN)/python -m soak.engine $(ARGS)
 
 $(READY): pyproject.toml requirements/dev.lock requirements/tools.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.table import Table
 
-from bench import broker_load, file_tumble, json_decode, peers, side_by_side, startup, topic_tumble
+from bench import broker_load, file_tumble, json_decode, latency, peers, side_by_side, startup, topic_tumble
 from bench.measure import Row, remember
 from bench.nexmark import run as nexmark_run
 from bench.nexmark import suite
@@ -20,7 +20,7 @@ def main() -> int:
     """Returns 0 if every bar is reached."""
     parser = argparse.ArgumentParser(description="Speed, as ratios within one run on one machine.")
     parser.add_argument("--quick", action="store_true", help="a tenth of the events, one repeat; not remembered")
-    names = ["startup", "broker", "kafka", "file", "json", "topic", "nexmark"]
+    names = ["startup", "broker", "kafka", "file", "json", "topic", "latency", "nexmark"]
     parser.add_argument("--only", nargs="+", choices=names, help="just these cases")
     parser.add_argument("--peers", action="store_true", help="the query in other engines instead; installs them")
     parser.add_argument("--queries", nargs="+", choices=suite.NAMES, help="of the case nexmark, just these")
@@ -34,6 +34,7 @@ def main() -> int:
         "file": lambda: file_tumble.run(2_000_000 // scale, repeats, seed),
         "json": lambda: json_decode.run(1_000_000 // scale, repeats, seed),
         "topic": lambda: topic_tumble.run(2_000_000 // scale, repeats, seed),
+        "latency": lambda: latency.run(30 / scale + 2),
     }
     wanted = options.queries or ()
     others = ("flink", "spark") if options.peers else ()

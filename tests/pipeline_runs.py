@@ -15,14 +15,15 @@ import polars as pl
 
 from yeoul.clock import ManualClock
 from yeoul.engine.compile.dtypes import polars_dtype
-from yeoul.engine.contract import CHANGE, CHANGE_MARKS, DeadLetters
+from yeoul.engine.contract import CHANGE, CHANGE_MARKS, WEIGHT, CacheBounds, DeadLetters
 from yeoul.engine.operators.contract import State
 from yeoul.engine.runtime.build import build
 from yeoul.engine.runtime.pipeline import Effects
-from yeoul.engine.runtime.settings import Settings
+from yeoul.engine.runtime.settings import LookedUp, Settings
 from yeoul.jobs import options
 from yeoul.jobs.session import Session
-from yeoul.plan.nodes import Node
+from yeoul.plan.encoding import Encoding
+from yeoul.plan.nodes import Node, Scan
 from yeoul.plan.statements import Select
 from yeoul.plan.tables import TableDefinition
 from yeoul.planner.sql import bind, parse
@@ -36,6 +37,7 @@ __all__ = [
     "run_in_one_go",
     "run_restored_after_each",
     "run_restored_from_each",
+    "with_lookups",
 ]
 
 SPLIT = "s"
@@ -45,7 +47,7 @@ BEGINNING_MS = 1_704_067_200_000
 
 @dataclass(frozen=True, slots=True)
 class Fed:
-    """One batch: rows that reach a table together."""
+    """One batch: rows that reach a table together; with `$weight` if the table's records are changes."""
 
     table: str
     rows: pl.DataFrame
@@ -108,6 +110,7 @@ class Run:
         for lane, scan in enumerate(self._built.scans):
             if scan.table.name == fed.table:
                 columns = [pl.col(one.name).cast(polars_dtype(one.type)) for one in scan.schema.fields]
+                columns += [pl.col(WEIGHT)] if scan.encoding is not Encoding.APPEND else []
                 batch = Batch(fed.rows.select(columns), fed.rows)
                 prepared = self._pipeline.lanes[lane].prepare(batch)
                 given += self._rows(self._pipeline.process(lane, fed.split, prepared), batch)
@@ -187,6 +190,26 @@ def bind_query(declarations: str, query: str) -> Query:
         found = {name: session.catalog.find(name) for name in session.catalog.tables()}
         tables = {name: one for name, one in found.items() if isinstance(one, TableDefinition)}
         return Query(statement.plan, tables, options.engine_settings(session.settings))
+
+
+def with_lookups(query: Query, tables: Mapping[str, pl.DataFrame]) -> Query:
+    """Returns a query whose lookup joins ask these tables, as they are from the beginning on."""
+
+    def open_lookup(scan: Scan, keys: Sequence[str]) -> LookedUp:
+        columns = [pl.col(one.name).cast(polars_dtype(one.type)) for one in scan.schema.fields]
+        return LookedUp(_Looked(tables[scan.table.name].select(columns)), CacheBounds(max_rows=1_000))
+
+    return replace(query, settings=replace(query.settings, open_lookup=open_lookup))
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A table that is looked up."""
+
+    rows: pl.DataFrame
+
+    def find(self, keys: pl.DataFrame) -> pl.DataFrame:
+        return self.rows.join(keys, on=keys.columns, how="semi")
 
 
 def _with_connector(statement: str) -> str:

@@ -18,9 +18,11 @@ from tests.pipeline_runs import (
     run_in_one_go,
     run_restored_after_each,
     run_restored_from_each,
+    with_lookups,
 )
 
 from yeoul.engine.compile.dtypes import polars_dtype
+from yeoul.engine.contract import WEIGHT
 from yeoul.errors import UserError
 from yeoul.plan.tables import ColumnKind
 
@@ -33,16 +35,30 @@ _TAKEN_BACK = ("-U", "-D")
 def bound(case: Case, mode: str) -> tuple[Query, list[Step]]:
     declarations = f"SET 'execution.runtime-mode' = '{mode}';\n{case.sections.get('tables', '')}"
     query = bind_query(declarations, case.sections["query"])
-    return query, [step.duration_ms if isinstance(step, Wait) else fed(step, query) for step in case.steps]
+    steps = [step.duration_ms if isinstance(step, Wait) else fed(step, query) for step in case.steps]
+    return with_lookups(query, whole_tables(steps)), steps
+
+
+def whole_tables(steps: Sequence[Step]) -> dict[str, pl.DataFrame]:
+    """Returns all rows that each table is ever fed: what a lookup finds."""
+    parts: dict[str, list[pl.DataFrame]] = {}
+    for step in steps:
+        if isinstance(step, Fed):
+            parts.setdefault(step.table, []).append(step.rows)
+    return {name: pl.concat(some) for name, some in parts.items()}
 
 
 def fed(batch, query: Query) -> Fed:
     columns = [one for one in query.tables[batch.table].columns if one.kind is not ColumnKind.COMPUTED]
     cells = {name: [row[place] for row in batch.rows.rows] for place, name in enumerate(batch.rows.names)}
+    marks = cells.pop("op", None)
+    weights = [] if marks is None else [pl.Series(WEIGHT, [-1 if one in _TAKEN_BACK else 1 for one in marks])]
     assert list(cells) == [one.name for one in columns], f"the columns of {batch.table} are not these"
     return Fed(
         batch.table,
-        pl.DataFrame([column_of(cells[one.name], polars_dtype(one.type)).alias(one.name) for one in columns]),
+        pl.DataFrame(
+            [*(column_of(cells[one.name], polars_dtype(one.type)).alias(one.name) for one in columns), *weights]
+        ),
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from bench.nexmark import events, suite
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from tests.pipeline_runs import Fed, bind_query, run_in_one_go, run_restored_after_each
+from tests.pipeline_runs import Fed, bind_query, run_in_one_go, run_restored_after_each, with_lookups
 
 from yeoul.errors import UserError
 from yeoul.jobs.session import Session
@@ -69,6 +69,7 @@ def test_cuts_and_restores_change_nothing(name, cuts, restored):
     fed = [Fed("events", whole[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
     with may_be_refused(name):
         query = bind_query(declared(name, "streaming"), suite.query(name))
+        query = with_lookups(query, {"side_input": suite.side_input()})
         query.fresh()
     batches = (run_restored_after_each if restored else run_in_one_go)(query, fed)
     assert suite.differences(name, pl.concat(batches), right(name)) == []

@@ -8,27 +8,37 @@ Owns which option names the format of which part of a record, and hands the form
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from yeoul.connectors.options import Option, choice
 from yeoul.connectors.spec import ConnectorSpec
 from yeoul.errors import UserError, did_you_mean
+from yeoul.plan.encoding import Encoding
 
 if TYPE_CHECKING:
-    from yeoul.formats.contract import Decoder, Encoder, FormatColumn
+    import numpy as np
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from yeoul.formats.contract import ChangeEncoder, Decoder, Encoder, FormatColumn, RecordBuffer
 
 __all__ = [
     "KEY",
     "ON_MALFORMED",
     "VALUE",
     "check_formats",
+    "encoded",
     "fails_on_malformed",
+    "format_metadata",
     "format_of",
     "is_format_option",
     "known_options",
     "make_decoder",
     "make_encoder",
+    "metadata_of_format",
     "other_format",
+    "taken_back",
+    "told_by_format",
 ]
 
 ON_MALFORMED: Option[str] = Option(
@@ -40,6 +50,7 @@ ON_MALFORMED: Option[str] = Option(
 
 VALUE = ""
 KEY = "key."
+_METADATA_PREFIX = "value."
 
 
 def fails_on_malformed(options: Mapping[str, str]) -> bool:
@@ -109,7 +120,7 @@ def check_formats(spec: ConnectorSpec, options: Mapping[str, str]) -> None:
     Raises:
         UserError: None is named, the connector cannot carry it, or an option of it is wrong.
     """
-    from yeoul.formats.registry import check_options, format_names
+    from yeoul.formats.registry import check_options, format_names, refuse_absent, tells_changes
 
     if not spec.format_options:
         return
@@ -120,14 +131,54 @@ def check_formats(spec: ConnectorSpec, options: Mapping[str, str]) -> None:
         name = format_of(options, role)
         if name is None:
             continue
+        refuse_absent(name)
         if name not in known:
             raise UserError(f"Unknown format {name!r} for connector {spec.name!r}", hint=did_you_mean(name, known))
+        if role == KEY and tells_changes(name):
+            hint = "A key says which row, the value what became of it. For example 'key.format' = 'json'."
+            raise UserError(f"The format {name!r} tells of changes and cannot be a key's", hint=hint)
         if name in format_names():
             check_options(name, _own_options(options, role))
 
 
+def told_by_format(options: Mapping[str, str]) -> Encoding:
+    """Returns what a record means by its value's format alone.
+
+    Example:
+        >>> told_by_format({"format": "debezium-json"}).value, told_by_format({"format": "json"}).value
+        ('retract', 'append')
+    """
+    from yeoul.formats.registry import tells_changes
+
+    return Encoding.RETRACT if tells_changes(format_of(options, VALUE) or "") else Encoding.APPEND
+
+
+def metadata_of_format(options: Mapping[str, str]) -> tuple[str, ...]:
+    """Returns the metadata keys that the value's format has, as a table names them: `value.<key>`."""
+    from yeoul.formats.registry import format_names, metadata_keys
+
+    name = format_of(options, VALUE)
+    return tuple(_METADATA_PREFIX + key for key in metadata_keys(name)) if name in format_names() else ()
+
+
+def format_metadata(key: str) -> str | None:
+    """Returns a metadata key as the value's format knows it; None if it is the connector's.
+
+    Example:
+        >>> format_metadata("value.source.table"), format_metadata("offset")
+        ('source.table', None)
+    """
+    return key.removeprefix(_METADATA_PREFIX) if key.startswith(_METADATA_PREFIX) else None
+
+
 def make_decoder(
-    options: Mapping[str, str], role: str, columns: Sequence[FormatColumn], record: Sequence[FormatColumn]
+    options: Mapping[str, str],
+    role: str,
+    columns: Sequence[FormatColumn],
+    record: Sequence[FormatColumn],
+    metadata: Mapping[str, FormatColumn] | None = None,
+    *,
+    needs_before: bool = True,
 ) -> Decoder:
     """Returns what decodes one part of a record.
 
@@ -136,6 +187,8 @@ def make_decoder(
         role: `VALUE` or `KEY`.
         columns: The columns to read.
         record: All columns that are in this part of the record, in their order.
+        metadata: What of the record to read besides, by the format's key.
+        needs_before: Whether a change of a row has to say what the row was.
 
     Raises:
         UserError: The format does not have a column's type.
@@ -144,7 +197,24 @@ def make_decoder(
 
     name = format_of(options, role)
     assert name is not None
-    return registry.make_decoder(name, columns, _own_options(options, role), record=record)
+    own = _own_options(options, role)
+    return registry.make_decoder(name, columns, own, record=record, metadata=metadata, needs_before=needs_before)
+
+
+def encoded(encoder: Encoder, frame: pl.DataFrame) -> RecordBuffer:
+    """Returns a batch for a sink as records; rows that are taken back as such: their format tells changes."""
+    gone = taken_back(frame)
+    if gone is None or not gone.any():
+        return encoder.encode(frame)
+    return cast("ChangeEncoder", encoder).encode(frame, gone)
+
+
+def taken_back(frame: pl.DataFrame) -> NDArray[np.bool_] | None:
+    """Returns which rows of a batch for a sink are taken back; None: it has no changes."""
+    from yeoul.engine.contract import CHANGE
+
+    # -U and -D are the odd ones.
+    return (frame[CHANGE] % 2 == 1).to_numpy() if CHANGE in frame.columns else None
 
 
 def make_encoder(options: Mapping[str, str], role: str, columns: Sequence[FormatColumn]) -> Encoder:

@@ -8,33 +8,49 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from yeoul.connectors.options import Option, choice, parse_duration_ms, whole
+from yeoul.connectors.options import Option, choice, flag, parse_duration_ms, whole
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from yeoul.engine.contract import Source
+    from yeoul.engine.contract import CacheBounds, Source
 
-__all__ = ["LOOKUP_OPTIONS", "WholeTable", "cache_bounds"]
+__all__ = ["ALL_ROWS", "LOOKUP_OPTIONS", "MAX_RETRIES", "WholeTable", "cache_bounds"]
 
+ALL_ROWS = 2**62
 CACHE: Option[str] = Option("lookup.cache", choice(("none", "partial")), "none", "Whether found rows are kept.")
 MAX_ROWS: Option[int | None] = Option("lookup.partial-cache.max-rows", whole(1), None, "How many rows are kept.")
 AFTER_WRITE: Option[int | None] = Option(
     "lookup.partial-cache.expire-after-write", parse_duration_ms, None, "For how long a row is kept."
 )
-LOOKUP_OPTIONS: tuple[Option[Any], ...] = (CACHE, MAX_ROWS, AFTER_WRITE)
+AFTER_ACCESS: Option[int | None] = Option(
+    "lookup.partial-cache.expire-after-access",
+    parse_duration_ms,
+    None,
+    "For how long a row is kept that nobody asks for.",
+)
+MISSING: Option[bool] = Option(
+    "lookup.partial-cache.cache-missing-key", flag, True, "Whether it is kept, too, that a key has no row."
+)
+MAX_RETRIES: Option[int] = Option("lookup.max-retries", whole(0), 3, "How often a lookup that failed is tried again.")
+LOOKUP_OPTIONS: tuple[Option[Any], ...] = (CACHE, MAX_ROWS, AFTER_WRITE, AFTER_ACCESS, MISSING, MAX_RETRIES)
 
 
-def cache_bounds(options: Mapping[str, str]) -> tuple[int, int | None]:
-    """Returns how many rows may be kept, none without a cache, and for how many ms; None: for ever.
+def cache_bounds(options: Mapping[str, str]) -> CacheBounds:
+    """Returns how much of what is looked up is kept.
 
     Example:
-        >>> cache_bounds({"lookup.cache": "PARTIAL", "lookup.partial-cache.max-rows": "10"}), cache_bounds({})
-        ((10, None), (0, None))
+        >>> cache_bounds({"lookup.cache": "PARTIAL", "lookup.partial-cache.max-rows": "10"}).max_rows
+        10
+        >>> cache_bounds({}).max_rows
+        0
     """
+    from yeoul.engine.contract import CacheBounds
+
     if CACHE.read(options) == "none":
-        return 0, None
-    return MAX_ROWS.read(options) or 2**62, AFTER_WRITE.read(options)
+        return CacheBounds()
+    most = MAX_ROWS.read(options) or ALL_ROWS
+    return CacheBounds(most, AFTER_WRITE.read(options), AFTER_ACCESS.read(options), MISSING.read(options))
 
 
 class WholeTable:

@@ -16,12 +16,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.connectors.batches import DecodedBatch, binary_of, dead_letters, with_places
-from yeoul.connectors.format_options import KEY, VALUE, make_decoder
+from yeoul.connectors.batches import DecodedBatch, with_places
+from yeoul.connectors.format_options import KEY, VALUE, format_metadata, make_decoder
+from yeoul.connectors.record_parts import dead_of, gathered, joined_key, merged, with_ends, without_missing_keys
 from yeoul.engine.compile.dtypes import polars_dtype
-from yeoul.engine.contract import DeadLetters
+from yeoul.engine.contract import WEIGHT, DeadLetters
 from yeoul.errors import PeerError
-from yeoul.formats.contract import Decoded, Decoder, FormatColumn, RecordBuffer
+from yeoul.formats.contract import Decoder, FormatColumn, RecordBuffer
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition
 
 __all__ = ["KeyOptions", "RecordPlan", "RecordSource", "Records", "decode_records"]
@@ -29,11 +30,20 @@ __all__ = ["KeyOptions", "RecordPlan", "RecordSource", "Records", "decode_record
 
 @dataclass(frozen=True, slots=True)
 class KeyOptions:
-    """Which columns are in the key, as `key.fields` and its companions say."""
+    """Which columns are in the key, as `key.fields` and its companions say.
+
+    Attributes:
+        fields: Their names, in order.
+        prefix: Taken off them in the key.
+        in_value_too: Whether the value holds them, too.
+        upserts: Whether a record is its key's row: then the key says what these columns are, and a null value that
+            there is no row any more.
+    """
 
     fields: tuple[str, ...] = ()
     prefix: str = ""
     in_value_too: bool = True
+    upserts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,7 @@ class RecordPlan:
         names: The columns to produce, in order.
         value: What the record's value fills.
         key: What its key fills, if anything.
-        metadata: (column, metadata key, type) of each metadata column.
+        metadata: (column, metadata key, type) of each metadata column that the connector gives.
     """
 
     names: tuple[str, ...]
@@ -108,6 +118,7 @@ class RecordSource:
         names: The columns that the scan reads.
         key: See there.
         fails: Whether a record that does not decode ends the job.
+        needs_before: Whether a change of a row has to say what the row was.
     """
 
     table: TableDefinition
@@ -115,6 +126,7 @@ class RecordSource:
     names: tuple[str, ...]
     key: KeyOptions = KeyOptions()
     fails: bool = False
+    needs_before: bool = True
     plan: RecordPlan = field(init=False)
     _whole: RecordPlan | None = field(init=False, default=None)
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
@@ -137,31 +149,45 @@ class RecordSource:
     def _make(self, names: tuple[str, ...]) -> RecordPlan:
         columns = {column.name: column for column in self.table.columns}
         wanted = [columns[name] for name in names]
-        reads_key = any(self._is_in(column, KEY) for column in wanted)
+        reads_key = any(self._comes_from(column) == KEY for column in wanted)
+        metadata = [(one, one.metadata_key or one.name) for one in wanted if one.kind is ColumnKind.METADATA]
         return RecordPlan(
             names,
-            self._part(VALUE, wanted, ""),
-            self._part(KEY, wanted, self.key.prefix) if reads_key else None,
-            tuple(
-                (column.name, column.metadata_key or column.name, polars_dtype(column.type))
-                for column in wanted
-                if column.kind is ColumnKind.METADATA
-            ),
+            self._part(VALUE, wanted),
+            self._part(KEY, wanted) if reads_key else None,
+            tuple((one.name, key, polars_dtype(one.type)) for one, key in metadata if format_metadata(key) is None),
         )
 
-    def _part(self, role: str, wanted: Sequence[Column], prefix: str) -> _Part:
-        held = [column for column in self.table.columns if self._is_in(column, role)]
-        chosen = [column for column in wanted if self._is_in(column, role)]
-        record = [_format_column(column, prefix) for column in held]
+    def _part(self, role: str, wanted: Sequence[Column]) -> _Part:
+        prefix = self.key.prefix if role == KEY else ""
+        record = [_format_column(column, prefix) for column in self._held(role)]
+        chosen = [column for column in wanted if self._comes_from(column) == role]
         columns = [_format_column(column, prefix) for column in chosen]
         if not columns and len(record) == 1:
             # Formats of one column have no way to read none.
             columns = record
-        return _Part(tuple(column.name for column in chosen), make_decoder(self.options, role, columns, record))
+        metadata = self._format_metadata(wanted) if role == VALUE else {}
+        decoder = make_decoder(self.options, role, columns, record, metadata, needs_before=self.needs_before)
+        return _Part((*(one.name for one in chosen), *(one.name for one in metadata.values())), decoder)
 
-    def _is_in(self, column: Column, role: str) -> bool:
-        is_key = not self.key.in_value_too and column.name in self.key.fields
-        return column.kind is ColumnKind.PHYSICAL and is_key == (role == KEY)
+    def _held(self, role: str) -> list[Column]:
+        """Returns the columns that a part of the record has, in their order there."""
+        physical = {column.name: column for column in self.table.columns if column.kind is ColumnKind.PHYSICAL}
+        if role == KEY:
+            return [physical[name] for name in self.key.fields]
+        return [one for one in physical.values() if self.key.in_value_too or one.name not in self.key.fields]
+
+    def _comes_from(self, column: Column) -> str | None:
+        """Returns the part that a column is read from; None: from neither."""
+        if column.kind is not ColumnKind.PHYSICAL:
+            return None
+        from_key = self.key.upserts or not self.key.in_value_too
+        return KEY if from_key and column.name in self.key.fields else VALUE
+
+    def _format_metadata(self, wanted: Sequence[Column]) -> dict[str, FormatColumn]:
+        """Returns the metadata columns that the value's format gives, by its own keys."""
+        named = ((column, format_metadata(column.metadata_key or "")) for column in wanted)
+        return {key: _format_column(column, "") for column, key in named if key is not None}
 
 
 def _format_column(column: Column, prefix: str) -> FormatColumn:
@@ -174,7 +200,7 @@ def decode_records(source: RecordSource, records: Records) -> DecodedBatch:
     Raises:
         PeerError: A record does not decode, and the table says to fail then.
     """
-    frame, kept, dead = _decode(source.plan, records)
+    frame, kept, dead = _decode(source.plan, records, source.key)
     if dead is not None and source.fails:
         _fail(source.table.name, dead)
 
@@ -184,68 +210,32 @@ def decode_records(source: RecordSource, records: Records) -> DecodedBatch:
     return DecodedBatch(frame, len(records), dead, recover)
 
 
-def _decode(plan: RecordPlan, records: Records) -> tuple[pl.DataFrame, NDArray[np.int64] | None, DeadLetters | None]:
+def _decode(
+    plan: RecordPlan, records: Records, key: KeyOptions
+) -> tuple[pl.DataFrame, NDArray[np.int64] | None, DeadLetters | None]:
     """Returns (rows, the record of each row or None if they are all of them in order, dead letters)."""
+    where = (records.split, records.positions)
     decoded = plan.value.decoder.decode(records.values)
     frame = decoded.frame if plan.value.names else pl.DataFrame(height=decoded.frame.height)
     kept = decoded.records
-    dead = _dead_of(records, records.values, decoded, "")
+    dead = [dead_of(where, records.values, decoded, "")]
+    if key.upserts:
+        frame, kept = with_ends(records.values, frame, kept)
+    elif decoded.weights is not None:
+        frame = frame.with_columns(pl.Series(WEIGHT, decoded.weights))
     if plan.key is not None and records.keys is not None:
-        frame, kept, dead_keys = _join_key(plan.key, records, frame, kept)
-        dead = _merge(dead, dead_keys)
+        keys = plan.key.decoder.decode(records.keys)
+        frame, kept = joined_key(keys, plan.key.names, frame, kept, len(records))
+        dead.append(dead_of(where, records.keys, keys, "key: "))
+        if key.upserts:
+            frame, kept, keyless = without_missing_keys(where, records.keys, frame, kept, plan.key.names)
+            dead.append(keyless)
     if plan.metadata:
         rows = np.arange(frame.height, dtype=np.int64) if kept is None else kept
         columns = [records.metadata(key, rows).cast(dtype).alias(name) for name, key, dtype in plan.metadata]
         frame = frame.hstack(columns) if frame.width else pl.DataFrame(columns)
-    if tuple(frame.columns) != plan.names:
-        frame = frame.select(plan.names)
-    return frame, kept, dead
-
-
-def _join_key(
-    key: _Part, records: Records, frame: pl.DataFrame, kept: NDArray[np.int64] | None
-) -> tuple[pl.DataFrame, NDArray[np.int64] | None, DeadLetters | None]:
-    """Puts the key's columns beside the value's rows; a null key gives nulls."""
-    assert records.keys is not None
-    decoded = key.decoder.decode(records.keys)
-    columns = decoded.frame.rename(dict(zip(decoded.frame.columns, key.names, strict=True)))
-    if decoded.records is None and kept is None:
-        return _beside(frame, columns), None, None
-    row_of_record = np.full(len(records), -1, np.int64)
-    own = np.arange(columns.height) if decoded.records is None else decoded.records
-    row_of_record[own[::-1]] = np.arange(columns.height)[::-1]
-    is_dead = np.zeros(len(records), np.bool_)
-    is_dead[decoded.dead.records] = True
-    of_rows = np.arange(frame.height, dtype=np.int64) if kept is None else kept
-    alive = ~is_dead[of_rows]
-    if not alive.all():
-        frame, of_rows = frame.filter(pl.Series(alive)), of_rows[alive]
-    chosen = pl.Series(row_of_record[of_rows])
-    chosen = chosen.to_frame("row").select(pl.when(pl.col("row") >= 0).then(pl.col("row"))).to_series()
-    return _beside(frame, _gathered(columns, chosen)), of_rows, _dead_of(records, records.keys, decoded, "key: ")
-
-
-def _gathered(frame: pl.DataFrame, places: pl.Series) -> pl.DataFrame:
-    """Returns the rows at the places; a null place gives a row of nulls."""
-    return frame[places.cast(pl.UInt32)]  # with other integers, Polars 2.1 stumbles over places that are all null
-
-
-def _beside(frame: pl.DataFrame, columns: pl.DataFrame) -> pl.DataFrame:
-    return frame.hstack(columns.get_columns()) if frame.width else columns
-
-
-def _dead_of(records: Records, buffer: RecordBuffer, decoded: Decoded, prefix: str) -> DeadLetters | None:
-    if not len(decoded.dead):
-        return None
-    indexes = decoded.dead.records
-    reasons = [prefix + reason for reason in decoded.dead.reasons]
-    return dead_letters(records.split, records.positions[indexes], reasons, binary_of(buffer, indexes))
-
-
-def _merge(first: DeadLetters | None, second: DeadLetters | None) -> DeadLetters | None:
-    if first is None or second is None:
-        return first or second
-    return DeadLetters(pl.concat([first.frame, second.frame]))
+    names = (*plan.names, *([WEIGHT] if WEIGHT in frame.columns else []))
+    return frame if tuple(frame.columns) == names else frame.select(names), kept, merged(*dead)
 
 
 def _recover(
@@ -261,17 +251,15 @@ def _recover(
     """
     indexes = rows if kept is None else kept[rows]
     distinct, back = np.unique(indexes, return_inverse=True)
-    again, of_rows, _ = _decode(source.whole(), records.take(distinct))
+    again, of_rows, _ = _decode(source.whole(), records.take(distinct), source.key)
     own = np.arange(again.height) if of_rows is None else of_rows
     # A record may have given several rows, in the same order as before.
     within = np.zeros(len(rows), np.int64) if kept is None else rows - np.searchsorted(kept, indexes)
     places = np.searchsorted(own, back) + within
     present = places < len(own)
     present[present] = own[places[present]] == back[present]
-    chosen = pl.DataFrame({"place": places, "present": present}).select(
-        pl.when(pl.col("present")).then(pl.col("place"))
-    )
-    whole = _gathered(again, chosen.to_series()).with_columns(frame[pl.Series(rows)].get_columns())
+    whole = gathered(again, np.where(present, places, -1)).with_columns(frame[pl.Series(rows)].get_columns())
+    whole = whole.drop(WEIGHT, strict=False)
     return with_places(whole, records.split, records.positions[indexes].tolist())
 
 

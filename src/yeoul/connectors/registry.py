@@ -13,16 +13,24 @@ from typing import TYPE_CHECKING, Any
 from yeoul.connectors.blackhole.spec import BLACKHOLE
 from yeoul.connectors.datagen.spec import DATAGEN
 from yeoul.connectors.filesystem.spec import FILESYSTEM
-from yeoul.connectors.format_options import check_formats, is_format_option, known_options, other_format
+from yeoul.connectors.format_options import (
+    check_formats,
+    is_format_option,
+    known_options,
+    metadata_of_format,
+    other_format,
+)
 from yeoul.connectors.frame.spec import FRAME
 from yeoul.connectors.jdbc.spec import JDBC
 from yeoul.connectors.kafka.spec import KAFKA
+from yeoul.connectors.kafka.upsert_spec import UPSERT_KAFKA
 from yeoul.connectors.lookups import WholeTable
 from yeoul.connectors.options import Option, choice, parse_duration_ms, text, whole
 from yeoul.connectors.print.spec import PRINT
 from yeoul.connectors.side_stream.spec import SIDE_STREAM
 from yeoul.connectors.spec import ConnectorContext, ConnectorSpec
 from yeoul.errors import UserError, did_you_mean
+from yeoul.plan.encoding import Encoding
 from yeoul.plan.tables import Column, ColumnKind
 
 if TYPE_CHECKING:
@@ -41,10 +49,13 @@ __all__ = [
     "open_sink",
     "open_source",
     "option_names",
+    "taken_as",
+    "told_as",
+    "until_now",
 ]
 
 CONNECTORS: Mapping[str, ConnectorSpec] = {
-    spec.name: spec for spec in (FILESYSTEM, KAFKA, DATAGEN, PRINT, BLACKHOLE, FRAME, JDBC, SIDE_STREAM)
+    spec.name: spec for spec in (FILESYSTEM, KAFKA, UPSERT_KAFKA, DATAGEN, PRINT, BLACKHOLE, FRAME, JDBC, SIDE_STREAM)
 }
 
 SHARED_OPTIONS: tuple[Option[Any], ...] = (
@@ -52,6 +63,19 @@ SHARED_OPTIONS: tuple[Option[Any], ...] = (
     Option("scan.parallelism", whole(1), None, "Accepted for Flink's sake: sources run on one reading thread."),
     Option("sink.parallelism", whole(1), None, "Accepted for Flink's sake: a sink runs on one thread."),
     Option("scan.watermark.idle-timeout", parse_duration_ms, None, "After how long an idle split stops counting."),
+    Option("scan.watermark.alignment.group", text, None, "Splits of tables with one name wait for each other."),
+    Option(
+        "scan.watermark.alignment.max-drift",
+        parse_duration_ms,
+        None,
+        "How far a split may be ahead of the slowest of its group.",
+    ),
+    Option(
+        "scan.watermark.alignment.update-interval",
+        parse_duration_ms,
+        None,
+        "Accepted for Flink's sake: every batch is compared.",
+    ),
     Option(
         "scan.watermark.emit.strategy",
         choice(("on-periodic", "on-event")),
@@ -82,12 +106,13 @@ def option_names(spec: ConnectorSpec) -> tuple[str, ...]:
     return tuple(option.name for option in (*SHARED_OPTIONS, *spec.options)) + tuple(spec.format_options)
 
 
-def check_options(options: Mapping[str, str], columns: Sequence[Column]) -> None:
-    """Checks a table's WITH clause against its connector and its columns.
+def check_options(options: Mapping[str, str], columns: Sequence[Column], primary_key: Sequence[str] = ()) -> None:
+    """Checks a table's WITH clause against its connector, its columns and its key.
 
     Args:
         options: As declared, dynamic ones on top.
         columns: All declared columns.
+        primary_key: The columns of the primary key.
 
     Raises:
         UserError: An option or a metadata key is unknown, missing, or does not parse; with the nearest known name.
@@ -96,9 +121,10 @@ def check_options(options: Mapping[str, str], columns: Sequence[Column]) -> None
     for name, given in options.items():
         _check_option(spec, name, given, options)
     _check_required(spec, options)
+    _check_alignment(options)
     check_formats(spec, options)
-    _check_metadata(spec, columns)
-    spec.check(options, columns)
+    _check_metadata(spec, options, columns)
+    spec.check(options, columns, primary_key)
 
 
 def is_bounded(options: Mapping[str, str]) -> bool:
@@ -127,6 +153,48 @@ def how_to_bound(options: Mapping[str, str]) -> str:
     return connector_of(options).how_to_bound
 
 
+def until_now(table: str, options: Mapping[str, str]) -> Mapping[str, str]:
+    """Returns a table's options so that reading it ends where the table ends when it is opened.
+
+    Raises:
+        UserError: Its rows are made as they are read: there is no such end.
+
+    Example:
+        >>> until_now("t", {"connector": "kafka", "topic": "t"})["scan.bounded.mode"]
+        'latest-offset'
+    """
+    spec = connector_of(options)
+    if spec.is_bounded(options):
+        return options
+    if not spec.until_now:
+        raise UserError(
+            f"Table {table!r} has no end to stop at: connector {spec.name!r} makes rows without end",
+            hint=f"{spec.how_to_bound.capitalize()}, or RESET 'execution.trigger'." if spec.how_to_bound else "",
+        )
+    ended = {**options, **spec.until_now}
+    return {name: value for name, value in ended.items() if value is not None}
+
+
+def told_as(options: Mapping[str, str]) -> Encoding:
+    """Returns what a record of a table means when the table is read.
+
+    Example:
+        >>> told_as({"connector": "upsert-kafka"}).value, told_as({"connector": "datagen"}).value
+        ('upsert', 'append')
+    """
+    return connector_of(options).tells(options)
+
+
+def taken_as(options: Mapping[str, str]) -> Encoding:
+    """Returns what a record of a table means when the table is written.
+
+    Example:
+        >>> taken_as({"connector": "print"}).value, taken_as({"connector": "kafka", "format": "json"}).value
+        ('retract', 'append')
+    """
+    return connector_of(options).takes(options)
+
+
 def open_source(scan: Scan, context: ConnectorContext) -> Source:
     """Returns the table of a scan as something to read.
 
@@ -144,7 +212,7 @@ def open_source(scan: Scan, context: ConnectorContext) -> Source:
             f"Table {scan.table.name!r} cannot be read: connector {spec.name!r} only writes",
             hint=f"Connectors that can be read: {_names(one for one in CONNECTORS.values() if one.make_source)}",
         )
-    check_options(scan.options, scan.table.columns)
+    check_options(scan.options, scan.table.columns, scan.table.primary_key)
     return spec.make_source(scan, context)
 
 
@@ -155,9 +223,14 @@ def open_lookup(scan: Scan, keys: Sequence[str], context: ConnectorContext) -> L
         UserError: Its options are wrong, or it is neither made for that nor read to an end.
     """
     spec = connector_of(scan.options)
-    check_options(scan.options, scan.table.columns)
+    check_options(scan.options, scan.table.columns, scan.table.primary_key)
     if spec.make_lookup is not None:
         return spec.make_lookup(scan, keys, context)
+    if spec.tells(scan.options) is not Encoding.APPEND:
+        raise UserError(
+            f"Table {scan.table.name!r} cannot be looked up by key: its records are changes",
+            hint="JOIN it as it is: the join follows its changes",
+        )
     if not spec.is_bounded(scan.options) or spec.make_source is None:
         known = _names(one for one in CONNECTORS.values() if one.make_lookup)
         raise UserError(
@@ -179,7 +252,7 @@ def open_sink(write: Write, context: ConnectorContext) -> Sink:
             f"Table {write.table.name!r} cannot be written: connector {spec.name!r} only reads",
             hint=f"Connectors that can be written: {_names(one for one in CONNECTORS.values() if one.make_sink)}",
         )
-    check_options(write.options, write.table.columns)
+    check_options(write.options, write.table.columns, write.table.primary_key)
     return spec.make_sink(write, context)
 
 
@@ -207,10 +280,23 @@ def _check_required(spec: ConnectorSpec, options: Mapping[str, str]) -> None:
             )
 
 
-def _check_metadata(spec: ConnectorSpec, columns: Sequence[Column]) -> None:
+def _check_alignment(options: Mapping[str, str]) -> None:
+    """Flink takes the group and the drift together only."""
+    pair = ("scan.watermark.alignment.group", "scan.watermark.alignment.max-drift")
+    given = [name for name in pair if name in options]
+    if len(given) == 1:
+        (missing,) = set(pair) - set(given)
+        raise UserError(
+            f"Option {given[0]!r} needs the option {missing!r}",
+            hint="Watermarks are aligned within a group, up to a drift.",
+        )
+
+
+def _check_metadata(spec: ConnectorSpec, options: Mapping[str, str], columns: Sequence[Column]) -> None:
+    known = [*spec.metadata, *(metadata_of_format(options) if spec.carries_format_metadata else ())]
     for column in columns:
         key = column.metadata_key or column.name
-        if column.kind is not ColumnKind.METADATA or key in spec.metadata:
+        if column.kind is not ColumnKind.METADATA or key in known:
             continue
-        hint = did_you_mean(key, spec.metadata) or "It has none."
+        hint = did_you_mean(key, known) or "It has none."
         raise UserError(f"Unknown metadata {key!r} of connector {spec.name!r}, column {column.name!r}", hint=hint)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from yeoul.clock import SYSTEM_CLOCK, Clock
 from yeoul.connectors.options import Option
-from yeoul.plan.changelog import APPEND_ONLY, Change
+from yeoul.plan.encoding import Encoding
 from yeoul.plan.nodes import Scan, Write
 from yeoul.plan.tables import Column
 from yeoul.plan.types import DataType
@@ -25,7 +25,16 @@ if TYPE_CHECKING:
 
     from yeoul.engine.contract import Lookup, Sink, Source
 
-__all__ = ["ConnectorContext", "ConnectorSpec", "Metadata", "accept_any", "always_ends"]
+__all__ = [
+    "ConnectorContext",
+    "ConnectorSpec",
+    "Metadata",
+    "accept_any",
+    "always_ends",
+    "told_by_key",
+    "told_of_changes",
+    "told_of_new_rows",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +70,28 @@ class Metadata:
     writable: bool = False
 
 
-def accept_any(options: Mapping[str, str], columns: Sequence[Column]) -> None:
+def accept_any(options: Mapping[str, str], columns: Sequence[Column], primary_key: Sequence[str]) -> None:
     """The check of a connector that has no rules across options."""
 
 
 def always_ends(options: Mapping[str, str]) -> bool:
     """The answer of a connector that reads to an end whatever its options are."""
     return True
+
+
+def told_of_new_rows(options: Mapping[str, str]) -> Encoding:
+    """The answer of a connector that knows of new rows only, whatever its options are."""
+    return Encoding.APPEND
+
+
+def told_by_key(options: Mapping[str, str]) -> Encoding:
+    """The answer of a connector whose records are upserts, whatever its options are."""
+    return Encoding.UPSERT
+
+
+def told_of_changes(options: Mapping[str, str]) -> Encoding:
+    """The answer of a connector that knows of every change, whatever its options are."""
+    return Encoding.RETRACT
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +108,13 @@ class ConnectorSpec:
         formats: The formats it can carry; None: any; empty: it has no format.
         format_options: Which options name a format (`format`, `key.format`, ...), and the prefix of that format's own.
         metadata: Its metadata keys.
-        check: Rules across options and columns; raises UserError.
+        carries_format_metadata: Whether those of its value's format can be read, too, as `value.<key>`.
+        check: Rules across options, columns and the primary key; raises UserError.
         is_bounded: Whether reading a table with these options comes to an end; what its source says, without one.
+        until_now: The options that make a table end where it ends now, None for one that goes; without any it cannot.
         how_to_bound: What to do about a table whose reading does not end, for a hint.
-        changes: The kinds of change that its sink takes.
+        tells: What a record means that its source gives.
+        takes: What a record means that its sink writes: APPEND: rows that stand are all it can be told of.
     """
 
     name: str
@@ -99,7 +126,10 @@ class ConnectorSpec:
     formats: tuple[str, ...] | None = ()
     format_options: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, Metadata] = field(default_factory=dict)
-    check: Callable[[Mapping[str, str], Sequence[Column]], None] = accept_any
+    carries_format_metadata: bool = False
+    check: Callable[[Mapping[str, str], Sequence[Column], Sequence[str]], None] = accept_any
     is_bounded: Callable[[Mapping[str, str]], bool] = always_ends
+    until_now: Mapping[str, str | None] = field(default_factory=dict)
     how_to_bound: str = ""
-    changes: frozenset[Change] = APPEND_ONLY
+    tells: Callable[[Mapping[str, str]], Encoding] = told_of_new_rows
+    takes: Callable[[Mapping[str, str]], Encoding] = told_of_new_rows

@@ -10,7 +10,8 @@ Reserved column names begin with `$` and never reach a sink:
 `$watermark` (Int64, ms): the watermark as it stood before this row; present above an AssignWatermark if an operator
 judges lateness. `$row` (UInt32): the row's index in its SourceBatch, so that a late row can be recovered whole;
 present under the same condition. `$weight` (Int64): +1 insert, -1 retract; absent on an append-only stream; a row that
-changes is -1 for what it was and, right behind, +1 for what it is.
+changes is -1 for what it was and, right behind, +1 for what it is. A source whose records are changes gives it, too;
+where they are upserts, +1 is a key's row from now on, and of -1 only the key counts: the key has no row any more.
 
 `$change` (UInt8) does reach sinks that take changes, and results: 0 for +I, 1 for -U, 2 for +U, 3 for -D, the numbers
 that Flink's RowKind has.
@@ -30,6 +31,7 @@ __all__ = [
     "ROW",
     "WATERMARK",
     "WEIGHT",
+    "CacheBounds",
     "DeadLetters",
     "Fetched",
     "Joinable",
@@ -68,7 +70,10 @@ class SourceBatch(Protocol):
 
     @property
     def frame(self) -> pl.DataFrame:
-        """One column per field of the scan's schema, same names and order; rows in the order of arrival."""
+        """One column per field of the scan's schema, same names and order; rows in the order of arrival.
+
+        Behind them `$weight`, if the scan's records are changes.
+        """
         ...
 
     @property
@@ -181,6 +186,23 @@ class Source(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class CacheBounds:
+    """How much of what was looked up is kept, and for how long.
+
+    Attributes:
+        max_rows: How many rows, a key without any counting as one; 0: nothing is kept beyond a batch.
+        after_write_ms: For how long after it was found; None: for ever.
+        after_access_ms: For how long after it was asked for the last time; None: for ever.
+        keeps_missing: Whether it is kept, too, that a key has no row.
+    """
+
+    max_rows: int = 0
+    after_write_ms: int | None = None
+    after_access_ms: int | None = None
+    keeps_missing: bool = True
+
+
 class Lookup(Protocol):
     """A table outside, asked by key; used by one thread."""
 
@@ -202,7 +224,8 @@ class Sink(Protocol):
     def write(self, frame: pl.DataFrame) -> None:
         """Takes rows whose columns are the table's writable ones, same names and order; may block (back-pressure).
 
-        A sink whose connector takes changes finds them in `$change`; without that column every row is an insert.
+        A sink whose connector takes changes finds them in `$change`; without that column every row is an insert. One
+        that is told by key finds each key at most once: +U for its row, -D for a key that has none any more.
         """
         ...
 

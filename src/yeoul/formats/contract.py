@@ -25,7 +25,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-__all__ = ["DeadRows", "Decoded", "Decoder", "Encoder", "FormatColumn", "RecordBuffer"]
+__all__ = ["ChangeEncoder", "DeadRows", "Decoded", "Decoder", "Encoder", "FormatColumn", "RecordBuffer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +92,14 @@ class Decoded:
         records: For each row of the frame, the index of its record, int64; None when every record became one row.
         dead: The records that did not decode.
         skipped: Records that were neither (null records, empty lines, what `ignore-parse-errors` passes over).
+        weights: +1 for each row that comes, -1 for each that goes, int64; None: the format knows new rows only.
     """
 
     frame: pl.DataFrame
     records: NDArray[np.int64] | None
     dead: DeadRows
     skipped: int = 0
+    weights: NDArray[np.int64] | None = None
 
 
 class Decoder(Protocol):
@@ -117,4 +119,12 @@ class Encoder(Protocol):
 
     def encode(self, frame: pl.DataFrame) -> RecordBuffer:
         """Encodes every row of a frame as one record, without a line end."""
+        ...
+
+
+class ChangeEncoder(Encoder, Protocol):
+    """An encoder whose records can say, too, that a row is taken back."""
+
+    def encode(self, frame: pl.DataFrame, gone: NDArray[np.bool_] | None = None) -> RecordBuffer:
+        """Encodes every row of a frame as one record; `gone` says which are taken back, None: none."""
         ...

@@ -14,10 +14,21 @@ from yeoul.errors import UserError, did_you_mean
 from yeoul.kernels import compile_missing
 
 if TYPE_CHECKING:
-    from yeoul.formats.contract import Decoder, Encoder, FormatColumn
+    from yeoul.formats.contract import ChangeEncoder, Decoder, Encoder, FormatColumn
     from yeoul.formats.csv import CsvDialect
+    from yeoul.formats.json.encoder import JsonEncoder
 
-__all__ = ["check_options", "format_names", "make_decoder", "make_encoder", "option_names"]
+__all__ = [
+    "check_options",
+    "format_names",
+    "make_change_encoder",
+    "make_decoder",
+    "make_encoder",
+    "metadata_keys",
+    "option_names",
+    "refuse_absent",
+    "tells_changes",
+]
 
 
 def _boolean(text: str) -> bool:
@@ -46,9 +57,11 @@ def _character(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Format:
-    """A format: its options, each with a parser."""
+    """A format: its options, each with a parser, what can be read besides the row, whether a row can be taken back."""
 
     options: Mapping[str, Callable[[str], object]]
+    metadata: tuple[str, ...] = ()
+    tells_changes: bool = False
 
 
 _FORMATS: Final[dict[str, _Format]] = {
@@ -73,8 +86,31 @@ _FORMATS: Final[dict[str, _Format]] = {
             "null-literal": str,
         }
     ),
+    "debezium-json": _Format(
+        {
+            "schema-include": _boolean,
+            "ignore-parse-errors": _boolean,
+            "timestamp-format.standard": _one_of("SQL", "ISO-8601"),
+            "encode.decimal-as-plain-number": _boolean,
+            "encode.ignore-null-fields": _boolean,
+            "map-null-key.mode": _one_of("FAIL", "DROP", "LITERAL"),
+            "map-null-key.literal": str,
+        },
+        (
+            "schema",
+            "ingestion-timestamp",
+            "source.timestamp",
+            "source.database",
+            "source.schema",
+            "source.table",
+            "source.properties",
+        ),
+        tells_changes=True,
+    ),
     "raw": _Format({"charset": _one_of("UTF-8"), "endianness": _one_of("big-endian", "little-endian")}),
 }
+
+_OTHER_CHANGE_FORMATS: Final = frozenset({"canal-json", "maxwell-json", "ogg-json", "debezium-avro-confluent"})
 
 
 def format_names() -> tuple[str, ...]:
@@ -82,7 +118,7 @@ def format_names() -> tuple[str, ...]:
 
     Example:
         >>> format_names()
-        ('json', 'csv', 'raw')
+        ('json', 'csv', 'debezium-json', 'raw')
     """
     return tuple(_FORMATS)
 
@@ -90,6 +126,16 @@ def format_names() -> tuple[str, ...]:
 def option_names(name: str) -> tuple[str, ...]:
     """Returns the options of a format, without its prefix."""
     return tuple(_format(name).options)
+
+
+def metadata_keys(name: str) -> tuple[str, ...]:
+    """Returns what of a record, besides the row, a format can read."""
+    return _format(name).metadata
+
+
+def tells_changes(name: str) -> bool:
+    """Tells whether a record of a format may take a row back; false for a format that is not there."""
+    return name in _FORMATS and _FORMATS[name].tells_changes
 
 
 def check_options(name: str, options: Mapping[str, str]) -> None:
@@ -101,7 +147,21 @@ def check_options(name: str, options: Mapping[str, str]) -> None:
     _parsed(name, options)
 
 
+def refuse_absent(name: str) -> None:
+    """Refuses a format of Flink's that tells of changes and is not here.
+
+    Raises:
+        UserError: It is one; the hint names what there is.
+    """
+    if name in _OTHER_CHANGE_FORMATS:
+        raise UserError(
+            f"The format {name!r} is not in this version",
+            hint="'debezium-json' tells of changes; the connector 'upsert-kafka' does so by key, in json, csv or raw.",
+        )
+
+
 def _format(name: str) -> _Format:
+    refuse_absent(name)
     if name not in _FORMATS:
         raise UserError(f"Unknown format {name!r}", hint=did_you_mean(name, _FORMATS))
     return _FORMATS[name]
@@ -131,6 +191,8 @@ def make_decoder(
     options: Mapping[str, str] | None = None,
     *,
     record: Sequence[FormatColumn] | None = None,
+    metadata: Mapping[str, FormatColumn] | None = None,
+    needs_before: bool = True,
 ) -> Decoder:
     """Makes the decoder of a format.
 
@@ -140,6 +202,8 @@ def make_decoder(
         options: Its options, without prefix.
         record: All columns that a record has, in their order, for a format in which the place counts (csv); the
             columns to read if left out.
+        metadata: What to read besides, by key; its columns come behind the others.
+        needs_before: Whether a change of a row has to say what the row was.
 
     Raises:
         UserError: Unknown format or option, or a column of a type that the format does not have.
@@ -153,6 +217,13 @@ def make_decoder(
 
         iso = parsed.get("timestamp-format.standard") == "ISO-8601"
         return JsonDecoder(wanted, lenient, bool(parsed.get("fail-on-missing-field")), iso)
+    if name == "debezium-json":
+        from yeoul.formats.debezium import DebeziumDecoder
+
+        iso = parsed.get("timestamp-format.standard") == "ISO-8601"
+        read = wanted or tuple(record or ())[:1]
+        has_schema = bool(parsed.get("schema-include"))
+        return DebeziumDecoder(read, dict(metadata or {}), has_schema, lenient, iso, needs_before)
     if name == "csv":
         from yeoul.formats.csv import CsvDecoder
 
@@ -172,16 +243,9 @@ def make_encoder(name: str, columns: Sequence[FormatColumn], options: Mapping[st
     compile_missing()
     wanted = tuple(columns)
     if name == "json":
-        from yeoul.formats.json.encoder import JsonEncoder
-
-        iso = parsed.get("timestamp-format.standard") == "ISO-8601"
-        return JsonEncoder(
-            wanted,
-            iso,
-            bool(parsed.get("encode.ignore-null-fields")),
-            str(parsed.get("map-null-key.mode", "FAIL")),
-            str(parsed.get("map-null-key.literal", "null")),
-        )
+        return _json_encoder(wanted, parsed)
+    if name == "debezium-json":
+        return make_change_encoder(name, columns, options)
     if name == "csv":
         from yeoul.formats.csv import CsvEncoder
 
@@ -189,6 +253,38 @@ def make_encoder(name: str, columns: Sequence[FormatColumn], options: Mapping[st
     from yeoul.formats.raw import RawEncoder
 
     return RawEncoder(wanted, parsed.get("endianness") == "little-endian")
+
+
+def make_change_encoder(
+    name: str, columns: Sequence[FormatColumn], options: Mapping[str, str] | None = None
+) -> ChangeEncoder:
+    """Makes the encoder of a format that tells of changes.
+
+    Raises:
+        UserError: Unknown option, or a column of a type that the format does not have.
+    """
+    parsed = _parsed(name, options or {})
+    compile_missing()
+    from yeoul.formats.debezium import DebeziumEncoder
+
+    if parsed.get("schema-include"):
+        raise UserError(
+            "'debezium-json.schema-include' cannot be true for a table that is written",
+            hint="Records are written without a schema; leave the option out.",
+        )
+    return DebeziumEncoder(_json_encoder(tuple(columns), parsed))
+
+
+def _json_encoder(columns: tuple[FormatColumn, ...], parsed: Mapping[str, object]) -> JsonEncoder:
+    from yeoul.formats.json.encoder import JsonEncoder
+
+    return JsonEncoder(
+        columns,
+        parsed.get("timestamp-format.standard") == "ISO-8601",
+        bool(parsed.get("encode.ignore-null-fields")),
+        str(parsed.get("map-null-key.mode", "FAIL")),
+        str(parsed.get("map-null-key.literal", "null")),
+    )
 
 
 def _dialect(parsed: Mapping[str, object]) -> CsvDialect:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from yeoul.connectors.lookups import WholeTable, cache_bounds
+from yeoul.connectors.lookups import ALL_ROWS, WholeTable, cache_bounds
 from yeoul.connectors.registry import ConnectorContext, open_lookup, open_sink, open_source
+from yeoul.engine.contract import CacheBounds
 from yeoul.engine.runtime.execution import Execution
 from yeoul.engine.runtime.progress import Progress
 from yeoul.engine.runtime.settings import LookedUp, Settings
@@ -91,5 +92,5 @@ def launch(
 def _looked_up(scan: Scan, keys: Sequence[str], context: ConnectorContext) -> LookedUp:
     lookup = open_lookup(scan, keys, context)
     if isinstance(lookup, WholeTable):
-        return LookedUp(lookup, 2**62, None)
-    return LookedUp(lookup, *cache_bounds(scan.options))
+        return LookedUp(lookup, CacheBounds(max_rows=ALL_ROWS))
+    return LookedUp(lookup, cache_bounds(scan.options))

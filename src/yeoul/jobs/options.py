@@ -14,9 +14,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from yeoul.engine.runtime.settings import Settings
 from yeoul.errors import UserError, did_you_mean
-from yeoul.units import parse_duration_ms
+from yeoul.plan.trigger import TRIGGER_SETTING, TriggerKind, parse_trigger
+from yeoul.units import parse_duration_ms, parse_size_bytes
 
 __all__ = ["OPTIONS", "SessionOption", "check_option", "engine_settings", "is_sync", "local_time_zone"]
+
+
+QUEUE_SETTING = "taskmanager.memory.network.max"
+LINGER_SETTING = "execution.buffer-timeout.interval"
+_SMALLEST_QUEUE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,15 @@ def _state_policy(text: str) -> str:
     return text
 
 
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if text.upper() not in allowed:
+            raise UserError(f"Expected {', '.join(map(repr, allowed))}, got {text!r}")
+        return text
+
+    return check
+
+
 def _any(text: str) -> str:
     return text
 
@@ -83,6 +98,16 @@ OPTIONS: Mapping[str, SessionOption] = {
     "pipeline.name": SessionOption(_any, "The name of the jobs that follow."),
     "execution.runtime-mode": SessionOption(
         _runtime_mode, "'automatic': bounded tables give final rows; 'streaming': they give changes, too."
+    ),
+    QUEUE_SETTING: SessionOption(
+        parse_size_bytes, "How much a job may have read and not taken yet; beyond that its sources wait."
+    ),
+    LINGER_SETTING: SessionOption(
+        parse_duration_ms, "While more is coming, how long small batches are collected; '0 ms': not at all."
+    ),
+    TRIGGER_SETTING: SessionOption(
+        parse_trigger,
+        "When a job takes what has arrived: 'as-fast-as-possible', at intervals ('5 s'), 'available-now' or 'once'.",
     ),
     "table.exec.state.ttl": SessionOption(
         parse_duration_ms, "How long untouched state of a query without windows is kept; '0 ms': for ever."
@@ -100,6 +125,15 @@ OPTIONS: Mapping[str, SessionOption] = {
     ),
     "table.exec.state.unbounded": SessionOption(
         _state_policy, "Whether queries whose state can only grow are allowed ('allow') or refused ('refuse')."
+    ),
+    "table.exec.sink.upsert-materialize": SessionOption(
+        _one_of("AUTO", "NONE", "FORCE"), "Whether a table by key is given one row a key when a query gives several."
+    ),
+    "table.exec.sink.require-on-conflict": SessionOption(
+        _flag, "Whether INSERT has to say what becomes of several rows for a key, by ON CONFLICT."
+    ),
+    "table.exec.source.cdc-events-duplicate": SessionOption(
+        _flag, "Whether changes may come twice: tables of changes with a primary key then go by it."
     ),
     "table.exec.mini-batch.enabled": SessionOption(_flag, "Batches form by themselves.", False),
     "table.exec.mini-batch.allow-latency": SessionOption(parse_duration_ms, "Batches form by themselves.", False),
@@ -141,10 +175,17 @@ def engine_settings(settings: Mapping[str, str]) -> Settings:
     """Returns how the engine is to run a job of the session."""
     threads = settings.get("parallelism.default")
     chosen = Settings() if threads is None else Settings(parallelism=_count(threads))
+    if QUEUE_SETTING in settings:
+        queue_bytes = max(_SMALLEST_QUEUE_BYTES, parse_size_bytes(settings[QUEUE_SETTING]))
+        piece_bytes = min(chosen.piece_bytes, queue_bytes // 4)
+        chosen = replace(chosen, queue_bytes=queue_bytes, piece_bytes=piece_bytes)
+    if LINGER_SETTING in settings:
+        chosen = replace(chosen, linger_ms=parse_duration_ms(settings[LINGER_SETTING]))
     idle_timeout_ms = parse_duration_ms(settings.get("table.exec.source.idle-timeout", "0")) or None
     ttl_ms = parse_duration_ms(settings.get("table.exec.state.ttl", "0")) or None
     zone = local_time_zone(settings)
-    return replace(chosen, idle_timeout_ms=idle_timeout_ms, local_time_zone=zone, state_ttl_ms=ttl_ms)
+    trigger = parse_trigger(settings.get(TRIGGER_SETTING, TriggerKind.AS_FAST_AS_POSSIBLE.value))
+    return replace(chosen, idle_timeout_ms=idle_timeout_ms, local_time_zone=zone, state_ttl_ms=ttl_ms, trigger=trigger)
 
 
 def is_sync(settings: Mapping[str, str], *, is_bounded: bool) -> bool:

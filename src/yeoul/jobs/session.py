@@ -147,6 +147,22 @@ class Session:
         """
         self.functions.create(name, function, or_replace=True)
 
+    def set_option(self, key: str, value: str) -> options.SessionOption:
+        """Sets an option for the statements that follow, as SET does; returns what is known of it.
+
+        Raises:
+            UserError: The key is unknown or the value does not parse.
+
+        Example:
+            >>> with Session({"n": {"a": [1]}}) as session:
+            ...     _ = session.set_option("execution.trigger", "available-now")
+            ...     session.sql("SELECT a FROM n").rows()
+            [(1,)]
+        """
+        option = options.check_option(key, value)
+        self.settings[key] = value
+        return option
+
     def execute(self, text: str) -> Iterator[Outcome]:
         """Carries out the statements of a text, one for each step of the iterator.
 
@@ -282,8 +298,7 @@ class Session:
             case statements.SetOption("", ""):
                 return listing({"key": list(self.settings), "value": list(self.settings.values())})
             case statements.SetOption(key, value):
-                option = options.check_option(key, value)
-                self.settings[key] = value
+                option = self.set_option(key, value)
                 return Done("OK" if option.has_effect else f"OK, without effect: {option.doc}")
             case statements.ResetOption(""):
                 self.settings.clear()

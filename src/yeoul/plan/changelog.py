@@ -10,11 +10,13 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, replace
 
+from yeoul.plan.encoding import Conflict, Encoding
 from yeoul.plan.expressions import ColumnRef
 from yeoul.plan.join_bounds import AsOf, Interval, SameWindow
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
+    ChangelogNormalize,
     Deduplicate,
     Filter,
     Join,
@@ -28,6 +30,7 @@ from yeoul.plan.nodes import (
     SetKind,
     SetOperation,
     Settle,
+    SinkMaterialize,
     Sort,
     TopN,
     Union,
@@ -65,6 +68,7 @@ class Change(enum.Enum):
 APPEND_ONLY = frozenset({Change.INSERT})
 _UPDATES = frozenset({Change.INSERT, Change.UPDATE_BEFORE, Change.UPDATE_AFTER})
 _COMES_AND_GOES = frozenset({Change.INSERT, Change.DELETE})
+_UPSERTS = frozenset({Change.INSERT, Change.UPDATE_AFTER, Change.DELETE})
 _ALL = frozenset(Change)
 _ONE_ROW = frozenset({frozenset[str]()})
 
@@ -109,7 +113,11 @@ def changelog_of(node: Node) -> Changelog:
     """
     match node:
         case Scan():
-            return Changelog(APPEND_ONLY)
+            return _scan(node)
+        case ChangelogNormalize():
+            return Changelog(_ALL, changelog_of(node.input).keys)
+        case SinkMaterialize():
+            return Changelog(_ALL, frozenset({frozenset(node.key)}))
         case Values():
             return Changelog(APPEND_ONLY, _ONE_ROW if len(node.rows) <= 1 else frozenset())
         case AssignWatermark() | Write() | Over():
@@ -152,6 +160,14 @@ def changelog_of(node: Node) -> Changelog:
             return Changelog(changes, frozenset({frozenset(node.keys)}) | changelog_of(node.input).keys)
         case Union():
             return Changelog(frozenset().union(*(changelog_of(one).changes for one in node.inputs)))
+
+
+def _scan(node: Scan) -> Changelog:
+    """A primary key is not enforced: what a table's declaration says is believed."""
+    key = frozenset(node.table.primary_key)
+    changes = {Encoding.APPEND: APPEND_ONLY, Encoding.UPSERT: _UPSERTS, Encoding.RETRACT: _ALL}
+    known = bool(key) and key <= set(node.schema.names)
+    return Changelog(changes[node.encoding], frozenset({key}) if known else frozenset())
 
 
 def _aggregate(node: Aggregate) -> Changelog:
@@ -281,6 +297,11 @@ def state_of(node: Node) -> tuple[StateBound, str]:
             return StateBound.BOUNDED, "the rows of the input, until its end"
         case AssignWatermark():
             return StateBound.BOUNDED, "a watermark for each split"
+        case ChangelogNormalize():
+            return StateBound.UNBOUNDED, "a row for each key, never dropped"
+        case SinkMaterialize():
+            kept = "the row" if node.conflict is Conflict.NOTHING else "every row"
+            return StateBound.UNBOUNDED, f"{kept} of each key of the table, never dropped"
         case Settle():
             return StateBound.BOUNDED, "the rows of the result, until the end of the input"
         case _:

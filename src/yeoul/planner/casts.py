@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from yeoul.plan.expressions import Cast, Expression, Literal
+from yeoul.plan.expressions import Cast, ColumnRef, Expression, Literal
 from yeoul.plan.functions.coercion import may_lose_digits
 from yeoul.plan.types import DataType, Kind
 
-__all__ = ["can_store", "can_widen", "coerced"]
+__all__ = ["can_store", "can_widen", "coerced", "widened_column"]
 
 _INTEGER_RANKS = {Kind.TINYINT: 0, Kind.SMALLINT: 1, Kind.INT: 2, Kind.BIGINT: 3}
 _INTEGER_DIGITS = {Kind.TINYINT: 3, Kind.SMALLINT: 5, Kind.INT: 10, Kind.BIGINT: 19}
@@ -85,3 +85,10 @@ def _widens_within(source: DataType, target: DataType) -> bool:
             return all(can_widen(x.type, y.type) for x, y in zip(source.fields, target.fields, strict=True))
         case _:
             return False
+
+
+def widened_column(value: Expression) -> str | None:
+    """Returns the column that a value is, perhaps in a type that holds all of its values; None if it is no such."""
+    while isinstance(value, Cast) and can_widen(value.operand.type, value.type):
+        value = value.operand
+    return value.name if isinstance(value, ColumnRef) else None

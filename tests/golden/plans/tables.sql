@@ -85,10 +85,11 @@ CREATE TABLE rates (
   PRIMARY KEY (currency) NOT ENFORCED,
   WATERMARK FOR seen_at AS seen_at - INTERVAL '1' MINUTE
 ) WITH (
-  'connector' = 'kafka',
+  'connector' = 'upsert-kafka',
   'topic' = 'rates',
   'properties.bootstrap.servers' = 'localhost:9092',
-  'format' = 'json'
+  'key.format' = 'raw',
+  'value.format' = 'json'
 );
 
 CREATE VIEW last_clicks AS

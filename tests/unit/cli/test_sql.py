@@ -165,14 +165,15 @@ def running(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 FOREVER = "CREATE TABLE ticks (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '1000');"
 
 
-def test_endless_rows_come_as_they_are_made_and_ctrl_c_ends_them() -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_endless_rows_come_as_they_are_made_and_a_signal_ends_them(number: signal.Signals, code: int) -> None:
     with running("-e", FOREVER + "SELECT n FROM ticks") as process:
         assert process.stdout is not None
         first = [process.stdout.readline() for _ in range(10)]
         assert first[1].startswith(b"| ")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         rest, errors = process.communicate(timeout=30)
-        assert process.returncode == 130
+        assert process.returncode == code
         assert rest.rstrip().endswith(b"rows in set")
         assert b"Traceback" not in errors
 

@@ -26,6 +26,7 @@ class Job:
 
     def __init__(self, plan: Node, *sources: MemorySource, sink: MemorySink | None = None, **options: object) -> None:
         self.clock = ManualClock(wall_ms=1_000_000)
+        clock = options.pop("clock", self.clock)
         self.frames: list[pl.DataFrame] = []
         self.error: BaseException | None = None
         side_streams = options.pop("side_streams", None)
@@ -35,7 +36,7 @@ class Job:
             plan,
             lambda scan: left.pop(0),
             (lambda write: sink) if sink else None,
-            Settings(clock=self.clock, poll_timeout_ms=5, **{"parallelism": 2, **options}),  # type: ignore[arg-type]
+            Settings(clock=clock, poll_timeout_ms=5, linger_ms=0, **{"parallelism": 2, **options}),  # type: ignore[arg-type]
             side_streams,  # type: ignore[arg-type]
             on_batch,  # type: ignore[arg-type]
         )
@@ -160,7 +161,7 @@ def test_a_split_with_something_queued_is_never_idle() -> None:
         entered.set()
         assert gate.wait(20)
 
-    with running(m.counted(m.timed(idle_timeout_ms=10)), source) as job:
+    with running(m.counted(m.timed(idle_timeout_ms=10)), source, small_bytes=1) as job:
         source.push("s1", rows((5, "b", 1)), before_decode=hold)
         assert entered.wait(20)
         source.push("s0", rows((50, "a", 2)))
@@ -180,7 +181,7 @@ def test_what_waits_is_bounded_while_the_sink_is_slow() -> None:
     source.finish()
     source.is_bounded = True
     plan = m.write(m.counted(m.timed(), 1))
-    with running(plan, source, sink=sink, queue_bytes=50, piece_bytes=20, run_bytes=10) as job:
+    with running(plan, source, sink=sink, queue_bytes=50, piece_bytes=20, run_bytes=10, small_bytes=1) as job:
         assert sink.waits.wait(20)
         until(lambda: sum(one.queued_bytes for one in job.execution.progress().splits) > 30, "a full queue")
         polls = source.polls
@@ -359,7 +360,7 @@ def test_the_split_furthest_behind_in_event_time_is_read_first() -> None:
         entered.set()
         assert gate.wait(20)
 
-    with running(m.ids(m.timed()), source, parallelism=1, run_bytes=1) as job:
+    with running(m.ids(m.timed()), source, parallelism=1, run_bytes=1, small_bytes=1) as job:
         source.push("fast", rows((1_000, "a", 0)), before_decode=hold)
         assert entered.wait(20)
         for number in range(1, 4):
@@ -404,7 +405,7 @@ def test_small_pieces_are_joined_and_late_rows_still_found(tmp_path: Path) -> No
         assert gate.wait(20)
 
     source = MemorySource()
-    with running(m.counted(m.timed()), source, side_streams=side, parallelism=1) as job:
+    with running(m.counted(m.timed()), source, side_streams=side, parallelism=1, small_bytes=1) as job:
         source.push("s0", rows((1, "a", 0)), before_decode=hold)
         assert entered.wait(20)
         source.push("s0", rows((50, "a", 1)), before_decode=hold)

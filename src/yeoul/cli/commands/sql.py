@@ -37,6 +37,10 @@ def sql(
         Path | None,
         typer.Option("--catalog", dir_okay=False, help="Keep tables and views in this file; made if it is not there."),
     ] = None,
+    trigger: Annotated[
+        str | None,
+        typer.Option(help="When jobs take what has arrived: 'as-fast-as-possible', '5 s', 'available-now' or 'once'."),
+    ] = None,
 ) -> None:
     """Run SQL. Without -e and -f it reads standard input, or asks at a terminal.
 
@@ -45,4 +49,4 @@ def sql(
     """
     from yeoul.cli.sql.runner import run
 
-    raise typer.Exit(run(execute or [], file, form.value, state_dir, catalog))
+    raise typer.Exit(run(execute or [], file, form.value, state_dir, catalog, trigger))

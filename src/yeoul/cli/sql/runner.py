@@ -2,12 +2,15 @@
 
 Rows go to stdout, everything else to stderr. A SELECT is shown to its end; an INSERT is watched to its end if the
 session waits for it, else it goes on beside what follows, and all such jobs are watched together when the statements
-are done. Ctrl-C ends what runs, in order, and exits with 130.
+are done. Ctrl-C and SIGTERM end what runs, in order: what was given out is written; the process exits with 130 or 143.
 """
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,17 +31,48 @@ __all__ = ["Runner", "run"]
 _GLANCE_S = 0.5
 
 
-def run(texts: Sequence[str], file: Path | None, form: str, state_dir: Path | None, catalog: Path | None = None) -> int:
+def run(
+    texts: Sequence[str],
+    file: Path | None,
+    form: str,
+    state_dir: Path | None,
+    catalog: Path | None = None,
+    trigger: str | None = None,
+) -> int:
     """Runs what was given on the command line, else standard input, else a prompt; returns the exit code."""
     if file is not None:
         texts = [*texts, _read(file)]
-    with Session(state_directory=state_dir, catalog=catalog) as session:
+    with _ended_by_sigterm(), Session(state_directory=state_dir, catalog=catalog) as session:
+        if trigger is not None:
+            session.set_option("execution.trigger", trigger)
         runner = Runner(session, form)
         if not texts and sys.stdin.isatty():
             from yeoul.cli.sql.prompt import ask
 
             return ask(runner)
         return runner.run_all(texts or [sys.stdin.read()])
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Lets SIGTERM, which is how everything but a person ends a process, do what Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came."""
 
 
 def _read(file: Path) -> str:
@@ -75,8 +109,8 @@ class Runner:
                     return 1
             if self._background:
                 watch(self._background)
-        except KeyboardInterrupt:
-            return 130
+        except KeyboardInterrupt as raised:
+            return 143 if isinstance(raised, _Terminated) else 130
         return 0
 
     def run_one(self, text: str) -> bool:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from yeoul.connectors.spec import ConnectorContext, ConnectorSpec
-from yeoul.plan.changelog import Change
+from yeoul.connectors.spec import ConnectorContext, ConnectorSpec, told_of_changes
 
 if TYPE_CHECKING:
     from yeoul.engine.contract import Sink
@@ -25,5 +24,5 @@ BLACKHOLE = ConnectorSpec(
     options=(),
     doc="Takes every row and keeps none.",
     make_sink=_make_sink,
-    changes=frozenset(Change),
+    takes=told_of_changes,
 )

@@ -54,7 +54,7 @@ def field_option(options: Mapping[str, str], column: str, part: str) -> Any:
     return option.read_text(name, options[name]) if name in options else option.default
 
 
-def _check(options: Mapping[str, str], columns: Sequence[Column]) -> None:
+def _check(options: Mapping[str, str], columns: Sequence[Column], primary_key: Sequence[str]) -> None:
     names = [column.name for column in columns if column.kind is ColumnKind.PHYSICAL]
     for option in options:
         if not option.startswith("fields."):

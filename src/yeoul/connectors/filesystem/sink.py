@@ -23,7 +23,7 @@ from yeoul.clock import Clock
 from yeoul.connectors.filesystem.listing import explain_failure, local_path
 from yeoul.connectors.filesystem.publishing import Pending, make_directory
 from yeoul.connectors.filesystem.spec import PATH, ROLL_BYTES, ROLL_INTERVAL
-from yeoul.connectors.format_options import VALUE, make_encoder
+from yeoul.connectors.format_options import VALUE, encoded, make_encoder
 from yeoul.connectors.spec import ConnectorContext
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.contract import Sink
@@ -36,6 +36,7 @@ __all__ = ["AppendedFileSink", "DirectorySink", "SingleFileSink", "joined_lines"
 
 _FILE_ENDINGS = {
     "json": (".json", ".ndjson", ".jsonl"),
+    "debezium-json": (".json", ".ndjson", ".jsonl"),
     "csv": (".csv", ".tsv", ".txt"),
     "parquet": (".parquet",),
     "raw": (".txt", ".log"),
@@ -88,7 +89,7 @@ class TextWriter:
         self.size_bytes = 0
 
     def write(self, frame: pl.DataFrame) -> None:
-        lines = joined_lines(self._encoder.encode(frame))
+        lines = joined_lines(encoded(self._encoder, frame))
         self._file.write(lines)
         self.size_bytes += len(lines)
 
@@ -252,7 +253,7 @@ class AppendedFileSink:
     def write(self, frame: pl.DataFrame) -> None:
         """Appends rows."""
         if frame.height:
-            _writing(self._path, lambda: self._append(joined_lines(self._encoder.encode(frame))))
+            _writing(self._path, lambda: self._append(joined_lines(encoded(self._encoder, frame))))
 
     def flush(self) -> None:
         """Gives the file its name the first time; from then on, makes what was appended durable."""

@@ -24,6 +24,7 @@ from yeoul.connectors.spec import ConnectorContext
 from yeoul.engine.contract import Fetched, Position
 from yeoul.formats.contract import RecordBuffer
 from yeoul.kernels.lines import split_lines
+from yeoul.plan.encoding import Encoding
 from yeoul.plan.nodes import Scan
 
 __all__ = ["FilesystemSource"]
@@ -93,7 +94,9 @@ class FilesystemSource:
             self._parquet = ParquetTable(scan.table, scan.schema.names)
         else:
             fails = fails_on_malformed(scan.options)
-            self._records = RecordSource(scan.table, scan.options, scan.schema.names, fails=fails)
+            needs_before = scan.encoding is not Encoding.UPSERT
+            names = scan.schema.names
+            self._records = RecordSource(scan.table, scan.options, names, fails=fails, needs_before=needs_before)
 
     @property
     def is_bounded(self) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from yeoul.connectors.format_options import ON_MALFORMED
+from yeoul.connectors.format_options import ON_MALFORMED, told_by_format
 from yeoul.connectors.options import Option, parse_duration_ms, parse_size_bytes, text
 from yeoul.connectors.spec import ConnectorContext, ConnectorSpec, Metadata
 from yeoul.errors import UserError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FILESYSTEM", "FORMATS", "MONITOR_INTERVAL", "PATH", "PATH_PATTERN", "ROLL_BYTES", "ROLL_INTERVAL"]
 
-FORMATS = ("json", "csv", "parquet", "raw")
+FORMATS = ("json", "csv", "parquet", "raw", "debezium-json")
 
 
 def _pattern(given: str) -> re.Pattern[str]:
@@ -64,7 +64,7 @@ _METADATA = {
 }
 
 
-def _check(options: Mapping[str, str], columns: Sequence[Column]) -> None:
+def _check(options: Mapping[str, str], columns: Sequence[Column], primary_key: Sequence[str]) -> None:
     scheme, colon, _ = PATH.read(options).partition("://")
     if colon and scheme != "file":
         raise UserError(
@@ -100,5 +100,8 @@ FILESYSTEM = ConnectorSpec(
     metadata=_METADATA,
     check=_check,
     is_bounded=_is_bounded,
+    until_now={MONITOR_INTERVAL.name: None},
     how_to_bound="leave out its 'source.monitor-interval'",
+    tells=told_by_format,
+    takes=told_by_format,
 )

@@ -1,1 +1,1 @@
-"""Tables of SQLite and DuckDB files, looked up by key."""
+"""Tables of SQLite and DuckDB files and of PostgreSQL, looked up by key."""

@@ -1,7 +1,8 @@
 """Fetching: one connection per leader, one answer always on its way.
 
-Owns the positions of the partitions and the connections to their leaders. As soon as an answer is in, the next request
-goes out, so that the broker works while the former answer is decoded elsewhere. Invariants: a partition's pieces are
+Owns the positions of the partitions and the connections to their leaders. As soon as a large answer is in, the next
+request goes out, so that the broker works while the former answer is decoded elsewhere; after a small one the caller
+says when to ask again, so that what comes until then is one answer. Invariants: a partition's pieces are
 handed over in the order of their offsets, none twice; what is held here is at most one answer per leader; losses are
 mended by asking for the leaders again, with a growing pause, and said aloud once. Callers: the engine's runtime,
 through `source`.
@@ -34,6 +35,7 @@ _LONGEST_BACKOFF_S = 1.0
 _SMALLEST_FETCH_BYTES = 64 << 10
 _LARGEST_FETCH_BYTES = 1 << 30
 _SESSIONLESS = -1
+_WORTH_READING_AHEAD_BYTES = 64 << 10
 
 
 @dataclass(slots=True)
@@ -218,8 +220,8 @@ class KafkaReader:
         settings = self._cluster.settings
         most_bytes = max(_SMALLEST_FETCH_BYTES, min(max_bytes, settings.fetch_max_bytes))
         by_topic: dict[str, list[FetchPartition]] = defaultdict(list)
-        # The broker fills the answer in this order: whoever is furthest behind comes first.
-        for state in sorted(states, key=lambda state: -state.lag):
+        # The broker fills the answer in this order, which is that of the caller: what is wanted most comes first.
+        for state in states:
             topic, partition = state.partition
             room_bytes = max(state.room_bytes, settings.partition_max_bytes)
             if state.room_bytes <= settings.partition_max_bytes:
@@ -251,8 +253,7 @@ class KafkaReader:
             until_s.append(self._retry_at_s)
         timeout_s = max(0.0, min(timeout_s, *(moment_s - self._now_s() for moment_s in until_s), timeout_s))
         for descriptor, _ in poller.poll(max(0, int(timeout_s * 1_000 + 0.999))):
-            if descriptor in by_descriptor:
-                self._take_in(by_descriptor[descriptor])
+            if descriptor in by_descriptor and self._take_in(by_descriptor[descriptor]) >= _WORTH_READING_AHEAD_BYTES:
                 self._ask(wanted, max_bytes)
         self._lose_silent()
 
@@ -262,7 +263,8 @@ class KafkaReader:
             if link.asked and self._now_s() >= link.asked_at_s + self._patience_s:
                 self._lose(address, ConnectionLost(f"Broker {address} does not answer"))
 
-    def _take_in(self, address: Address) -> None:
+    def _take_in(self, address: Address) -> int:
+        """Takes in an answer; returns how many bytes of records it held."""
         link = self._links[address]
         try:
             response: FetchResponse = link.connection.receive()
@@ -270,16 +272,18 @@ class KafkaReader:
                 raise ConnectionLost(f"Broker {address} refused a fetch: {error_name(response.error_code)}")
         except ConnectionLost as error:
             self._lose(address, error)
-            return
+            return 0
         link.asked = frozenset()
-        healthy = True
+        healthy, size_bytes = True, 0
         for topic in response.responses:
             for data in topic.partitions:
                 state = self._states.get(TopicPartition(topic.topic, data.partition_index).split)
                 if state is not None:
                     healthy &= self._take_in_partition(state, data)
+                    size_bytes += len(data.records or b"")
         if healthy and self._lost_at_s is not None and all(state.leader is not None for state in self._states.values()):
             self._recovered()
+        return size_bytes
 
     def _take_in_partition(self, state: PartitionState, data: PartitionData) -> bool:
         """Returns whether the partition is well."""

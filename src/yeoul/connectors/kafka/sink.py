@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.connectors.format_options import KEY, VALUE, make_encoder
+from yeoul.connectors.format_options import KEY, VALUE, encoded, make_encoder, taken_back
 from yeoul.connectors.kafka.cluster import Cluster, TopicPartition
 from yeoul.connectors.kafka.partitioning import Partitioner
 from yeoul.connectors.kafka.producer import BatchProducer, Section
@@ -61,13 +62,14 @@ class KafkaSink:
     Args:
         write: The table and its options.
         context: Clock, warnings.
+        upserts: Whether a record is its key's row, the key made of the primary key, and a null value deletes it.
 
     Raises:
         UserError: There is more than one topic, or a metadata column cannot be written.
         PeerError: The cluster cannot be reached.
     """
 
-    def __init__(self, write: Write, context: ConnectorContext) -> None:
+    def __init__(self, write: Write, context: ConnectorContext, *, upserts: bool = False) -> None:
         options, columns = write.options, write.table.columns
         topics = TOPIC.read(options) or ()
         if len(topics) != 1:
@@ -77,9 +79,9 @@ class KafkaSink:
             )
         self._context = context
         physical = [column for column in columns if column.kind is ColumnKind.PHYSICAL]
-        keys = KEY_FIELDS.read(options)
+        keys = write.table.primary_key if upserts else KEY_FIELDS.read(options)
+        self._upserts = upserts
         in_value = [one for one in physical if VALUE_FIELDS.read(options) == "all" or one.name not in keys]
-        self._value_names = [column.name for column in in_value]
         self._values = make_encoder(options, VALUE, [_format_column(column, "") for column in in_value])
         prefix = KEY_PREFIX.read(options)
         self._key_names = {name: name.removeprefix(prefix) for name in keys}
@@ -93,7 +95,7 @@ class KafkaSink:
         try:
             leaders = cluster.leaders(topics, creating=True)
             self._partitions = sorted(leaders)
-            self._partitioner = Partitioner(PARTITIONER.read(options), len(leaders))
+            self._partitioner = Partitioner("default" if upserts else PARTITIONER.read(options), len(leaders))
             self._producer = BatchProducer(cluster, leaders, producer_settings(settings), context)
         except BaseException:
             cluster.close()
@@ -107,7 +109,7 @@ class KafkaSink:
         """
         if frame.height == 0:
             return
-        values = self._values.encode(frame.select(self._value_names))
+        values = self._encoded(frame)
         keys = None
         if self._keys is not None:
             keys = self._keys.encode(frame.select(pl.col(name).alias(bare) for name, bare in self._key_names.items()))
@@ -115,6 +117,13 @@ class KafkaSink:
         headers = frame[self._headers] if self._headers else None
         for partition, rows in self._batches(values, keys):
             self._producer.send(partition, _section(values, keys, stamps_ms, headers, rows))
+
+    def _encoded(self, frame: pl.DataFrame) -> RecordBuffer:
+        """Returns the records' values: changes as the format has them, or null for a key that has no row any more."""
+        if not self._upserts:
+            return encoded(self._values, frame)
+        gone, values = taken_back(frame), self._values.encode(frame)
+        return values if gone is None else replace(values, lengths=np.where(gone, -1, values.lengths))
 
     def flush(self) -> None:
         """Waits until every row is acknowledged.

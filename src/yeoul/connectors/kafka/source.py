@@ -22,6 +22,7 @@ from yeoul.connectors.kafka.spec import (
     KEY_FIELDS,
     KEY_PREFIX,
     RECONNECT_TIMEOUT,
+    STARTUP_MODE,
     TOPIC,
     TOPIC_PATTERN,
     VALUE_FIELDS,
@@ -30,6 +31,7 @@ from yeoul.connectors.records import KeyOptions, Records, RecordSource, decode_r
 from yeoul.connectors.spec import ConnectorContext
 from yeoul.engine.contract import Fetched, Position
 from yeoul.errors import UserError
+from yeoul.plan.encoding import Encoding
 from yeoul.plan.nodes import Scan
 from yeoul.wire.records import LOG_APPEND_TIME
 
@@ -110,16 +112,22 @@ class KafkaSource:
     Args:
         scan: The table, and which columns are read.
         context: Clock, warnings, sign to stop.
+        upserts: Whether a record is its key's row, the key made of the primary key.
     """
 
-    def __init__(self, scan: Scan, context: ConnectorContext) -> None:
-        options = scan.options
+    def __init__(self, scan: Scan, context: ConnectorContext, *, upserts: bool = False) -> None:
+        # Only the whole of a topic is the table that its upserts make.
+        options = {**scan.options, STARTUP_MODE.name: "earliest-offset"} if upserts else scan.options
         self._options = options
         self._context = context
         self._settings = client_settings(options)
         self._starting = Starting.of(scan.table.name, options, self._settings)
-        keys = KeyOptions(KEY_FIELDS.read(options), KEY_PREFIX.read(options), VALUE_FIELDS.read(options) == "all")
-        self._records = RecordSource(scan.table, options, scan.schema.names, keys, fails=fails_on_malformed(options))
+        fields = scan.table.primary_key if upserts else KEY_FIELDS.read(options)
+        keys = KeyOptions(fields, KEY_PREFIX.read(options), VALUE_FIELDS.read(options) == "all", upserts)
+        fails, needs_before = fails_on_malformed(options), scan.encoding is not Encoding.UPSERT
+        self._records = RecordSource(
+            scan.table, options, scan.schema.names, keys, fails=fails, needs_before=needs_before
+        )
 
     @property
     def is_bounded(self) -> bool:

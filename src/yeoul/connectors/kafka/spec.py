@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from yeoul.connectors.format_options import ON_MALFORMED
+from yeoul.connectors.format_options import ON_MALFORMED, VALUE, format_of, told_by_format
 from yeoul.connectors.options import Option, choice, parse_duration_ms, semicolon_list, text, whole
 from yeoul.connectors.spec import ConnectorContext, ConnectorSpec, Metadata
 from yeoul.errors import UserError, did_you_mean
 from yeoul.plan import types
+from yeoul.plan.encoding import Encoding
 from yeoul.plan.tables import Column, ColumnKind
 
 if TYPE_CHECKING:
@@ -25,9 +26,11 @@ __all__ = [
     "DELIVERY_GUARANTEE",
     "DISCOVERY_INTERVAL",
     "KAFKA",
+    "KAFKA_METADATA",
     "KEY_FIELDS",
     "KEY_PREFIX",
     "PARTITIONER",
+    "PROPERTIES",
     "RECONNECT_TIMEOUT",
     "STARTUP_MODE",
     "STARTUP_OFFSETS",
@@ -35,6 +38,10 @@ __all__ = [
     "TOPIC",
     "TOPIC_PATTERN",
     "VALUE_FIELDS",
+    "check_key_prefix",
+    "check_modes",
+    "check_topics",
+    "is_topic_bounded",
     "parse_partition_offsets",
 ]
 
@@ -111,7 +118,7 @@ DELIVERY_GUARANTEE: Option[str] = Option(
 )
 PROPERTIES: Option[Any] = Option("properties.*", str, None, "Any property of a Kafka client.")
 
-_METADATA = {
+KAFKA_METADATA = {
     "topic": Metadata(types.STRING.not_null()),
     "partition": Metadata(types.INT.not_null()),
     "headers": Metadata(types.map_of(types.STRING.not_null(), types.BYTES), writable=True),
@@ -130,21 +137,41 @@ _NEEDED_BY_MODE = {
 }
 
 
-def _check(options: Mapping[str, str], columns: Sequence[Column]) -> None:
-    _check_topics(options)
-    for (mode, value), needed in _NEEDED_BY_MODE.items():
-        if options.get(mode, "").lower() == value and needed not in options:
-            raise UserError(f"Option {mode!r} = {value!r} needs the option {needed!r}")
+def _check(options: Mapping[str, str], columns: Sequence[Column], primary_key: Sequence[str]) -> None:
+    check_topics(options, "kafka")
+    check_modes(options)
     _check_key(options, [column.name for column in columns if column.kind is ColumnKind.PHYSICAL])
+    if primary_key and told_by_format(options) is Encoding.APPEND:
+        raise UserError(
+            f"A table of connector 'kafka' with the format {format_of(options, VALUE)!r} cannot have a primary key: "
+            "each of its records is a new row",
+            hint="The connector 'upsert-kafka' goes by key.",
+        )
 
 
-def _check_topics(options: Mapping[str, str]) -> None:
+def check_topics(options: Mapping[str, str], connector: str) -> None:
+    """Refuses a table that names no topic, or names them in two ways.
+
+    Raises:
+        UserError: It does.
+    """
     if (TOPIC.name in options) == (TOPIC_PATTERN.name in options):
         got = "both" if TOPIC.name in options else "neither"
         raise UserError(
-            f"Connector 'kafka' needs either 'topic' or 'topic-pattern', got {got}",
+            f"Connector {connector!r} needs either 'topic' or 'topic-pattern', got {got}",
             hint="Say 'topic' = 'name' in WITH, or several as 'a;b'.",
         )
+
+
+def check_modes(options: Mapping[str, str]) -> None:
+    """Refuses a way to begin or end that lacks the option which says where.
+
+    Raises:
+        UserError: It does.
+    """
+    for (mode, value), needed in _NEEDED_BY_MODE.items():
+        if options.get(mode, "").lower() == value and needed not in options:
+            raise UserError(f"Option {mode!r} = {value!r} needs the option {needed!r}")
 
 
 def _check_key(options: Mapping[str, str], names: Sequence[str]) -> None:
@@ -156,15 +183,25 @@ def _check_key(options: Mapping[str, str], names: Sequence[str]) -> None:
         raise UserError("Option 'key.fields' needs the option 'key.format'", hint="For example 'key.format' = 'raw'.")
     if "key.format" in options and not keys:
         raise UserError("Option 'key.format' needs the option 'key.fields'", hint="Name the columns of the key.")
+    check_key_prefix(options, keys, "'key.fields'")
+
+
+def check_key_prefix(options: Mapping[str, str], keys: Sequence[str], said_by: str) -> None:
+    """Refuses columns of the key that lack the prefix which is taken off them.
+
+    Raises:
+        UserError: One does, or the value holds them too, where they would have two names.
+    """
     prefix = KEY_PREFIX.read(options)
     if prefix and VALUE_FIELDS.read(options) != "except_key":
         raise UserError("Option 'key.fields-prefix' needs 'value.fields-include' = 'EXCEPT_KEY'")
     for name in keys:
         if not name.startswith(prefix):
-            raise UserError(f"Column {name!r} of 'key.fields' does not begin with 'key.fields-prefix' = {prefix!r}")
+            raise UserError(f"Column {name!r} of {said_by} does not begin with 'key.fields-prefix' = {prefix!r}")
 
 
-def _is_bounded(options: Mapping[str, str]) -> bool:
+def is_topic_bounded(options: Mapping[str, str]) -> bool:
+    """Tells whether reading ends."""
     return BOUNDED_MODE.read(options) != "unbounded"
 
 
@@ -207,8 +244,12 @@ KAFKA = ConnectorSpec(
     make_sink=_make_sink,
     formats=None,
     format_options={"format": "", "value.format": "value.", "key.format": "key."},
-    metadata=_METADATA,
+    metadata=KAFKA_METADATA,
+    carries_format_metadata=True,
     check=_check,
-    is_bounded=_is_bounded,
+    is_bounded=is_topic_bounded,
+    until_now={BOUNDED_MODE.name: "latest-offset"},
     how_to_bound="give it 'scan.bounded.mode' = 'latest-offset'",
+    tells=told_by_format,
+    takes=told_by_format,
 )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from yeoul.connectors.options import Option, flag
-from yeoul.connectors.spec import ConnectorContext, ConnectorSpec
-from yeoul.plan.changelog import Change
+from yeoul.connectors.spec import ConnectorContext, ConnectorSpec, told_of_changes
 
 if TYPE_CHECKING:
     from yeoul.engine.contract import Sink
@@ -30,5 +29,5 @@ PRINT = ConnectorSpec(
     options=(IDENTIFIER, STANDARD_ERROR),
     doc="Shows each row in the terminal.",
     make_sink=_make_sink,
-    changes=frozenset(Change),
+    takes=told_of_changes,
 )

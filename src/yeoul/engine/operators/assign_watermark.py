@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from yeoul.engine.contract import ROW, WATERMARK
+from yeoul.engine.contract import ROW, WATERMARK, WEIGHT
 from yeoul.engine.operators.contract import START_OF_TIME, State
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.operators.watermarks import Bounds, WatermarkMerge
@@ -53,10 +53,11 @@ class AssignWatermark:
         column: The row-time column.
         expression: The watermark, of the same type.
         judges: Whether an operator above judges lateness; otherwise no column is ever added.
+        told_by_key: Whether a row that is taken back is no more than its key: it needs no row time.
     """
 
-    def __init__(self, column: str, expression: pl.Expr, judges: bool) -> None:
-        self.column = column
+    def __init__(self, column: str, expression: pl.Expr, judges: bool, told_by_key: bool = False) -> None:
+        self.column, self._told_by_key = column, told_by_key
         self._expression = expression.alias(WATERMARK)
         self._judges = judges
         self.splits = WatermarkMerge()
@@ -70,8 +71,9 @@ class AssignWatermark:
             may_close: Given a watermark and the earliest and latest row time, all in ms, whether that watermark may
                 close a window of such rows; by default, whether it reaches the earliest row time.
         """
-        if batch[self.column].null_count():
-            return self._measure_without_dead(batch)
+        is_dead = self._dead(batch)
+        if is_dead is not None:
+            return self._measure_without_dead(batch, is_dead)
         if not batch.height:
             return Measured(batch, None, None, None)
         watermarks = epoch_ms(batch.select(self._expression).to_series())
@@ -79,12 +81,12 @@ class AssignWatermark:
             watermarks = watermarks.new_from_index(0, batch.height)
         times = epoch_ms(batch[self.column])
         highest, earliest, latest = watermarks.max(), times.min(), times.max()
-        assert isinstance(earliest, int)
-        assert isinstance(latest, int)
+        assert isinstance(earliest, int | None)
+        assert isinstance(latest, int | None)
         assert isinstance(highest, int | None)
-        may_be_late = full or (highest is not None and highest >= earliest)
-        if may_be_late and not full and may_close is not None and highest is not None:
-            may_be_late = may_close(highest, earliest, latest)
+        may_be_late = full
+        if not full and highest is not None and earliest is not None and latest is not None:
+            may_be_late = highest >= earliest and (may_close is None or may_close(highest, earliest, latest))
         if self._judges and may_be_late:
             batch = batch.with_columns(_before_each(watermarks), _row_numbers(batch.height))
         return Measured(batch, None, highest, latest)
@@ -102,9 +104,17 @@ class AssignWatermark:
     def restore(self, state: State) -> None:
         self.splits.restore(state["splits"])
 
-    def _measure_without_dead(self, batch: pl.DataFrame) -> Measured:
-        numbered = batch.with_columns(_row_numbers(batch.height))
+    def _dead(self, batch: pl.DataFrame) -> pl.Series | None:
+        """Tells which rows lack a row time that they need; None if all have theirs."""
+        if not batch[self.column].null_count():
+            return None
         is_dead = batch[self.column].is_null()
+        if self._told_by_key and WEIGHT in batch.columns:
+            is_dead &= batch[WEIGHT] > 0
+        return is_dead if is_dead.any() else None
+
+    def _measure_without_dead(self, batch: pl.DataFrame, is_dead: pl.Series) -> Measured:
+        numbered = batch.with_columns(_row_numbers(batch.height))
         alive = self.measure(numbered.filter(~is_dead).drop(ROW), full=True)
         frame = alive.frame
         if self._judges and frame.height:

@@ -15,9 +15,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
-from yeoul.engine.contract import ROW, WATERMARK, WEIGHT
+from yeoul.engine.contract import ROW, WATERMARK
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, Output, State
+from yeoul.engine.operators.forgetting import Forgetting
 from yeoul.engine.operators.lateness import in_time
+from yeoul.engine.operators.row_changes import as_changes, differing
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.state.keyed import KeyedState
 from yeoul.plan.ordering import OverTime
@@ -25,27 +27,6 @@ from yeoul.plan.ordering import OverTime
 __all__ = ["FirstRows", "LastRows"]
 
 _TIME = "$time"
-_CHECKS_PER_TTL = 4
-
-
-class _Forgetting:
-    """Looks now and then for keys that were not touched for as long as the time to live."""
-
-    def __init__(self, clock: Clock, ttl_ms: int | None) -> None:
-        self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
-
-    def forget(self, *states: KeyedState) -> None:
-        if self._ttl_ms is None:
-            return
-        now_ms = self._clock.now_ms()
-        if now_ms >= self._next_check_ms:
-            self._next_check_ms = now_ms + max(1, self._ttl_ms // _CHECKS_PER_TTL)
-            for state in states:
-                state.remove(state.untouched_since(now_ms - self._ttl_ms))
-
-    def touch(self, state: KeyedState, slots: NDArray[np.int64]) -> None:
-        if self._ttl_ms is not None:
-            state.touch(np.unique(slots), self._clock.now_ms())
 
 
 class FirstRows:
@@ -76,7 +57,7 @@ class FirstRows:
         self._waiting = KeyedState(key_types, {**_beside(columns, keys), _TIME: pl.Int64()})
         self._next_ms = END_OF_TIME
         self._watermark_ms = START_OF_TIME
-        self._forgetting = _Forgetting(clock, ttl_ms)
+        self._forgetting = Forgetting(clock, ttl_ms)
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
         self._forgetting.forget(self._known)
@@ -166,7 +147,7 @@ class LastRows:
         self._columns, self._key_names, self._time_column = list(columns), list(keys), time_column
         self._updating, self._given = updating, False
         self._rows = KeyedState({name: columns[name] for name in keys}, _beside(columns, keys))
-        self._forgetting = _Forgetting(clock, ttl_ms)
+        self._forgetting = Forgetting(clock, ttl_ms)
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
         self._forgetting.forget(self._rows)
@@ -204,21 +185,13 @@ class LastRows:
     def _changes(self, old: pl.DataFrame, new: pl.DataFrame, is_new: NDArray[np.bool_]) -> Output:
         if not self._updating or not new.height:
             return EMPTY
-        before, after = np.flatnonzero(~is_new), np.arange(new.height)
+        before = np.flatnonzero(~is_new)
         differs = np.ones(new.height, np.bool_)
-        differs[before] = _differ(old, new[before])
-        gone, come = before[differs[before]], after[differs]
-        rows = pl.concat([old.filter(pl.Series(differs[before])), new.filter(pl.Series(differs))])
-        weights = pl.Series(WEIGHT, np.repeat(np.array([-1, 1]), [len(gone), len(come)]), dtype=pl.Int64)
-        order = np.argsort(np.concatenate([gone * 2, come * 2 + 1]), kind="stable")
-        return Output((rows.with_columns(weights)[order],)) if rows.height else EMPTY
-
-
-def _differ(before: pl.DataFrame, after: pl.DataFrame) -> NDArray[np.bool_]:
-    differs = np.zeros(before.height, np.bool_)
-    for name in before.columns:
-        differs |= before[name].ne_missing(after[name]).to_numpy()
-    return differs
+        differs[before] = differing(old, new[before], self._columns)
+        gone, come = before[differs[before]], np.flatnonzero(differs)
+        if not len(come):
+            return EMPTY
+        return Output((as_changes(old.filter(pl.Series(differs[before])), gone, new[come], come),))
 
 
 def _beside(columns: Mapping[str, pl.DataType], keys: Sequence[str]) -> dict[str, pl.DataType]:

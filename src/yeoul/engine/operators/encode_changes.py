@@ -11,6 +11,7 @@ from collections.abc import Collection
 import polars as pl
 
 from yeoul.engine.contract import CHANGE, WEIGHT
+from yeoul.engine.operators.columnwise import selected, without
 from yeoul.engine.operators.contract import Stateless
 
 __all__ = ["DELETE", "INSERT", "UPDATE_AFTER", "UPDATE_BEFORE", "EncodeChanges"]
@@ -35,7 +36,7 @@ class EncodeChanges(Stateless):
         weight = pl.col(WEIGHT)
         if not self._updates:
             change = pl.when(weight < 0).then(pl.lit(DELETE, dtype=pl.UInt8)).otherwise(pl.lit(INSERT, dtype=pl.UInt8))
-            return batch.with_columns(change.alias(CHANGE)).drop(WEIGHT)
+            return _with_kinds(batch, change)
         same = [pl.col(name).eq_missing(pl.col(name).shift(-1)) for name in self._key]
         begins = pl.all_horizontal(weight < 0, (weight.shift(-1) > 0).fill_null(False), *same)
         ends = begins.shift(1, fill_value=False)
@@ -48,4 +49,9 @@ class EncodeChanges(Stateless):
             .then(pl.lit(DELETE, dtype=pl.UInt8))
             .otherwise(pl.lit(INSERT, dtype=pl.UInt8))
         )
-        return batch.with_columns(change.alias(CHANGE)).drop(WEIGHT)
+        return _with_kinds(batch, change)
+
+
+def _with_kinds(batch: pl.DataFrame, change: pl.Expr) -> pl.DataFrame:
+    kinds = selected(batch, [change.alias(CHANGE)]).to_series()
+    return pl.DataFrame([*without(batch, (WEIGHT,)).get_columns(), kinds])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from yeoul.engine.operators.columnwise import filtered
 from yeoul.engine.operators.contract import Stateless
 from yeoul.engine.state.compact import compacted
 
@@ -22,5 +23,5 @@ class Filter(Stateless):
         self._predicate = predicate
 
     def transform(self, batch: pl.DataFrame) -> pl.DataFrame:
-        kept = batch.filter(self._predicate)
+        kept = filtered(batch, self._predicate)
         return compacted(kept) if kept.height * _SPARSE < batch.height else kept

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from yeoul.engine.operators.columnwise import selected
 from yeoul.engine.operators.contract import Stateless
 from yeoul.engine.operators.relabel import RESERVED
 
@@ -27,6 +28,6 @@ class Project(Stateless):
     def transform(self, batch: pl.DataFrame) -> pl.DataFrame:
         reserved = [name for name in batch.columns if name in RESERVED]
         if self._reads_input:
-            return batch.select(*self._columns, *reserved)
+            return selected(batch, [*self._columns, *reserved])
         # Constants alone would select as a single row, whatever the height of the batch.
         return batch.with_columns(self._columns).select(*self._names, *reserved)

@@ -21,9 +21,12 @@ from yeoul.engine.operators.contract import START_OF_TIME
 from yeoul.engine.operators.watermarks import InputState
 from yeoul.engine.runtime.batches import decoded
 from yeoul.engine.runtime.build import build
-from yeoul.engine.runtime.intake import Intake, LaneEnded, NewSplit, Run, SplitFinished, SplitIdle, SplitQueue, Step
+from yeoul.engine.runtime.intake import Intake
+from yeoul.engine.runtime.outlets import Outlets
 from yeoul.engine.runtime.pipeline import Effects
 from yeoul.engine.runtime.progress import Progress, SplitProgress
+from yeoul.engine.runtime.queues import LaneEnded, NewSplit, Run, SplitFinished, SplitIdle, SplitQueue, Step
+from yeoul.engine.runtime.rounds import Rounds
 from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.runtime.side_streams import DEAD, LATE, SideStreams, late_frame, timeless_frame
 from yeoul.errors import YeoulError
@@ -91,7 +94,8 @@ class Execution:
         self._counts = _Counts()
         self._inputs: list[_Open] = []
         self._sinks: list[Sink] = []
-        self._unflushed_since_s: float | None = None
+        self._rounds = Rounds(self._settings.trigger, self._settings.clock)
+        self._outlets = Outlets(self._sinks, self._settings)
         self._threads: list[threading.Thread] = []
         self._status = "created"
         self._started: tuple[int, float] | None = None
@@ -111,7 +115,7 @@ class Execution:
         try:
             if self._opened():
                 self._take_steps()
-                self._flush()
+                self._outlets.flush()
             self._status = "stopped" if self._stopping and not self._pipeline.is_done else "finished"
         except BaseException:
             self._status = "failed"
@@ -173,8 +177,18 @@ class Execution:
         for scan in self._built.scans:
             source = self._open_source(scan)
             self._inputs.append(_Open(scan, source, source.open({})))
-        for lane, one in zip(lanes, self._inputs, strict=True):
-            self._intake.add_lane(lane.assign is not None, lane.idle_timeout_ms, one.reader.wake, len(lanes))
+        aligned = {
+            name: -1 - index for index, name in enumerate({lane.alignment[0] for lane in lanes if lane.alignment})
+        }
+        for lane, group, one in zip(lanes, self._pipeline.groups, self._inputs, strict=True):
+            self._intake.add_lane(
+                lane.assign is not None,
+                lane.idle_timeout_ms,
+                one.reader.wake,
+                len(lanes),
+                group=aligned[lane.alignment[0]] if lane.alignment else group,
+                max_drift_ms=lane.alignment[1] if lane.alignment else None,
+            )
         for index, one in enumerate(self._inputs):
             self._intake.register(index, one.reader.splits())
         for index, one in enumerate(self._inputs):
@@ -198,12 +212,27 @@ class Execution:
     def _take_steps(self) -> None:
         self._carry_out(self._locked(self._pipeline.start), None)
         while not self._pipeline.is_done and not self._stopping:
-            step = self._intake.next(_sooner(self._flush_in_s(), self._wake_in_s()))
+            rest_s = self._rounds.rest_s(self._intake)
+            if rest_s is not None:
+                self._outlets.flush()
+                self._intake.rest(rest_s)
+                continue
+            step = self._next_step()
             if step is not None:
                 self._take(step)
             if self._wake_in_s() == 0.0:
                 self._carry_out(self._locked(lambda: self._pipeline.wake(self._settings.clock.now_ms())), None)
-            self._flush_if_due()
+            self._outlets.flush_if_due()
+
+    def _next_step(self) -> Step | None:
+        """Waits for a step, or until something else is due; before it waits it writes what is kept."""
+        if self._outlets.keeps:
+            step = self._intake.next(0.0)
+            if step is not None:
+                return step
+            self._outlets.write()
+        timeout_s = _sooner(self._outlets.flush_in_s(), self._wake_in_s())
+        return self._intake.next(_sooner(timeout_s, self._rounds.wait_s))
 
     def _take(self, step: Step) -> None:
         pipeline = self._pipeline
@@ -255,9 +284,7 @@ class Execution:
         outputs = effects.outputs or [0] * len(effects.rows)
         for rows, output in zip(effects.rows, outputs, strict=True):
             if self._sinks:
-                if self._unflushed_since_s is None:
-                    self._unflushed_since_s = self._settings.clock.monotonic_s()
-                self._sinks[output].write(rows)
+                self._outlets.add(output, rows)
             elif self._on_batch is not None and not self._stopping:
                 self._on_batch(rows)
             self._counts.rows_out += rows.height
@@ -274,27 +301,12 @@ class Execution:
                 self._side_streams.append(table.name, DEAD, frame)
             self._counts.dead += frame.height
 
-    def _flush_in_s(self) -> float | None:
-        if self._unflushed_since_s is None:
-            return None
-        waited_s = self._settings.clock.monotonic_s() - self._unflushed_since_s
-        return max(0.0, self._settings.flush_interval_ms / 1_000 - waited_s)
-
     def _wake_in_s(self) -> float | None:
         """How long until an operator wants to know the time."""
         wake_at_ms = self._pipeline.wake_at_ms
         if wake_at_ms is None:
             return None
         return min(_LONGEST_WAIT_S, max(0.0, (wake_at_ms - self._settings.clock.now_ms()) / 1_000))
-
-    def _flush_if_due(self) -> None:
-        if self._flush_in_s() == 0.0:
-            self._unflushed_since_s = None
-            self._flush()
-
-    def _flush(self) -> None:
-        for sink in self._sinks:
-            sink.flush()
 
     def _close(self) -> None:
         self._stopping = True

@@ -4,8 +4,13 @@ Readers `offer` pieces and ask for `room`; decoders `claim` runs (consecutive pi
 and `complete` them; the job's own thread takes the `next` step. Invariants:
 
 - Runs of a split are taken in the order in which their pieces were polled.
-- When several splits have something, the one furthest behind in event time goes first: for decoding as for taking.
-- What waits is bounded in bytes, lane by lane; a single piece may exceed the bound, never two.
+- Which split goes first, and which one waits for another, is `alignment`'s to say: for decoding as for taking.
+- What waits is bounded in bytes, lane by lane; a single piece may exceed the bound, never two, except that a split
+  which others wait for may always be read on.
+- A batch is whatever has arrived. While little waits, nobody runs ahead: pieces wait until the operators are free and
+  are then taken together, and the source is not asked again before that, nor so soon that the operators were always
+  busy. Once more than `small_bytes` wait, the pool
+  decodes ahead and the readers fill the queue.
 - A run that nobody has begun is decoded by the thread that needs it, so a lone row changes threads once only.
 - A split is idle only after polls, over the whole idle time-out, that found it at its end while nothing of it waited
   here; a split that is not polled for want of room is never idle.
@@ -19,109 +24,39 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 
 from yeoul.clock import Clock
-from yeoul.engine.contract import Fetched, Polled, Position
+from yeoul.engine.contract import Polled
 from yeoul.engine.operators.contract import START_OF_TIME
-from yeoul.engine.runtime.pipeline import Prepared
+from yeoul.engine.runtime.alignment import first_in_line, floors, is_awaited
+from yeoul.engine.runtime.queues import (
+    LaneEnded,
+    LaneQueues,
+    NewSplit,
+    Request,
+    Run,
+    SplitFinished,
+    SplitIdle,
+    SplitQueue,
+    Step,
+)
 from yeoul.engine.runtime.settings import Settings
 
-__all__ = ["Intake", "LaneEnded", "NewSplit", "Request", "Run", "SplitFinished", "SplitIdle", "SplitQueue", "Step"]
+__all__ = ["Intake"]
 
 _MOST_PIECES = 1_024
+_PAUSE_TO_BUSY = 2.0
+_LONGEST_PAUSE_S = 0.01
+_PROBE_BYTES = 256 << 10
+"""How much to read of a split whose event time is not known yet, while others wait for theirs to be known."""
 
 
-@dataclass(slots=True, eq=False)
-class SplitQueue:
-    """One split: what waits of it, and where it stands. Changed under the intake's lock only."""
-
-    lane: int
-    split: str
-    waiting: deque[tuple[int, Fetched]] = field(default_factory=deque)
-    runs: deque[Run] = field(default_factory=deque)
-    queued_bytes: int = 0
-    taken_ms: int = START_OF_TIME
-    ahead_ms: int = START_OF_TIME
-    position: Position = None
-    lag: int | None = None
-    at_end: bool = False
-    finished: bool = False
-    told_finished: bool = False
-    in_hands: bool = False
-    is_idle: bool = False
-    quiet_since_s: float | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing of it waits, is decoded or is in the operators' hands."""
-        return not self.waiting and not self.runs and not self.in_hands
+def _taken_ms(queue: SplitQueue) -> int:
+    return queue.taken_ms
 
 
-@dataclass(slots=True, eq=False)
-class Run:
-    """Consecutive pieces of one split, decoded as one batch.
-
-    Attributes:
-        number: The arrival number of its first piece.
-        prepared: What became of it; None until then.
-        error: What went wrong instead.
-    """
-
-    queue: SplitQueue
-    number: int
-    pieces: list[Fetched]
-    size_bytes: int
-    prepared: Prepared | None = None
-    error: BaseException | None = None
-    is_open: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class NewSplit:
-    lane: int
-    split: str
-
-
-@dataclass(frozen=True, slots=True)
-class SplitIdle:
-    lane: int
-    split: str
-
-
-@dataclass(frozen=True, slots=True)
-class SplitFinished:
-    lane: int
-    split: str
-
-
-@dataclass(frozen=True, slots=True)
-class LaneEnded:
-    lane: int
-
-
-Step = NewSplit | SplitIdle | SplitFinished | LaneEnded | Run
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to poll next."""
-
-    splits: tuple[str, ...]
-    max_bytes: int
-
-
-@dataclass(slots=True, eq=False)
-class _LaneQueues:
-    is_timed: bool
-    idle_timeout_s: float | None
-    wake: Callable[[], None]
-    limit_bytes: int
-    queues: dict[str, SplitQueue] = field(default_factory=dict)
-    queued_bytes: int = 0
-    asked: frozenset[str] | None = None
-    ended: bool = False
-    told_end: bool = False
+def _ahead_ms(queue: SplitQueue) -> int:
+    return queue.ahead_ms
 
 
 class Intake:
@@ -136,10 +71,15 @@ class Intake:
         self._settings = settings
         self._clock: Clock = settings.clock
         self._ahead = 2 * decoders + 1
-        self._lanes: list[_LaneQueues] = []
+        self._lanes: list[LaneQueues] = []
         self._news: deque[Step] = deque()
         self._number = 0
         self._open_runs = 0
+        self._waiting_bytes = 0
+        self._decoded_bytes = 0
+        self._busy_s = 0.0
+        self._handed_out_s = 0.0
+        self._is_resting = False
         self._stopped = False
         self._failure: BaseException | None = None
         self._taker_waits = False
@@ -148,7 +88,16 @@ class Intake:
         self._to_claim = threading.Condition(self._lock)
         self._to_read = threading.Condition(self._lock)
 
-    def add_lane(self, is_timed: bool, idle_timeout_ms: int | None, wake: Callable[[], None], share: int) -> None:
+    def add_lane(
+        self,
+        is_timed: bool,
+        idle_timeout_ms: int | None,
+        wake: Callable[[], None],
+        share: int,
+        *,
+        group: int | None = None,
+        max_drift_ms: int | None = None,
+    ) -> None:
         """Adds a lane; to be called before any thread is started.
 
         Args:
@@ -156,10 +105,12 @@ class Intake:
             idle_timeout_ms: After how long at its end a split is idle; None: never.
             wake: Ends a poll that waits.
             share: How many lanes the bound in bytes is divided by.
+            group: See `LaneQueues`.
+            max_drift_ms: See `LaneQueues`.
         """
         timeout_s = None if idle_timeout_ms is None else idle_timeout_ms / 1_000
         limit = max(1, self._settings.queue_bytes // share)
-        self._lanes.append(_LaneQueues(is_timed, timeout_s, wake, limit))
+        self._lanes.append(LaneQueues(is_timed, timeout_s, wake, limit, group, max_drift_ms))
 
     # Readers
 
@@ -175,16 +126,18 @@ class Intake:
     def room(self, lane: int) -> Request | None:
         """Waits until a lane may read on; None when it shall not any more."""
         one = self._lanes[lane]
-        enough = min(self._settings.piece_bytes, one.limit_bytes)
         with self._lock:
             while not self._stopped and not one.ended:
-                room = one.limit_bytes - one.queued_bytes
-                if room >= enough or not one.queued_bytes:
-                    splits = self._splits_to_read(one)
-                    if splits or all(queue.finished for queue in one.queues.values()):
-                        one.asked = frozenset(splits)
-                        return Request(splits, max(1, min(room, self._settings.piece_bytes)))
-                self._to_read.wait()
+                request = self._request(one)
+                if request is None:
+                    self._to_read.wait()
+                    continue
+                linger_s = one.ask_again_at_s - self._clock.monotonic_s()
+                if linger_s > 0:
+                    self._to_read.wait(linger_s)
+                    continue
+                one.asked = frozenset(request.splits)
+                return request
             return None
 
     def pause(self, lane: int, duration_s: float) -> None:
@@ -199,12 +152,17 @@ class Intake:
             asked, one.asked = one.asked or frozenset(), None
             if one.ended:
                 return
+            size_bytes = sum(piece.size_bytes for piece in polled.pieces)
+            if 0 < size_bytes < self._settings.small_bytes:
+                one.ask_again_at_s = self._clock.monotonic_s() + self._pause_s()
             for piece in polled.pieces:
                 queue = one.queues.setdefault(piece.split, SplitQueue(lane, piece.split))
                 queue.waiting.append((self._number, piece))
                 self._number += 1
                 queue.queued_bytes += piece.size_bytes
                 one.queued_bytes += piece.size_bytes
+                one.waiting_bytes += piece.size_bytes
+                self._waiting_bytes += piece.size_bytes
                 queue.quiet_since_s, queue.is_idle = None, False
             for split, lag in polled.lag.items():
                 if split in one.queues:
@@ -232,8 +190,9 @@ class Intake:
         """Waits for a run to decode; None when there will be none."""
         with self._lock:
             while not self._stopped:
-                if self._open_runs < self._ahead:
-                    queue = self._furthest_behind(lambda queue: bool(queue.waiting), lambda queue: queue.ahead_ms)
+                if self._may_decode_ahead():
+                    floor_of = floors(self._lanes, _ahead_ms)
+                    queue = first_in_line(self._lanes, floor_of, lambda queue: bool(queue.waiting), _ahead_ms)
                     if queue is not None:
                         return self._claim(queue)
                 self._to_claim.wait()
@@ -243,8 +202,11 @@ class Intake:
         """Gives back a claimed run, with `prepared` or `error` set."""
         with self._lock:
             run.is_open = False
-            if run.prepared is not None and run.prepared.watermark_ms is not None:
-                run.queue.ahead_ms = max(run.queue.ahead_ms, run.prepared.watermark_ms)
+            if run.prepared is not None:
+                run.decoded_bytes = int(run.prepared.frame.estimated_size())
+                self._decoded_bytes += run.decoded_bytes
+                if run.prepared.watermark_ms is not None:
+                    run.queue.ahead_ms = max(run.queue.ahead_ms, run.prepared.watermark_ms)
             if self._taker_waits:
                 self._to_take.notify()
 
@@ -267,6 +229,8 @@ class Intake:
                 step = self._step()
                 if step is not None:
                     return step
+                if timeout_s == 0.0:
+                    return None
                 self._taker_waits = True
                 try:
                     if not self._to_take.wait(timeout_s):
@@ -274,18 +238,38 @@ class Intake:
                 finally:
                     self._taker_waits = False
 
+    def rest(self, duration_s: float) -> None:
+        """Lets the job's thread rest; what arrives meanwhile waits, up to the bounds. Ends early with the run."""
+        with self._lock:
+            self._is_resting = True
+            self._to_read.notify_all()
+            self._taker_waits = True
+            try:
+                self._to_take.wait_for(lambda: self._stopped or self._failure is not None, duration_s)
+            finally:
+                self._taker_waits = self._is_resting = False
+
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether nothing waits here, and nothing was left behind at the last look at each split."""
+        with self._lock:
+            if self._news or any(one.ended and not one.told_end for one in self._lanes):
+                return False
+            queues = [queue for one in self._lanes if not one.told_end for queue in one.queues.values()]
+            return all(queue.is_empty and (queue.at_end or queue.finished) for queue in queues)
+
     def done(self, run: Run) -> None:
         """Tells that the operators have taken a run: its bytes are free."""
         with self._lock:
             queue, one = run.queue, self._lanes[run.queue.lane]
             queue.in_hands = False
+            self._busy_s += self._clock.monotonic_s() - self._handed_out_s
             queue.queued_bytes -= run.size_bytes
             one.queued_bytes -= run.size_bytes
             if run.pieces:
                 queue.position = run.pieces[-1].position_after
-            if run.prepared is not None and run.prepared.watermark_ms is not None:
-                queue.taken_ms = max(queue.taken_ms, run.prepared.watermark_ms)
-                queue.ahead_ms = max(queue.ahead_ms, queue.taken_ms)
+            if run.prepared is not None:
+                queue.take(run.prepared.watermark_ms)
             self._tell_if_finished(queue)
             self._to_read.notify_all()
             left_out = one.asked is not None and queue.split not in one.asked
@@ -298,8 +282,11 @@ class Intake:
         with self._lock:
             one = self._lanes[lane]
             one.ended = one.told_end = True
+            self._waiting_bytes -= one.waiting_bytes
+            one.waiting_bytes = 0
             for queue in one.queues.values():
                 self._open_runs -= len(queue.runs)
+                self._decoded_bytes -= sum(run.decoded_bytes for run in queue.runs)
                 queue.waiting.clear()
                 queue.runs.clear()
             self._to_read.notify_all()
@@ -334,17 +321,48 @@ class Intake:
 
     # Under the lock
 
-    def _splits_to_read(self, one: _LaneQueues) -> tuple[str, ...]:
-        """The splits at their end, which wait for news, and of the others those furthest behind, as many as fit."""
+    def _pause_s(self) -> float:
+        """How long to let little come together: as long as keeps the operators busy half of the time, within bounds."""
+        busy_s, self._busy_s = self._busy_s, 0.0
+        linger_s = self._settings.linger_ms / 1_000
+        longest_s = max(linger_s, _LONGEST_PAUSE_S) if linger_s else 0.0
+        return longest_s if self._is_resting else min(max(linger_s, _PAUSE_TO_BUSY * busy_s), longest_s)
+
+    def _may_decode_ahead(self) -> bool:
+        """Whether there is enough to do that a second thread is worth its coming."""
+        is_much = self._waiting_bytes >= self._settings.small_bytes
+        return is_much and self._open_runs < self._ahead and self._decoded_bytes < self._settings.queue_bytes
+
+    def _request(self, one: LaneQueues) -> Request | None:
+        """What a lane may read now; None: nothing."""
+        splits = self._splits_to_read(one)
+        if not splits and not all(queue.finished for queue in one.queues.values()):
+            return None
+        piece_bytes = self._settings.piece_bytes
+        room_bytes = one.limit_bytes - one.queued_bytes
+        awaited = one.group is not None and is_awaited(one, floors(self._lanes, _taken_ms))
+        if not awaited:
+            is_full = one.queued_bytes > 0 and room_bytes < min(piece_bytes, one.limit_bytes)
+            is_little = 0 < one.waiting_bytes < self._settings.small_bytes
+            if is_full or (is_little and not self._is_resting):
+                return None
+        elif len(one.queues) > 1 and one.queues[splits[0]].taken_ms == START_OF_TIME:
+            return Request(splits, min(piece_bytes, _PROBE_BYTES))
+        return Request(splits, max(1, min(room_bytes, piece_bytes) if room_bytes > 0 else piece_bytes))
+
+    def _splits_to_read(self, one: LaneQueues) -> tuple[str, ...]:
+        """The splits that have more, furthest behind first, as many as fit, and those at their end, to hear of news."""
         piece = min(self._settings.piece_bytes, one.limit_bytes)
         open_ones = [queue for queue in one.queues.values() if not queue.finished]
         share = max(piece, one.limit_bytes // max(1, len(open_ones)))
         hungry = [queue for queue in open_ones if queue.queued_bytes < share]
-        behind = sorted((queue for queue in hungry if not queue.at_end), key=lambda queue: queue.ahead_ms)
+        behind = sorted((queue for queue in hungry if not queue.at_end), key=_furthest_behind)
         most = max(1, one.limit_bytes // piece)
         return tuple(queue.split for queue in [*behind[:most], *(queue for queue in hungry if queue.at_end)])
 
-    def _note_end(self, one: _LaneQueues, queue: SplitQueue, polled: Polled) -> None:
+    def _note_end(self, one: LaneQueues, queue: SplitQueue, polled: Polled) -> None:
+        if not queue.at_end and queue.split in polled.at_end and one.group is not None:
+            self._wake_all()  # whoever waited for it need not any more
         queue.at_end = queue.split in polled.at_end
         queue.finished = queue.finished or queue.split in polled.finished
         self._tell_if_finished(queue)
@@ -363,7 +381,7 @@ class Intake:
         if self._taker_waits:
             self._to_take.notify()
             pieces -= 1
-        if pieces:
+        if pieces and self._may_decode_ahead():
             self._to_claim.notify(pieces)
 
     def _tell(self, step: Step) -> None:
@@ -379,12 +397,18 @@ class Intake:
         if self._taker_waits:
             self._to_take.notify()
 
+    def _wake_all(self) -> None:
+        self._wake_taker()
+        self._to_claim.notify_all()
+        self._to_read.notify_all()
+
     def _step(self) -> Step | None:
         while self._news:
             news = self._news.popleft()
             if not isinstance(news, SplitIdle) or self._lanes[news.lane].queues[news.split].is_idle:
                 return news
-        queue = self._furthest_behind(lambda one: bool(one.runs or one.waiting), lambda one: one.taken_ms)
+        floor_of = floors(self._lanes, _taken_ms)
+        queue = first_in_line(self._lanes, floor_of, lambda one: bool(one.runs or one.waiting), _taken_ms)
         if queue is None:
             return self._ended_lane()
         if not queue.runs:
@@ -395,8 +419,10 @@ class Intake:
             run = queue.runs[0]
         queue.runs.popleft()
         queue.in_hands = True
+        self._handed_out_s = self._clock.monotonic_s()
         self._open_runs -= 1
-        if any(one.waiting for lane in self._lanes for one in lane.queues.values()):
+        self._decoded_bytes -= run.decoded_bytes
+        if self._may_decode_ahead():
             self._to_claim.notify()
         return run
 
@@ -418,26 +444,12 @@ class Intake:
             run.size_bytes += size_bytes
         queue.runs.append(run)
         self._open_runs += 1
+        self._waiting_bytes -= run.size_bytes
+        one = self._lanes[queue.lane]
+        one.waiting_bytes -= run.size_bytes
+        self._to_read.notify_all()
         return run
 
-    def _furthest_behind(
-        self, has_something: Callable[[SplitQueue], bool], reached_ms: Callable[[SplitQueue], int]
-    ) -> SplitQueue | None:
-        """Among splits with event time the one furthest behind, among the others the first come."""
-        best: list[tuple[int, SplitQueue]] = []
-        for is_timed in (True, False):
-            found = [
-                (reached_ms(queue) if is_timed else 0, _first_number(queue), queue)
-                for one in self._lanes
-                if one.is_timed is is_timed
-                for queue in one.queues.values()
-                if has_something(queue)
-            ]
-            if found:
-                _, number, queue = min(found, key=lambda each: each[:2])
-                best.append((number, queue))
-        return min(best, key=lambda each: each[0])[1] if best else None
 
-
-def _first_number(queue: SplitQueue) -> int:
-    return queue.runs[0].number if queue.runs else queue.waiting[0][0]
+def _furthest_behind(queue: SplitQueue) -> tuple[int, int]:
+    return queue.ahead_ms, -(queue.lag or 0)

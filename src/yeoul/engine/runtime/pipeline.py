@@ -17,6 +17,7 @@ import polars as pl
 from yeoul.engine.contract import WATERMARK, SourceBatch
 from yeoul.engine.operators.aggregate import Aggregate
 from yeoul.engine.operators.assign_watermark import AssignWatermark
+from yeoul.engine.operators.columnwise import without
 from yeoul.engine.operators.contract import (
     END_OF_TIME,
     START_OF_TIME,
@@ -125,6 +126,7 @@ class Lane:
         target: Where the rows go then, and on which port; None if they are the result.
         judges: Whether an operator above judges lateness.
         idle_timeout_ms: After how long at its end a split is idle; None: never.
+        alignment: The group that its splits wait for, and up to which drift in ms, if its table asks for that.
     """
 
     before: Sequence[Stateless]
@@ -133,6 +135,7 @@ class Lane:
     target: tuple[Stage, int] | None
     judges: bool = False
     idle_timeout_ms: int | None = None
+    alignment: tuple[str, int] | None = None
 
     @property
     def aggregate(self) -> Aggregate | GroupAggregate | None:
@@ -197,6 +200,11 @@ class Pipeline:
     def is_done(self) -> bool:
         """Whether every lane has ended: nothing more can come out."""
         return len(self._ended) == len(self.lanes)
+
+    @property
+    def groups(self) -> Sequence[int | None]:
+        """For each lane, the number of the lanes whose event time its state depends on; None: its state does not."""
+        return [0 if lane.judges else None for lane in self.lanes]
 
     @property
     def watermark_ms(self) -> int:
@@ -351,7 +359,7 @@ class Pipeline:
         if not batch.height:
             return
         if target is None:
-            effects.rows.append(batch.drop([name for name in batch.columns if name in RESERVED]))
+            effects.rows.append(without(batch, RESERVED))
             return
         stage, port = target
         if stage.ports is not None and WATERMARK in batch.columns:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from yeoul.clock import SYSTEM_CLOCK, Clock
-from yeoul.engine.contract import Lookup
+from yeoul.engine.contract import CacheBounds, Lookup
 from yeoul.plan.nodes import Scan
+from yeoul.plan.trigger import AS_FAST_AS_POSSIBLE, Trigger
 
 __all__ = ["LookedUp", "OpenLookup", "Settings"]
 
@@ -19,13 +20,11 @@ class LookedUp:
 
     Attributes:
         lookup: The table.
-        max_rows: How many of its rows may be kept; 0: none.
-        ttl_ms: For how long; None: for ever.
+        bounds: How much of what it says is kept.
     """
 
     lookup: Lookup
-    max_rows: int
-    ttl_ms: int | None
+    bounds: CacheBounds
 
 
 OpenLookup = Callable[[Scan, Sequence[str]], LookedUp]
@@ -43,11 +42,14 @@ class Settings:
         parallelism: Threads of the decode pool.
         queue_bytes: How much may wait between the sources and the operators, in bytes of what was read.
         piece_bytes: How much to ask of a source at once.
+        trigger: When it takes what has arrived.
+        small_bytes: Up to how much waits, in all, before the pool decodes ahead and sources are read ahead.
         run_bytes: Up to how many bytes consecutive pieces of a split are joined into one batch.
         idle_timeout_ms: For tables that do not say (`table.exec.source.idle-timeout`); None or 0: never idle.
         local_time_zone: `table.local-time-zone`, an IANA name.
         clock: For idleness, CURRENT_TIMESTAMP and progress.
         flush_interval_ms: At the latest after how long what was written is flushed, while the job goes on.
+        linger_ms: While more is coming, how long small batches are collected: at the sources and before the sinks.
         poll_timeout_ms: How long a source may wait for its first byte before it is asked again.
         open_lookup: Opens the table of a lookup join; None: there is none.
         state_ttl_ms: How long state of a query without windows is kept untouched (`table.exec.state.ttl`); None: ever.
@@ -56,11 +58,14 @@ class Settings:
     parallelism: int = field(default_factory=_processors)
     queue_bytes: int = 64 << 20
     piece_bytes: int = 4 << 20
+    small_bytes: int = 64 << 10
     run_bytes: int = 1 << 20
     idle_timeout_ms: int | None = None
     local_time_zone: str = "UTC"
     clock: Clock = SYSTEM_CLOCK
     flush_interval_ms: int = 1_000
+    linger_ms: float = 1.0
     poll_timeout_ms: int = 500
     state_ttl_ms: int | None = None
     open_lookup: OpenLookup | None = None
+    trigger: Trigger = AS_FAST_AS_POSSIBLE

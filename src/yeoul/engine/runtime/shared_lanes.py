@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from yeoul.engine.contract import DeadLetters, SourceBatch
+from yeoul.engine.contract import WEIGHT, DeadLetters, SourceBatch
 from yeoul.engine.operators.contract import State
 from yeoul.engine.runtime.pipeline import Effects, Lane, Pipeline, Prepared
+from yeoul.plan.encoding import Encoding
 from yeoul.plan.nodes import Scan, Schema
 from yeoul.plan.tables import ColumnKind
 
@@ -57,8 +58,9 @@ class SharedLane(Lane):
     lanes: tuple[Lane, ...] = ()
 
     def prepare(self, source: SourceBatch, full: bool = False) -> Prepared:
+        weights = [WEIGHT] if WEIGHT in source.frame.columns else []
         parts = tuple(
-            lane.prepare(_Part(source, source.frame.select(branch.columns)), full)
+            lane.prepare(_Part(source, source.frame.select(*branch.columns, *weights)), full)
             for branch, lane in zip(self.branches, self.lanes, strict=True)
         )
         first = parts[0]
@@ -82,6 +84,23 @@ class PipelineSet:
     def is_done(self) -> bool:
         """Whether every lane of every pipeline has ended."""
         return all(one.is_done for one in self._pipelines)
+
+    @property
+    def groups(self) -> Sequence[int | None]:
+        """For each lane, the number of the lanes whose event time its state depends on, through one plan or several."""
+        numbers = list(range(len(self.lanes)))
+        for pipeline in range(len(self._pipelines)):
+            joined = [
+                index
+                for index, lane in enumerate(self.lanes)
+                if any(
+                    one.pipeline == pipeline and part.judges
+                    for one, part in zip(lane.branches, lane.lanes, strict=True)
+                )
+            ]
+            replaced = {numbers[index] for index in joined}
+            numbers = [min(replaced) if number in replaced else number for number in numbers]
+        return [number if lane.judges else None for number, lane in zip(numbers, self.lanes, strict=True)]
 
     @property
     def watermark_ms(self) -> int:
@@ -166,10 +185,10 @@ def shared(plans: Sequence[tuple[Pipeline, Sequence[Scan]]]) -> tuple[PipelineSe
 
     Two scans of a table become one if they have the same options; it reads what either does.
     """
-    groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[tuple[_Branch, Lane, Scan]]] = {}
+    groups: dict[tuple[str, Encoding, tuple[tuple[str, str], ...]], list[tuple[_Branch, Lane, Scan]]] = {}
     for index, (pipeline, scans) in enumerate(plans):
         for place, (lane, scan) in enumerate(zip(pipeline.lanes, scans, strict=True)):
-            key = (scan.table.name, tuple(sorted(scan.options.items())))
+            key = (scan.table.name, scan.encoding, tuple(sorted(scan.options.items())))
             groups.setdefault(key, []).append((_Branch(index, place, scan.schema.names), lane, scan))
     lanes = [_shared_lane([(branch, lane) for branch, lane, _ in group]) for group in groups.values()]
     scans = tuple(_joined_scan([scan for _, _, scan in group]) for group in groups.values())
@@ -185,6 +204,7 @@ def _shared_lane(members: Sequence[tuple[_Branch, Lane]]) -> SharedLane:
         None,
         any(lane.judges for _, lane in members),
         first.idle_timeout_ms,
+        first.alignment,
         tuple(branch for branch, _ in members),
         tuple(lane for _, lane in members),
     )

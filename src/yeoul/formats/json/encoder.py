@@ -52,9 +52,13 @@ class JsonEncoder:
 
     def encode(self, frame: pl.DataFrame) -> RecordBuffer:
         """Encodes every row of a frame as one record; see `yeoul.formats.contract.Encoder`."""
-        series = [frame.get_column(column.name).cast(column.dtype) for column in self.columns]
-        data, places = self._objects(series, len(frame))
+        data, places = self.objects(frame)
         return RecordBuffer(data, places[:-1], np.diff(places))
+
+    def objects(self, frame: pl.DataFrame) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Returns every row of a frame as a JSON object, one behind the other, and where each begins and ends."""
+        series = [frame.get_column(column.name).cast(column.dtype) for column in self.columns]
+        return self._objects(series, len(frame))
 
     def _objects(self, series: list[pl.Series], rows: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         columns = [self._column(one, json.dumps(one.name, ensure_ascii=False).encode() + b":") for one in series]
@@ -147,7 +151,10 @@ def value_texts(series: pl.Series) -> pl.Series:
 
 
 def _integers(series: pl.Series) -> NDArray[np.int64]:
-    return series.to_physical().cast(pl.Int64).fill_null(0).to_numpy()
+    """Returns whole numbers; what has nothing to convert is not, since a query over a few rows is all overhead."""
+    physical = series if series.dtype.is_integer() else series.to_physical()
+    filled = physical.fill_null(0) if physical.null_count() else physical
+    return filled.cast(pl.Int64).to_numpy()
 
 
 def _texts(series: pl.Series) -> tuple[int, pl.Series]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from yeoul.plan.explain.expressions import explain_duration, explain_expression
-from yeoul.plan.explain.parts import (
-    columns_text,
-)
+from yeoul.plan.explain.parts import columns_text
+from yeoul.plan.expressions import ColumnRef
 from yeoul.plan.join_bounds import AsOf, Interval, JoinBound, SameWindow
 from yeoul.plan.nodes import Join, LookupJoin
 
@@ -45,6 +44,9 @@ def lookup_join_lines(node: LookupJoin) -> list[str]:
     connector = node.table.options.get("connector", "?")
     kind = "LEFT" if node.keeps_left else "INNER"
     lines = [f"LookupJoin({kind}: {equal}; table {node.table.table.name}, connector {connector})"]
+    computed = [one for one in node.values if not isinstance(one.expression, ColumnRef)]
+    if computed:
+        lines.append("computed: " + ", ".join(f"{one.name} = {explain_expression(one.expression)}" for one in computed))
     if node.condition is not None:
         lines.append(f"where: {explain_expression(node.condition)}")
     return [*lines, f"asked for: {columns_text(node.table.schema)}", f"columns: {columns_text(node.schema)}"]

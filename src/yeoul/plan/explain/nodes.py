@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from yeoul.plan.encoding import Conflict, Encoding
 from yeoul.plan.explain.expressions import explain_duration, explain_expression, explain_literal
 from yeoul.plan.explain.joins import join_lines, lookup_join_lines
 from yeoul.plan.explain.ordered import deduplicate_lines, over_lines, sort_lines, top_n_lines
 from yeoul.plan.explain.parts import (
     columns_text,
     groups_text,
+    names_text,
     projection_text,
     time_mark,
 )
@@ -17,6 +19,7 @@ from yeoul.plan.explain.windows import window_aggregate_lines, window_assign_lin
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
+    ChangelogNormalize,
     Deduplicate,
     Filter,
     Join,
@@ -29,6 +32,7 @@ from yeoul.plan.nodes import (
     SetKind,
     SetOperation,
     Settle,
+    SinkMaterialize,
     Sort,
     TopN,
     Union,
@@ -95,9 +99,32 @@ def describe_node(node: Node) -> list[str]:
             return [f"Limit({node.count})  -> {columns_text(node.schema)}"]
         case Settle():
             return ["Settle", "emits: the rows that are left, once, at the end of the input"]
+        case ChangelogNormalize():
+            emits = "of each record what the key's row was, and what it is"
+            return [f"ChangelogNormalize(key: {names_text(node.key)})", f"emits: {emits}"]
+        case SinkMaterialize():
+            keeps = _KEPT[node.conflict]
+            return [f"SinkMaterialize(key: {names_text(node.key)}; {node.conflict.value.lower()})", f"keeps: {keeps}"]
         case Write():
-            connector = node.options.get("connector", "?")
-            return [f"Write(table {node.table.name}, connector {connector})", f"columns: {columns_text(node.schema)}"]
+            return _write(node)
+
+
+_KEPT = {
+    Conflict.DEDUPLICATE: "of the rows of a key that stand the latest",
+    Conflict.NOTHING: "of the rows of a key the first, when the watermark moves",
+    Conflict.ERROR: "the row of a key, when the watermark moves; a second one is an error",
+}
+
+
+def _write(node: Write) -> list[str]:
+    head = f"Write(table {node.table.name}, connector {node.options.get('connector', '?')})"
+    return [head, f"columns: {columns_text(node.schema)}", f"encoding: {_encoding(node)}"]
+
+
+def _encoding(node: Scan | Write) -> str:
+    """How changes are told, and by which key."""
+    key = f" by ({names_text(node.table.primary_key)})" if node.encoding is Encoding.UPSERT else ""
+    return node.encoding.value + key
 
 
 def _scan(node: Scan) -> list[str]:
@@ -107,6 +134,8 @@ def _scan(node: Scan) -> list[str]:
     lines.append(f"columns: {columns_text(node.schema)}")
     if skipped:
         lines.append(f"not decoded: {', '.join(skipped)}")
+    if node.encoding is not Encoding.APPEND:
+        lines.append(f"encoding: {_encoding(node)}")
     changed = _changed_options(node.options, node.table.options)
     if changed:
         lines.append(f"options of this query: {changed}")

@@ -9,6 +9,7 @@ A module a family; what uses nodes takes them from here.
 
 from __future__ import annotations
 
+from yeoul.plan.nodes.changes import ChangelogNormalize, SinkMaterialize
 from yeoul.plan.nodes.groups import Aggregate, Settle
 from yeoul.plan.nodes.joins import Join, JoinKind, LookupJoin
 from yeoul.plan.nodes.ordered import Deduplicate, Over, Sort, TopN
@@ -31,6 +32,7 @@ __all__ = [
     "Aggregate",
     "Aggregation",
     "AssignWatermark",
+    "ChangelogNormalize",
     "Deduplicate",
     "Emission",
     "Field",
@@ -48,6 +50,7 @@ __all__ = [
     "SetKind",
     "SetOperation",
     "Settle",
+    "SinkMaterialize",
     "Sort",
     "TopN",
     "Union",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from yeoul.plan.expressions import Expression
 from yeoul.plan.join_bounds import JoinBound
-from yeoul.plan.nodes.schema import Schema
+from yeoul.plan.nodes.schema import Projection, Schema
 from yeoul.plan.nodes.tables import Scan
 
 if TYPE_CHECKING:
@@ -74,21 +74,16 @@ class LookupJoin:
     Attributes:
         table: What is looked up; it is asked, never read as an input.
         keys: Values over the input, and the table's columns that have to equal them.
-        columns: The table's columns that are given, in the order of the schema's last ones.
-        condition: What must hold besides, over the columns of both; None: nothing.
-        schema: The input's columns, then the table's, perhaps without those that nobody above needs.
+        values: What is asked of each row found: its name here, and an expression over the table's columns.
+        condition: What must hold besides, over the input's columns and the values; None: nothing.
+        schema: The input's columns, then values, those left out that only the condition needs.
         keeps_left: Whether a row without a partner is given, with NULLs.
     """
 
     input: Node
     table: Scan
     keys: tuple[tuple[Expression, str], ...]
-    columns: tuple[str, ...]
+    values: tuple[Projection, ...]
     condition: Expression | None
     schema: Schema
     keeps_left: bool
-
-    @property
-    def own(self) -> tuple[str, ...]:
-        """What the table's columns are called here."""
-        return self.schema.names[len(self.schema.names) - len(self.columns) :]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from yeoul.plan.encoding import Conflict, Encoding
 from yeoul.plan.expressions import Expression, LiteralValue
 from yeoul.plan.nodes.schema import Schema
 from yeoul.plan.tables import TableDefinition
@@ -24,11 +25,13 @@ class Scan:
         table: The declaration.
         schema: The physical and metadata columns to produce, a subset of the declared ones.
         options: The declaration's options with the query's dynamic ones (`/*+ OPTIONS(...) */`) on top.
+        encoding: What a record means; UPSERT only below ChangelogNormalize.
     """
 
     table: TableDefinition
     schema: Schema
     options: Mapping[str, str] = field(default_factory=dict)
+    encoding: Encoding = Encoding.APPEND
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class AssignWatermark:
         column: The row-time column, TIMESTAMP(3) or TIMESTAMP_LTZ(3).
         expression: Same type as the column, over the input's columns.
         idle_timeout_ms: After how long at its end a split stops holding the watermark; None: never.
+        alignment: The group whose splits wait for each other, and how far, in ms, one may be ahead of the slowest;
+            None: no table asks for that.
     """
 
     input: Node
@@ -54,15 +59,23 @@ class AssignWatermark:
     expression: Expression
     schema: Schema
     idle_timeout_ms: int | None = None
+    alignment: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """INSERT INTO: the input's columns, by position, into the table's writable ones."""
+    """INSERT INTO: the input's columns, by position, into the table's writable ones.
+
+    Attributes:
+        encoding: How the table is told of changes; RETRACT and UPSERT take rows that stand, too.
+        conflict: What the statement says after ON CONFLICT, if it does.
+    """
 
     input: Node
     table: TableDefinition
     options: Mapping[str, str] = field(default_factory=dict)
+    encoding: Encoding = Encoding.APPEND
+    conflict: Conflict | None = None
 
     @property
     def schema(self) -> Schema:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from yeoul.plan.nodes.changes import ChangelogNormalize, SinkMaterialize
 from yeoul.plan.nodes.groups import Aggregate, Settle
 from yeoul.plan.nodes.joins import Join, LookupJoin
 from yeoul.plan.nodes.ordered import Deduplicate, Over, Sort, TopN
@@ -35,6 +36,8 @@ Node = (
     | Sort
     | Limit
     | Settle
+    | ChangelogNormalize
+    | SinkMaterialize
     | Write
 )
 

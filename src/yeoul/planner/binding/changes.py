@@ -14,11 +14,14 @@ from sqlglot import exp
 from yeoul.plan.changelog import StateBound, changelog_of, state_of
 from yeoul.plan.nodes import (
     Aggregate,
+    ChangelogNormalize,
     Deduplicate,
     Limit,
     Node,
     Over,
+    Scan,
     Settle,
+    SinkMaterialize,
     TopN,
     WindowAggregate,
     WindowAssign,
@@ -28,12 +31,14 @@ from yeoul.plan.nodes import (
     walk,
 )
 from yeoul.planner.binding.boundedness import gives_changes, unbounded_table
+from yeoul.planner.binding.conflicts import told_by_changes
 from yeoul.planner.binding.context import BindContext
 from yeoul.planner.binding.overs import no_time_attribute
 
 __all__ = ["STATE_SETTING", "with_settled_changes"]
 
 STATE_SETTING = "table.exec.state.unbounded"
+_TAKING = "'connector' = 'upsert-kafka', 'format' = 'debezium-json', 'connector' = 'print'"
 _ENDING = "Bound its tables ('scan.bounded.mode' = 'latest-offset'), or group within a window"
 
 
@@ -44,20 +49,23 @@ def with_settled_changes(context: BindContext, plan: Node, at: exp.Expr) -> Node
         UserError: It gives changes that the sink, or a node, cannot take; or its state has no bound and the session
             refuses such plans.
     """
-    if context.settings.get(STATE_SETTING) == "refuse":
-        _refuse_unbounded(context, plan, at)
     _check_inputs(context, plan, at)
-    if isinstance(plan, Write):
-        return _written(context, plan, at)
+    settled = _written(context, plan, at) if isinstance(plan, Write) else _settled(context, plan)
+    if context.settings.get(STATE_SETTING) == "refuse":
+        _refuse_unbounded(context, settled, at)
+    return settled
+
+
+def _settled(context: BindContext, plan: Node) -> Node:
     settles = not changelog_of(plan).is_append_only and not gives_changes(plan, context.settings)
     return Settle(plan) if settles else plan
 
 
 def _written(context: BindContext, plan: Write, at: exp.Expr) -> Write:
-    from yeoul.connectors.registry import connector_of
-
-    takes, gives = connector_of(plan.options).changes, changelog_of(plan)
-    if takes >= gives.changes:
+    told = told_by_changes(context, plan, at)
+    if told is not None:
+        return told
+    if changelog_of(plan).is_append_only:
         return plan
     if not gives_changes(plan, context.settings):
         return replace(plan, input=Settle(plan.input))
@@ -65,7 +73,7 @@ def _written(context: BindContext, plan: Write, at: exp.Expr) -> Write:
         f"Table {plan.table.name!r} takes new rows only, and the query changes rows that it gave before:"
         f" {_culprit(plan)} gives {changelog_of(plan)}",
         at,
-        hint=f"{_ENDING}, or write to a table that takes changes ('connector' = 'print', ...)",
+        hint=f"{_ENDING}, or write to a table that takes changes ({_TAKING})",
     )
 
 
@@ -129,5 +137,10 @@ def _name(node: Node) -> str:
             return "ORDER BY ... LIMIT" if not node.partition and node.rank is None else "Top-N"
         case Deduplicate():
             return "the deduplication"
+        case Scan() | ChangelogNormalize():
+            tables = [one.table.name for one in walk(node) if isinstance(one, Scan)]
+            return f"table {tables[0]!r}"
+        case SinkMaterialize():
+            return "ON CONFLICT"
         case _:
             return type(node).__name__

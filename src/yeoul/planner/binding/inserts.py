@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from yeoul.errors import UserError, did_you_mean
+from yeoul.plan.encoding import Conflict
 from yeoul.plan.expressions import ColumnRef, Expression, Literal
 from yeoul.plan.nodes import Field, Node, Write
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition, ViewDefinition
@@ -37,7 +38,8 @@ def bind_insert(context: BindContext, syntax: InsertSyntax) -> Write:
     outputs = [
         (column.name, _value(context, column, pairs.get(column.name), syntax, trees, named)) for column in writable
     ]
-    return Write(project(rows, outputs), table, options)
+    conflict = syntax.args.get("conflict")
+    return Write(project(rows, outputs), table, options, conflict=Conflict(conflict) if conflict else None)
 
 
 def _target(context: BindContext, node: exp.Table) -> TableDefinition:

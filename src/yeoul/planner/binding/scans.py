@@ -1,4 +1,4 @@
-"""A table in FROM: Scan of its stored columns, Project of its computed ones, AssignWatermark over its row time."""
+"""A table in FROM: Scan of its stored columns, Project of its computed ones, AssignWatermark, ChangelogNormalize."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import replace
 from sqlglot import exp
 
 from yeoul.errors import UserError
+from yeoul.plan.encoding import Encoding
 from yeoul.plan.expressions import ColumnRef, Expression
-from yeoul.plan.nodes import AssignWatermark, Field, Node, Project, Projection, Scan, Schema
-from yeoul.plan.tables import ColumnKind, TableDefinition
+from yeoul.plan.nodes import AssignWatermark, ChangelogNormalize, Field, Node, Project, Projection, Scan, Schema
+from yeoul.plan.tables import ColumnKind, TableDefinition, WatermarkDefinition
+from yeoul.plan.trigger import TRIGGER_SETTING, TriggerKind, parse_trigger
 from yeoul.planner.binding.context import BindContext
 from yeoul.planner.rewriting import is_proctime
 from yeoul.units import parse_duration_ms
@@ -19,20 +21,41 @@ __all__ = ["IDLE_OPTION", "IDLE_SETTING", "check_table_options", "merged_options
 
 IDLE_OPTION = "scan.watermark.idle-timeout"
 IDLE_SETTING = "table.exec.source.idle-timeout"
+ALIGNMENT_GROUP = "scan.watermark.alignment.group"
+ALIGNMENT_DRIFT = "scan.watermark.alignment.max-drift"
+DUPLICATES_SETTING = "table.exec.source.cdc-events-duplicate"
 
 
 def scan(context: BindContext, table: TableDefinition, options: Mapping[str, str]) -> Node:
-    """Returns the rows of a table with all its columns, in the order declared."""
+    """Returns the rows of a table with all its columns, in the order declared; upserts as changes."""
     stored = [column for column in table.columns if column.kind is not ColumnKind.COMPUTED]
-    node: Node = Scan(table, Schema(tuple(Field(column.name, column.type) for column in stored)), options)
+    options = _ending_now(context, table, options)
+    fields = Schema(tuple(Field(column.name, column.type) for column in stored))
+    encoding = _encoding(context, table, options)
+    node: Node = Scan(table, fields, options, encoding)
     if len(stored) < len(table.columns):
         node = _with_computed(node, table)
-    if table.watermark is None:
-        return node
-    column = table.watermark.column
-    fields = tuple(replace(one, is_rowtime=one.name == column) for one in node.schema.fields)
+    if table.watermark is not None:
+        node = _with_watermark(context, node, table.watermark, options)
+    return ChangelogNormalize(node, table.primary_key) if encoding is Encoding.UPSERT else node
+
+
+def _encoding(context: BindContext, table: TableDefinition, options: Mapping[str, str]) -> Encoding:
+    """Returns what a record of a table means; changes that may come twice are taken for upserts, if there is a key."""
+    from yeoul.connectors.registry import told_as
+
+    encoding = told_as(options)
+    may_come_twice = context.settings.get(DUPLICATES_SETTING, "false").lower() == "true"
+    return Encoding.UPSERT if encoding is Encoding.RETRACT and may_come_twice and table.primary_key else encoding
+
+
+def _with_watermark(
+    context: BindContext, node: Node, watermark: WatermarkDefinition, options: Mapping[str, str]
+) -> AssignWatermark:
+    fields = tuple(replace(one, is_rowtime=one.name == watermark.column) for one in node.schema.fields)
     idle_ms = _idle_timeout_ms(context, options)
-    return AssignWatermark(node, column, table.watermark.expression, Schema(fields), idle_ms)
+    alignment = _alignment(options)
+    return AssignWatermark(node, watermark.column, watermark.expression, Schema(fields), idle_ms, alignment)
 
 
 def _with_computed(node: Node, table: TableDefinition) -> Node:
@@ -51,6 +74,20 @@ def _idle_timeout_ms(context: BindContext, options: Mapping[str, str]) -> int | 
     """The table's own option comes before the setting for all; 0 and absence mean never."""
     text = options.get(IDLE_OPTION, context.settings.get(IDLE_SETTING, "0"))
     return parse_duration_ms(text) or None
+
+
+def _alignment(options: Mapping[str, str]) -> tuple[str, int] | None:
+    group = options.get(ALIGNMENT_GROUP)
+    return None if group is None else (group, parse_duration_ms(options[ALIGNMENT_DRIFT]))
+
+
+def _ending_now(context: BindContext, table: TableDefinition, options: Mapping[str, str]) -> Mapping[str, str]:
+    """Under a trigger that takes what is there and ends, tables end where they end when the job starts."""
+    from yeoul.connectors.registry import until_now
+
+    if not parse_trigger(context.settings.get(TRIGGER_SETTING, TriggerKind.AS_FAST_AS_POSSIBLE.value)).ends_now:
+        return options
+    return until_now(table.name, options)
 
 
 def merged_options(context: BindContext, table: TableDefinition, node: exp.Table) -> Mapping[str, str]:
@@ -76,7 +113,7 @@ def check_table_options(context: BindContext, table: TableDefinition, pairs: lis
     from yeoul.connectors.registry import check_options
 
     try:
-        check_options(table.options, table.columns)
+        check_options(table.options, table.columns, table.primary_key)
     except UserError as error:
         if error.span is not None:
             raise

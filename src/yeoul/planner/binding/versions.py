@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from sqlglot import exp
 
 from yeoul.plan.changelog import changelog_of
-from yeoul.plan.expressions import Call, Cast, ColumnRef, Expression, columns_of
+from yeoul.plan.expressions import Call, ColumnRef, Expression, columns_of
 from yeoul.plan.join_bounds import AsOf
 from yeoul.plan.nodes import AssignWatermark, Deduplicate, Filter, Join, JoinKind, Node, Project, Scan, Schema
 from yeoul.plan.ordering import OverTime
 from yeoul.plan.types import BOOLEAN
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
-from yeoul.planner.casts import can_widen
+from yeoul.planner.casts import widened_column
 from yeoul.planner.rewriting import equal_sides, joined, project
 
 __all__ = ["versioned_rows"]
@@ -103,7 +103,7 @@ def _by_key(
     found: dict[str, tuple[tuple[Expression, Expression], Expression]] = {}
     for part in parts:
         pair = equal_sides(part, left.schema.names, right.schema.names)
-        column = None if pair is None else _plain(pair[1])
+        column = None if pair is None else widened_column(pair[1])
         if pair is not None and column is not None:
             found.setdefault(column, (pair, part))
     key = next((key for key in sorted(keys, key=lambda one: (len(one), sorted(one))) if key <= found.keys()), None)
@@ -117,13 +117,6 @@ def _by_key(
         )
     taken = [found[column] for column in right.schema.names if column in key]
     return tuple(pair for pair, _ in taken), [part for part in parts if part not in [used for _, used in taken]]
-
-
-def _plain(value: Expression) -> str | None:
-    """Returns the column that a value is, perhaps in a wider type; None if it is no such."""
-    while isinstance(value, Cast) and can_widen(value.operand.type, value.type):
-        value = value.operand
-    return value.name if isinstance(value, ColumnRef) else None
 
 
 def _keys(node: Node) -> list[_Key]:

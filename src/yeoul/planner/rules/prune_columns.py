@@ -14,6 +14,7 @@ from yeoul.plan.nodes import (
     Aggregate,
     Aggregation,
     AssignWatermark,
+    ChangelogNormalize,
     Deduplicate,
     Field,
     Filter,
@@ -28,6 +29,7 @@ from yeoul.plan.nodes import (
     Schema,
     SetOperation,
     Settle,
+    SinkMaterialize,
     Sort,
     TopN,
     Union,
@@ -97,8 +99,10 @@ def _pruned(node: Node, needed: Set[str]) -> Node:
             return replace(node, input=_pruned(node.input, {*needed, *(key.column for key in node.order)}))
         case Limit():
             return replace(node, input=_pruned(node.input, needed))
-        case Settle():
+        case Settle() | SinkMaterialize():
             return replace(node, input=_pruned(node.input, frozenset(node.schema.names)))
+        case ChangelogNormalize():
+            return replace(node, input=_pruned(node.input, {*needed, *node.key}))
         case Write():
             return replace(node, input=_pruned(node.input, frozenset(node.input.schema.names)))
 
@@ -136,13 +140,14 @@ def _top_n(node: TopN | WindowTopN, needed: Set[str]) -> TopN | WindowTopN:
 def _lookup_join(node: LookupJoin, needed: Set[str]) -> LookupJoin:
     """The table is asked for what is used alone."""
     used = set(needed) | (set() if node.condition is None else set(columns_of(node.condition)))
-    pairs = [(own, column) for own, column in zip(node.own, node.columns, strict=True) if own in used]
+    values = tuple(one for one in node.values if one.name in used)
     wanted = used | _used(value for value, _ in node.keys)
     below = _pruned(node.input, wanted.intersection(node.input.schema.names))
-    asked = {*(column for _, column in node.keys), *(column for _, column in pairs)}
-    schema = _of_names(node.schema, (*below.schema.names, *(own for own, _ in pairs)))
+    asked = {column for _, column in node.keys} | _used(one.expression for one in values)
+    given = {*below.schema.names, *(one.name for one in values if one.name in needed)}
+    schema = _of_names(node.schema, (name for name in node.schema.names if name in given))
     table = replace(node.table, schema=_kept(node.table.schema, asked))
-    return replace(node, input=below, table=table, columns=tuple(column for _, column in pairs), schema=schema)
+    return replace(node, input=below, table=table, values=values, schema=schema)
 
 
 def _kept(schema: Schema, needed: Set[str]) -> Schema:

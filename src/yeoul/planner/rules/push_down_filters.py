@@ -1,9 +1,9 @@
 """Filters move towards the sources, so that less is computed and kept.
 
 A filter passes below a projection, a union, both sides of INTERSECT and EXCEPT, a window table function, a sort and, by
-its keys or partitions, an aggregate, OVER, a Top-N or a deduplication. It never passes below AssignWatermark: the
-watermark follows all rows, kept or not. Nor below Limit, which counts the rows it gets. And a condition that can fail
-(a division, a cast) never overtakes another: that one may be there to protect it.
+its keys or partitions, an aggregate, OVER, a Top-N, a deduplication or upserts. It never passes below AssignWatermark:
+the watermark follows all rows, kept or not. Nor below Limit, which counts the rows it gets. And a condition that can
+fail (a division, a cast) never overtakes another: that one may be there to protect it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from yeoul.plan.expressions import ColumnRef, Expression, Literal, columns_of
 from yeoul.plan.join_bounds import AsOf
 from yeoul.plan.nodes import (
     Aggregate,
+    ChangelogNormalize,
     Deduplicate,
     Filter,
     Join,
@@ -87,6 +88,8 @@ def _passes(node: Node, part: Expression) -> bool:
             return bool(used) and used <= set(node.partition)
         case Deduplicate():
             return bool(used) and used <= set(node.keys)
+        case ChangelogNormalize():
+            return bool(used) and used <= set(node.key)
         case Sort():
             return node.count is None and not node.offset
         case _:
@@ -105,6 +108,8 @@ def _below(node: Node, parts: Sequence[Expression]) -> Node:
         case SetOperation():
             return replace(node, left=_pushed(node.left, parts), right=_pushed(node.right, parts))
         case WindowAssign() | Unnest() | LookupJoin() | Over() | TopN() | WindowTopN() | Deduplicate() | Sort():
+            return replace(node, input=_pushed(node.input, parts))
+        case ChangelogNormalize():
             return replace(node, input=_pushed(node.input, parts))
         case Join():
             return _into_join(node, parts)

@@ -8,6 +8,7 @@ from yeoul.engine.operators.contract import Operator
 from yeoul.engine.operators.interval_join import IntervalJoin
 from yeoul.engine.operators.join import Join as RegularJoin
 from yeoul.engine.operators.join_sides import JoinSide, JoinSides
+from yeoul.engine.operators.lookup_join import LookedUpValue
 from yeoul.engine.operators.lookup_join import LookupJoin as LookupOperator
 from yeoul.engine.operators.temporal_join import TemporalJoin
 from yeoul.engine.operators.time_axis import TimeAxis
@@ -72,11 +73,13 @@ def lookup_operator(node: LookupJoin, context: EvaluationContext, settings: Sett
         found.lookup,
         {column: compile_expression(value, context) for value, column in node.keys},
         {one.name: polars_dtype(one.type) for one in node.table.schema.fields},
-        dict(zip(node.columns, node.own, strict=True)),
+        [
+            LookedUpValue(one.name, compile_expression(one.expression, context), polars_dtype(one.expression.type))
+            for one in node.values
+        ],
         None if condition is None else compile_expression(condition, context),
         keeps_left=node.keeps_left,
         output=node.schema.names,
         clock=settings.clock,
-        max_rows=found.max_rows,
-        ttl_ms=found.ttl_ms,
+        bounds=found.bounds,
     )

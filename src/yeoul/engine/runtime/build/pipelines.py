@@ -17,6 +17,7 @@ from yeoul.engine.operators.settle_changes import SettleChanges
 from yeoul.engine.operators.union import Union as UnionOperator
 from yeoul.engine.operators.values import Values as ValuesOperator
 from yeoul.engine.operators.watermarks import WatermarkMerge
+from yeoul.engine.runtime.build.changes import materialize_operator, normalize_operator
 from yeoul.engine.runtime.build.groups import aggregate_operator, set_operator
 from yeoul.engine.runtime.build.joins import join_operator, lookup_operator
 from yeoul.engine.runtime.build.lateness import judges_lateness
@@ -33,10 +34,12 @@ from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.runtime.shared_lanes import PipelineSet, shared
 from yeoul.errors import UserError
 from yeoul.plan.changelog import gives_at_end, is_updating
+from yeoul.plan.encoding import Encoding
 from yeoul.plan.join_bounds import Interval
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
+    ChangelogNormalize,
     Deduplicate,
     Filter,
     Join,
@@ -48,6 +51,7 @@ from yeoul.plan.nodes import (
     Scan,
     SetOperation,
     Settle,
+    SinkMaterialize,
     Sort,
     TopN,
     Union,
@@ -162,6 +166,10 @@ class _Builder:
                 return f"{node.kind.value} JOIN", join_operator(node, context, settings, judged=_judges(parent))
             case LookupJoin():
                 return f"LOOKUP {node.table.table.name}", lookup_operator(node, context, settings)
+            case ChangelogNormalize():
+                return "NORMALIZE", normalize_operator(node, settings)
+            case SinkMaterialize():
+                return "MATERIALIZE", materialize_operator(node, settings)
             case SetOperation():
                 return node.kind.value, set_operator(node, settings)
             case Union():
@@ -205,15 +213,17 @@ class _Builder:
             raise UserError(
                 f"Expected the watermark for {node.column!r} straight above a table, got {type(under).__name__}"
             )
-        judges = _judges(target)
-        assign = WatermarkOperator(node.column, compile_expression(node.expression, self._context), judges)
+        judges, told_by_key = _judges(target), under.encoding is Encoding.UPSERT
+        assign = WatermarkOperator(node.column, compile_expression(node.expression, self._context), judges, told_by_key)
         timeout_ms = node.idle_timeout_ms if node.idle_timeout_ms is not None else self._settings.idle_timeout_ms
-        self._add_lane(under, Lane(below, assign, above, target, judges, timeout_ms or None))
+        self._add_lane(under, Lane(below, assign, above, target, judges, timeout_ms or None, node.alignment))
 
 
 _Remembering = (
     Aggregate
     | Settle
+    | ChangelogNormalize
+    | SinkMaterialize
     | WindowAggregate
     | WindowAssign
     | WindowTopN

@@ -8,12 +8,14 @@ from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
 from yeoul.engine.operators.contract import Stateless
 from yeoul.engine.operators.encode_changes import EncodeChanges
+from yeoul.engine.operators.encode_upserts import EncodeUpserts
 from yeoul.engine.operators.filter import Filter as FilterOperator
 from yeoul.engine.operators.project import Project as ProjectOperator
 from yeoul.engine.operators.relabel import Relabel
 from yeoul.engine.operators.unnest import Unnest as UnnestOperator
 from yeoul.engine.operators.values import Values as ValuesOperator
 from yeoul.plan.changelog import Change, changelog_of
+from yeoul.plan.encoding import Encoding
 from yeoul.plan.nodes import Filter, Node, Project, Schema, Unnest, Values, Write
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition
 
@@ -38,6 +40,8 @@ def row_operator(node: Project | Filter | Unnest | Write, context: EvaluationCon
 
 def encoder_of(plan: Node) -> list[Stateless]:
     """Returns what turns weights into kinds of change for whoever reads a plan's rows; nothing if rows stand."""
+    if isinstance(plan, Write) and plan.encoding is Encoding.UPSERT:
+        return [EncodeUpserts(plan.table.primary_key)]
     changelog = changelog_of(plan)
     if changelog.is_append_only:
         return []

@@ -267,9 +267,9 @@ class UseSyntax(exp.Expression):
 
 
 class InsertSyntax(exp.Expression):
-    """INSERT INTO this [(expressions)] expression."""
+    """INSERT INTO this [(expressions)] expression [ON CONFLICT DO conflict]."""
 
-    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expressions": False, "expression": True}
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expressions": False, "expression": True, "conflict": False}
 
 
 class StatementSetSyntax(exp.Expression):

@@ -332,7 +332,20 @@ class StatementGrammar(QueryGrammar):
             self.refuse("PARTITION (...) in INSERT", "Name the columns: INSERT INTO t (a, b) SELECT ...")
         has_columns = self.sees(TokenType.L_PAREN) and not self.sees_word("SELECT", ahead=1)
         columns = self._column_names() if has_columns else None
-        return InsertSyntax(this=table, expressions=columns, expression=self.query())
+        return InsertSyntax(this=table, expressions=columns, expression=self.query(), conflict=self._conflict())
+
+    def _conflict(self) -> str | None:
+        """Takes ON CONFLICT DO ..., and returns what to do."""
+        if not self.take_word("ON"):
+            return None
+        self.expect_word("CONFLICT", "DO")
+        for word in ("DEDUPLICATE", "NOTHING", "ERROR"):
+            if self.take_word(word):
+                return word
+        if self.sees_word("UPDATE"):
+            self.refuse("ON CONFLICT DO UPDATE", "DO DEDUPLICATE keeps the latest row of a key")
+        words = ("DEDUPLICATE", "NOTHING", "ERROR")
+        self.fail("DEDUPLICATE, NOTHING or ERROR after ON CONFLICT DO", keywords=words)
 
     def _execute(self) -> exp.Expr:
         if not self.sees_word("STATEMENT"):

@@ -1,0 +1,264 @@
+"""One row for each key of a table, out of changes that may give several: ON CONFLICT.
+
+`LatestRows` keeps every row that stands, by the key of the table, and gives the latest one of each; when that is taken
+back, the one before it takes its place (DEDUPLICATE). With `strict` a second row is an error. `FirstRows` gives the
+first and drops the others (NOTHING).
+
+Rows of different keys of the query may change in any order. What must not be taken for a conflict while it is on its
+way, ERROR and NOTHING hold back until the watermark moves, and net it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from yeoul.clock import Clock
+from yeoul.engine.contract import WEIGHT
+from yeoul.engine.operators.contract import EMPTY, Output, State
+from yeoul.engine.operators.forgetting import Forgetting
+from yeoul.engine.operators.row_changes import as_changes, differing
+from yeoul.engine.state.fingerprints import fingerprints
+from yeoul.engine.state.groups import GroupStore
+from yeoul.engine.state.keyed import KeyedState
+from yeoul.engine.state.rows import KeyedRows
+from yeoul.errors import UserError
+
+__all__ = ["FirstRows", "LatestRows"]
+
+_CAME = "$came"
+_PLACE = "$place"
+_SEED = 2
+
+
+class LatestRows:
+    """Gives the latest row of each key.
+
+    Args:
+        columns: Name and type of the columns, in order.
+        key: The table's primary key.
+        table: The table's name, for the error.
+        strict: Whether two different rows of a key are an error, looked for when the watermark moves.
+        clock: The time, for the time to live.
+        ttl_ms: How long an untouched row is kept; None: for ever.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, pl.DataType],
+        key: Sequence[str],
+        table: str,
+        *,
+        strict: bool,
+        clock: Clock,
+        ttl_ms: int | None = None,
+    ) -> None:
+        self._columns, self._key, self._table, self._strict = list(columns), list(key), table, strict
+        self._rows = KeyedRows(columns, key, {_CAME: pl.Int64()})
+        self._count = 0
+        self._waiting = _Waiting(self._columns)
+        self._forgetting = Forgetting(clock, ttl_ms)
+
+    def process(self, port: int, batch: pl.DataFrame) -> Output:
+        if self._strict:
+            self._waiting.add(batch)
+            return EMPTY
+        return self._taken(batch)
+
+    def advance(self, watermark_ms: int) -> Output:
+        changes = self._waiting.drained() if self._strict else None
+        return EMPTY if changes is None else self._taken(changes)
+
+    def snapshot(self) -> State:
+        count = pl.DataFrame({"count": [self._count]}, schema={"count": pl.Int64})
+        return {"rows": self._rows.snapshot(), "count": count, **self._waiting.snapshot()}
+
+    def restore(self, state: State) -> None:
+        self._count = state["count"].item()
+        if state["rows"].height:
+            self._rows.restore(state["rows"])
+        self._waiting.restore(state)
+
+    def _taken(self, batch: pl.DataFrame) -> Output:
+        self._forgetting.forget(self._rows)
+        rows, weights = batch.select(self._columns), _weights(batch)
+        keys = rows.select(self._key).unique(maintain_order=True)
+        before = self._latest(keys)
+        slots = self._add(rows, weights)
+        after = self._latest(keys)
+        self._rows.remove_gone(slots)
+        return _told(before, after)
+
+    def _add(self, rows: pl.DataFrame, weights: NDArray[np.int64]) -> NDArray[np.int64]:
+        came = pl.Series(_CAME, self._count + np.arange(rows.height))
+        self._count += rows.height
+        slots = self._rows.add(rows, weights, came.to_frame())
+        coming = pl.DataFrame({"slot": slots, _CAME: came}).filter(pl.Series(weights > 0))
+        last = coming.group_by("slot").agg(pl.col(_CAME).max())
+        self._rows.write_note(_CAME, last["slot"].to_numpy(), last[_CAME])
+        self._forgetting.touch(self._rows, slots)
+        return slots
+
+    def _latest(self, keys: pl.DataFrame) -> pl.DataFrame:
+        """Returns the rows that stand for some keys, the place of each key beside its row."""
+        found = self._rows.find(keys)
+        living = self._rows.counts(found.slots) > 0
+        places, slots = found.places[living], found.slots[living]
+        if self._strict:
+            self._refuse_doubles(keys, places)
+        order = np.lexsort((self._rows.read_note(_CAME, slots).to_numpy(), places))
+        last = order[np.append(np.diff(places[order]) != 0, True)] if len(order) else order
+        return self._rows.read(slots[last]).with_columns(pl.Series(_PLACE, places[last]))
+
+    def _refuse_doubles(self, keys: pl.DataFrame, places: NDArray[np.int64]) -> None:
+        doubles = np.flatnonzero(np.bincount(places, minlength=keys.height) > 1)
+        if len(doubles):
+            shown = ", ".join(f"{name} = {value!r}" for name, value in keys.row(int(doubles[0]), named=True).items())
+            raise UserError(
+                f"Table {self._table!r}: the query gives several rows for the key {shown}",
+                hint="ON CONFLICT DO ERROR asks for this; DO DEDUPLICATE keeps the latest, DO NOTHING the first",
+            )
+
+
+class FirstRows:
+    """Gives the first row of each key, and what it is changed to.
+
+    Args:
+        columns: Name and type of the columns, in order.
+        key: The table's primary key.
+        own: What tells the query's rows apart, so that a changed row is known for the same; none: nothing does.
+        clock: The time, for the time to live.
+        ttl_ms: How long an untouched row is kept; None: for ever.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, pl.DataType],
+        key: Sequence[str],
+        own: Sequence[str],
+        *,
+        clock: Clock,
+        ttl_ms: int | None = None,
+    ) -> None:
+        self._columns, self._key, self._own = list(columns), list(key), list(own)
+        values = {name: dtype for name, dtype in columns.items() if name not in key}
+        self._rows = KeyedState({name: columns[name] for name in key}, values)
+        self._waiting = _Waiting(self._columns)
+        self._forgetting = Forgetting(clock, ttl_ms)
+
+    def process(self, port: int, batch: pl.DataFrame) -> Output:
+        self._waiting.add(batch)
+        return EMPTY
+
+    def advance(self, watermark_ms: int) -> Output:
+        changes = self._waiting.drained()
+        return EMPTY if changes is None else self._taken(changes)
+
+    def snapshot(self) -> State:
+        return {"rows": self._rows.snapshot(), **self._waiting.snapshot()}
+
+    def restore(self, state: State) -> None:
+        if state["rows"].height:
+            self._rows.restore(state["rows"])
+        self._waiting.restore(state)
+
+    def _taken(self, changes: pl.DataFrame) -> Output:
+        self._forgetting.forget(self._rows)
+        keys = changes.select(self._key).unique(maintain_order=True)
+        before = self._standing(keys)
+        comes = (changes[WEIGHT] > 0).to_numpy()
+        rows = changes.select(self._columns)
+        goes = _among(before, rows.filter(pl.Series(~comes)), self._columns)
+        stays = before.filter(pl.Series(~goes))
+        coming = rows.filter(pl.Series(comes))
+        free = coming.filter(pl.Series(~_among(coming, stays, self._key)))
+        first = self._first(free, before.filter(pl.Series(goes)))
+        after = pl.concat([stays, _placed(first, keys, self._key)])
+        self._remember(keys, after)
+        return _told(before, after)
+
+    def _first(self, rows: pl.DataFrame, taken_back: pl.DataFrame) -> pl.DataFrame:
+        """Returns one row for each key: what a row that was taken back is now, else the first to come."""
+        if self._own:
+            order = np.argsort(~_among(rows, taken_back, self._own), kind="stable")
+            rows = rows[order]
+        return rows.unique(self._key, keep="first", maintain_order=True)
+
+    def _standing(self, keys: pl.DataFrame) -> pl.DataFrame:
+        slots = self._rows.find(keys)
+        known = np.flatnonzero(slots >= 0)
+        rows = keys[known].with_columns(self._rows.read(slots[known]).get_columns()).select(self._columns)
+        return rows.with_columns(pl.Series(_PLACE, known, dtype=pl.Int64))
+
+    def _remember(self, keys: pl.DataFrame, after: pl.DataFrame) -> None:
+        slots = self._rows.upsert(keys).slots
+        standing = after[_PLACE].to_numpy()
+        self._rows.write(slots[standing], after)
+        self._forgetting.touch(self._rows, slots[standing])
+        self._rows.remove(np.delete(slots, standing))
+
+
+class _Waiting:
+    """Changes that wait for the watermark, netted row by row, in the order in which rows first came."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = list(columns)
+        self._changes = GroupStore(self._added_up)
+
+    def add(self, batch: pl.DataFrame) -> None:
+        rows = batch.select(self._columns).with_columns(pl.Series(WEIGHT, _weights(batch)))
+        self._changes.add(self._added_up(rows))
+
+    def drained(self) -> pl.DataFrame | None:
+        """Returns and forgets what waits; None if it comes to nothing."""
+        changes = self._changes.merged()
+        self._changes.clear()
+        return changes if changes is not None and changes.height else None
+
+    def snapshot(self) -> State:
+        changes = self._changes.merged()
+        return {} if changes is None else {"waiting": changes}
+
+    def restore(self, state: State) -> None:
+        if "waiting" in state:
+            self._changes.add(state["waiting"])
+
+    def _added_up(self, rows: pl.DataFrame) -> pl.DataFrame:
+        added = rows.group_by(self._columns, maintain_order=True).agg(pl.col(WEIGHT).sum())
+        return added.filter(pl.col(WEIGHT) != 0)
+
+
+def _weights(batch: pl.DataFrame) -> NDArray[np.int64]:
+    return batch[WEIGHT].to_numpy() if WEIGHT in batch.columns else np.ones(batch.height, np.int64)
+
+
+def _among(rows: pl.DataFrame, others: pl.DataFrame, names: Sequence[str]) -> NDArray[np.bool_]:
+    """Tells for each row whether one of the others has the same values in some columns."""
+    own, other = (
+        pl.DataFrame(fingerprints((frame[name] for name in names), frame.height, _SEED), schema=["low", "high"])
+        for frame in (rows, others)
+    )
+    found = own.join(other.unique().with_columns(found=True), on=["low", "high"], how="left", maintain_order="left")
+    return found["found"].fill_null(False).to_numpy()
+
+
+def _placed(rows: pl.DataFrame, keys: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """Returns rows with the places of their keys among some."""
+    places = keys.with_columns(pl.Series(_PLACE, np.arange(keys.height)))
+    return rows.join(places, on=list(key), how="left", maintain_order="left")
+
+
+def _told(before: pl.DataFrame, after: pl.DataFrame) -> Output:
+    """Returns the changes from one row of each key to the other, each with the place of its key."""
+    columns = before.columns[:-1]
+    was, now = before[_PLACE].to_numpy(), after[_PLACE].to_numpy()
+    both, in_before, in_after = np.intersect1d(was, now, return_indices=True)
+    equal = both[~differing(before[in_before], after[in_after], columns)]
+    gone, come = ~np.isin(was, equal), ~np.isin(now, equal)
+    if not gone.any() and not come.any():
+        return EMPTY
+    old, new = (frame.filter(pl.Series(which)).select(columns) for frame, which in ((before, gone), (after, come)))
+    return Output((as_changes(old, was[gone], new, now[come]),))
