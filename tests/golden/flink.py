@@ -1,8 +1,9 @@
 """Asks Flink: the golden SQL cases on PyFlink, its final rows beside the expected ones. `make flink-golden`.
 
 Needs Java 17 and the environment with `apache-flink` that the bench has; what runs there is `flink_answers.py`. Words
-as arguments narrow it to the cases whose names hold one; `--show` prints Flink's rows for every case, in the form of the files. A case with
-`flink: <reason>` under its title has another answer there, or none: it is asked, too, and one that agrees is told.
+as arguments narrow it to the cases whose names hold one; `--show` prints Flink's rows for every case, in the form of
+the files. A case with `flink: <reason>` under its title has another answer there, or none: it is asked, too, and one
+that agrees is told.
 """
 
 from __future__ import annotations
@@ -26,14 +27,15 @@ _TIMEOUT_S = 3_600
 def main(arguments: Sequence[str]) -> int:
     """Prints what Flink says otherwise than the files; returns how many cases that are."""
     shows, words = "--show" in arguments, [one for one in arguments if not one.startswith("-")]
-    cases = {str(case): case for case in read_all() if "rows" in case.sections}
+    cases = {str(case): case for case in read_all() if {"rows", "changes"} & case.sections.keys()}
     cases = {name: one for name, one in cases.items() if not words or any(word in name for word in words)}
     cases = {name: one for name, one in cases.items() if not one.about.get("flink", "").startswith(_UNASKED)}
     differing, agreeing = 0, 0
     for told in _answers(list(cases.values())):
         case = cases[told["case"]]
-        rows = None if "refused" in told else Grid(case.grid("rows").names, tuple(map(tuple, told["rows"])))
-        same = rows is not None and _comparable(rows) == _comparable(case.grid("rows"))
+        expected = _expected(case)
+        rows = None if "refused" in told else Grid(expected.names, tuple(map(tuple, told["rows"])))
+        same = rows is not None and _comparable(rows) == _comparable(expected)
         agreeing += same
         if shows:
             print(f"=== {case}\n{rows if rows is not None else told['refused']}\n")
@@ -68,6 +70,19 @@ def _answers(cases: Sequence[Case]) -> Iterator[dict]:
                 yield json.loads(line.removeprefix(MARK))
         if asked.wait(_TIMEOUT_S):
             sys.exit(f"Flink's Python ended with {asked.returncode}")
+
+
+def _expected(case: Case) -> Grid:
+    """Returns the rows that a case comes to."""
+    if "rows" in case.sections:
+        return case.grid("rows")
+    changes, left = case.grid("changes"), []
+    for mark, *row in changes.rows:
+        if mark in ("-U", "-D"):
+            left.remove(tuple(row))
+        else:
+            left.append(tuple(row))
+    return Grid(changes.names[1:], tuple(left))
 
 
 def _rows(case: Case) -> dict[str, list[dict[str, object]]]:
