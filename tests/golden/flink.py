@@ -3,7 +3,7 @@
 Needs Java 17 and the environment with `apache-flink` that the bench has; what runs there is `flink_answers.py`. Words
 as arguments narrow it to the cases whose names hold one; `--show` prints Flink's rows for every case, in the form of
 the files. A case with `flink: <reason>` under its title has another answer there, or none: it is asked, too, and one
-that agrees is told.
+that agrees is told. `--page` asks nobody: it writes the list of these cases into `docs/flink-differences.md`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tests.golden.flink_answers import MARK
 
 __all__ = ["main"]
 
+PAGE = Path(__file__).parents[2] / "docs" / "flink-differences.md"
 PYTHON = Path(__file__).parents[2] / "bench" / "peers-venvs" / "flink" / "bin" / "python"
 _UNASKED = ("the clock there", "which rows come is open")
 _TIMEOUT_S = 3_600
@@ -26,6 +27,12 @@ _TIMEOUT_S = 3_600
 
 def main(arguments: Sequence[str]) -> int:
     """Prints what Flink says otherwise than the files; returns how many cases that are."""
+    if "--page" in arguments:
+        text = PAGE.read_text()
+        head = text[: text.index("| case |")]
+        rows = (f"| `{one}` | {one.about['flink']} |" for one in read_all() if "flink" in one.about)
+        PAGE.write_text("\n".join((f"{head}| case | Flink |", "| --- | --- |", *rows)) + "\n")
+        return 0
     shows, words = "--show" in arguments, [one for one in arguments if not one.startswith("-")]
     cases = {str(case): case for case in read_all() if {"rows", "changes"} & case.sections.keys()}
     cases = {name: one for name, one in cases.items() if not words or any(word in name for word in words)}

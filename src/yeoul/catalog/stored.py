@@ -21,7 +21,9 @@ from yeoul.plan.tables import TableDefinition, ViewDefinition
 __all__ = ["CatalogFile"]
 
 Definition = TableDefinition | ViewDefinition
-_VERSION = 1
+_VERSION = 2
+_FUNCTION = "function "
+"""Before a function's name: functions have names of their own, beside those of tables and views."""
 _WAIT_S = 10.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -63,7 +65,7 @@ class CatalogFile:
 
     def read(self) -> dict[str, Definition | str]:
         """Returns what is declared, in order of creation: views as they are, tables as the text that declares them."""
-        query = "SELECT name, kind, statement, columns, comment FROM entries ORDER BY rowid"
+        query = "SELECT name, kind, statement, columns, comment FROM entries WHERE kind <> 'function' ORDER BY rowid"
         rows = self._carry_out(lambda: self._database.execute(query).fetchall())
         return {
             name: text if kind == "table" else ViewDefinition(name, text, tuple(json.loads(columns)), comment)
@@ -93,6 +95,25 @@ class CatalogFile:
     def remove(self, name: str) -> None:
         """Forgets a declaration; within `change`."""
         self._carry_out(lambda: self._database.execute("DELETE FROM entries WHERE name = ?", (name,)))
+
+    def functions(self) -> dict[str, tuple[str, str]]:
+        """Returns the functions: by their names in upper case, the name as created and the path, `module.name`."""
+        query = "SELECT name, columns, statement FROM entries WHERE kind = 'function' ORDER BY rowid"
+        rows = self._carry_out(lambda: self._database.execute(query).fetchall())
+        return {name.removeprefix(_FUNCTION): (written, path) for name, written, path in rows}
+
+    def put_function(self, name: str, path: str) -> None:
+        """Stores a function, in the place of what had its name."""
+        query = (
+            "INSERT OR REPLACE INTO entries (name, kind, statement, columns, comment) VALUES (?, 'function', ?, ?, '')"
+        )
+        self.change(
+            lambda: self._carry_out(lambda: self._database.execute(query, (_FUNCTION + name.upper(), path, name)))
+        )
+
+    def remove_function(self, name: str) -> None:
+        """Forgets a function."""
+        self.change(lambda: self.remove(_FUNCTION + name.upper()))
 
     def close(self) -> None:
         """Lets go of the file; idempotent."""

@@ -102,7 +102,7 @@ class Session:
         directory.mkdir(parents=True, exist_ok=True)
         self.catalog = Catalog(directory / "side-streams", stored)
         self.settings: dict[str, str] = {}
-        self.functions = Functions()
+        self.functions = Functions(stored)
         self._side_streams = SideStreams(directory / "side-streams")
         self._frames: dict[str, pl.DataFrame] = {}
         self._jobs: weakref.WeakSet[Job] = weakref.WeakSet()
@@ -231,6 +231,11 @@ class Session:
                 return self._insert(plans, ", ".join(plan.table.name for plan in plans))
             case statements.Explain():
                 return Explained(self._explained(statement))
+            case statements.ExplainSet(plans, detail):
+                parts = (self._explained(statements.Explain(plan, detail)) for plan in plans)
+                return Explained("\n\n".join(f"INSERT {at}:\n{text}" for at, text in enumerate(parts, 1)))
+            case statements.CreateTable(filling=filling) if filling:
+                return self._create_filled(statement)
             case statements.DescribeTable():
                 return listing(describe_columns(statement))
             case statements.ShowTables(what):
@@ -244,6 +249,21 @@ class Session:
             case _:
                 return Done(self._define(statement))
 
+    def _create_filled(self, statement: statements.CreateTable) -> Outcome:
+        """Creates a table and starts the job that fills it; one that cannot be filled is not left behind."""
+        name = statement.definition.name
+        new = self.catalog.create_table(
+            statement.definition, if_not_exists=statement.if_not_exists, temporary=statement.temporary
+        )
+        if not new:
+            return Done(f"Table {name} stands already")
+        try:
+            (parsed,) = parse(statement.filling)
+            return self._carry_out(bind(parsed, self.catalog, self.settings, self.functions.definitions))
+        except BaseException:
+            self.catalog.drop("table", name, temporary=statement.temporary)
+            raise
+
     def _select(self, statement: statements.Select) -> Result:
         buffer = BatchBuffer()
         job = self._job(statement.plan, "SELECT", buffer)
@@ -252,7 +272,7 @@ class Session:
     def _explained(self, statement: statements.Explain) -> str:
         plan, detail = statement.plan, statement.detail
         if detail is None:
-            return explain(plan)
+            return "\n".join([explain(plan), *options.optimiser_notes(self.settings)])
         text = explain_details(plan, detail, state_ttl_ms=options.engine_settings(self.settings).state_ttl_ms)
         if detail is not ExplainDetail.WATERMARK:
             return text
@@ -282,7 +302,7 @@ class Session:
         return job
 
     def _show(self, what: str) -> Result:
-        own = sorted(one.name for one in self.functions.definitions.values())
+        own = self.functions.names()
         listings: Mapping[str, Callable[[], list[str]]] = {
             "tables": self.catalog.tables,
             "views": self.catalog.views,
@@ -317,8 +337,10 @@ class Session:
         | statements.Alter,
     ) -> str:
         match statement:
-            case statements.CreateFunction(name, path, if_not_exists, or_replace):
-                new = self.functions.create(name, path, if_not_exists=if_not_exists, or_replace=or_replace)
+            case statements.CreateFunction(name, path, if_not_exists, or_replace, temporary):
+                new = self.functions.create(
+                    name, path, if_not_exists=if_not_exists, or_replace=or_replace, temporary=temporary
+                )
                 return f"Function {name} {'created' if new else 'stands already'}"
             case statements.Drop("function", name, if_exists):
                 gone = self.functions.drop(name, if_exists=if_exists)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition, ViewDefinition
 
-__all__ = ["declaration_of"]
+__all__ = ["declaration_of", "quoted"]
 
 
 def declaration_of(definition: TableDefinition | ViewDefinition) -> str:
@@ -26,10 +26,10 @@ def declaration_of(definition: TableDefinition | ViewDefinition) -> str:
         )
     """
     if isinstance(definition, ViewDefinition):
-        names = f" ({', '.join(map(_name, definition.column_names))})" if definition.column_names else ""
-        return f"CREATE VIEW {_name(definition.name)}{names}{_comment(definition.comment)} AS\n{definition.query}"
+        names = f" ({', '.join(map(quoted, definition.column_names))})" if definition.column_names else ""
+        return f"CREATE VIEW {quoted(definition.name)}{names}{_comment(definition.comment)} AS\n{definition.query}"
     elements = ",\n".join(f"  {one}" for one in _elements(definition))
-    text = f"CREATE TABLE {_name(definition.name)} (\n{elements}\n){_comment(definition.comment)}"
+    text = f"CREATE TABLE {quoted(definition.name)} (\n{elements}\n){_comment(definition.comment)}"
     options = ",\n".join(f"  {_string(key)} = {_string(value)}" for key, value in definition.options.items())
     return f"{text} WITH (\n{options}\n)" if options else text
 
@@ -38,27 +38,28 @@ def _elements(table: TableDefinition) -> Iterator[str]:
     for column in table.columns:
         yield _column(column)
     if table.watermark is not None:
-        yield f"WATERMARK FOR {_name(table.watermark.column)} AS {table.watermark.text}"
+        yield f"WATERMARK FOR {quoted(table.watermark.column)} AS {table.watermark.text}"
     if table.primary_key:
-        yield f"PRIMARY KEY ({', '.join(map(_name, table.primary_key))}) NOT ENFORCED"
+        yield f"PRIMARY KEY ({', '.join(map(quoted, table.primary_key))}) NOT ENFORCED"
 
 
 def _column(column: Column) -> str:
     match column.kind:
         case ColumnKind.COMPUTED:
-            return f"{_name(column.name)} AS {column.text}"
+            return f"{quoted(column.name)} AS {column.text}"
         case ColumnKind.METADATA:
             key = "" if column.metadata_key in (None, column.name) else f" FROM {_string(str(column.metadata_key))}"
-            return f"{_name(column.name)} {column.type} METADATA{key}{' VIRTUAL' if column.virtual else ''}"
+            return f"{quoted(column.name)} {column.type} METADATA{key}{' VIRTUAL' if column.virtual else ''}"
         case ColumnKind.PHYSICAL:
-            return f"{_name(column.name)} {column.type}"
+            return f"{quoted(column.name)} {column.type}"
 
 
 def _comment(text: str) -> str:
     return f" COMMENT {_string(text)}" if text else ""
 
 
-def _name(name: str) -> str:
+def quoted(name: str) -> str:
+    """Returns a name in backticks, whatever is in it."""
     return "`" + name.replace("`", "``") + "`"
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "DescribeTable",
     "Drop",
     "Explain",
+    "ExplainSet",
     "Insert",
     "ResetOption",
     "Select",
@@ -30,11 +31,12 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class CreateTable:
-    """CREATE [TEMPORARY] TABLE [IF NOT EXISTS]."""
+    """CREATE [TEMPORARY] TABLE [IF NOT EXISTS]; `filling` is the INSERT that AS SELECT means, as text."""
 
     definition: TableDefinition
     if_not_exists: bool = False
     temporary: bool = False
+    filling: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class CreateFunction:
     path: str
     if_not_exists: bool = False
     or_replace: bool = False
+    temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,14 @@ class Explain:
 
 
 @dataclass(frozen=True, slots=True)
+class ExplainSet:
+    """EXPLAIN of a statement set: the plan of each INSERT."""
+
+    plans: tuple[Write, ...]
+    detail: ExplainDetail | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SetOption:
     """SET 'key' = 'value'; with both empty, SET alone lists what is set."""
 
@@ -161,6 +172,7 @@ Statement = (
     | Insert
     | StatementSet
     | Explain
+    | ExplainSet
     | SetOption
     | ResetOption
     | ShowTables

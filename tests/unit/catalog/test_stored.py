@@ -22,7 +22,7 @@ CREATE TABLE `a ``full`` one` (
   later AS at_time + INTERVAL '5' SECOND, shown AS UPPER(name) || 'it''s',
   WATERMARK FOR at_time AS at_time - INTERVAL '1' MINUTE, PRIMARY KEY (id) NOT ENFORCED
 ) COMMENT 'it''s all'
-WITH ('connector' = 'kafka', 'topic' = 't', 'properties.bootstrap.servers' = 'x:1', 'format' = 'json')
+WITH ('connector' = 'kafka', 'topic' = 't', 'properties.bootstrap.servers' = 'x:1', 'format' = 'debezium-json')
 """
 
 
@@ -132,7 +132,7 @@ def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     CatalogFile(tmp_path / "catalog.sqlite").close()
     with sqlite3.connect(tmp_path / "catalog.sqlite") as database:
         database.execute("PRAGMA user_version = 99")
-    with pytest.raises(EnvironmentFailure, match="has version 99, this yeoul knows 1"):
+    with pytest.raises(EnvironmentFailure, match="has version 99, this yeoul knows 2"):
         session(tmp_path)
 
 

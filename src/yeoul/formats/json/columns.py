@@ -1,13 +1,11 @@
 """From the kernel's plain arrays to Polars columns, without a copy where the layouts agree.
 
 Views and numbers are handed over as Arrow buffers; null marks become validity bitmaps. Values that the kernel left for
-Python (numbers of very many digits, arrays and maps) are settled here, row by row: they are rare or slow anyway.
+Python (numbers of very many digits) are settled here, row by row: they are rare. Arrays and maps are read by `nested`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any, Final
@@ -19,9 +17,9 @@ from numpy.typing import NDArray
 
 from yeoul.formats.contract import FormatColumn
 from yeoul.formats.json.fields import instance
-from yeoul.formats.json.nested import NotThatType, to_value
+from yeoul.formats.json.nested import NestedTexts
 from yeoul.kernels.json import state
-from yeoul.kernels.json.codes import BAD_TEXT, OUT_OF_RANGE, WRONG_TYPE
+from yeoul.kernels.json.codes import OUT_OF_RANGE
 from yeoul.kernels.json.reader import JsonColumns
 from yeoul.kernels.json.schema import JsonField
 
@@ -124,20 +122,22 @@ class Assembly:
         views, validity = self.read.values[leaf], self._validity(leaf)
         texts = pl.from_arrow(_array(_TEXT, pl.String(), views, validity, self.read.rows, self._buffers()))
         assert isinstance(texts, pl.Series)
-        values = list(self._nested_values(texts, dtype, leaf))
-        return pl.Series(values, dtype=dtype, strict=True)
+        assert isinstance(dtype, pl.List)
+        series, codes = NestedTexts(self.style, self.null_bad_fields, self._assembled).column(texts, dtype)
+        bad = np.flatnonzero(codes)
+        if len(bad):
+            self.faults += [(row, code, leaf) for row, code in zip(bad.tolist(), codes[bad].tolist(), strict=True)]
+        return series
 
-    def _nested_values(self, texts: pl.Series, dtype: pl.DataType, leaf: int) -> Iterator[Any]:
-        for row, text in enumerate(texts):
-            if text is None:
-                yield None
-                continue
-            try:
-                yield to_value(json.loads(text, parse_float=Decimal, parse_int=Decimal), dtype, self.style)
-            except NotThatType as error:
-                yield None
-                if not self.null_bad_fields:
-                    self.faults.append((row, BAD_TEXT if error.is_text else WRONG_TYPE, leaf))
+    def _assembled(
+        self,
+        read: JsonColumns,
+        data: NDArray[np.uint8],
+        columns: tuple[FormatColumn, ...],
+        fields: tuple[JsonField, ...],
+    ) -> tuple[pl.DataFrame, list[tuple[int, int, int]]]:
+        inner = Assembly(read, data, self.style, self.null_bad_fields)
+        return inner.frame(columns, fields), inner.faults
 
 
 _TEXT: Final = JsonField("", state.STRING)

@@ -18,6 +18,7 @@ from yeoul.errors import UserError
 from yeoul.formats.contract import FormatColumn, RecordBuffer
 from yeoul.formats.flat import flat_bytes
 from yeoul.formats.json.fields import UNIT_DIGITS, instance
+from yeoul.formats.json.nested import is_map
 from yeoul.kernels.json import writer
 from yeoul.kernels.json.writer import WriterColumn, write_json
 
@@ -25,7 +26,7 @@ __all__ = ["JsonEncoder", "value_texts"]
 
 _NO_OFFSETS: Final = np.empty(0, np.int64)
 _NO_NULLS: Final = np.empty(0, np.uint8)
-_KEY_VALUE: Final = ["key", "value"]
+_KEY_VALUE: Final = ("key", "value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +91,11 @@ class JsonEncoder:
 
     def _list_texts(self, series: pl.Series, dtype: pl.List) -> pl.Series:
         """Returns each list as JSON text: its elements are encoded as one long column and then joined."""
-        if _is_map(dtype):
+        if is_map(dtype):
             series = self._without_null_keys(series)
         sizes = series.list.len().fill_null(0).to_numpy().astype(np.int64)
         elements = series.filter(pl.Series(sizes > 0)).list.explode()
-        entries = _is_map(dtype)
+        entries = is_map(dtype)
         if not len(elements):
             texts = pl.Series([], dtype=pl.String)
         elif entries:
@@ -102,10 +103,10 @@ class JsonEncoder:
             texts = self._values(keys.cast(pl.String)) + ":" + self._values(values)
         else:
             texts = self._values(elements)
-        ends = np.cumsum(sizes)
         data, offsets = flat_bytes(texts + ",")
-        opening, closing = (b"{", b"}") if entries else (b"[", b"]")
-        return _joined(data, offsets[ends - sizes], offsets[ends], opening, closing)
+        runs = _strings(data, offsets[np.concatenate([[0], np.cumsum(sizes)])])
+        opening, closing = ("{", "}") if entries else ("[", "]")
+        return opening + runs.str.strip_suffix(",") + closing
 
     def _without_null_keys(self, series: pl.Series) -> pl.Series:
         """Returns maps without NULL among their keys.
@@ -176,21 +177,6 @@ def _strings(data: NDArray[np.uint8], places: NDArray[np.int64]) -> pl.Series:
 
     buffers = [None, pa.py_buffer(np.ascontiguousarray(places)), pa.py_buffer(data)]
     return pl.Series("", pa.Array.from_buffers(pa.large_string(), len(places) - 1, buffers))
-
-
-def _joined(
-    data: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64], opening: bytes, closing: bytes
-) -> pl.Series:
-    """Returns each slice of comma-ended elements in brackets, its last comma left out."""
-    text = data.tobytes()
-    cut = (np.maximum(ends - 1, starts)).tolist()
-    parts = [opening + text[start:stop] + closing for start, stop in zip(starts.tolist(), cut, strict=True)]
-    return pl.Series("", parts, dtype=pl.Binary).cast(pl.String)
-
-
-def _is_map(dtype: pl.List) -> bool:
-    inner = dtype.inner
-    return isinstance(inner, pl.Struct) and [part.name for part in inner.fields] == _KEY_VALUE
 
 
 def _check(name: str, dtype: pl.DataType) -> None:

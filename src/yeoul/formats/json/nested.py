@@ -1,150 +1,180 @@
-"""Values inside ARRAY and MAP columns: parsed JSON to what a Polars list takes, with the coercions of plain columns.
+"""ARRAY and MAP columns: JSON texts taken apart by the kernel, level by level, each level's values read as one column.
 
-A slow and correct way for columns that are rare: one Python object a value.
+Nothing is done per row: all elements of a batch's arrays are one column, read by the same code as any other, and what
+ties them to their rows are offsets. An object is read as a MAP's pairs, or as a ROW if the type says so.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-import re
-from datetime import UTC, date, datetime, time
-from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 
+import numpy as np
 import polars as pl
-from polars.datatypes import DataTypeClass
+import pyarrow as pa
+from numpy.typing import NDArray
 
-from yeoul.formats.json.fields import instance
+from yeoul.formats.contract import FormatColumn
+from yeoul.formats.json.fields import instance, json_fields
+from yeoul.kernels.json.arrays import FITTING, OTHER, Members, members_of, read_values
+from yeoul.kernels.json.codes import JSON_NULL, NOT_OBJECT, TOP_LEVEL_ARRAY, WRONG_TYPE
+from yeoul.kernels.json.reader import JsonColumns, read_json
+from yeoul.kernels.json.schema import JsonField, JsonSchema
+from yeoul.kernels.machine import SLACK_BYTES
 
-__all__ = ["NotThatType", "to_value"]
+__all__ = ["Assemble", "NestedTexts", "is_map"]
 
-_INTEGER: Final = re.compile(r"[+-]?\d+")
-_INTEGER_BITS: Final[dict[type[pl.DataType], int]] = {pl.Int8: 8, pl.Int16: 16, pl.Int32: 32, pl.Int64: 64}
-_ISO: Final = 1
-
-
-class NotThatType(Exception):
-    """A value cannot be what its column wants."""
-
-    def __init__(self, *, is_text: bool) -> None:
-        self.is_text = is_text
-        super().__init__()
+Ints = NDArray[np.int64]
+Codes = NDArray[np.uint8]
+Faults = list[tuple[int, int, int]]
+Assemble = Callable[
+    [JsonColumns, NDArray[np.uint8], tuple[FormatColumn, ...], tuple[JsonField, ...]], tuple[pl.DataFrame, Faults]
+]
+"""Makes a frame of what the kernel read, and says in which rows it found more that is wrong: row, code, leaf."""
 
 
-def to_value(value: Any, dtype: pl.DataType | DataTypeClass, style: int) -> Any:
-    """Converts parsed JSON (numbers as Decimal) to a Python value of a Polars type.
-
-    Raises:
-        NotThatType: It cannot be converted.
+def is_map(dtype: pl.List) -> bool:
+    """Tells whether a list holds a MAP's pairs.
 
     Example:
-        >>> to_value([Decimal("1"), "2", None], pl.List(pl.Int32), 0)
-        [1, 2, None]
-        >>> to_value({"a": Decimal("1.5")}, pl.List(pl.Struct({"key": pl.String, "value": pl.Float64})), 0)
-        [{'key': 'a', 'value': 1.5}]
+        >>> is_map(pl.List(pl.Struct({"key": pl.String, "value": pl.Int64}))), is_map(pl.List(pl.Int64))
+        (True, False)
     """
-    if value is None:
-        return None
-    kind = instance(dtype)
-    if isinstance(kind, pl.List):
-        return _list(value, kind, style)
-    if isinstance(kind, pl.Struct):
-        if not isinstance(value, dict):
-            raise NotThatType(is_text=False)
-        return {field.name: to_value(value.get(field.name), field.dtype, style) for field in kind.fields}
-    if isinstance(kind, pl.String):
-        return _text(value)
-    if isinstance(kind, pl.Boolean):
-        return value if isinstance(value, bool) else str(value).strip().lower() == "true"
-    try:
-        return _scalar(value, kind, style)
-    except (ValueError, ArithmeticError, binascii.Error) as error:
-        raise NotThatType(is_text=isinstance(value, str)) from error
+    inner = dtype.inner
+    return isinstance(inner, pl.Struct) and [part.name for part in inner.fields] == ["key", "value"]
 
 
-def _list(value: Any, kind: pl.List, style: int) -> list[Any]:
-    inner = kind.inner
-    if isinstance(value, dict) and isinstance(inner, pl.Struct) and [f.name for f in inner.fields] == ["key", "value"]:
-        key, item = (field.dtype for field in inner.fields)
-        return [{"key": to_value(k, key, style), "value": to_value(v, item, style)} for k, v in value.items()]
-    if not isinstance(value, list):
-        raise NotThatType(is_text=False)
-    return [to_value(item, inner, style) for item in value]
+@lru_cache(maxsize=256)
+def _schema_of(columns: tuple[FormatColumn, ...]) -> JsonSchema:
+    return JsonSchema(json_fields(columns))
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        text = value
-    elif isinstance(value, bool):
-        text = "true" if value else "false"
-    elif isinstance(value, Decimal):
-        text = str(value)
-    else:
-        text = _compact(value)
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise NotThatType(is_text=True) from error
-    return text
+@dataclass(frozen=True, slots=True)
+class NestedTexts:
+    """Reads JSON texts as lists.
+
+    Attributes:
+        style: How timestamps are spelled.
+        null_bad_fields: Whether a value that cannot be what its type wants is null; else its whole text is faulty.
+        assemble: Makes columns of what the kernel reads.
+    """
+
+    style: int
+    null_bad_fields: bool
+    assemble: Assemble
+
+    def column(self, texts: pl.Series, dtype: pl.List) -> tuple[pl.Series, Codes]:
+        """Returns texts, valid JSON or null, as a column; and for each 0 or the code of what is wrong with it."""
+        arrow = texts.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.large_string())
+        _, ends, held = arrow.buffers()
+        places = np.frombuffer(ends, np.int64, len(texts) + 1, arrow.offset * 8)
+        data = np.zeros(int(places[-1]) + SLACK_BYTES, np.uint8)
+        if held is not None:
+            data[: int(places[-1])] = np.frombuffer(held, np.uint8, int(places[-1]))
+        lengths = np.diff(places)
+        if texts.null_count():
+            lengths = np.where(texts.is_null().to_numpy(), -1, lengths)
+        return self._values(dtype, data, places[:-1], lengths)
+
+    def _values(self, dtype: pl.DataType, data: NDArray[np.uint8], offsets: Ints, lengths: Ints) -> _Read:
+        if isinstance(dtype, pl.Struct):
+            return self._rows(dtype, data, offsets, lengths)
+        if not isinstance(dtype, pl.List):
+            return self._plain(dtype, data, offsets, lengths)
+        if not is_map(dtype):
+            return self._lists(dtype, data, offsets, members_of(data, offsets, lengths, objects=False))
+        members = members_of(data, offsets, lengths, objects=True)
+        series, codes = self._lists(dtype, data, offsets, members)
+        others = np.flatnonzero(members.shapes == OTHER)
+        if not len(others):
+            return series, codes
+        # The type is as well that of an ARRAY of ROWs with these two fields.
+        arrays = members_of(data, offsets[others], lengths[others], objects=False)
+        instead, codes[others] = self._lists(dtype, data, offsets[others], arrays, pairs=False)
+        place = np.arange(len(offsets))
+        place[others] = len(offsets) + np.arange(len(others))
+        return pl.concat([series, instead]).gather(pl.Series(place)), codes
+
+    def _plain(self, dtype: pl.DataType, data: NDArray[np.uint8], offsets: Ints, lengths: Ints) -> _Read:
+        columns = (FormatColumn("value", dtype),)
+        schema = _schema_of(columns)
+        read, codes = read_values(
+            schema, data, offsets, lengths, null_bad_fields=self.null_bad_fields, style=self.style
+        )
+        frame, faults = self.assemble(read, data, columns, schema.fields)
+        for row, code, _ in faults:
+            codes[row] = code
+        return frame.to_series(), codes
+
+    def _rows(self, dtype: pl.Struct, data: NDArray[np.uint8], offsets: Ints, lengths: Ints) -> _Read:
+        columns = tuple(FormatColumn(part.name, instance(part.dtype)) for part in dtype.fields)
+        schema = _schema_of(columns)
+        read = read_json(schema, data, offsets, lengths, null_bad_fields=self.null_bad_fields, style=self.style)
+        frame, faults = self.assemble(read, data, columns, schema.fields)
+        codes = np.zeros(len(offsets), np.uint8)
+        if not self.null_bad_fields:
+            found = read.dead[:, 1]
+            shaped = np.isin(found, (NOT_OBJECT, TOP_LEVEL_ARRAY))
+            codes[read.dead[:, 0]] = np.where(found == JSON_NULL, 0, np.where(shaped, WRONG_TYPE, found))
+        for row, code, _ in faults:
+            codes[read.records[row]] = code
+        series = frame.to_struct("value") if columns else pl.Series([{}] * read.rows, dtype=dtype)
+        if read.rows == len(offsets):
+            return series, codes
+        place = np.full(len(offsets), -1)
+        place[read.records] = np.arange(read.rows)
+        there = pl.Series(place).replace(-1, None) if read.rows else pl.Series([None] * len(offsets), dtype=pl.Int64)
+        return (series.gather(there) if read.rows else pl.Series([None] * len(offsets), dtype=dtype)), codes
+
+    def _lists(
+        self, dtype: pl.List, data: NDArray[np.uint8], offsets: Ints, members: Members, *, pairs: bool = True
+    ) -> _Read:
+        spans = members.spans
+        inner = instance(dtype.inner)
+        if pairs and is_map(dtype):
+            assert isinstance(inner, pl.Struct)
+            values, bad = self._pairs(inner, data, members)
+        else:
+            values, bad = self._values(inner, data, spans[:, 2], spans[:, 3])
+        codes = np.zeros(len(offsets), np.uint8)
+        faulty = np.flatnonzero(bad)[::-1]
+        codes[np.searchsorted(members.ends, faulty, side="right")] = bad[faulty]
+        if not self.null_bad_fields:
+            codes[members.shapes == OTHER] = WRONG_TYPE
+        lists = _as_lists(values, members.ends, members.shapes == FITTING)
+        return (_last_of_each_key(lists, values, members.ends) if pairs and is_map(dtype) else lists), codes
+
+    def _pairs(self, inner: pl.Struct, data: NDArray[np.uint8], members: Members) -> _Read:
+        spans = members.spans
+        key_type, value_type = (instance(part.dtype) for part in inner.fields)
+        # The key's span holds its colon, which ends no string and no number in it: reading stops before it.
+        keys, bad_keys = self._values(key_type, data, spans[:, 0], spans[:, 1])
+        values, bad = self._values(value_type, data, spans[:, 2], spans[:, 3])
+        pairs = pl.DataFrame([keys.alias("key"), values.alias("value")]).to_struct("value")
+        return pairs, np.where(bad_keys > 0, bad_keys, bad)
 
 
-def _compact(value: Any) -> str:
-    """Returns parsed JSON as text without white space."""
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(k, ensure_ascii=False)}:{_compact(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_compact, value)) + "]"
-    return str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)
+_Read = tuple[pl.Series, Codes]
 
 
-def _scalar(value: Any, kind: pl.DataType, style: int) -> Any:
-    if isinstance(value, (dict, list, bool)):
-        raise ValueError
-    if type(kind) in _INTEGER_BITS:
-        return _integer(value, type(kind))
-    if isinstance(kind, (pl.Float32, pl.Float64)):
-        return float(value)
-    if isinstance(kind, pl.Decimal):
-        number = Decimal(value.strip() if isinstance(value, str) else value)
-        rounded = number.quantize(Decimal(1).scaleb(-kind.scale), ROUND_HALF_UP)
-        return rounded if len(rounded.as_tuple().digits) <= (kind.precision or 38) else None
-    if not isinstance(value, str):
-        raise ValueError
-    if isinstance(kind, pl.Binary):
-        return base64.b64decode(value, validate=True)
-    if isinstance(kind, pl.Date):
-        return date.fromisoformat(value)
-    if isinstance(kind, pl.Time):
-        return time.fromisoformat(value)
-    if isinstance(kind, pl.Datetime):
-        return _moment(value, kind, style)
-    raise ValueError
+def _as_lists(values: pl.Series, ends: Ints, is_there: NDArray[np.bool_]) -> pl.Series:
+    """Returns runs of values as lists."""
+    items = values.to_arrow(compat_level=pl.CompatLevel.newest())
+    offsets = pa.py_buffer(np.concatenate([np.zeros(1, np.int64), ends]))
+    marks = None if is_there.all() else pa.py_buffer(np.packbits(is_there, bitorder="little"))
+    lists = pa.Array.from_buffers(pa.large_list(items.type), len(ends), [marks, offsets], children=[items])
+    series = pl.from_arrow(lists)
+    assert isinstance(series, pl.Series)
+    return series
 
 
-def _integer(value: Any, kind: type[pl.DataType]) -> int:
-    bits = _INTEGER_BITS[kind]
-    if isinstance(value, str):
-        if not _INTEGER.fullmatch(value.strip(), 0) or not value.isascii():
-            raise ValueError
-        number = int(value)
-    else:
-        if bits < 32 and value != value.to_integral_value():
-            raise ValueError
-        if abs(value) >= 1 << 64:
-            raise ValueError
-        number = int(value)
-    if not -(1 << (bits - 1)) <= number < 1 << (bits - 1):
-        raise ValueError
-    return number
-
-
-def _moment(value: str, kind: pl.Datetime, style: int) -> datetime:
-    zoned = kind.time_zone is not None
-    if value.endswith("Z") != zoned or len(value) < 16 or value[10] != ("T" if style == _ISO else " "):
-        raise ValueError
-    if re.search(r"[+]|-\d\d:", value[11:]):
-        raise ValueError
-    moment = datetime.fromisoformat(value.removesuffix("Z")[:26])
-    return moment.replace(tzinfo=UTC) if zoned else moment
+def _last_of_each_key(lists: pl.Series, pairs: pl.Series, ends: Ints) -> pl.Series:
+    """Returns maps in which of a key that stands twice the last pair is left."""
+    rows = np.searchsorted(ends, np.arange(len(pairs)), side="right")
+    keyed = pl.DataFrame([pl.Series("row", rows), pairs.struct.field("key")])
+    if not keyed.is_duplicated().any():
+        return lists
+    last = keyed.with_row_index("at").unique(["row", "key"], keep="last", maintain_order=True)
+    counts = np.bincount(last["row"].to_numpy(), minlength=len(ends))
+    return _as_lists(pairs.gather(last["at"]), np.cumsum(counts), lists.is_not_null().to_numpy())

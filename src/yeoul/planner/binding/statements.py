@@ -11,10 +11,12 @@ from sqlglot import exp
 
 from yeoul.errors import UserError, did_you_mean
 from yeoul.plan import statements
+from yeoul.plan.declarations import quoted
 from yeoul.plan.explain import ExplainDetail
 from yeoul.plan.functions import is_aggregate, is_scalar
 from yeoul.plan.nodes import Node, Write
 from yeoul.plan.tables import ViewDefinition
+from yeoul.planner.binding.alterations import altered_elements
 from yeoul.planner.binding.changes import with_settled_changes
 from yeoul.planner.binding.context import BindContext
 from yeoul.planner.binding.inserts import bind_insert
@@ -59,12 +61,18 @@ def bind_statement(context: BindContext, node: exp.Expr) -> statements.Statement
 
 
 def _query(context: BindContext, node: exp.Expr) -> Node:
-    return with_settled_changes(context, optimised(bind_query(context, node)), node)
+    return with_settled_changes(context, optimised(bind_query(context, node), context.settings), node)
 
 
 def _create_table(context: BindContext, node: Any) -> statements.Statement:
-    made = define_table(context, node)
-    return statements.CreateTable(made, bool(node.args.get("if_not_exists")), bool(node.args.get("temporary")))
+    flags = (bool(node.args.get("if_not_exists")), bool(node.args.get("temporary")))
+    query = node.args.get("query")
+    if query is None:
+        return statements.CreateTable(define_table(context, node), *flags)
+    rows = bind_query(context, query)
+    made = define_table(context, node, rows.schema)
+    columns = ", ".join(quoted(name) for name in rows.schema.names)
+    return statements.CreateTable(made, *flags, f"INSERT INTO {quoted(made.name)} ({columns})\n{node.args['text']}")
 
 
 def _create_view(context: BindContext, node: Any) -> statements.Statement:
@@ -83,7 +91,7 @@ def _create_function(context: BindContext, node: Any) -> statements.Statement:
     if is_scalar(name) or is_aggregate(name):
         raise context.error(f"{name.upper()} is a built-in function", node.this, "Give the function another name")
     return statements.CreateFunction(
-        name, node.args["path"], bool(node.args.get("if_not_exists")), bool(node.args.get("or_replace"))
+        name, node.args["path"], *(bool(node.args.get(key)) for key in ("if_not_exists", "or_replace", "temporary"))
     )
 
 
@@ -107,6 +115,8 @@ def _alter(context: BindContext, node: Any) -> statements.Statement:
     if isinstance(found, ViewDefinition):
         bind_query(context, node.args["expression"])
         return statements.Alter(name, replace(found, query=node.args["text"], column_names=()))
+    if any(node.args.get(key) is not None for key in ("add", "modify", "drop", "rename_column")):
+        return statements.Alter(name, altered_elements(context, found, node))
     return statements.Alter(name, with_options(context, found, node))
 
 
@@ -123,7 +133,7 @@ def _insert(context: BindContext, node: Any) -> statements.Statement:
 
 
 def _write(context: BindContext, node: InsertSyntax) -> Write:
-    plan = with_settled_changes(context, optimised(bind_insert(context, node)), node.this)
+    plan = with_settled_changes(context, optimised(bind_insert(context, node), context.settings), node.this)
     assert isinstance(plan, Write)
     return plan
 
@@ -134,6 +144,8 @@ def _statement_set(context: BindContext, node: Any) -> statements.Statement:
 
 def _explain(context: BindContext, node: Any) -> statements.Statement:
     detail = ExplainDetail(node.args["detail"]) if node.args.get("detail") else None
+    if isinstance(node.this, StatementSetSyntax):
+        return statements.ExplainSet(tuple(_write(context, one) for one in node.this.expressions), detail)
     plan = _write(context, node.this) if isinstance(node.this, InsertSyntax) else _query(context, node.this)
     return statements.Explain(plan, detail)
 

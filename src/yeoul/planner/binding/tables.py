@@ -12,6 +12,7 @@ from yeoul.plan.nodes import Field, Schema, Values
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition, ViewDefinition, WatermarkDefinition
 from yeoul.planner.binding.context import BindContext, Relation
 from yeoul.planner.binding.expressions import ExpressionBinder
+from yeoul.planner.binding.like import LikeRules
 from yeoul.planner.binding.scans import check_table_options
 from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.nodes import (
@@ -27,20 +28,29 @@ __all__ = ["define_table", "with_options"]
 _MAX_ROWTIME_PRECISION = 3
 
 
-def define_table(context: BindContext, syntax: CreateTableSyntax) -> TableDefinition:
+def define_table(context: BindContext, syntax: CreateTableSyntax, rows: Schema | None = None) -> TableDefinition:
     """Returns the table that a CREATE TABLE declares, checked by its connector.
+
+    Args:
+        context: The statement's.
+        syntax: The declaration.
+        rows: What AS SELECT gives: its columns come before those that are declared.
 
     Raises:
         UserError: A column is declared twice or unknown, a type does not fit, an option is not the connector's.
     """
     name: str = syntax.this.name
-    base = _base(context, syntax)
+    base = _base(context, syntax) if rows is None else _of_rows(rows)
     elements = syntax.expressions
+    pairs: list[exp.Expr] = syntax.args.get("options") or []
+    rules = LikeRules(context, syntax)
+    base = rules.taken_over(base, elements)
     columns = (*base.columns, *_columns(context, name, elements, base.columns))
     watermark = _watermark(context, name, columns, elements) or base.watermark
     columns, key = _with_key(context, columns, elements)
-    pairs: list[exp.Expr] = syntax.args.get("options") or []
-    options = {**base.options, **_options(context, pairs)}
+    own = _options(context, pairs)
+    rules.refuse_overwritten(base, own)
+    options = {**base.options, **own}
     table = TableDefinition(
         name, columns, watermark, key or base.primary_key, options, syntax.args.get("comment") or base.comment
     )
@@ -76,6 +86,10 @@ def _base(context: BindContext, syntax: CreateTableSyntax) -> TableDefinition:
     if isinstance(found, ViewDefinition):
         raise context.error(f"LIKE expects a table, {like.name!r} is a view", like)
     return found
+
+
+def _of_rows(rows: Schema) -> TableDefinition:
+    return TableDefinition("", tuple(Column(one.name, one.type) for one in rows.fields))
 
 
 def _options(context: BindContext, pairs: Sequence[exp.Expr]) -> Mapping[str, str]:

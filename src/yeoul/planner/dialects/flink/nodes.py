@@ -179,6 +179,7 @@ class ColumnElement(exp.Expression):
     """One column of CREATE TABLE; `kind` is physical, computed or metadata."""
 
     arg_types: ClassVar[dict[str, bool]] = {
+        "position": False,
         "this": True,
         "kind": True,
         "type": False,
@@ -215,13 +216,22 @@ class CreateTableSyntax(exp.Expression):
         "temporary": False,
         "partitioned": False,
         "like": False,
+        "like_rules": False,
+        "query": False,
+        "text": False,
     }
 
 
 class CreateFunctionSyntax(exp.Expression):
-    """CREATE FUNCTION this AS 'path' LANGUAGE PYTHON."""
+    """CREATE [TEMPORARY] FUNCTION this AS 'path' LANGUAGE PYTHON."""
 
-    arg_types: ClassVar[dict[str, bool]] = {"this": True, "path": True, "if_not_exists": False, "or_replace": False}
+    arg_types: ClassVar[dict[str, bool]] = {
+        "this": True,
+        "path": True,
+        "if_not_exists": False,
+        "or_replace": False,
+        "temporary": False,
+    }
 
 
 class CreateViewSyntax(exp.Expression):
@@ -246,7 +256,11 @@ class DropSyntax(exp.Expression):
 
 
 class AlterSyntax(exp.Expression):
-    """ALTER TABLE or VIEW (`kind`) this: `rename`, `options` to set, `reset` names, or a view's new `text`."""
+    """ALTER TABLE or VIEW (`kind`) this: `rename`, `options` to set, `reset` names, a view's new `text`.
+
+    Of a table's elements: those that `add` or `modify` lists, the names that `drop` lists (`PRIMARY KEY` and
+    `WATERMARK` among them), a pair of names in `rename_column`.
+    """
 
     arg_types: ClassVar[dict[str, bool]] = {
         "this": True,
@@ -257,6 +271,10 @@ class AlterSyntax(exp.Expression):
         "reset": False,
         "expression": False,
         "text": False,
+        "add": False,
+        "modify": False,
+        "drop": False,
+        "rename_column": False,
     }
 
 

@@ -10,26 +10,21 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from yeoul.errors import UserError
+from yeoul.planner.dialects.flink.alterations import AlterationGrammar
 from yeoul.planner.dialects.flink.lexer import Token, TokenType
 from yeoul.planner.dialects.flink.nodes import (
-    AlterSyntax,
-    ColumnElement,
     CreateFunctionSyntax,
-    CreateTableSyntax,
     CreateViewSyntax,
     DescribeSyntax,
     DropSyntax,
     ExplainSyntax,
     InsertSyntax,
-    PrimaryKeyElement,
     ResetSyntax,
     SetSyntax,
     ShowSyntax,
     StatementSetSyntax,
     UseSyntax,
-    WatermarkElement,
 )
-from yeoul.planner.dialects.flink.queries import QueryGrammar
 
 __all__ = ["StatementGrammar"]
 
@@ -60,7 +55,7 @@ _SHOWN = (
 _FLINK_DETAILS = frozenset({"ESTIMATED_COST", "CHANGELOG_MODE", "JSON_EXECUTION_PLAN", "PLAN_ADVICE"})
 
 
-class StatementGrammar(QueryGrammar):
+class StatementGrammar(AlterationGrammar):
     """Reads one statement, to its end."""
 
     def statement(self) -> exp.Expr:
@@ -121,7 +116,7 @@ class StatementGrammar(QueryGrammar):
         temporary = self.take_word("TEMPORARY")
         self.take_word("SYSTEM")
         if self.take_word("FUNCTION"):
-            return self._create_function(replace)
+            return self._create_function(replace, temporary)
         for word in ("CATALOG", "DATABASE", "MODEL", "MATERIALIZED"):
             if self.sees_word(word):
                 self.refuse(f"CREATE {word}", "There is one catalog and one database")
@@ -136,114 +131,16 @@ class StatementGrammar(QueryGrammar):
         created.set("temporary", temporary)
         return created
 
-    def _if_not_exists(self) -> bool:
-        return self.take_word("IF", "NOT", "EXISTS")
-
-    def _create_table(self) -> exp.Expr:
-        if_not_exists = self._if_not_exists()
-        created = CreateTableSyntax(this=self._own_name("the name of the table"), if_not_exists=if_not_exists)
-        if self.sees(TokenType.L_PAREN):
-            if self.sees(TokenType.R_PAREN, ahead=1):
-                self._advance(2)
-            else:
-                created.set("expressions", self._table_elements())
-        if self.take_word("COMMENT"):
-            created.set("comment", self.string("a string after COMMENT"))
-        if self.sees_word("DISTRIBUTED"):
-            self.refuse("DISTRIBUTED BY", "Partitions of a topic are set when the topic is created")
-        if self.sees_word("PARTITIONED"):
-            self.refuse("PARTITIONED BY")
-        if self.take_word("WITH"):
-            created.set("options", [self.option_pair() for _ in self.between_parens()])
-        if self.take_word("LIKE"):
-            created.set("like", self.table("the name of a table after LIKE"))
-            if self.sees(TokenType.L_PAREN):
-                self.refuse("LIKE with INCLUDING or EXCLUDING", "LIKE alone takes columns, watermark and options")
-        if self.sees_word("AS"):
-            self.refuse("CREATE TABLE AS SELECT", "CREATE TABLE with columns, then INSERT INTO ... SELECT")
-        if not self.at_end:
-            self.fail(
-                "COMMENT, WITH or the end of the statement",
-                keywords=("COMMENT", "WITH", "LIKE"),
-                hint=self._with_hint(),
-            )
-        return created
-
-    def _with_hint(self) -> str:
-        return "Options stand in WITH ('connector' = '...', ...)" if self.sees(TokenType.L_PAREN) else ""
-
-    def _own_name(self, what: str) -> exp.Identifier:
-        table = self.table(what)
-        if table.args.get("hints"):
-            self.fail("a name without a hint")
-        name = table.this
-        assert isinstance(name, exp.Identifier)
-        return name
-
-    def _table_elements(self) -> list[exp.Expr]:
-        found: list[exp.Expr] = []
-        for _ in self.between_parens():
-            if self.sees(TokenType.R_PAREN):
-                self.fail("a column", hint="Is there one comma too many?")
-            found.append(self._table_element())
-        return found
-
-    def _table_element(self) -> exp.Expr:
-        token = self._curr
-        if self.take_word("WATERMARK", "FOR"):
-            column = self.name("the row-time column after WATERMARK FOR")
-            self.expect_word("AS")
-            expression, text = self._expression_as_written()
-            return self.at(WatermarkElement(this=column, expression=expression, text=text), token)
-        if self.take_word("CONSTRAINT"):
-            self.name("the name of the constraint")
-            if not self.sees_word("PRIMARY"):
-                self.fail("PRIMARY KEY", keywords=("PRIMARY",))
-        if self.take_word("PRIMARY", "KEY"):
-            columns = [self.name("the name of a column") for _ in self.between_parens()]
-            self._not_enforced()
-            return self.at(PrimaryKeyElement(expressions=columns), token)
-        return self._column()
-
-    def _not_enforced(self) -> None:
-        if not self.take_word("NOT", "ENFORCED"):
-            self.fail("NOT ENFORCED", hint="A stream cannot check a key: PRIMARY KEY (...) NOT ENFORCED")
-
-    def _column(self) -> exp.Expr:
-        token = self._curr
-        column = ColumnElement(this=self.name("the name of a column"), kind="physical")
-        if self.take_word("AS"):
-            column.set("kind", "computed")
-            expression, text = self._expression_as_written()
-            column.set("expression", expression)
-            column.set("text", text)
-        else:
-            column.set("type", self.type_name())
-            if self.take_word("METADATA"):
-                column.set("kind", "metadata")
-                if self.take_word("FROM"):
-                    column.set("key", self.string("the metadata's key in quotes"))
-                column.set("virtual", self.take_word("VIRTUAL"))
-            elif self.take_word("PRIMARY", "KEY"):
-                self._not_enforced()
-                column.set("primary_key", True)
-        if self.take_word("COMMENT"):
-            column.set("comment", self.string("a string after COMMENT"))
-        return self.at(column, token)
-
-    def _expression_as_written(self) -> tuple[exp.Expr, str]:
-        start = self._curr
-        expression = self.expression_()
-        return expression, self.sql[start.start : self._prev.end + 1]
-
-    def _create_function(self, replace: bool) -> exp.Expr:
+    def _create_function(self, replace: bool, temporary: bool) -> exp.Expr:
         if_not_exists = self._if_not_exists()
         name = self.name("the name of the function")
         self.expect_word("AS")
         path = self.string("'module.function' in quotes after AS")
         if not self.take_word("LANGUAGE", "PYTHON"):
             self.fail("LANGUAGE PYTHON", hint="Functions of the JVM's languages cannot run here")
-        return CreateFunctionSyntax(this=name, path=path, if_not_exists=if_not_exists, or_replace=replace)
+        return CreateFunctionSyntax(
+            this=name, path=path, if_not_exists=if_not_exists, or_replace=replace, temporary=temporary
+        )
 
     def _create_view(self, replace: bool) -> exp.Expr:
         if_not_exists = self._if_not_exists()
@@ -264,11 +161,6 @@ class StatementGrammar(QueryGrammar):
 
     # --- the others
 
-    def _query_as_written(self) -> tuple[exp.Expr, str]:
-        start = self._curr
-        query = self.query()
-        return query, self.sql[start.start : self._prev.end + 1] if start else ""
-
     def _drop(self) -> exp.Expr:
         temporary = self.take_word("TEMPORARY")
         self.take_word("SYSTEM")
@@ -281,38 +173,6 @@ class StatementGrammar(QueryGrammar):
                 name = self._own_name(f"the name of the {word.lower()}")
                 return DropSyntax(this=name, kind=word.lower(), if_exists=if_exists, temporary=temporary)
         self.fail("TABLE or VIEW after DROP", keywords=("TABLE", "VIEW"))
-
-    def _alter(self) -> exp.Expr:
-        for word in ("TABLE", "VIEW"):
-            if self.take_word(word):
-                if_exists = self.take_word("IF", "EXISTS")
-                altered = AlterSyntax(
-                    this=self.table(f"the name of the {word.lower()}"), kind=word.lower(), if_exists=if_exists
-                )
-                self._alteration(altered, word)
-                return altered
-        if self.sees_any_word(frozenset({"DATABASE", "CATALOG", "FUNCTION", "MODEL"})):
-            self.refuse(f"ALTER {self._curr.text.upper()}")
-        self.fail("TABLE or VIEW after ALTER", keywords=("TABLE", "VIEW"))
-
-    def _alteration(self, altered: AlterSyntax, word: str) -> None:
-        if self.take_word("RENAME", "TO"):
-            altered.set("rename", self._own_name("the new name"))
-        elif word == "VIEW":
-            self.expect_word("AS")
-            query, text = self._query_as_written()
-            altered.set("expression", query)
-            altered.set("text", text)
-        elif self.take_word("SET"):
-            altered.set("options", [self.option_pair() for _ in self.between_parens()])
-        elif self.take_word("RESET"):
-            altered.set("reset", [self.string("an option in quotes") for _ in self.between_parens()])
-        elif self.sees_any_word(frozenset({"ADD", "DROP", "MODIFY", "RENAME"})):
-            self.refuse(
-                "ALTER TABLE with columns", "SHOW CREATE TABLE gives the statement to change; DROP the table first"
-            )
-        else:
-            self.fail("RENAME TO, SET or RESET", keywords=("RENAME", "SET", "RESET"))
 
     def _use(self) -> exp.Expr:
         kind = "catalog" if self.take_word("CATALOG") else "database"
@@ -377,6 +237,9 @@ class StatementGrammar(QueryGrammar):
         token = self._curr
         if self.take_word("INSERT"):
             return ExplainSyntax(this=self.at(self._insert(), token), detail=detail)
+        if self.take_word("STATEMENT", "SET"):
+            self.expect_word("BEGIN")
+            return ExplainSyntax(this=self.at(self._statement_set(), token), detail=detail)
         return ExplainSyntax(this=self.query(), detail=detail)
 
     def _explain_detail(self) -> str:
@@ -460,7 +323,10 @@ def split(tokens: list[Token]) -> list[list[Token]]:
 
 def _is_open_set(tokens: list[Token]) -> bool:
     """Whether these begin a statement set and do not end it: semicolons belong to it."""
-    words = [token.text.upper() for token in tokens[:4]]
+    words = [token.text.upper() for token in tokens[:12]]
+    if words[:1] == ["EXPLAIN"] and "STATEMENT" in words:
+        words = ["EXECUTE", *words[words.index("STATEMENT") :]]
+    words = words[:4]
     if words != ["EXECUTE", "STATEMENT", "SET", "BEGIN"] and words[:3] != ["BEGIN", "STATEMENT", "SET"]:
         return False
     ends = tokens[-1].token_type == TokenType.VAR and tokens[-1].text.upper() == "END"
