@@ -41,6 +41,11 @@ def test_one_row_of_a_key_is_left(session: Session, ending: str, row: int) -> No
     assert written(session, ending) == [("pen", row, 1)]
 
 
+def test_one_row_of_a_key_is_left_of_rows_that_are_given_at_the_end(session: Session) -> None:
+    session.sql("RESET 'execution.runtime-mode'")
+    assert written(session, "ON CONFLICT DO DEDUPLICATE") == [("pen", 2, 1)]
+
+
 def test_a_second_row_of_a_key_fails_the_job_if_it_is_to(session: Session) -> None:
     with pytest.raises(UserError, match="the query gives several rows for the key item = 'pen'"):
         written(session, "ON CONFLICT DO ERROR")
