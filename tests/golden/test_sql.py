@@ -1,9 +1,13 @@
-"""Golden SQL, three ways each: straight through, restored after every batch, restored from every snapshot."""
+"""Golden SQL, three ways each: straight through, restored after every batch, restored from every snapshot.
+
+And once more with state that may take no memory at all, so that every batch finds it on disk.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -23,6 +27,8 @@ from tests.pipeline_runs import (
 
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.contract import WEIGHT
+from yeoul.engine.operators import key_groups
+from yeoul.engine.state import memory
 from yeoul.errors import UserError
 from yeoul.plan.tables import ColumnKind
 
@@ -101,6 +107,18 @@ def test_rows_come_to_these_however_restored(case):
         for way, batches in runs(query, steps).items():
             given, right = final(changes(batches)), case.grid("rows").in_any_order()
             assert given.rows == right.rows, f"{mode}, {way}:\n{given}\nbut should be\n{right}"
+
+
+@pytest.mark.parametrize("case", [case for case in ANSWERED if "rows" in case.sections], ids=str)
+def test_rows_come_to_these_with_state_on_disk(case, tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "_LEAST_PIECE_BYTES", 1)
+    monkeypatch.setattr(key_groups, "_MOST_BITS", 3)
+    for mode in case.modes:
+        query, steps = bound(case, mode)
+        limited = replace(query.settings, state_memory_bytes=1, spill_directory=str(tmp_path))
+        batches = run_restored_after_each(replace(query, settings=limited), steps)
+        given, right = final(changes(batches)), case.grid("rows").in_any_order()
+        assert given.rows == right.rows, f"{mode}:\n{given}\nbut should be\n{right}"
 
 
 @pytest.mark.parametrize("case", [case for case in ANSWERED if {"rows", "changes"} <= case.sections.keys()], ids=str)
