@@ -5,8 +5,10 @@ And once more with state that may take no memory at all, so that every batch fin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -31,6 +33,7 @@ from yeoul.errors import UserError
 from yeoul.plan.tables import ColumnKind
 
 CASES = read_all()
+PAGE = Path(__file__).parents[2] / "docs" / "flink-differences.md"
 ANSWERED = [case for case in CASES if "error" not in case.sections]
 _TAKEN_BACK = ("-U", "-D")
 
@@ -153,6 +156,12 @@ def test_what_is_refused_says_why(case):
         bound(case, "streaming")
     hint = f"\nhint: {caught.value.hint}" if caught.value.hint else ""
     assert f"error: {caught.value.message}{hint}" == case.sections["error"]
+
+
+def test_the_page_of_differences_names_each_case_that_flink_answers_otherwise():
+    lines = [line for line in PAGE.read_text().partition("## Queries")[2].splitlines() if line.startswith("| `")]
+    stated = dict(re.fullmatch(r"\| `(.*)` \| (.*) \|", line).groups() for line in lines)
+    assert stated == {str(case): case.about["flink"] for case in CASES if "flink" in case.about}
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
