@@ -262,6 +262,9 @@ def state_of(node: Node) -> tuple[StateBound, str]:
     match node:
         case Aggregate() if node.updating and not node.keys:
             return StateBound.BOUNDED, "one row"
+        case Aggregate() if node.ttl_ms is not None and node.updating:
+            bound = StateBound.BOUNDED if node.ttl_ms else StateBound.UNBOUNDED
+            return bound, f"a row for each key, {_until(node.ttl_ms)}"
         case Aggregate():
             until = "never dropped" if node.updating else "dropped at the end of the input"
             return (StateBound.UNBOUNDED if node.updating else StateBound.BOUNDED), f"a row for each key, {until}"
@@ -277,7 +280,7 @@ def state_of(node: Node) -> tuple[StateBound, str]:
         case WindowAssign() if node.window.kind is WindowKind.SESSION:
             return StateBound.BOUNDED, "the rows of each open session"
         case Join():
-            return StateBound.UNBOUNDED, "every row of both sides, never dropped"
+            return _state_of_join(node)
         case SetOperation():
             return StateBound.UNBOUNDED, "a count for every different row of both sides, never dropped"
         case Over():
@@ -306,6 +309,20 @@ def state_of(node: Node) -> tuple[StateBound, str]:
             return StateBound.BOUNDED, "the rows of the result, until the end of the input"
         case _:
             return StateBound.NONE, ""
+
+
+def _state_of_join(node: Join) -> tuple[StateBound, str]:
+    if node.ttl_ms == (None, None):
+        return StateBound.UNBOUNDED, "every row of both sides, never dropped"
+    left, right = (_until(one) for one in node.ttl_ms)
+    bound = StateBound.BOUNDED if all(node.ttl_ms) else StateBound.UNBOUNDED
+    return bound, f"every row of the left, {left}; every row of the right, {right}"
+
+
+def _until(ttl_ms: int | None) -> str:
+    if ttl_ms is None:
+        return "never dropped"
+    return f"dropped when untouched for {ttl_ms} ms" if ttl_ms else "kept for ever"
 
 
 def _state_of_over(node: Over) -> tuple[StateBound, str]:

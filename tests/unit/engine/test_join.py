@@ -24,11 +24,11 @@ ROWS = (
 )
 
 
-def operator(kind: JoinKind, *, condition: bool = False, ttl_ms: int | None = None, clock=SYSTEM_CLOCK) -> Join:
+def operator(kind: JoinKind, *, condition: bool = False, ttls_ms=(None, None), clock=SYSTEM_CLOCK) -> Join:
     left, right = JoinSide(LEFT, [pl.col("k")]), JoinSide(RIGHT, [pl.col("j")])
     extra = pl.col("b") > pl.col("a").str.len_chars() - 1 if condition else None
     output = [*LEFT, *(RIGHT if kind.gives_right else ())]
-    return Join(JoinSides(left, right, kind, extra, output), weighted=True, clock=clock, ttl_ms=ttl_ms)
+    return Join(JoinSides(left, right, kind, extra, output), weighted=True, clock=clock, ttls_ms=ttls_ms)
 
 
 @st.composite
@@ -98,7 +98,10 @@ def test_a_partner_takes_the_place_of_the_row_with_nulls():
 
 def test_untouched_rows_are_forgotten_after_their_time_to_live():
     clock = ManualClock()
-    running = operator(JoinKind.INNER, ttl_ms=1_000, clock=clock)
-    running.process(0, pl.DataFrame({"k": [1], "a": ["x"]}, schema=LEFT))
+    running = operator(JoinKind.INNER, ttls_ms=(1_000, None), clock=clock)
+    left, right = pl.DataFrame({"k": [1], "a": ["x"]}, schema=LEFT), pl.DataFrame({"j": [1], "b": [7]}, schema=RIGHT)
+    running.process(0, left)
     clock.advance_ms(2_000)
-    assert running.process(1, pl.DataFrame({"j": [1], "b": [7]}, schema=RIGHT)).batches == ()
+    assert running.process(1, right).batches == ()
+    clock.advance_ms(2_000)
+    assert running.process(0, left).batches, "the other side is kept for ever"

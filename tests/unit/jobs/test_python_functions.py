@@ -177,6 +177,34 @@ def test_a_table_function_declares_its_columns():
     assert words.result_type == "ROW<f0 STRING, f1 INT>"
 
 
+@pytest.mark.parametrize(
+    ("function", "rows"),
+    [
+        (lambda n: ((each, str(each)) for each in range(n)), [(1, 0, "0"), (2, 0, "0"), (2, 1, "1")]),
+        (lambda n: (n, "x") if n > 1 else None, [(2, 2, "x")]),
+        (lambda n: [{"f0": n, "f1": None}] * (n - 1), [(2, 2, None)]),
+    ],
+    ids=["it yields rows", "it returns one, or none", "it returns rows that are dicts"],
+)
+def test_a_table_function_stands_in_from_beside_the_row_that_it_is_called_for(function, rows):
+    with Session({"t": {"id": [1, 2]}}) as own:
+        own.create_function("f", udtf(function, result_types=["BIGINT", "STRING"]))
+        assert own.sql("SELECT t.id, n, s FROM t, LATERAL TABLE(f(id)) AS u(n, s)").rows() == rows
+        kept = own.sql("SELECT t.id, f1 FROM t LEFT JOIN LATERAL TABLE(f(id)) ON TRUE").rows()
+        assert kept == sorted([(a, c) for a, _, c in rows] + [(1, None)] * (rows[0][0] > 1))
+        with pytest.raises(UserError, match="f is a table function: it stands in FROM"):
+            own.sql("SELECT f(id) FROM t")
+        with pytest.raises(UserError, match=r"LEFT JOIN LATERAL TABLE takes no condition but TRUE"):
+            own.sql("SELECT t.id FROM t LEFT JOIN LATERAL TABLE(f(id)) AS u(n, s) ON n > 1")
+
+
+def test_a_table_function_that_fails_names_row_and_function():
+    with Session({"t": {"id": [1, 0]}}) as own:
+        own.create_function("f", udtf(lambda n: [1 // n], result_types=["BIGINT"], name="quotient"))
+        with pytest.raises(UserError, match=r"The function quotient failed in row 2 of the batch, for \(0\)"):
+            own.sql("SELECT x FROM t, LATERAL TABLE(f(id)) AS u(x)").rows()
+
+
 def test_it_is_written_by_its_name_in_the_plan(session):
     session.create_function("f", udf(lambda x: x, result_type="BIGINT"))
     assert "f(a)" in "\n".join(pl.Series(session.sql("EXPLAIN SELECT f(a) FROM n").pl().to_series()).to_list())

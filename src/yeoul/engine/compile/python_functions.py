@@ -6,7 +6,7 @@ the arguments. In rows whose result does not count (a branch of CASE that is not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import polars as pl
 
@@ -71,11 +71,19 @@ class _Runner:
     def _one(self, index: int, row: tuple[object, ...]) -> object:
         try:
             result = self._call(*row)
-            return list(map(self._table_row, result)) if self._function.kind is FunctionKind.TABLE else result  # type: ignore[call-overload]
+            return result if self._function.kind is not FunctionKind.TABLE else self._table_rows(result)
         except Exception as error:
             if not self._strict:
                 return None
             raise failure(self._function.name, index, row, error) from error
+
+    def _table_rows(self, result: object) -> list[object]:
+        """Returns the rows of what a table function gave: an iterable, one row alone, or None for no row."""
+        if result is None:
+            return []
+        is_one = not isinstance(result, Iterable) or isinstance(result, str | bytes | tuple | dict)
+        rows: Iterable[object] = [result] if is_one else result  # type: ignore[assignment]
+        return [self._table_row(one) for one in rows]
 
     def _table_row(self, value: object) -> object:
         assert self._type.element is not None

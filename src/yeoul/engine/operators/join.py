@@ -47,7 +47,7 @@ class Join:
         sides: The inputs and what is given.
         weighted: Whether what comes out can be taken back.
         clock: The time, for the time to live.
-        ttl_ms: How long an untouched row is kept; None: for ever.
+        ttls_ms: How long an untouched row of each side is kept; None: for ever.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class Join:
         *,
         weighted: bool,
         clock: Clock,
-        ttl_ms: int | None = None,
+        ttls_ms: tuple[int | None, int | None] = (None, None),
     ) -> None:
         self._sides, self._kind, self._weighted = sides, sides.kind, weighted
-        self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
+        self._clock, self._ttls_ms, self._next_check_ms = clock, ttls_ms, 0
         alone = not sides.kind.gives_right
         self._notes = (sides.kind.keeps_left or alone, sides.kind.keeps_right)
         self._key_names = sides.key_names
@@ -194,7 +194,7 @@ class Join:
         kept = self._rows_of(port)
         notes = pl.DataFrame({_PARTNERS: partners}) if self._notes[port] else None
         slots = kept.add(rows, signs, notes)
-        if self._ttl_ms is not None:
+        if self._ttls_ms[port] is not None:
             kept.touch(np.unique(slots), self._clock.now_ms())
         if (signs < 0).any():
             kept.remove_gone(slots)
@@ -209,14 +209,15 @@ class Join:
         return rows
 
     def _forget_untouched(self) -> None:
-        if self._ttl_ms is None:
+        shortest_ms = min((ttl_ms for ttl_ms in self._ttls_ms if ttl_ms is not None), default=None)
+        if shortest_ms is None:
             return
         now_ms = self._clock.now_ms()
         if now_ms >= self._next_check_ms:
-            self._next_check_ms = now_ms + max(1, self._ttl_ms // _CHECKS_PER_TTL)
-            for rows in self._rows:
-                if rows is not None:
-                    rows.remove(rows.untouched_since(now_ms - self._ttl_ms))
+            self._next_check_ms = now_ms + max(1, shortest_ms // _CHECKS_PER_TTL)
+            for rows, ttl_ms in zip(self._rows, self._ttls_ms, strict=True):
+                if rows is not None and ttl_ms is not None:
+                    rows.remove(rows.untouched_since(now_ms - ttl_ms))
 
 
 def _weighted(rows: pl.DataFrame, signs: NDArray[np.int64]) -> pl.DataFrame:

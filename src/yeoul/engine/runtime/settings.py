@@ -75,3 +75,7 @@ class Settings:
     spill_directory: str | None = None
     shares_scans: bool = True
     trigger: Trigger = AS_FAST_AS_POSSIBLE
+
+    def ttl_of(self, hinted_ms: int | None) -> int | None:
+        """Returns how long state is kept untouched: as a hint says, 0 for ever, else as the session says."""
+        return self.state_ttl_ms if hinted_ms is None else hinted_ms or None

@@ -24,7 +24,7 @@ class FunctionDefinition:
         key: Under which its object is found; `module.name` where it can be imported.
         kind: `scalar`, `table` or `aggregate`.
         arguments: The types its arguments are cast to; None: any, as they come.
-        result: What it gives; of a table function the ROW of its columns.
+        result: What it gives; of a table function the ARRAY of its rows.
         deterministic: Whether equal arguments give equal results.
     """
 

@@ -23,6 +23,7 @@ class Aggregate:
         schema: Keys, then aggregates.
         updating: Whether each batch gives the groups that it changes, as changes; else every group is given once, at
             the end of the input.
+        ttl_ms: For how long an updating group is kept untouched; 0: for ever; None: as the session says.
         over_nothing: Whether, if it is updating and has no keys, the row over no input row is given at the end.
     """
 
@@ -32,6 +33,7 @@ class Aggregate:
     schema: Schema
     updating: bool = False
     over_nothing: bool = False
+    ttl_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,8 @@ class Join:
         schema: The left's columns, then the right's if the kind gives them; perhaps without those that only keys,
             condition and bound need.
         bound: What bounds in time which rows can meet; None: nothing, the regular join.
+        ttl_ms: For how long the rows of each side are kept untouched, without a bound; 0: for ever; None: as the
+            session says.
     """
 
     left: Node
@@ -65,6 +67,7 @@ class Join:
     condition: Expression | None
     schema: Schema
     bound: JoinBound | None = None
+    ttl_ms: tuple[int | None, int | None] = (None, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ class BindContext:
         views: The views that are being unfolded, outermost first.
         common_tables: What WITH has named.
         functions: The user's functions, by their names in upper case.
+        state_ttls: For how many ms the state of tables in FROM is kept, where a hint says so; 0: for ever.
         outer: What the query around a subquery has in FROM; its columns may stand in the subquery's WHERE.
     """
 
@@ -52,6 +53,7 @@ class BindContext:
     common_tables: Mapping[str, Node] = field(default_factory=dict)
     outer: Relation | None = None
     functions: Mapping[str, FunctionDefinition] = field(default_factory=dict)
+    state_ttls: Mapping[str, int] = field(default_factory=dict)
 
     def function(self, name: str, *kinds: str) -> FunctionDefinition | None:
         """Returns the user's function of that name, in any case, if it is of one of the kinds."""

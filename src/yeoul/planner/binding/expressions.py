@@ -416,6 +416,16 @@ class ExpressionBinder:
         if declared.kind == "table":
             hint = f"FROM t, LATERAL TABLE({declared.name}(...)) AS u (column, ...)"
             raise UserError(f"{declared.name} is a table function: it stands in FROM", hint=hint, span=span)
+        return self._called(declared, node, span)
+
+    def rows(self, node: exp.Expr) -> Expression:
+        """Binds what gives rows in FROM: a call of a table function, whose result is an ARRAY, or a collection."""
+        declared = self.context.function(node.this, "table") if isinstance(node, FunctionCall) else None
+        if declared is None or not isinstance(node, FunctionCall):
+            return self.bind(node)
+        return self._called(declared, node, self.context.span(node))
+
+    def _called(self, declared: FunctionDefinition, node: FunctionCall, span: Span | None) -> Expression:
         args = [self.bind(one) for one in node.expressions]
         resolved = resolve_python(declared, [arg.type for arg in args], span)
         cast = tuple(coerced(arg, type) for arg, type in zip(args, resolved.args, strict=True))

@@ -16,6 +16,7 @@ from yeoul.plan.nodes import Field, Filter, Join, JoinKind, Node, Schema
 from yeoul.planner.binding.as_of import rows_as_of
 from yeoul.planner.binding.context import BindContext, Relation, Scope, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder, call
+from yeoul.planner.binding.hints import state_ttl_of
 from yeoul.planner.binding.meetings import Meeting, bounded, is_time_bound
 from yeoul.planner.dialects.flink.nodes import JoinedTables
 from yeoul.planner.rewriting import cannot_fail, conjuncts, equal_sides, joined, null_safe_pairs, project
@@ -37,8 +38,9 @@ def bind_join(context: BindContext, node: JoinedTables, left: Relation, right: R
     using = _shared_names(context, node, left, right)
     condition = _on_names(context, both, left, right, using, node) if using else _on(context, both, node)
     as_of = node.args["expression"].args.get("when")
+    ttl_ms = (state_ttl_of(context, left), state_ttl_of(context, right))
     made: Node = (
-        _join(left.node, right.node, kind, condition)
+        replace(_join(left.node, right.node, kind, condition), ttl_ms=ttl_ms)
         if as_of is None
         else rows_as_of(context, as_of, left, right, kind, condition)
     )
@@ -193,7 +195,7 @@ def _absorbing(node: Node, parts: list[Expression]) -> Node:
         left = _absorbing(node.left, inner) if isinstance(node.left, Join) and inner else node.left
         if isinstance(left, Join) and left is not node.left:
             parts = [part for part in parts if part not in inner]
-            node = meeting_rows(left, node.right, node.kind, _meeting(node))
+            node = replace(meeting_rows(left, node.right, node.kind, _meeting(node)), ttl_ms=node.ttl_ms)
         if node.bound is None:
             node, parts = _bounded_by(node, parts)
     return Filter(node, joined(parts)) if parts else node

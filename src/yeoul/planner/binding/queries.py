@@ -17,6 +17,7 @@ from yeoul.plan.types import DataType
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder
 from yeoul.planner.binding.grouping import bind_grouped, distinct, is_grouped
+from yeoul.planner.binding.hints import check_hinted_tables, state_ttl_of, state_ttls, with_group_ttl
 from yeoul.planner.binding.inner_queries import QueryReader, is_outer
 from yeoul.planner.binding.joins import bind_join, filtered
 from yeoul.planner.binding.ordering import hidden_items, ordered, unaliased
@@ -101,7 +102,9 @@ def _select(context: BindContext, select: exp.Select) -> Node:
 
 def _filtered(context: BindContext, select: exp.Select) -> tuple[Relation, list[Expression]]:
     """Returns the rows of FROM that WHERE keeps, and its conditions that name the outer query."""
-    relation = _relation(replace(context, outer=None), select.args["from_"].this)
+    hinted = replace(context, outer=None, state_ttls=state_ttls(context, select))
+    relation = _relation(hinted, select.args["from_"].this)
+    check_hinted_tables(context, select, relation)
     where = select.args.get("where")
     if where is None:
         return relation, []
@@ -164,7 +167,8 @@ def _outputs(context: BindContext, select: exp.Select, relation: Relation, more:
 def _computed(context: BindContext, select: exp.Select, relation: Relation, more: Sequence[Expression]) -> Node:
     subqueries = Subqueries(context, _READER)
     if is_grouped(context, select):
-        return bind_grouped(context, select, relation, subqueries, more)
+        ttl_ms = state_ttl_of(replace(context, state_ttls=state_ttls(context, select)), relation)
+        return with_group_ttl(bind_grouped(context, select, relation, subqueries, more), ttl_ms)
     if select.args.get("having") is not None:
         raise context.error("HAVING needs GROUP BY", select.args["having"], hint="WHERE filters rows")
     schema = relation.schema

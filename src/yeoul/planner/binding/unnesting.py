@@ -1,6 +1,7 @@
 """UNNEST(collection) and LATERAL TABLE(f(x)) in FROM: rows beside the elements of something that they have.
 
-A table function is a function that gives an ARRAY: its elements are the rows, and the fields of each its columns.
+A table function is a function that gives an ARRAY, or one that was declared by `udtf`: its elements are the rows, and
+the fields of each its columns.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def bind_unnest(
     if kind not in ("CROSS", "INNER", "LEFT") or by_name:
         hint = "CROSS JOIN and LEFT JOIN ... ON TRUE can"
         raise context.error(f"{source.title} cannot be joined like this", join, hint)
-    collection = ExpressionBinder(context, left, source.title).bind(source.this)
+    binder = ExpressionBinder(context, left, source.title)
+    collection = binder.rows(source.this) if source.args.get("lateral") else binder.bind(source.this)
     columns = _columns(context, source, collection.type)
     if source.args.get("ordinality"):
         columns.append(("ORDINALITY", types.INT.not_null()))

@@ -35,7 +35,7 @@ def aggregate_operator(node: Aggregate, context: EvaluationContext, settings: Se
         node.schema.names,
         retracts=retracts,
         clock=settings.clock,
-        ttl_ms=settings.state_ttl_ms,
+        ttl_ms=settings.ttl_of(node.ttl_ms),
         over_nothing=_over_nothing(node) if node.over_nothing else None,
     )
 

@@ -42,7 +42,9 @@ def join_operator(node: Join, context: EvaluationContext, settings: Settings, *,
         case AsOf():
             return TemporalJoin(sides, node.bound, clock=settings.clock, ttl_ms=settings.state_ttl_ms, judged=judged)
         case None:
-            return RegularJoin(sides, weighted=is_updating(node), clock=settings.clock, ttl_ms=settings.state_ttl_ms)
+            left_ttl_ms, right_ttl_ms = (settings.ttl_of(one) for one in node.ttl_ms)
+            ttls_ms = (left_ttl_ms, right_ttl_ms)
+            return RegularJoin(sides, weighted=is_updating(node), clock=settings.clock, ttls_ms=ttls_ms)
 
 
 def _sides(node: Join, context: EvaluationContext) -> JoinSides:

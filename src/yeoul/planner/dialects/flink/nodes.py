@@ -18,6 +18,7 @@ __all__ = [
     "FrameBound",
     "FrameSyntax",
     "FunctionCall",
+    "HintSyntax",
     "InsertSyntax",
     "JoinedTables",
     "NamedArgument",
@@ -167,6 +168,12 @@ class NamedArgument(exp.Expression):
     """`name => value`; `this` is the name in upper case."""
 
     arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": True}
+
+
+class HintSyntax(exp.Expression):
+    """One hint of SELECT: `this` is its name in upper case, `expressions` OptionPairs or names of tables."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expressions": False}
 
 
 class OptionPair(exp.Expression):

@@ -9,6 +9,7 @@ from yeoul.planner.dialects.flink.expressions import ExpressionGrammar
 from yeoul.planner.dialects.flink.lexer import Token, TokenType
 from yeoul.planner.dialects.flink.nodes import (
     GroupingSets,
+    HintSyntax,
     JoinedTables,
     NamedArgument,
     OptionPair,
@@ -142,9 +143,10 @@ class QueryGrammar(ExpressionGrammar):
         is_distinct = self.take_word("DISTINCT")
         if not is_distinct:
             self.take_word("ALL")
-        if self.sees(TokenType.HINT):
-            self._skip_hints()
+        hints = self._select_hints() if self.sees(TokenType.HINT) else []
         select = exp.Select(expressions=self._projections())
+        if hints:
+            select.set("own_hints", hints)
         if is_distinct:
             select.set("distinct", self.at(exp.Distinct(), quantifier))
         if self.take_word("FROM"):
@@ -360,11 +362,20 @@ class QueryGrammar(ExpressionGrammar):
         value = self.string(f"a string in quotes as value of {key!r}")
         return self.at(OptionPair(this=key, expression=value), token)
 
-    def _skip_hints(self) -> None:
-        """Passes over SELECT's own hints: they advise joins and state, of which there are none."""
+    def _select_hints(self) -> list[exp.Expr]:
+        """Reads SELECT's own hints: `/*+ NAME('key' = 'value', ...), NAME(table, ...) */`."""
         self._advance()
-        while not self.at_end and not self.take(TokenType.HINT):
-            self._advance()
+        found: list[exp.Expr] = []
+        while not self.take(TokenType.HINT):
+            token = self._curr
+            name = self.name("a hint: STATE_TTL, LOOKUP, ...").name.upper()
+            options = [self._hint_option() for _ in self.between_parens()] if self.sees(TokenType.L_PAREN) else []
+            found.append(self.at(HintSyntax(this=name, expressions=options), token))
+            self.take(TokenType.COMMA)
+        return found
+
+    def _hint_option(self) -> exp.Expr:
+        return self.option_pair() if self.sees(TokenType.STRING) else self.name("the name of a table")
 
     def _alias(self) -> exp.Expr | None:
         if self.sees_word("MATCH_RECOGNIZE"):
