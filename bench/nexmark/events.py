@@ -10,16 +10,31 @@ Source of the proportions: the Nexmark paper (Tucker et al., 2002) and the gener
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
-__all__ = ["BLOCK", "KINDS", "Events", "blocks", "frame", "lines", "ndjson", "produce", "tables", "write_files"]
+__all__ = [
+    "BLOCK",
+    "KINDS",
+    "Events",
+    "Layout",
+    "blocks",
+    "frame",
+    "lines",
+    "ndjson",
+    "produce",
+    "tables",
+    "write_files",
+]
 
+Layout = Literal["nested", "flat"]
 BLOCK = 100_000
 """How many events are made at once; a multiple of fifty."""
 _PERSONS, _AUCTIONS, _CYCLE = 1, 3, 50
@@ -30,6 +45,7 @@ _STATES = ["AZ", "CA", "ID", "OR", "WA", "WY"]
 _CITIES = ["Phoenix", "Los Angeles", "San Francisco", "Boise", "Portland", "Bend", "Redmond", "Seattle", "Kent"]
 _FIRST_NAMES = ["Peter", "Paul", "Luke", "John", "Saul", "Vicky", "Kate", "Julie", "Sarah", "Deiter", "Walter"]
 _LAST_NAMES = ["Shultz", "Abrams", "Spencer", "White", "Bartels", "Walton", "Smith", "Jones", "Noris"]
+_CAPITAL = re.compile("([A-Z])")
 KINDS = ("person", "auction", "bid")
 _HOT_CHANNELS = ["Google", "Facebook", "Baidu", "Apple"]
 
@@ -202,39 +218,48 @@ def frame(events: Events) -> pl.DataFrame:
     return whole.select("event_type", *KINDS)
 
 
-def lines(events: Events) -> pl.Series:
-    """Returns a block as JSON objects in the order of the events: event_type 0, 1 or 2 and the kind's own object.
+def lines(events: Events, layout: Layout = "nested") -> pl.Series:
+    """Returns a block as JSON objects in the order of the events, each with its `event_type` 0, 1 or 2.
 
-    Times are written as SQL has them, `2015-07-15 00:00:00.123`.
+    Args:
+        events: The block.
+        layout: `nested`: the kind's own object beside the type, times as SQL has them, `2015-07-15 00:00:00.123`.
+            `flat`: its fields beside the type, named in lower case, times in milliseconds.
     """
     kinds = []
+    nested = layout == "nested"
     for type_, kind in enumerate(KINDS):
         rows: pl.DataFrame = getattr(events, kind)
-        parts: list[pl.Expr] = [pl.lit(f'{{"event_type":{type_},"{kind}":{{')]
+        parts: list[pl.Expr] = [pl.lit(f'{{"event_type":{type_},' + (f'"{kind}":{{' if nested else ""))]
         for place, (name, dtype) in enumerate(rows.drop("event").schema.items()):
-            parts += [pl.lit(f'{"," if place else ""}"{name}":'), _written(name, dtype)]
-        kinds.append(rows.select("event", line=pl.concat_str(*parts, pl.lit("}}"))))
+            spelled = name if nested else _CAPITAL.sub(r"_\1", name).lower()
+            parts += [pl.lit(f'{"," if place else ""}"{spelled}":'), _written(name, dtype, nested)]
+        kinds.append(rows.select("event", line=pl.concat_str(*parts, pl.lit("}}" if nested else "}"))))
     return pl.concat(kinds).sort("event")["line"]
 
 
-def _written(name: str, dtype: pl.DataType) -> pl.Expr:
+def _written(name: str, dtype: pl.DataType, nested: bool) -> pl.Expr:
     """A column as JSON; its texts have nothing that needs escaping."""
     if isinstance(dtype, pl.Datetime):
-        return pl.col(name).dt.to_string('"%Y-%m-%d %H:%M:%S%.3f"')
+        text = pl.col(name).dt.to_string('"%Y-%m-%d %H:%M:%S%.3f"')
+        return text if nested else pl.col(name).dt.epoch("ms").cast(pl.String)
     return pl.format('"{}"', name) if dtype == pl.String else pl.col(name).cast(pl.String)
 
 
-def ndjson(events: Events) -> bytes:
+def ndjson(events: Events, layout: Layout = "nested") -> bytes:
     """Returns a block as lines of JSON."""
-    return f"{lines(events).str.join(chr(10)).item()}\n".encode()
+    return f"{lines(events, layout).str.join(chr(10)).item()}\n".encode()
 
 
-def write_files(path: Path, count: int, seed: int, rate: int = 10_000) -> int:
-    """Writes events as one file of JSON lines; returns its bytes."""
+def write_files(path: Path, count: int, seed: int, rate: int = 10_000, layout: Layout = "nested") -> int:
+    """Writes events as one file of JSON lines, or of Parquet if the name ends so; returns its bytes."""
+    if path.suffix == ".parquet":
+        pl.concat(frame(block) for block in blocks(count, seed, rate)).write_parquet(path)
+        return path.stat().st_size
     written = 0
     with path.open("wb") as file:
         for block in blocks(count, seed, rate):
-            written += file.write(ndjson(block))
+            written += file.write(ndjson(block, layout))
     return written
 
 

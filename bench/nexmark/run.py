@@ -1,140 +1,188 @@
-"""The queries timed: yeoul over a file and over a topic, and the same queries in other engines.
+"""The queries timed and their answers compared: yeoul over files and over a topic, and the same in other engines.
 
-What is told: events a second once it runs (the whole input's time less that of a small one, so that starting, planning
-and submitting are left out, for every engine alike), the time from the start of the process to the small input's last
-row, CPU seconds of all its processes for a million events, and the most memory they took. yeoul runs in streaming mode,
-as the others do: rows that change are given as they change.
+Each engine runs a query in a process of its own, on three inputs made of one seed: `check`, of some minutes' events,
+whose rows have to be DuckDB's, else no figure counts; `warm`; and `whole`. What is told: events a second once it runs
+(the time of the whole input less that of the warm one, so that starting, planning, submitting and compiling are left
+out, for every engine alike), the time from the start of the process to the last row of `check`, CPU seconds of all its
+processes for a million events, and the most memory they took. yeoul runs in streaming mode, as the others do: rows that
+change are given as they change. The rows of timed runs go to each engine's own sink that drops them.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import venv
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
+import polars as pl
 
 from bench.measure import Row
-from bench.nexmark import events, programs, suite
-from bench.peers import VENVS
+from bench.nexmark import answers, events, suite
+from bench.nexmark.jobs import ENGINES, Engine, Inputs, job
+from bench.nexmark.timing import Failed, Turns, take_turns
 
-__all__ = ["Timing", "run"]
+__all__ = ["PEERS", "Figure", "rows", "run"]
 
-SMALL = 5_000
-TIMEOUT_S = 240.0
-"""After how long a query is given up."""
-_SAMPLE_S = 0.05
+PEERS = tuple(name for name, engine in ENGINES.items() if engine.package)
+CHECK, CHECK_RATE, RATE = 20_000, 500, 10_000
+"""How many events are compared, how many of them (and of the others) are of one second."""
+_LEAST_STEADY = 0.3
+"""A rate is told if the whole input took so much longer than the warm one, as a share of the latter."""
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class Figure:
     """What one engine needed for one query.
 
     Attributes:
-        rate: Events a second once it runs.
+        query: Which.
+        engine: Which.
+        rate: Events a second once it runs; 0 if none is told.
         start_s: From the start of the process to the end of the first, small run.
-        cpu_s: CPU seconds for a million events, the small run's taken off.
+        cpu_s: CPU seconds for a million events.
         peak_bytes: The most memory that its processes had, together.
+        why: Why no figure counts; empty if it does.
     """
 
-    rate: float
-    start_s: float
-    cpu_s: float
-    peak_bytes: int
+    query: str
+    engine: str
+    rate: float = 0.0
+    start_s: float = 0.0
+    cpu_s: float = 0.0
+    peak_bytes: int = 0
+    why: str = ""
 
-    def __str__(self) -> str:
-        return f"start {self.start_s:.1f} s, {self.cpu_s:.1f} CPU s/M, {self.peak_bytes / 2**20:.0f} MB"
 
-
-def run(count: int, seed: int, names: Sequence[str], peers: Sequence[str], topic: bool) -> Iterator[Row]:
-    """Yields a row for each query and engine.
+def run(
+    count: int,
+    seed: int,
+    names: Sequence[str],
+    engines: Sequence[str],
+    *,
+    topic: bool = False,
+    told: Callable[[str], None] = print,
+) -> Iterator[Figure]:
+    """Yields a figure for each query and engine.
 
     Args:
-        count: How many events.
+        count: How many events the whole input has; the warm one a fifth of it.
         seed: Decides them.
         names: The queries; all of the suite if empty.
-        peers: Other engines: `flink`, `spark`.
+        engines: Names out of `ENGINES`; yeoul, on the same events, comes by itself.
         topic: Whether yeoul also reads them from a topic of a broker.
+        told: Is told of each figure as it comes.
     """
+    wanted = [ENGINES[name] for name in engines]
+    wanted = list(dict.fromkeys([*(one.ours for one in wanted), *wanted])) or [ENGINES["yeoul"]]
+    wanted.sort(key=list(ENGINES.values()).index)
+    missing = {one.name: why for one in wanted if one.package and (why := _installed(one))}
+    counts = {"check": CHECK, "warm": count // 5, "whole": count}
+    right = events.tables(CHECK, seed, CHECK_RATE)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        paths = {"small": Path(folder) / "small.ndjson", "whole": Path(folder) / "whole.ndjson"}
-        for which, size in (("small", SMALL), ("whole", count)):
-            events.write_files(paths[which], size, seed)
-        side = Path(folder) / "side.csv"
-        suite.side_input().write_csv(side, include_header=False)
-        inputs = {"file": {which: _file(path) for which, path in paths.items()}}
-        if topic:
-            inputs["topic"] = stack.enter_context(_topics(count, seed))
+        inputs = Inputs(Path(folder), counts)
+        inputs.write(seed, sorted({one.layout for one in wanted}), {"check": CHECK_RATE, "warm": RATE, "whole": RATE})
+        topics = stack.enter_context(_topics(counts, seed)) if topic else None
         for name in names or suite.NAMES:
-            yield from _query(name, count, inputs, paths, side, peers)
+            expected = suite.expected(name, right)
+            for engine in wanted:
+                begun_s = time.monotonic()
+                figure = _figure(name, engine, inputs, expected, missing.get(engine.name, ""))
+                told(f"{name} {engine.name}: {_said(figure)} ({time.monotonic() - begun_s:.0f} s)")
+                yield figure
+            if topics is not None:
+                figure = _figure(name, ENGINES["yeoul"], inputs, expected, "", topics)
+                told(f"{name} topic: {_said(figure)}")
+                yield figure
 
 
-def _query(
-    name: str,
-    count: int,
-    inputs: Mapping[str, Mapping[str, Mapping[str, str]]],
-    paths: Mapping[str, Path],
-    side: Path,
-    peers: Sequence[str],
-) -> Iterator[Row]:
-    looked_up = {"connector": "filesystem", "path": str(side), "format": "csv"}
-    declared = {
-        kind: {which: suite.tables(name, one, looked_up) for which, one in options.items()}
-        for kind, options in inputs.items()
-    }
-    job = {"query": suite.query(name)}
-    ours = {}
-    for kind, tables in declared.items():
-        ours[kind] = _time([sys.executable, "-c", programs.YEOUL, json.dumps({**job, "inputs": tables})], count)
-        yield _row(f"{name} {kind}", ours[kind], None, "")
-    for peer in peers:
-        python = VENVS / peer / "bin" / "python"
-        if peer == "flink":
-            ask = [str(python), "-c", programs.FLINK, json.dumps({**job, "inputs": declared["file"]})]
-        elif (spark := suite.spark_job(name)) is not None:
-            ask = [
-                str(python),
-                "-c",
-                programs.SPARK,
-                json.dumps({**spark, "inputs": {k: str(v) for k, v in paths.items()}}),
-            ]
-        else:
+def rows(figures: Sequence[Figure]) -> Iterator[Row]:
+    """Yields the bench's lines: each engine beside yeoul on the same events."""
+    found = {(one.query, one.engine): one for one in figures}
+    for one in figures:
+        engine = ENGINES.get(one.engine)
+        if engine is None or not engine.package:
+            yield Row(f"{one.query} {one.engine}", one.rate / 1e6, None, "M events/s", None, "", True, _said(one))
             continue
-        theirs = _time(ask, count) if python.exists() else "not installed: run `make bench ARGS=--peers` once"
-        yield _row(f"{name} file", ours["file"], theirs, peer)
+        ours = found[one.query, engine.ours.name]
+        what, note = f"{one.query} {ours.engine}", f"{one.engine}: {_said(one)}"
+        if one.why or ours.why:
+            yield Row(what, ours.rate / 1e6, None, "M events/s", None, "", True, note)
+            continue
+        ratio, bar = ours.rate / one.rate, 3 if one.engine == "flink" else 1
+        yield Row(what, ours.rate / 1e6, one.rate / 1e6, "M events/s", ratio, f"{bar}x", ratio >= bar, note)
 
 
-def _row(name: str, ours: Timing | str, theirs: Timing | str | None, peer: str) -> Row:
-    note = f"yeoul: {ours}" if theirs is None else f"{peer}: {theirs}"
-    if isinstance(ours, str):
-        return Row(name, 0.0, None, "M events/s", None, "", True, note)
-    if theirs is None or isinstance(theirs, str):
-        return Row(name, ours.rate / 1e6, None, "M events/s", None, "", True, note)
-    ratio = ours.rate / theirs.rate
-    bar = "3x" if peer == "flink" else "1x"
-    return Row(name, ours.rate / 1e6, theirs.rate / 1e6, "M events/s", ratio, bar, ratio >= float(bar[:-1]), note)
+def _figure(
+    name: str,
+    engine: Engine,
+    inputs: Inputs,
+    expected: pl.DataFrame,
+    missing: str,
+    topics: Mapping[str, Mapping[str, str]] | None = None,
+) -> Figure:
+    shown = engine.name if topics is None else "topic"
+    if missing:
+        return Figure(name, shown, why=missing)
+    with tempfile.TemporaryDirectory() as folder:
+        answer = Path(folder) / "answer"
+        asked = job(engine, name, inputs, answer)
+        if topics is not None:
+            side = {"connector": "filesystem", "path": str(inputs.side), "format": "csv"}
+            asked["inputs"] = {each: suite.tables(name, options, side) for each, options in topics.items()}
+        turns = take_turns(engine.program or engine.name, engine.python, asked)
+        if isinstance(turns, Failed):
+            return Figure(name, shown, why=turns.why)
+        try:
+            odd = answers.differences(name, answers.read_answer(name, answer, expected), expected)
+        except (pl.exceptions.PolarsError, ValueError, AssertionError) as error:
+            odd = [str(error).splitlines()[0]]
+        return _told(name, shown, turns, inputs.counts, f"its answer is not DuckDB's: {odd[0]}" if odd else "")
 
 
-def _file(path: Path) -> dict[str, str]:
-    return {"connector": "filesystem", "path": str(path), "format": "json"}
+def _told(name: str, engine: str, turns: Turns, counts: Mapping[str, int], why: str) -> Figure:
+    steady_s = turns.took_s["whole"] - turns.took_s["warm"]
+    if not why and steady_s < _LEAST_STEADY * turns.took_s["warm"]:
+        why = "no rate can be told: the whole input took hardly longer than the warm one"
+    count = counts["whole"] - counts["warm"]
+    cpu_s = (turns.cpu_s["whole"] - turns.cpu_s["warm"]) / count * 1e6
+    rate = 0.0 if why else count / steady_s
+    return Figure(name, engine, rate, turns.start_s, cpu_s, turns.peak_bytes, why[:240])
+
+
+def _said(figure: Figure) -> str:
+    if figure.why:
+        return figure.why
+    return (
+        f"{figure.rate / 1e6:.3f} M/s, start {figure.start_s:.1f} s, {figure.cpu_s:.2f} CPU s/M, "
+        f"{figure.peak_bytes / 2**20:.0f} MB"
+    )
+
+
+def _installed(engine: Engine) -> str:
+    """Makes an engine's environment if there is none; returns why it cannot."""
+    if engine.python.exists():
+        return ""
+    venv.create(engine.python.parents[1], with_pip=True)
+    install = [str(engine.python), "-m", "pip", "install", "--quiet", engine.package]
+    if subprocess.run(install, check=False, stdout=sys.stderr).returncode:
+        return f"pip could not install {engine.package}"
+    return ""
 
 
 @contextlib.contextmanager
-def _topics(count: int, seed: int) -> Iterator[dict[str, dict[str, str]]]:
+def _topics(counts: Mapping[str, int], seed: int) -> Iterator[dict[str, dict[str, str]]]:
     from yeoul.broker import Broker
 
     with Broker() as broker:
         options = {}
-        for which, size in (("small", SMALL), ("whole", count)):
-            events.produce(broker.bootstrap_servers, which, size, seed)
+        for which, size in counts.items():
+            events.produce(broker.bootstrap_servers, which, size, seed, CHECK_RATE if which == "check" else RATE)
             options[which] = {
                 "connector": "kafka",
                 "topic": which,
@@ -144,85 +192,3 @@ def _topics(count: int, seed: int) -> Iterator[dict[str, dict[str, str]]]:
                 "format": "json",
             }
         yield options
-
-
-def _time(command: Sequence[str], count: int) -> Timing | str:
-    """Runs a program; returns what it took, or why it did not run."""
-    with tempfile.TemporaryFile("w+") as errors:
-        environment = {
-            key: value for key, value in os.environ.items() if command[0] == sys.executable or key != "PYTHONPATH"
-        }
-        started_s = time.monotonic()
-        running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
-        meter = _Meter(running.pid)
-        giving_up = threading.Timer(TIMEOUT_S, meter.kill)
-        giving_up.start()
-        took_s: dict[str, float] = {}
-        cpu_s: dict[str, float] = {}
-        start_s = 0.0
-        assert running.stdout is not None
-        for line in running.stdout:
-            if not line.startswith("{"):
-                continue
-            told = json.loads(line)
-            if "begin" in told:
-                cpu_s[told["begin"]] = meter.cpu_s()
-            else:
-                took_s[told["end"]] = told["took_s"]
-                cpu_s[told["end"]] = meter.cpu_s() - cpu_s[told["end"]]
-                start_s = start_s or time.monotonic() - started_s
-        code = running.wait()
-        giving_up.cancel()
-        meter.stop()
-        if code or "whole" not in took_s:
-            errors.seek(0)
-            lines = [line for line in errors.read().splitlines() if line.strip()]
-            why = [line for line in lines if "Exception" in line or "Error" in line] or lines or [f"exit code {code}"]
-            return f"did not run: {why[-1].strip()[:160]}"
-        steady_s = took_s["whole"] - took_s["small"]
-        if steady_s < took_s["small"] / 2:
-            return "no rate can be told: the whole input took hardly longer than the small one"
-        per_million = (cpu_s["whole"] - cpu_s["small"]) / (count - SMALL) * 1e6
-        return Timing((count - SMALL) / steady_s, start_s, per_million, meter.peak_bytes)
-
-
-class _Meter:
-    """CPU and memory of a process and all below it."""
-
-    def __init__(self, pid: int) -> None:
-        self.peak_bytes = 0
-        self._top = psutil.Process(pid)
-        self._ended = threading.Event()
-        threading.Thread(target=self._sample, daemon=True).start()
-
-    def cpu_s(self) -> float:
-        """Returns the CPU seconds so far."""
-        total = 0.0
-        for one in self._processes():
-            with contextlib.suppress(psutil.Error):
-                times = one.cpu_times()
-                total += times.user + times.system
-        return total
-
-    def kill(self) -> None:
-        """Ends them all."""
-        for one in self._processes()[::-1]:
-            with contextlib.suppress(psutil.Error):
-                one.kill()
-
-    def stop(self) -> None:
-        self._ended.set()
-
-    def _processes(self) -> list[psutil.Process]:
-        try:
-            return [self._top, *self._top.children(recursive=True)]
-        except psutil.Error:
-            return []
-
-    def _sample(self) -> None:
-        while not self._ended.wait(_SAMPLE_S):
-            held = 0
-            for one in self._processes():
-                with contextlib.suppress(psutil.Error):
-                    held += one.memory_info().rss
-            self.peak_bytes = max(self.peak_bytes, held)

@@ -66,3 +66,15 @@ def test_the_python_examples(page: str, clicks: Path) -> None:
     assert blocks
     for block in blocks:
         exec(compile(block, page, "exec"), {})  # noqa: S102  our own pages
+
+
+def test_the_guide_to_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    answers: list[list[tuple[object, ...]]] = []
+    with Session() as session:
+        for block in _blocks("docs/changelogs.md", "sql"):
+            for outcome in session.execute(block):
+                answers += [outcome.rows()] if isinstance(outcome, Result) else []
+    last_order, products = (rows for rows in answers if rows and rows[0] != ("OK",))
+    assert last_order == [("pen", 2, 1)] or last_order == [("pen", 1, 2)]
+    assert [(row[0], str(row[1])) for row in products] == [(2, "5.20")]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import polars as pl
 import pytest
-from bench.nexmark import events, suite
+from bench.nexmark import answers, events, suite
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from tests.pipeline_runs import Fed, bind_query, run_in_one_go, run_restored_after_each, with_lookups
@@ -57,7 +57,7 @@ def test_file_gives_what_duckdb_says(name, mode, tmp_path):
         with may_be_refused(name):
             rows = session.sql(text).pl()
     assert right(name).height, "nothing to compare"
-    assert suite.differences(name, rows, right(name)) == []
+    assert answers.differences(name, rows, right(name)) == []
 
 
 @pytest.mark.parametrize("name", suite.NAMES)
@@ -72,4 +72,4 @@ def test_cuts_and_restores_change_nothing(name, cuts, restored):
         query = with_lookups(query, {"side_input": suite.side_input()})
         query.fresh()
     batches = (run_restored_after_each if restored else run_in_one_go)(query, fed)
-    assert suite.differences(name, pl.concat(batches), right(name)) == []
+    assert answers.differences(name, pl.concat(batches), right(name)) == []

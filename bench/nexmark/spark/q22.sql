@@ -1,4 +1,4 @@
 -- append
-SELECT auction, bidder, price, channel, split_part(url, '/', 4) AS dir1, split_part(url, '/', 5) AS dir2,
-  split_part(url, '/', 6) AS dir3
+SELECT auction, bidder, price, channel, nullif(split_part(url, '/', 4), '') AS dir1,
+  nullif(split_part(url, '/', 5), '') AS dir2, nullif(split_part(url, '/', 6), '') AS dir3
 FROM bid

@@ -23,6 +23,7 @@ from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.contract import WEIGHT, DeadLetters
 from yeoul.errors import PeerError
 from yeoul.formats.contract import Decoder, FormatColumn, RecordBuffer
+from yeoul.plan.nodes import Schema, columns_read
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition
 
 __all__ = ["KeyOptions", "RecordPlan", "RecordSource", "Records", "decode_records"]
@@ -115,7 +116,7 @@ class RecordSource:
     Args:
         table: What is read.
         options: Its options, dynamic ones on top.
-        names: The columns that the scan reads.
+        schema: The columns that the scan reads, with the fields of rows that it does.
         key: See there.
         fails: Whether a record that does not decode ends the job.
         needs_before: Whether a change of a row has to say what the row was.
@@ -123,7 +124,7 @@ class RecordSource:
 
     table: TableDefinition
     options: Mapping[str, str]
-    names: tuple[str, ...]
+    schema: Schema
     key: KeyOptions = KeyOptions()
     fails: bool = False
     needs_before: bool = True
@@ -132,7 +133,7 @@ class RecordSource:
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.plan = self._make(self.names)
+        self.plan = self._make(columns_read(self.table, self.schema))
 
     @property
     def uses_keys(self) -> bool:
@@ -143,16 +144,14 @@ class RecordSource:
         with self._lock:
             if self._whole is None:
                 declared = self.table.columns
-                self._whole = self._make(tuple(one.name for one in declared if one.kind is not ColumnKind.COMPUTED))
+                self._whole = self._make([one for one in declared if one.kind is not ColumnKind.COMPUTED])
             return self._whole
 
-    def _make(self, names: tuple[str, ...]) -> RecordPlan:
-        columns = {column.name: column for column in self.table.columns}
-        wanted = [columns[name] for name in names]
+    def _make(self, wanted: Sequence[Column]) -> RecordPlan:
         reads_key = any(self._comes_from(column) == KEY for column in wanted)
         metadata = [(one, one.metadata_key or one.name) for one in wanted if one.kind is ColumnKind.METADATA]
         return RecordPlan(
-            names,
+            tuple(column.name for column in wanted),
             self._part(VALUE, wanted),
             self._part(KEY, wanted) if reads_key else None,
             tuple((one.name, key, polars_dtype(one.type)) for one, key in metadata if format_metadata(key) is None),

@@ -34,7 +34,8 @@ class Overview:
                 self._group_table = theme.Table(columns, "None yet")
 
     def show(self, watcher: Watcher) -> None:
-        """Draws what the watcher saw last."""
+        """Draws what the watcher saw last, and asks it to look again."""
+        watcher.ask()
         picture = watcher.now
         rate = rates(watcher.before, picture)
         self._live.set_text(watcher.trouble or "live")

@@ -70,6 +70,7 @@ def serve(
         show=False,
         reload=False,
         show_welcome_message=False,
+        binding_refresh_interval=None,  # nothing is bound, so nobody has to look ten times a second
         tailwind=False,
         favicon="〰️",
     )

@@ -1,6 +1,7 @@
-"""Looks at a broker once a second, through an ordinary Kafka client, and keeps what the overview shows.
+"""Looks at a broker, through an ordinary Kafka client, and keeps what the overview shows.
 
-Works against any Kafka. A broker that does not answer leaves the last picture standing and says so in `trouble`.
+It looks at most once a second, and only while somebody asks to: a page that nobody has open costs nothing. Works
+against any Kafka. A broker that does not answer leaves the last picture standing and says so in `trouble`.
 """
 
 from __future__ import annotations
@@ -76,19 +77,27 @@ class Watcher:
             {"bootstrap.servers": bootstrap, "socket.timeout.ms": int(_TIMEOUT_S * 1000), "log_level": 0}
         )
         self._stop = threading.Event()
+        self._asked = threading.Event()
         self._thread = threading.Thread(target=self._run, name="console-watcher", daemon=True)
 
     def start(self) -> None:
         """Begins to look; returns at once."""
+        self._asked.set()
         self._thread.start()
+
+    def ask(self) -> None:
+        """Asks for one more look; from any thread, as often as one likes."""
+        self._asked.set()
 
     def close(self) -> None:
         """Stops looking."""
         self._stop.set()
+        self._asked.set()
         self._thread.join(_TIMEOUT_S)
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while self._asked.wait() and not self._stop.is_set():
+            self._asked.clear()
             try:
                 picture = self._look()
                 self.before, self.now, self.trouble = self.now, picture, ""

@@ -8,7 +8,7 @@ Source: https://nightlies.apache.org/flink/flink-docs-stable/docs/dev/table/conf
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,7 +17,15 @@ from yeoul.errors import UserError, did_you_mean
 from yeoul.plan.trigger import TRIGGER_SETTING, TriggerKind, parse_trigger
 from yeoul.units import parse_duration_ms, parse_size_bytes
 
-__all__ = ["OPTIONS", "SessionOption", "check_option", "engine_settings", "is_sync", "local_time_zone"]
+__all__ = [
+    "OPTIONS",
+    "SessionOption",
+    "check_option",
+    "engine_settings",
+    "is_sync",
+    "local_time_zone",
+    "optimiser_notes",
+]
 
 
 QUEUE_SETTING = "taskmanager.memory.network.max"
@@ -66,6 +74,12 @@ def _runtime_mode(text: str) -> str:
             f"Expected 'automatic' or 'streaming', got {text!r}",
             hint="A query over bounded tables ends by itself and gives its final rows; that is 'automatic'.",
         )
+    return text
+
+
+def _phases(text: str) -> str:
+    if text.upper() not in ("AUTO", "ONE_PHASE", "TWO_PHASE"):
+        raise UserError(f"Expected 'AUTO', 'ONE_PHASE' or 'TWO_PHASE', got {text!r}")
     return text
 
 
@@ -138,7 +152,19 @@ OPTIONS: Mapping[str, SessionOption] = {
     "table.exec.mini-batch.enabled": SessionOption(_flag, "Batches form by themselves.", False),
     "table.exec.mini-batch.allow-latency": SessionOption(parse_duration_ms, "Batches form by themselves.", False),
     "table.exec.mini-batch.size": SessionOption(_any, "Batches form by themselves.", False),
-    "table.optimizer.agg-phase-strategy": SessionOption(_any, "Aggregation always has two phases.", False),
+    "table.optimizer.agg-phase-strategy": SessionOption(
+        _phases, "Aggregation has two phases: a batch is grouped as it is decoded, then merged into state.", False
+    ),
+    "table.optimizer.distinct-agg.split.enabled": SessionOption(
+        _flag, "Different values are gathered on every thread and merged on one: a hot key has nothing to split.", False
+    ),
+    "table.optimizer.distinct-agg.split.bucket-num": SessionOption(_count, "There are no buckets.", False),
+    "table.optimizer.reuse-source-enabled": SessionOption(
+        _flag, "Whether a table that a query reads several times is read once for all; by default it is."
+    ),
+    "table.optimizer.reuse-sub-plan-enabled": SessionOption(
+        _flag, "Whether what a query asks for several times is computed once for all; by default it is."
+    ),
     "sql-client.execution.result-mode": SessionOption(_any, "Rows are shown as --format says.", False),
     "sql-client.verbose": SessionOption(_flag, "Errors are always told whole.", False),
 }
@@ -184,8 +210,29 @@ def engine_settings(settings: Mapping[str, str]) -> Settings:
     idle_timeout_ms = parse_duration_ms(settings.get("table.exec.source.idle-timeout", "0")) or None
     ttl_ms = parse_duration_ms(settings.get("table.exec.state.ttl", "0")) or None
     zone = local_time_zone(settings)
+    shares_scans = _flag(settings.get("table.optimizer.reuse-source-enabled", "true"))
     trigger = parse_trigger(settings.get(TRIGGER_SETTING, TriggerKind.AS_FAST_AS_POSSIBLE.value))
-    return replace(chosen, idle_timeout_ms=idle_timeout_ms, local_time_zone=zone, state_ttl_ms=ttl_ms, trigger=trigger)
+    return replace(
+        chosen,
+        idle_timeout_ms=idle_timeout_ms,
+        local_time_zone=zone,
+        state_ttl_ms=ttl_ms,
+        trigger=trigger,
+        shares_scans=shares_scans,
+    )
+
+
+def optimiser_notes(settings: Mapping[str, str]) -> Iterator[str]:
+    """Yields a line for each setting of Flink's optimiser that is taken here and changes nothing.
+
+    Example:
+        >>> next(optimiser_notes({"table.optimizer.distinct-agg.split.bucket-num": "64"}))
+        "'table.optimizer.distinct-agg.split.bucket-num' = '64' changes nothing. There are no buckets."
+    """
+    for key, value in sorted(settings.items()):
+        option = OPTIONS.get(key)
+        if key.startswith("table.optimizer.") and option is not None and not option.has_effect:
+            yield f"{key!r} = {value!r} changes nothing. {option.doc}"
 
 
 def is_sync(settings: Mapping[str, str], *, is_bounded: bool) -> bool:

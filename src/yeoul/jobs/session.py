@@ -272,7 +272,7 @@ class Session:
     def _explained(self, statement: statements.Explain) -> str:
         plan, detail = statement.plan, statement.detail
         if detail is None:
-            return explain(plan)
+            return "\n".join([explain(plan), *options.optimiser_notes(self.settings)])
         text = explain_details(plan, detail, state_ttl_ms=options.engine_settings(self.settings).state_ttl_ms)
         if detail is not ExplainDetail.WATERMARK:
             return text

@@ -34,4 +34,4 @@ def declare() -> None:
     from yeoul.kernels.json import leaf, rows  # noqa: F401, I001
     from yeoul.kernels.json import arrays, reader, writer  # noqa: F401
     from yeoul.kernels import chains, compaction, csv, fingerprints, key_index, lines  # noqa: F401
-    from yeoul.kernels import prefix_sums, records, rewriting, sessions, text, timelines  # noqa: F401
+    from yeoul.kernels import prefix_sums, quantile_sketches, records, rewriting, sessions, text, timelines  # noqa: F401

@@ -46,7 +46,8 @@ COLUMNS: dict[str, DataType] = {
 def aggregate(
     name: str, *args: Expression, distinct: bool = False, keep: Expression | None = None, out: str = "o"
 ) -> tuple[AggregateCall, CompiledAggregate]:
-    resolved = resolve_aggregate(name, [each.type for each in args])
+    values = [each.value if isinstance(each, Literal) else None for each in args]
+    resolved = resolve_aggregate(name, [each.type for each in args], literals=values)
     call = AggregateCall(resolved.function, args, resolved.type, distinct, keep)
     return call, compile_aggregate(call, out)
 
@@ -271,6 +272,8 @@ def test_partial_columns_survive_arrow_ipc(tmp_path) -> None:  # type: ignore[no
         args = () if function.id == "count_star" else (ColumnRef(name, types[name]),)
         if function.id.startswith("json_objectagg"):
             args = (ColumnRef("s", STRING), *args)
+        if function.id.endswith("percentile"):
+            args = (*args, Literal(0.5, DOUBLE.not_null()))
         for distinct in (False, True):
             _, compiled = aggregate(function.id, *args, distinct=distinct and bool(args))
             partial = frame.group_by("k").agg(*compiled.partial)

@@ -78,7 +78,7 @@ def window_aggregate(kind: str, size: int, slide: int, offset: int, zone: str | 
 
 def windowed(window: WindowAggregate, lanes: int = 1, delay_ms: int = DELAY_MS) -> Pipeline:
     """One lane straight into the window, or several through a union."""
-    top = Stage("window", window, None, list(range(lanes)))
+    top = Stage("window", window, (None,))
     stages = [top]
     if lanes == 1:
         targets = [(top, 0)]
@@ -86,7 +86,7 @@ def windowed(window: WindowAggregate, lanes: int = 1, delay_ms: int = DELAY_MS) 
         ports = WatermarkMerge()
         for port in range(lanes):
             ports.add(str(port))
-        union = Stage("union", _PassUnion([]), (top, 0), list(range(lanes)), ports)
+        union = Stage("union", _PassUnion([]), ((top, 0),), ports)
         stages.insert(0, union)
         targets = [(union, port) for port in range(lanes)]
     expression = pl.col("ts") - pl.duration(milliseconds=delay_ms)

@@ -148,11 +148,11 @@ def test_small_batches_do_not_make_the_large_state_be_merged_again_and_again() -
 def counting(lanes: int) -> Pipeline:
     """Lanes with a watermark, a union of them, a count of all."""
     count = compile_aggregate(AggregateCall("count_star", (), BIGINT.not_null()), "n")
-    top = Stage("GROUP BY", Aggregate([], [count], pl.DataFrame({"n": [0]}), ["n"]), None, list(range(lanes)))
+    top = Stage("GROUP BY", Aggregate([], [count], pl.DataFrame({"n": [0]}), ["n"]), (None,))
     ports = WatermarkMerge()
     for port in range(lanes):
         ports.add(str(port))
-    union = Stage("UNION ALL", Union([("id", pl.Int64())]), (top, 0), list(range(lanes)), ports)
+    union = Stage("UNION ALL", Union([("id", pl.Int64())]), ((top, 0),), ports)
     below = [AssignWatermark("ts", pl.col("ts"), judges=False) for _ in range(lanes)]
     return Pipeline([Lane([], one, [_Ids()], (union, lane)) for lane, one in enumerate(below)], [union, top])
 

@@ -7,12 +7,18 @@ read the difference before keeping it.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from yeoul.connectors.registry import ConnectorContext, open_source
+from yeoul.engine.contract import CHANGE
+from yeoul.engine.runtime.execution import Execution, Settings
+from yeoul.plan.nodes import Node
 from yeoul.plan.statements import CreateTable, CreateView, SetOption, Statement
 from yeoul.plan.tables import TableDefinition, ViewDefinition
 from yeoul.planner.sql import bind, parse
@@ -63,6 +69,25 @@ def catalog() -> Catalog:
     made = Catalog()
     made.run((GOLDEN / "plans" / "tables.sql").read_text())
     return made
+
+
+@pytest.fixture
+def answer() -> Callable[..., list[tuple[object, ...]]]:
+    """Runs a plan over frames and returns the rows that are left in the end, in an order of their own."""
+    return _answer
+
+
+def _answer(plan: Node, frames: Mapping[str, pl.DataFrame], shares_scans: bool = True) -> list[tuple[object, ...]]:
+    batches: list[pl.DataFrame] = []
+    context = ConnectorContext(frames=dict(frames))
+    settings = Settings(shares_scans=shares_scans)
+    Execution(plan, lambda scan: open_source(scan, context), settings=settings, on_batch=batches.append).run()
+    left = Counter[tuple[object, ...]]()
+    for batch in batches:
+        kinds = batch[CHANGE] if CHANGE in batch.columns else [0] * batch.height
+        for kind, row in zip(kinds, batch.select(pl.exclude(CHANGE)).iter_rows(), strict=True):
+            left[row] += -1 if kind in (1, 3) else 1
+    return sorted(left.elements(), key=repr)
 
 
 @dataclass(frozen=True)

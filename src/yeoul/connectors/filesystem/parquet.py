@@ -21,26 +21,29 @@ from yeoul.connectors.filesystem.listing import explain_failure
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.contract import Position
 from yeoul.errors import EnvironmentFailure, UserError, did_you_mean
+from yeoul.plan.nodes import Schema, columns_read
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition
+from yeoul.plan.types import Kind
 
 __all__ = ["ParquetFile", "ParquetPiece", "ParquetTable"]
 
 
 @dataclass(frozen=True, slots=True)
 class ParquetTable:
-    """What is read of every file: the table's columns, and which of them the scan wants."""
+    """What is read of every file: the table's columns, and what of them the scan wants."""
 
     table: TableDefinition
-    names: tuple[str, ...]
-
-    def columns(self, names: tuple[str, ...], kind: ColumnKind) -> list[Column]:
-        """Returns the columns of one kind among `names`, in that order."""
-        by_name = {column.name: column for column in self.table.columns}
-        return [by_name[name] for name in names if by_name[name].kind is kind]
+    schema: Schema
 
     @property
-    def all_names(self) -> tuple[str, ...]:
-        return tuple(column.name for column in self.table.columns if column.kind is not ColumnKind.COMPUTED)
+    def wanted(self) -> list[Column]:
+        """The columns that the scan reads, with the fields of rows that it does."""
+        return columns_read(self.table, self.schema)
+
+    @property
+    def stored(self) -> list[Column]:
+        """Every column that has a value."""
+        return [column for column in self.table.columns if column.kind is not ColumnKind.COMPUTED]
 
 
 class ParquetFile:
@@ -65,8 +68,8 @@ class ParquetFile:
             ) from error
         except OSError as error:
             raise explain_failure("read", path, error) from error
-        for column in table.columns(table.names, ColumnKind.PHYSICAL):
-            if column.name not in held:
+        for column in table.wanted:
+            if column.kind is ColumnKind.PHYSICAL and column.name not in held:
                 raise UserError(f"{path!r} has no column {column.name!r}", hint=did_you_mean(column.name, held))
 
     @property
@@ -81,11 +84,11 @@ class ParquetFile:
         """Returns the number of a row group's first row in the file."""
         return sum(int(self._footer.row_group(index).num_rows) for index in range(row_group))
 
-    def read(self, row_group: int, names: tuple[str, ...]) -> pl.DataFrame:
-        """Returns some columns of a row group, with the declared types."""
-        physical = self._table.columns(names, ColumnKind.PHYSICAL)
-        held = set(self._footer.schema.to_arrow_schema().names)
-        present = [column.name for column in physical if column.name in held]
+    def read(self, row_group: int, wanted: list[Column]) -> pl.DataFrame:
+        """Returns some columns of a row group, with the types that they are wanted in."""
+        physical = [column for column in wanted if column.kind is ColumnKind.PHYSICAL]
+        held = self._footer.schema.to_arrow_schema()
+        present = [path for column in physical if column.name in held.names for path in _paths(column, held)]
         try:
             with pq.ParquetFile(self.path, metadata=self._footer) as file:
                 table = file.read_row_group(row_group, columns=present)
@@ -94,15 +97,15 @@ class ParquetFile:
             raise EnvironmentFailure(f"Cannot read row group {row_group} of {self.path!r}: {reason}") from error
         height = int(self._footer.row_group(row_group).num_rows)
         frame = pl.DataFrame(pl.from_arrow(table)) if present else pl.DataFrame(height=height)
-        return self._shape(frame, names, physical, height)
+        columns = [
+            self._cast(frame, one, height) if one.kind is ColumnKind.PHYSICAL else self._told(one, height)
+            for one in wanted
+        ]
+        return pl.DataFrame(columns) if columns else pl.DataFrame(height=height)
 
-    def _shape(self, frame: pl.DataFrame, names: tuple[str, ...], physical: list[Column], height: int) -> pl.DataFrame:
-        columns = [self._cast(frame, column, height) for column in physical]
-        for column in self._table.columns(names, ColumnKind.METADATA):
-            value = self._metadata(column.metadata_key or column.name)
-            series = pl.Series(column.name, [value]).cast(polars_dtype(column.type))
-            columns.append(series.new_from_index(0, height))
-        return pl.DataFrame(columns).select(names) if columns else pl.DataFrame(height=height)
+    def _told(self, column: Column, height: int) -> pl.Series:
+        value = self._metadata(column.metadata_key or column.name)
+        return pl.Series(column.name, [value]).cast(polars_dtype(column.type)).new_from_index(0, height)
 
     def _cast(self, frame: pl.DataFrame, column: Column, height: int) -> pl.Series:
         dtype = polars_dtype(column.type)
@@ -118,13 +121,22 @@ class ParquetFile:
 
     def decode(self, row_group: int, split: str) -> DecodedBatch:
         """Returns the scan's columns of a row group."""
-        frame = self.read(row_group, self._table.names)
+        frame = self.read(row_group, self._table.wanted)
 
         def recover(rows: pl.Series) -> pl.DataFrame:
             chosen: NDArray[Any] = rows.to_numpy() + np.int64(self.first_row(row_group))
-            return with_places(self.read(row_group, self._table.all_names)[rows], split, chosen.tolist())
+            return with_places(self.read(row_group, self._table.stored)[rows], split, chosen.tolist())
 
         return DecodedBatch(frame, frame.height, recovery=recover)
+
+
+def _paths(column: Column, held: pa.Schema) -> list[str]:
+    """Returns what of a file a column needs: of a row its fields."""
+    kind = held.field(column.name).type
+    if column.type.kind is not Kind.ROW or not pa.types.is_struct(kind):
+        return [column.name]
+    fields = [one.name for one in column.type.fields if kind.get_field_index(one.name) >= 0]
+    return [f"{column.name}.{name}" for name in fields] or [column.name]
 
 
 @dataclass(frozen=True, slots=True)

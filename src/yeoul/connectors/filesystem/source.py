@@ -91,12 +91,11 @@ class FilesystemSource:
         self._records: RecordSource | None = None
         self._parquet: ParquetTable | None = None
         if scan.options["format"] == "parquet":
-            self._parquet = ParquetTable(scan.table, scan.schema.names)
+            self._parquet = ParquetTable(scan.table, scan.schema)
         else:
             fails = fails_on_malformed(scan.options)
             needs_before = scan.encoding is not Encoding.UPSERT
-            names = scan.schema.names
-            self._records = RecordSource(scan.table, scan.options, names, fails=fails, needs_before=needs_before)
+            self._records = RecordSource(scan.table, scan.options, scan.schema, fails=fails, needs_before=needs_before)
 
     @property
     def is_bounded(self) -> bool:

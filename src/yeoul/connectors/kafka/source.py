@@ -125,9 +125,7 @@ class KafkaSource:
         fields = scan.table.primary_key if upserts else KEY_FIELDS.read(options)
         keys = KeyOptions(fields, KEY_PREFIX.read(options), VALUE_FIELDS.read(options) == "all", upserts)
         fails, needs_before = fails_on_malformed(options), scan.encoding is not Encoding.UPSERT
-        self._records = RecordSource(
-            scan.table, options, scan.schema.names, keys, fails=fails, needs_before=needs_before
-        )
+        self._records = RecordSource(scan.table, options, scan.schema, keys, fails=fails, needs_before=needs_before)
 
     @property
     def is_bounded(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from yeoul.engine.compile.aggregates import CompiledAggregate
+from yeoul.engine.compile.aggregates import CompiledAggregate, settled_rows
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
 from yeoul.engine.state.compact import compacted
 from yeoul.engine.state.groups import GroupStore
@@ -44,6 +44,7 @@ class Aggregate:
         outer_keys = {name: pl.col(inner).alias(name) for inner, (name, _) in zip(self._inner_keys, keys, strict=True)}
         self._partial = [expression for one in aggregates for expression in one.partial]
         self._merge = [expression for one in aggregates for expression in one.merge]
+        self._settling = [one for one in aggregates if one.bag is not None]
         self._columns = {**outer_keys, **{one.name: one.final for one in aggregates}}
         self._over_nothing, self._output = over_nothing, list(output)
         self._groups = GroupStore(self._merge_groups)
@@ -58,7 +59,7 @@ class Aggregate:
         else:
             same = pl.Series(_ALL, [0], dtype=pl.UInt8).new_from_index(0, batch.height)
             partial = _grouped(batch.with_columns(same), [pl.col(_ALL)], self._partial)
-        return compacted(partial)
+        return compacted(settled_rows(partial, self._settling))
 
     def process_prepared(self, partial: pl.DataFrame) -> Output:
         """Takes an aggregated batch."""
@@ -94,7 +95,8 @@ class Aggregate:
             self._groups.add(state["groups"])
 
     def _merge_groups(self, frame: pl.DataFrame) -> pl.DataFrame:
-        return _grouped(frame, [pl.col(name) for name in self._inner_keys or [_ALL]], self._merge)
+        merged = _grouped(frame, [pl.col(name) for name in self._inner_keys or [_ALL]], self._merge)
+        return settled_rows(merged, self._settling)
 
 
 def _grouped(frame: pl.DataFrame, keys: Sequence[pl.Expr], aggregates: Sequence[pl.Expr]) -> pl.DataFrame:

@@ -18,8 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
-from yeoul.engine.compile.aggregates import WAS, CompiledAggregate
-from yeoul.engine.compile.aggregates.bags import settled
+from yeoul.engine.compile.aggregates import WAS, CompiledAggregate, settled_rows
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
 from yeoul.engine.state.keyed import KeyedState
@@ -67,7 +66,7 @@ class GroupAggregate:
         if None not in pairwise:
             added = (pl.col(ROWS + WAS) + pl.col(ROWS)).alias(ROWS)
             self._pairwise = [added, *(expression for one in pairwise if one is not None for expression in one)]
-        self._bags = [one.bag for one in aggregates if one.bag is not None]
+        self._settling = [one for one in aggregates if one.bag is not None]
         finals = {**outer_keys, **{one.name: one.final for one in aggregates}}
         self._final = [finals[name] for name in output]
         self._is_insert_only = not aggregates and not retracts
@@ -145,7 +144,7 @@ class GroupAggregate:
         )
 
     def _settled(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return rows.with_columns(settled(rows[name]) for name in self._bags) if self._bags else rows
+        return settled_rows(rows, self._settling) if self._settling else rows
 
     def _changes(self, old: pl.DataFrame, merged: pl.DataFrame, lives: NDArray[np.bool_], known: int) -> Output:
         """Returns, for each group that differs, what it was and right behind what it is."""

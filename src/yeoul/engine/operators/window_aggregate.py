@@ -20,8 +20,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from yeoul.engine.compile.aggregates import CompiledAggregate
-from yeoul.engine.compile.aggregates.bags import settled
+from yeoul.engine.compile.aggregates import CompiledAggregate, settled_rows
 from yeoul.engine.contract import ROW, WATERMARK, WEIGHT
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, LateRows, Output, State
 from yeoul.engine.operators.time_axis import TimeAxis
@@ -92,7 +91,7 @@ class WindowAggregate:
         outer_keys = {name: pl.col(inner).alias(name) for inner, (name, _) in zip(self._inner_keys, keys, strict=True)}
         self._partial = [expression for one in aggregates for expression in one.partial]
         self._merge = [expression for one in aggregates for expression in one.merge]
-        self._retracts, self._bags = retracts, [one.bag for one in aggregates if one.bag is not None]
+        self._retracts, self._settling = retracts, [one for one in aggregates if one.bag is not None]
         if retracts:
             self._partial.insert(0, pl.col(WEIGHT).sum().alias(ROWS))
             self._merge.insert(0, pl.col(ROWS).sum())
@@ -213,7 +212,7 @@ class WindowAggregate:
         return self._settled(frame.group_by(PANE, *self._inner_keys, maintain_order=True).agg(self._merge))
 
     def _settled(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return rows.with_columns(settled(rows[name]) for name in self._bags) if self._bags else rows
+        return settled_rows(rows, self._settling) if self._settling else rows
 
     def _add(self, partial: pl.DataFrame) -> None:
         """Takes partial aggregates of which every pane has a window still open."""

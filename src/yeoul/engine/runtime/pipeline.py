@@ -64,8 +64,8 @@ class Stage:
     Attributes:
         name: What the operator is called in `$late` and in snapshots; unique in a pipeline.
         operator: The operator.
-        parent: The stage that takes its output, and on which port; None at the top.
-        lanes: The lanes below, by index.
+        parents: Who takes its output: a stage and its port, or None for the result; several where a part of a plan
+            is computed once for all that read it.
         ports: The merge of its inputs' watermarks, if it has several.
         delay_ms: How far its rows may be behind its watermark: by so much the stages above are told less.
         gives_at_end: Whether its rows come at the end of its input: until then the stages above are told nothing.
@@ -73,8 +73,7 @@ class Stage:
 
     name: str
     operator: Operator
-    parent: tuple[Stage, int] | None
-    lanes: list[int] = field(default_factory=list)
+    parents: tuple[tuple[Stage, int] | None, ...]
     ports: WatermarkMerge | None = None
     watermark_ms: int = START_OF_TIME
     delay_ms: int = 0
@@ -209,7 +208,7 @@ class Pipeline:
     @property
     def watermark_ms(self) -> int:
         """The watermark at the top of the plan, or of the lanes where no operator follows it."""
-        tops = [stage.watermark_ms for stage in self._stages if stage.parent is None]
+        tops = [stage.watermark_ms for stage in self._stages if None in stage.parents]
         lanes = [lane.assign.splits.current_ms for lane in self.lanes if lane.assign and lane.target is None]
         return min(tops + lanes, default=START_OF_TIME)
 
@@ -217,7 +216,8 @@ class Pipeline:
         """Gives what is there without any input; to be called once, before all else (after `restore`)."""
         effects = Effects()
         for values, target in self._values:
-            self._hand_on(values.start(), target, effects)
+            for batch in values.start().batches:
+                self._push(target, batch, effects)
             self._report(target, END_OF_TIME, False, effects)
         for stage in self._stages:
             self._cut_if_done(stage, effects)
@@ -238,7 +238,7 @@ class Pipeline:
         if one.aggregate is not None and prepared.groups is not None:
             assert one.target is not None
             stage, _ = one.target
-            self._hand_on(one.aggregate.process_prepared(prepared.groups), stage.parent, effects, stage.name)
+            self._hand_on(one.aggregate.process_prepared(prepared.groups), stage, effects)
         if one.assign is None:
             self._push(one.target, prepared.frame, effects)
             return effects
@@ -264,7 +264,7 @@ class Pipeline:
         effects = Effects()
         for stage, operator in self._timed:
             if stage.watermark_ms < END_OF_TIME:
-                self._hand_on(operator.wake(now_ms), stage.parent, effects, stage.name)
+                self._hand_on(operator.wake(now_ms), stage, effects)
         return effects
 
     def set_idle(self, lane: int, split: str) -> Effects:
@@ -352,8 +352,9 @@ class Pipeline:
             is_idle = stage.ports.all_idle
         if watermark_ms > stage.watermark_ms:
             stage.watermark_ms = watermark_ms
-            self._hand_on(stage.operator.advance(watermark_ms), stage.parent, effects, stage.name)
-        self._report(stage.parent, stage.passed_on(watermark_ms), is_idle and not stage.gives_at_end, effects)
+            self._hand_on(stage.operator.advance(watermark_ms), stage, effects)
+        for parent in stage.parents:
+            self._report(parent, stage.passed_on(watermark_ms), is_idle and not stage.gives_at_end, effects)
 
     def _push(self, target: tuple[Stage, int] | None, batch: pl.DataFrame, effects: Effects) -> None:
         if not batch.height:
@@ -364,25 +365,37 @@ class Pipeline:
         stage, port = target
         if stage.ports is not None and WATERMARK in batch.columns:
             batch = stage.ports.bounds(str(port)).clamp(batch)
-        self._hand_on(stage.operator.process(port, batch), stage.parent, effects, stage.name)
+        self._hand_on(stage.operator.process(port, batch), stage, effects)
         self._cut_if_done(stage, effects)
 
-    def _hand_on(
-        self, output: Output, target: tuple[Stage, int] | None, effects: Effects, name: str = "values"
-    ) -> None:
+    def _hand_on(self, output: Output, stage: Stage, effects: Effects) -> None:
+        """Gives what a stage gave to all that read it."""
         if output.late is not None:
-            effects.late.append((name, output.late))
-        for batch in output.batches:
-            self._push(target, batch, effects)
+            effects.late.append((stage.name, output.late))
+        for parent in stage.parents:
+            for batch in output.batches:
+                self._push(parent, batch, effects)
 
     def _cut_if_done(self, stage: Stage, effects: Effects) -> None:
-        """Ends everything below a LIMIT that is reached."""
+        """Ends everything that only a LIMIT that is reached asked for."""
         if isinstance(stage.operator, Limit) and stage.operator.is_done and stage.watermark_ms < END_OF_TIME:
-            ended = [lane for lane in stage.lanes if lane not in self._ended]
+            ended = [
+                index
+                for index, lane in enumerate(self.lanes)
+                if index not in self._ended and _leads_only_to(stage, lane.target)
+            ]
             self._ended.update(ended)
             effects.ended += ended
             stage.watermark_ms = END_OF_TIME
-            self._report(stage.parent, END_OF_TIME, False, effects)
+            for parent in stage.parents:
+                self._report(parent, END_OF_TIME, False, effects)
+
+
+def _leads_only_to(stage: Stage, target: tuple[Stage, int] | None) -> bool:
+    """Tells whether whatever is given to a target can go on through one stage alone."""
+    if target is None:
+        return False
+    return target[0] is stage or all(_leads_only_to(stage, parent) for parent in target[0].parents)
 
 
 def _through(operators: Iterable[Stateless], frame: pl.DataFrame) -> pl.DataFrame:

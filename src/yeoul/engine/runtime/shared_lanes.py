@@ -1,8 +1,9 @@
-"""Several plans run as one: a table that more than one of them reads is read and decoded once.
+"""A table that stands in a plan more than once, or in several plans that run as one, is read and decoded once.
 
-Each plan keeps a `Pipeline` of its own; a `SharedLane` hands a decoded batch to every pipeline that reads the table,
-each with just the columns that it asked for. `PipelineSet` looks to an execution like one pipeline; `Effects.outputs`
-says which plan a batch of the result belongs to. As pure as the pipelines in it.
+Each plan keeps a `Pipeline` of its own; a `SharedLane` hands a decoded batch to every lane that reads the table, each
+with just the columns that it asked for; each goes on with its own watermark and its own filters. `PipelineSet` looks to
+an execution like one pipeline; `Effects.outputs` says which plan a batch of the result belongs to. As pure as the
+pipelines in it.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from yeoul.engine.contract import WEIGHT, DeadLetters, SourceBatch
 from yeoul.engine.operators.contract import State
 from yeoul.engine.runtime.pipeline import Effects, Lane, Pipeline, Prepared
 from yeoul.plan.encoding import Encoding
-from yeoul.plan.nodes import Scan, Schema
+from yeoul.plan.nodes import Field, Scan, Schema
 from yeoul.plan.tables import ColumnKind
+from yeoul.plan.types import DataType, Kind
 
-__all__ = ["PipelineSet", "shared"]
+__all__ = ["PipelineSet", "reads_twice", "shared"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,15 +182,34 @@ class PipelineSet:
                 effects.ended.append(place)
 
 
-def shared(plans: Sequence[tuple[Pipeline, Sequence[Scan]]]) -> tuple[PipelineSet, tuple[Scan, ...]]:
+_Key = tuple[str, Encoding, tuple[tuple[str, str], ...]]
+
+
+def _key(scan: Scan) -> _Key:
+    """Returns what two scans have in common that can be one: the table, and how it is read."""
+    return scan.table.name, scan.encoding, tuple(sorted(scan.options.items()))
+
+
+def reads_twice(scans: Sequence[Scan]) -> bool:
+    """Tells whether some of the scans can be one."""
+    return len({_key(scan) for scan in scans}) < len(scans)
+
+
+def shared(
+    plans: Sequence[tuple[Pipeline, Sequence[Scan]]], *, apart: bool = False
+) -> tuple[PipelineSet, tuple[Scan, ...]]:
     """Returns plans as one, and what to read for them, one scan per lane.
 
     Two scans of a table become one if they have the same options; it reads what either does.
+
+    Args:
+        plans: The plans, compiled, with what each reads.
+        apart: Whether every scan stays for itself all the same.
     """
-    groups: dict[tuple[str, Encoding, tuple[tuple[str, str], ...]], list[tuple[_Branch, Lane, Scan]]] = {}
+    groups: dict[_Key | tuple[int, int], list[tuple[_Branch, Lane, Scan]]] = {}
     for index, (pipeline, scans) in enumerate(plans):
         for place, (lane, scan) in enumerate(zip(pipeline.lanes, scans, strict=True)):
-            key = (scan.table.name, scan.encoding, tuple(sorted(scan.options.items())))
+            key = (index, place) if apart else _key(scan)
             groups.setdefault(key, []).append((_Branch(index, place, scan.schema.names), lane, scan))
     lanes = [_shared_lane([(branch, lane) for branch, lane, _ in group]) for group in groups.values()]
     scans = tuple(_joined_scan([scan for _, _, scan in group]) for group in groups.values())
@@ -212,6 +233,18 @@ def _shared_lane(members: Sequence[tuple[_Branch, Lane]]) -> SharedLane:
 
 def _joined_scan(scans: Sequence[Scan]) -> Scan:
     """Returns a scan of every column that any of the scans reads, in the table's order."""
-    fields = {field.name: field for scan in scans for field in scan.schema.fields}
-    stored = [column.name for column in scans[0].table.columns if column.kind is not ColumnKind.COMPUTED]
-    return replace(scans[0], schema=Schema(tuple(fields[name] for name in stored if name in fields)))
+    stored = [column for column in scans[0].table.columns if column.kind is not ColumnKind.COMPUTED]
+    read = {
+        column.name: [scan.schema[column.name] for scan in scans if column.name in scan.schema] for column in stored
+    }
+    joined = (_joined_field(column.type, read[column.name]) for column in stored if read[column.name])
+    return replace(scans[0], schema=Schema(tuple(joined)))
+
+
+def _joined_field(declared: DataType, read: Sequence[Field]) -> Field:
+    """Returns a column with every field of its rows that any of the scans reads, in the order declared."""
+    if declared.kind is not Kind.ROW:
+        return read[0]
+    names = {part.name for one in read for part in one.type.fields}
+    parts = tuple(part for part in declared.fields if part.name in names)
+    return replace(read[0], type=replace(read[0].type, fields=parts))

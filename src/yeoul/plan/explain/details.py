@@ -6,11 +6,12 @@ The tree is that of `explain`, a node's own details left out. Nothing here runs 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from yeoul.plan.changelog import StateBound, changelog_of, state_of
 from yeoul.plan.explain.expressions import explain_duration, explain_expression
 from yeoul.plan.explain.nodes import describe_node
+from yeoul.plan.explain.tree import tree_lines
 from yeoul.plan.nodes import AssignWatermark, Node, Scan, WindowAggregate, inputs_of, walk
 
 __all__ = ["ExplainDetail", "explain_details"]
@@ -47,15 +48,7 @@ def explain_details(plan: Node, detail: ExplainDetail, *, state_ttl_ms: int | No
         ExplainDetail.STATE: lambda node: _state(node, state_ttl_ms),
         ExplainDetail.WATERMARK: _watermark,
     }
-    return "\n".join(_tree(plan, 0, tell[detail]))
-
-
-def _tree(node: Node, depth: int, tell: Callable[[Node], str]) -> Iterator[str]:
-    pad = "  " * depth
-    yield f"{pad}{describe_node(node)[0]}"
-    yield f"{pad}    {tell(node)}"
-    for below in inputs_of(node):
-        yield from _tree(below, depth + 1, tell)
+    return "\n".join(tree_lines(plan, lambda node: [describe_node(node)[0], tell[detail](node)]))
 
 
 def _changelog(node: Node) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from yeoul.plan.explain.nodes import describe_node
 from yeoul.plan.explain.notes import notes_on
-from yeoul.plan.nodes import Node, inputs_of
+from yeoul.plan.nodes import Node, inputs_of, readers_of
 
-__all__ = ["explain"]
+__all__ = ["explain", "tree_lines"]
 
 
 def explain(plan: Node) -> str:
@@ -23,13 +23,31 @@ def explain(plan: Node) -> str:
           Values(1 row: (1))  -> a INT
     """
     notes = list(notes_on(plan))
-    return "\n".join([*_tree(plan, 0), *([""] if notes else []), *notes])
+    return "\n".join([*tree_lines(plan, describe_node), *([""] if notes else []), *notes])
 
 
-def _tree(node: Node, depth: int) -> Iterator[str]:
-    pad = "  " * depth
-    head, *rest = describe_node(node)
-    yield f"{pad}{head}"
-    yield from (f"{pad}    {line}" for line in rest)
-    for below in inputs_of(node):
-        yield from _tree(below, depth + 1)
+def tree_lines(plan: Node, describe: Callable[[Node], Sequence[str]]) -> Iterator[str]:
+    """Yields a plan's lines: each node's own, then its inputs', indented; what several read is told once.
+
+    Args:
+        plan: Any plan.
+        describe: Returns a node's own lines, at least one.
+    """
+    shared = [node for node, readers in readers_of(plan).items() if readers > 1]
+    numbers = {node: f"#{number} " for number, node in enumerate(shared, 1)}
+    told: set[int] = set()
+
+    def lines(node: Node, depth: int) -> Iterator[str]:
+        pad, number = "  " * depth, numbers.get(id(node), "")
+        head, *rest = describe(node)
+        if id(node) in told:
+            yield f"{pad}{number}(the same, computed once)"
+            return
+        if number:
+            told.add(id(node))
+        yield f"{pad}{number}{head}"
+        yield from (f"{pad}    {line}" for line in rest)
+        for below in inputs_of(node):
+            yield from lines(below, depth + 1)
+
+    return lines(plan, 0)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from yeoul.plan.expressions import LiteralValue
 from yeoul.plan.functions.json import is_writable
 from yeoul.plan.functions.signatures import (
     ANY_NUMBER,
@@ -11,9 +14,10 @@ from yeoul.plan.functions.signatures import (
     Function,
     Parameter,
     Rule,
+    Typing,
     takes,
 )
-from yeoul.plan.types import BIGINT, INT, STRING, DataType, Kind, array_of, decimal, map_of
+from yeoul.plan.types import BIGINT, DOUBLE, INT, STRING, DataType, Kind, array_of, decimal, map_of
 
 __all__ = ["AGGREGATES", "value_over_nothing"]
 
@@ -47,6 +51,13 @@ def _aggregate(names: str, usage: str, summary: str, rule: Rule) -> Function:
 def _spread(name: str, summary: str, *more: str) -> Function:
     rule = takes(ANY_NUMBER, returns=_average_type, nullable=True)
     return _aggregate(" ".join((name, *more)), f"{name}([DISTINCT] x)", summary, rule)
+
+
+def _at_share(given: tuple[DataType, ...], literals: tuple[LiteralValue, ...]) -> Typing | None:
+    """What a percentile takes: a number, and a literal from 0 to 1."""
+    typing = takes(ANY_NUMBER, ANY_NUMBER, returns=DOUBLE, nullable=True)(given)
+    share = literals[1] if len(literals) == 2 else None
+    return typing if isinstance(share, int | float | Decimal) and 0 <= share <= 1 else None
 
 
 def value_over_nothing(function: str, type: DataType) -> int | str | tuple[()] | None:
@@ -88,6 +99,26 @@ AGGREGATES: tuple[Function, ...] = (
         "APPROX_COUNT_DISTINCT(x)",
         "Number of different values, within about 1.6 % (standard error).",
         takes(_KEYED, returns=BIGINT, nullable=False),
+    ),
+    Function(
+        "percentile",
+        ("PERCENTILE",),
+        "aggregate",
+        "PERCENTILE(x, share)",
+        "The value with that share (0 to 1) of the others below it, between two values by proportion; keeps them all.",
+        takes(ANY_NUMBER, ANY_NUMBER, returns=DOUBLE, nullable=True),
+        "The share is a literal from 0 to 1; several shares are several calls.",
+        _at_share,
+    ),
+    Function(
+        "approx_percentile",
+        ("APPROX_PERCENTILE", "APPROX_QUANTILE"),
+        "aggregate",
+        "APPROX_PERCENTILE(x, share)",
+        "The value with that share (0 to 1) of the others below it, within 1 % of that value; keeps a histogram.",
+        takes(ANY_NUMBER, ANY_NUMBER, returns=DOUBLE, nullable=True),
+        "The share is a literal from 0 to 1; several shares are several calls, which keep one histogram.",
+        _at_share,
     ),
     _aggregate(
         "FIRST_VALUE",

@@ -8,7 +8,6 @@ __all__ = ["REFUSED"]
 
 _NO_VARIANT = "The VARIANT type is not in this version; keep the JSON as STRING."
 _NO_BITMAP = "BITMAP_BUILD(ARRAY_AGG(x)) makes a bitmap of a group; COUNT(DISTINCT x) counts."
-_BATCHWISE = "Needs every value of a window in memory; not in this version."
 
 REFUSED: Mapping[str, str] = {
     "PARSE_JSON": _NO_VARIANT,
@@ -30,7 +29,6 @@ REFUSED: Mapping[str, str] = {
     ),
     "CURRENT_WATERMARK": "See EXPLAIN and the job's progress.",
     "SOURCE_WATERMARK": "Write WATERMARK FOR ts AS ts - INTERVAL ... instead.",
-    "PERCENTILE": _BATCHWISE,
     "ML_PREDICT": "Models are not in this version.",
     "ML_EVALUATE": "Models are not in this version.",
     "VECTOR_SEARCH": "Models are not in this version.",

@@ -16,8 +16,8 @@ from yeoul.plan.nodes.ordered import Deduplicate, Over, Sort, TopN
 from yeoul.plan.nodes.rows import Filter, Limit, Project, Unnest
 from yeoul.plan.nodes.schema import Aggregation, Field, Projection, Schema
 from yeoul.plan.nodes.sets import SetKind, SetOperation, Union
-from yeoul.plan.nodes.tables import AssignWatermark, Scan, Values, Write
-from yeoul.plan.nodes.tree import Node, inputs_of, judges_lateness, walk
+from yeoul.plan.nodes.tables import AssignWatermark, Scan, Values, Write, columns_read
+from yeoul.plan.nodes.tree import Node, inputs_of, is_row_wise, judges_lateness, readers_of, walk
 from yeoul.plan.nodes.windows import (
     Emission,
     Window,
@@ -63,7 +63,10 @@ __all__ = [
     "WindowProperty",
     "WindowTopN",
     "Write",
+    "columns_read",
     "inputs_of",
+    "is_row_wise",
     "judges_lateness",
+    "readers_of",
     "walk",
 ]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from yeoul.plan.encoding import Conflict, Encoding
 from yeoul.plan.expressions import Expression, LiteralValue
 from yeoul.plan.nodes.schema import Schema
-from yeoul.plan.tables import TableDefinition
+from yeoul.plan.tables import Column, TableDefinition
+from yeoul.plan.types import Kind
 
 if TYPE_CHECKING:
     from yeoul.plan.nodes.tree import Node
 
-__all__ = ["AssignWatermark", "Scan", "Values", "Write"]
+__all__ = ["AssignWatermark", "Scan", "Values", "Write", "columns_read"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class Scan:
 
     Attributes:
         table: The declaration.
-        schema: The physical and metadata columns to produce, a subset of the declared ones.
+        schema: The physical and metadata columns to produce, a subset of the declared ones; of a ROW column perhaps
+            not all fields. A source may give more fields, none less.
         options: The declaration's options with the query's dynamic ones (`/*+ OPTIONS(...) */`) on top.
         encoding: What a record means; UPSERT only below ChangelogNormalize.
     """
@@ -32,6 +34,13 @@ class Scan:
     schema: Schema
     options: Mapping[str, str] = field(default_factory=dict)
     encoding: Encoding = Encoding.APPEND
+
+
+def columns_read(table: TableDefinition, schema: Schema) -> list[Column]:
+    """Returns the declared columns of a scan's schema, in its order, rows with the fields that the schema has."""
+    declared = {column.name: column for column in table.columns}
+    found = ((declared[one.name], one.type) for one in schema.fields)
+    return [replace(column, type=kind) if kind.kind is Kind.ROW else column for column, kind in found]
 
 
 @dataclass(frozen=True, slots=True)

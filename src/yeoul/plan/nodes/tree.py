@@ -13,7 +13,7 @@ from yeoul.plan.nodes.sets import SetOperation, Union
 from yeoul.plan.nodes.tables import AssignWatermark, Scan, Values, Write
 from yeoul.plan.nodes.windows import WindowAggregate, WindowAssign, WindowKind, WindowTopN
 
-__all__ = ["Node", "inputs_of", "judges_lateness", "walk"]
+__all__ = ["Node", "inputs_of", "is_row_wise", "judges_lateness", "readers_of", "walk"]
 
 Node = (
     Scan
@@ -71,3 +71,32 @@ def walk(node: Node) -> Iterator[Node]:
     for below in inputs_of(node):
         yield from walk(below)
     yield node
+
+
+def is_row_wise(node: Node) -> bool:
+    """Tells whether a node needs no row but the one before it: it remembers nothing and waits for nothing."""
+    match node:
+        case WindowAssign():
+            return node.window.kind is not WindowKind.SESSION
+        case _:
+            return isinstance(node, Scan | Values | AssignWatermark | Project | Filter | Unnest | Write)
+
+
+def readers_of(plan: Node) -> dict[int, int]:
+    """Returns, by its identity, how many read each node that is not row-wise.
+
+    One that stands in a plan twice, as one object, is computed once and read by two; what is below it is read once.
+    Row-wise nodes belong to each that reads them.
+    """
+    counts: dict[int, int] = {}
+
+    def count(node: Node) -> None:
+        if not is_row_wise(node):
+            counts[id(node)] = counts.get(id(node), 0) + 1
+            if counts[id(node)] > 1:
+                return
+        for below in inputs_of(node):
+            count(below)
+
+    count(plan)
+    return counts

@@ -51,7 +51,7 @@ def told_by_changes(context: BindContext, plan: Write, at: exp.Expr) -> Write | 
     if not gives_changes(plan.input, context.settings):
         settles = takes is Encoding.UPSERT and not changelog_of(plan.input).is_append_only
         told = replace(told, input=Settle(told.input)) if settles else told
-        return told if plan.conflict in (None, Conflict.DEDUPLICATE) else _materialized(context, told, at)
+        return told if plan.conflict is None else _materialized(context, told, at)
     return _materialized(context, told, at)
 
 
@@ -67,7 +67,8 @@ def _materialized(context: BindContext, plan: Write, at: exp.Expr) -> Write:
                 f"ON CONFLICT says what to keep of several rows, and {MATERIALIZE_SETTING!r} = 'NONE' keeps none", at
             )
         return plan
-    if gives.is_append_only and not keeps_one:
+    overwrites = plan.encoding is Encoding.UPSERT or plan.conflict is None
+    if gives.is_append_only and overwrites and not keeps_one:
         return plan
     if mode != "FORCE" and any(own <= set(key) for own in gives.keys):
         return plan

@@ -61,7 +61,7 @@ def bind_statement(context: BindContext, node: exp.Expr) -> statements.Statement
 
 
 def _query(context: BindContext, node: exp.Expr) -> Node:
-    return with_settled_changes(context, optimised(bind_query(context, node)), node)
+    return with_settled_changes(context, optimised(bind_query(context, node), context.settings), node)
 
 
 def _create_table(context: BindContext, node: Any) -> statements.Statement:
@@ -133,7 +133,7 @@ def _insert(context: BindContext, node: Any) -> statements.Statement:
 
 
 def _write(context: BindContext, node: InsertSyntax) -> Write:
-    plan = with_settled_changes(context, optimised(bind_insert(context, node)), node.this)
+    plan = with_settled_changes(context, optimised(bind_insert(context, node), context.settings), node.this)
     assert isinstance(plan, Write)
     return plan
 

@@ -6,21 +6,25 @@ Running all of them over their own result changes nothing more.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from yeoul.plan.nodes import Node
 from yeoul.planner.rules.fold_constants import fold_constants
 from yeoul.planner.rules.infer_filters import infer_filters
 from yeoul.planner.rules.merge_filters import merge_filters
 from yeoul.planner.rules.merge_projects import merge_projects
 from yeoul.planner.rules.narrow_comparisons import narrow_comparisons
+from yeoul.planner.rules.narrow_rows import narrow_rows
 from yeoul.planner.rules.propagate_empty import propagate_empty
 from yeoul.planner.rules.prune_columns import prune_columns
 from yeoul.planner.rules.push_down_filters import push_down_filters
 from yeoul.planner.rules.push_down_limits import push_down_limits
 from yeoul.planner.rules.remove_projects import remove_projects
 from yeoul.planner.rules.share_expressions import share_expressions
+from yeoul.planner.rules.share_subplans import kept_apart, share_subplans
 from yeoul.planner.rules.strengthen_joins import strengthen_joins
 
-__all__ = ["RULES", "optimised"]
+__all__ = ["REUSE_SETTING", "RULES", "optimised"]
 
 RULES = (
     fold_constants,
@@ -38,15 +42,28 @@ RULES = (
     merge_projects,
     remove_projects,
     share_expressions,
+    push_down_filters,
+    merge_filters,
     prune_columns,
     merge_projects,
     remove_projects,
+    narrow_rows,
+    share_subplans,
 )
 """In the order they run."""
 
 
-def optimised(plan: Node) -> Node:
-    """Runs every rule over a plan."""
+REUSE_SETTING = "table.optimizer.reuse-sub-plan-enabled"
+
+
+def optimised(plan: Node, settings: Mapping[str, str] | None = None) -> Node:
+    """Runs every rule over a plan.
+
+    Args:
+        plan: As bound.
+        settings: Of the session: `table.optimizer.reuse-sub-plan-enabled` = 'false' keeps equal parts apart.
+    """
     for rule in RULES:
         plan = rule(plan)
-    return plan
+    reuses = (settings or {}).get(REUSE_SETTING, "true").lower() != "false"
+    return plan if reuses else kept_apart(plan)

@@ -26,7 +26,7 @@ from yeoul.plan.nodes import (
     Write,
     inputs_of,
 )
-from yeoul.planner.rewriting import project, with_inputs
+from yeoul.planner.rewriting import conjuncts, project, with_inputs
 
 __all__ = ["propagate_empty"]
 
@@ -43,8 +43,9 @@ def _gives_nothing(node: Node) -> bool:
     match node:
         case Scan() | Values() | Write():
             return False
-        case Filter(predicate=Literal(value=value)):
-            return value is not True
+        case Filter():
+            asked = conjuncts(node.predicate)
+            return any(isinstance(one, Literal) and one.value is not True for one in asked) or _is_empty(node.input)
         case Limit(count=0):
             return True
         case Aggregate() | WindowAggregate():

@@ -16,13 +16,21 @@ else is a number or two per group. Partial columns hold standard Arrow types onl
 FIRST_VALUE, LAST_VALUE, LISTAGG and ARRAY_AGG follow the order of rows within a frame and of frames in the concat.
 
 Over rows with a weight (+1, or -1 for one that is taken back) counts, sums and means add and subtract; every other
-aggregate keeps its values in a bag (see `bags`), which whoever merges has to settle after step 2.
+aggregate keeps its values in a bag (see `bags`), which whoever merges has to settle after step 2, as sketches of
+percentiles (see `quantiles`); these can take rows back. Aggregates of one grouping share what they keep alike.
 
 FILTER and NULLs: rows that do not count are NULL to the aggregate. Over no row, COUNT is 0 and everything else NULL.
 The argument is evaluated inside step 1; an error in it is an EvaluationError out of `agg`.
 """
 
-from yeoul.engine.compile.aggregates.contract import WAS, CompiledAggregate
-from yeoul.engine.compile.aggregates.lowering import compile_aggregate, compiled_aggregates
+from yeoul.engine.compile.aggregates.contract import WAS, CompiledAggregate, settled_rows
+from yeoul.engine.compile.aggregates.lowering import compile_aggregate, compile_aggregates, compiled_aggregates
 
-__all__ = ["WAS", "CompiledAggregate", "compile_aggregate", "compiled_aggregates"]
+__all__ = [
+    "WAS",
+    "CompiledAggregate",
+    "compile_aggregate",
+    "compile_aggregates",
+    "compiled_aggregates",
+    "settled_rows",
+]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
 
+from yeoul.engine.compile.aggregates.bags import settled
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.plan.expressions import AggregateCall
 from yeoul.plan.types import DataType
 
-__all__ = ["WAS", "CompiledAggregate", "Job", "added"]
+__all__ = ["WAS", "CompiledAggregate", "Job", "added", "settled_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class CompiledAggregate:
         partial: Over rows: the partial columns.
         merge: Over partial columns: the same partial columns.
         final: Over merged partial columns: the output column.
-        bag: The partial column that is a bag, to be settled after each merge; None if there is none.
+        bag: The partial column that is to be settled after each merge: a bag or a sketch; None if there is none.
+        settle: How.
         pairwise: The partial columns of two rows that stand side by side merged, without grouping: the newer one's
             under their own names, the older one's with `WAS` behind; None if that cannot be said.
     """
@@ -33,7 +35,14 @@ class CompiledAggregate:
     merge: tuple[pl.Expr, ...]
     final: pl.Expr
     bag: str | None = None
+    settle: Callable[[pl.Series], pl.Series] = settled
     pairwise: tuple[pl.Expr, ...] | None = None
+
+
+def settled_rows(rows: pl.DataFrame, aggregates: Sequence[CompiledAggregate]) -> pl.DataFrame:
+    """Returns partial columns with those settled that have to be."""
+    settled_ones = [one.settle(rows[one.bag]) for one in aggregates if one.bag is not None]
+    return rows.with_columns(settled_ones) if settled_ones else rows
 
 
 WAS = "$was"
@@ -60,6 +69,8 @@ class Job:
     """+1 or -1 a row; None: every row counts once."""
     args: tuple[pl.Expr, ...] = ()
     """All arguments, whatever the filter says."""
+    state: str | None = None
+    """The aggregate whose partial columns these are, too; None: it has its own."""
 
     @property
     def type(self) -> DataType:
@@ -94,7 +105,7 @@ class Job:
         return value if self.weight is None else value * self.weight
 
     def part(self, part: str) -> str:
-        return f"{self.name}${part}"
+        return f"{self.state or self.name}${part}"
 
     def column(self, part: str) -> pl.Expr:
         return pl.col(self.part(part))

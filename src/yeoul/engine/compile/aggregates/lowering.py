@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -15,6 +15,7 @@ from yeoul.engine.compile.aggregates.extremes import extreme, first_or_last
 from yeoul.engine.compile.aggregates.lists import array_agg, listagg
 from yeoul.engine.compile.aggregates.multisets import collect
 from yeoul.engine.compile.aggregates.python import python_parts
+from yeoul.engine.compile.aggregates.quantiles import approx_percentile, percentile
 from yeoul.engine.compile.aggregates.retraction import over_bag
 from yeoul.engine.compile.aggregates.sets import approx_count_distinct
 from yeoul.engine.compile.aggregates.spread import spread
@@ -24,8 +25,9 @@ from yeoul.engine.compile.rendering import render_aggregate
 from yeoul.errors import UserError
 from yeoul.plan.expressions import AggregateCall, columns_of
 from yeoul.plan.functions.python import is_python
+from yeoul.plan.nodes import Aggregation
 
-__all__ = ["compile_aggregate", "compiled_aggregates"]
+__all__ = ["compile_aggregate", "compile_aggregates", "compiled_aggregates"]
 
 _COMPILERS: Mapping[str, Callable[[Job], CompiledAggregate]] = {
     "count_star": count_star,
@@ -44,6 +46,8 @@ _COMPILERS: Mapping[str, Callable[[Job], CompiledAggregate]] = {
     "var_samp": spread,
     "listagg": listagg,
     "array_agg": array_agg,
+    "percentile": percentile,
+    "approx_percentile": approx_percentile,
     "collect": collect,
     **{
         f"json_{kind}agg_{clause}_on_null": json_aggregate
@@ -58,8 +62,74 @@ def compiled_aggregates() -> frozenset[str]:
     return frozenset(_COMPILERS)
 
 
+def compile_aggregates(
+    calls: Iterable[Aggregation], context: EvaluationContext | None = None, weight: str | None = None
+) -> list[CompiledAggregate]:
+    """Lowers the aggregates of one grouping; what several of them keep alike, the first of these keeps for all.
+
+    COUNT, SUM and AVG of one argument keep one count and one sum, all DISTINCT aggregates of it one set, all
+    percentiles one sketch, and over rows that can be taken back MIN, MAX and all others one bag.
+
+    Args:
+        calls: Output names and calls, as for `compile_aggregate`.
+        context: The clock and the session's time zone.
+        weight: The column that says whether a row counts or is taken back; None: every row counts.
+    """
+    owners: dict[Hashable, str] = {}
+    taken: set[str] = set()
+    made = []
+    for one in calls:
+        owner = owners.setdefault(_kept_by(one.call, weighted=weight is not None) or one.name, one.name)
+        made.append(_without(compile_aggregate(one.call, one.name, context, weight, owner), taken))
+    return made
+
+
+def _kept_by(call: AggregateCall, *, weighted: bool) -> Hashable | None:
+    """Returns what aggregates have in common that keep the same; None for those that keep what no other does."""
+    if is_python(call.function):
+        return None
+    values = call.args if call.function == "count" else call.args[:1]
+    if weighted and not _subtracts(call) and call.function in _BAGGED:
+        family = "bag"
+    elif call.distinct and call.function in (*_TOTALS, *_SPREADS, *_PERCENTILES):
+        family = "set"
+    elif not call.distinct and call.function in _TOTALS:
+        family = "total"
+    elif not call.distinct and call.function in _SPREADS:
+        family = "spread"
+    else:
+        family = f"{call.function} {call.distinct}"
+        values = values if call.function in _PERCENTILES else call.args
+    return family, values, call.filter
+
+
+_BAGGED = frozenset(["count", "min", "max", "first_value", "last_value", "sum", "avg", "listagg", "percentile"])
+"""Aggregates that make their answer of the same bag: the values that are not NULL."""
+_TOTALS = ("count", "sum", "sum0", "avg")
+_PERCENTILES = ("percentile", "approx_percentile")
+_SPREADS = ("stddev_pop", "stddev_samp", "var_pop", "var_samp")
+
+
+def _without(made: CompiledAggregate, taken: set[str]) -> CompiledAggregate:
+    """Returns an aggregate without the partial columns that another keeps already."""
+    names = [part.meta.output_name() for part in made.partial]
+    own = [index for index, name in enumerate(names) if name not in taken]
+    taken.update(names)
+    return replace(
+        made,
+        partial=tuple(made.partial[index] for index in own),
+        merge=tuple(made.merge[index] for index in own),
+        bag=made.bag if own else None,
+        pairwise=None if made.pairwise is None else tuple(made.pairwise[index] for index in own),
+    )
+
+
 def compile_aggregate(
-    call: AggregateCall, name: str, context: EvaluationContext | None = None, weight: str | None = None
+    call: AggregateCall,
+    name: str,
+    context: EvaluationContext | None = None,
+    weight: str | None = None,
+    state: str | None = None,
 ) -> CompiledAggregate:
     """Lowers one aggregate.
 
@@ -68,6 +138,7 @@ def compile_aggregate(
         name: The output column; partial columns are named after it.
         context: The clock and the session's time zone.
         weight: The column that says whether a row counts or is taken back; None: every row counts.
+        state: What partial columns are named after, if not the output column.
 
     Raises:
         UserError: It cannot be computed here.
@@ -92,7 +163,7 @@ def compile_aggregate(
     value = _argument(call, args)
     if keep is not None and call.args:
         value = pl.when(keep).then(value)
-    job = Job(call, name, value, keep, None if weight is None else pl.col(weight), args)
+    job = Job(call, name, value, keep, None if weight is None else pl.col(weight), args, state)
     return compiler(job) if weight is None or _subtracts(call) else over_bag(job)
 
 
@@ -110,7 +181,7 @@ def python_aggregate(
 
 def _subtracts(call: AggregateCall) -> bool:
     """Whether a value can be taken out of what an aggregate keeps."""
-    return call.function in ("count_star", "count", "sum", "sum0", "avg") and not call.distinct
+    return call.function in ("count_star", "count", "sum", "sum0", "avg", "approx_percentile") and not call.distinct
 
 
 def _argument(call: AggregateCall, args: Sequence[pl.Expr]) -> pl.Expr:

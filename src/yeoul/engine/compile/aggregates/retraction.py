@@ -11,6 +11,7 @@ from yeoul.engine.compile.aggregates.contract import CompiledAggregate, Job
 from yeoul.engine.compile.aggregates.documents import document_of, document_parts
 from yeoul.engine.compile.aggregates.lists import separator_of
 from yeoul.engine.compile.aggregates.multisets import multiset_of
+from yeoul.engine.compile.aggregates.quantiles import percentile_of_values
 from yeoul.engine.compile.aggregates.spread import spread_of_values
 from yeoul.engine.compile.aggregates.totals import average_of_values, sum_of_values
 
@@ -44,6 +45,8 @@ def _answer_of_values(job: Job, values: pl.Expr) -> pl.Expr:
             return sum_of_values(job, wanted)
         case "avg":
             return average_of_values(job, wanted)
+        case "percentile" | "approx_percentile":
+            return percentile_of_values(job, wanted)
         case "listagg":
             return pl.when(wanted.list.len() > 0).then(wanted.list.join(separator_of(job)))
         case "collect":

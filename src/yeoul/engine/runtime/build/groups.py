@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from yeoul.engine.compile.aggregates import compile_aggregate
+from yeoul.engine.compile.aggregates import compile_aggregates
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
 from yeoul.engine.contract import WEIGHT
@@ -26,7 +26,7 @@ def aggregate_operator(node: Aggregate, context: EvaluationContext, settings: Se
     retracts = node.updating and is_updating(node.input)
     weight = WEIGHT if retracts else None
     keys = [(key.name, compile_expression(key.expression, context)) for key in node.keys]
-    aggregates = [compile_aggregate(one.call, one.name, context, weight) for one in node.aggregates]
+    aggregates = compile_aggregates(node.aggregates, context, weight)
     if not node.updating:
         return AggregateOperator(keys, aggregates, _over_nothing(node), node.schema.names)
     return GroupAggregate(

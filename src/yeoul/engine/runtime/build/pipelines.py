@@ -1,12 +1,14 @@
 """The walk over a plan, from the top: lanes for what is read, stages for what remembers.
 
 Projections and filters stay on a lane's stateless stretch as long as they can, so that the decode pool does them;
-above the first operator that remembers something they become stages of their own.
+above the first operator that remembers something they become stages of their own. A node that stands in a plan twice,
+as one object, becomes one stage: it is built when all that read it are there. A table is read once, however often it
+stands in a plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
@@ -31,7 +33,7 @@ from yeoul.engine.runtime.build.windows import (
 )
 from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
 from yeoul.engine.runtime.settings import Settings
-from yeoul.engine.runtime.shared_lanes import PipelineSet, shared
+from yeoul.engine.runtime.shared_lanes import PipelineSet, reads_twice, shared
 from yeoul.errors import UserError
 from yeoul.plan.changelog import gives_at_end, is_updating
 from yeoul.plan.encoding import Encoding
@@ -63,6 +65,7 @@ from yeoul.plan.nodes import (
     WindowTopN,
     Write,
     inputs_of,
+    readers_of,
 )
 
 __all__ = ["Built", "build"]
@@ -91,14 +94,16 @@ def build(plan: Node | Sequence[Write], settings: Settings) -> Built:
     Raises:
         UserError: The plan has something that cannot be computed here.
     """
-    if isinstance(plan, Sequence):
-        pipeline, scans = shared([_built(one, settings) for one in plan])
-        return Built(pipeline, scans, tuple(plan))
-    return Built(*_built(plan, settings), (plan,) if isinstance(plan, Write) else ())
+    plans = plan if isinstance(plan, Sequence) else (plan,)
+    writes = tuple(one for one in plans if isinstance(one, Write))
+    built = [_built(one, settings) for one in plans]
+    if isinstance(plan, Sequence) or (settings.shares_scans and reads_twice(built[0][1])):
+        return Built(*shared(built, apart=not settings.shares_scans), writes)
+    return Built(*built[0], writes)
 
 
 def _built(plan: Node, settings: Settings) -> tuple[Pipeline, tuple[Scan, ...]]:
-    builder = _Builder(settings)
+    builder = _Builder(settings, readers_of(plan))
     builder.add(plan, None, [] if isinstance(plan, Write) else encoder_of(plan))
     return Pipeline(builder.lanes, builder.stages[::-1], builder.values), tuple(builder.scans)
 
@@ -106,8 +111,10 @@ def _built(plan: Node, settings: Settings) -> tuple[Pipeline, tuple[Scan, ...]]:
 class _Builder:
     """Walks a plan from the top; `above` holds the stateless operators between a node and its target."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, readers: Mapping[int, int]) -> None:
         self._settings = settings
+        self._readers = readers
+        self._waiting: dict[int, list[Target]] = {}
         self._context = EvaluationContext(settings.clock, settings.local_time_zone)
         self.lanes: list[Lane] = []
         self.scans: list[Scan] = []
@@ -130,11 +137,14 @@ class _Builder:
             case Write():
                 self.add(node.input, target, [row_operator(node, self._context), *encoder_of(node), *above])
             case _:
-                self._add_stage(node, self._staged(above, target))
+                waiting = self._waiting.setdefault(id(node), [])
+                waiting.append(self._staged(above, target))
+                if len(waiting) == self._readers[id(node)]:
+                    self._add_stage(node, waiting)
 
-    def _add_stage(self, node: _Remembering, parent: Target) -> None:
-        name, operator = self._operator(node, parent)
-        stage = self._stage(name, operator, parent)
+    def _add_stage(self, node: _Remembering, parents: Sequence[Target]) -> None:
+        name, operator = self._operator(node, parents)
+        stage = self._stage(name, operator, parents)
         if isinstance(node, Join) and isinstance(node.bound, Interval):
             stage.delay_ms = node.bound.delay_ms
         stage.gives_at_end = gives_at_end(node)
@@ -143,12 +153,10 @@ class _Builder:
             stage.ports = WatermarkMerge()
             for port in range(len(inputs)):
                 stage.ports.add(str(port))
-        first = len(self.lanes)
         for port, below in enumerate(inputs):
             self.add(below, (stage, port), [])
-        stage.lanes = list(range(first, len(self.lanes)))
 
-    def _operator(self, node: _Remembering, parent: Target) -> tuple[str, Operator]:
+    def _operator(self, node: _Remembering, parents: Sequence[Target]) -> tuple[str, Operator]:
         """Returns what a stage is called and what it computes."""
         context, settings = self._context, self._settings
         match node:
@@ -163,7 +171,9 @@ class _Builder:
             case WindowTopN():
                 return f"TOP {node.last}", window_top_n_operator(node, settings)
             case Join():
-                return f"{node.kind.value} JOIN", join_operator(node, context, settings, judged=_judges(parent))
+                return f"{node.kind.value} JOIN", join_operator(
+                    node, context, settings, judged=any(map(_judges, parents))
+                )
             case LookupJoin():
                 return f"LOOKUP {node.table.table.name}", lookup_operator(node, context, settings)
             case ChangelogNormalize():
@@ -185,18 +195,18 @@ class _Builder:
             case Limit():
                 return f"LIMIT {node.count}", LimitOperator(node.count, node.offset)
 
-    def _stage(self, name: str, operator: Operator, parent: Target) -> Stage:
+    def _stage(self, name: str, operator: Operator, parents: Sequence[Target]) -> Stage:
         taken = {stage.name for stage in self.stages}
         number, unique = 1, name
         while unique in taken:
             number += 1
             unique = f"{name} #{number}"
-        self.stages.append(Stage(unique, operator, parent))
+        self.stages.append(Stage(unique, operator, tuple(parents)))
         return self.stages[-1]
 
     def _staged(self, above: list[Stateless], target: Target) -> Target:
         for operator in reversed(above):
-            target = (self._stage(type(operator).__name__, operator, target), 0)
+            target = (self._stage(type(operator).__name__, operator, [target]), 0)
         return target
 
     def _add_lane(self, scan: Scan, lane: Lane) -> None:
@@ -242,9 +252,7 @@ _Remembering = (
 
 def _judges(target: Target) -> bool:
     """Tells whether an operator from here up sets late rows aside."""
-    while target is not None:
-        stage, _ = target
-        if judges_lateness(stage.operator):
-            return True
-        target = stage.parent
-    return False
+    if target is None:
+        return False
+    stage, _ = target
+    return judges_lateness(stage.operator) or any(map(_judges, stage.parents))

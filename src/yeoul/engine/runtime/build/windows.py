@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from yeoul.engine.compile.aggregates import compile_aggregate
+from yeoul.engine.compile.aggregates import compile_aggregates
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.by_clock import ByClock, Windowed
@@ -40,7 +40,7 @@ def window_aggregate_operator(node: WindowAggregate, context: EvaluationContext,
     keys = [(key.name, compile_expression(key.expression, context)) for key in node.keys]
     retracts = is_updating(node.input)
     weight = WEIGHT if retracts else None
-    aggregates = [compile_aggregate(one.call, one.name, context, weight) for one in node.aggregates]
+    aggregates = compile_aggregates(node.aggregates, context, weight)
     of_rows = (axis, time_column, keys, aggregates, node.properties, node.schema.names)
     if node.window.kind is WindowKind.SESSION:
         return _paced(node, SessionAggregate(node.window.size_ms, *of_rows), settings)

@@ -1,0 +1,2 @@
+-- bidder BIGINT, bids BIGINT
+SELECT bidder, COUNT(*) AS bids FROM bid GROUP BY bidder, TUMBLE(PROCTIME(), INTERVAL '10' SECOND)
