@@ -10,7 +10,17 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.table import Table
 
-from bench import broker_load, file_tumble, json_decode, latency, peers, side_by_side, startup, topic_tumble
+from bench import (
+    broker_load,
+    file_tumble,
+    json_decode,
+    keyed_state,
+    latency,
+    peers,
+    side_by_side,
+    startup,
+    topic_tumble,
+)
 from bench.measure import Row, remember
 from bench.nexmark import report, suite
 from bench.nexmark import run as nexmark_run
@@ -20,10 +30,11 @@ def main() -> int:
     """Returns 0 if every bar is reached."""
     parser = argparse.ArgumentParser(description="Speed, as ratios within one run on one machine.")
     parser.add_argument("--quick", action="store_true", help="a tenth of the events, one repeat; not remembered")
-    names = ["startup", "broker", "kafka", "file", "json", "topic", "latency", "nexmark"]
+    names = ["startup", "broker", "kafka", "file", "json", "topic", "state", "latency", "nexmark"]
     parser.add_argument("--only", nargs="+", choices=names, help="just these cases")
     parser.add_argument("--peers", action="store_true", help="the query in other engines instead; installs them")
     parser.add_argument("--queries", nargs="+", choices=suite.NAMES, help="of the case nexmark, just these")
+    parser.add_argument("--long", action="store_true", help="of the case state, up to 100 M events")
     parser.add_argument("--engines", nargs="+", choices=nexmark_run.PEERS, help="of the case nexmark, just these peers")
     options = parser.parse_args()
     scale, repeats = (10, 1) if options.quick else (1, 5)
@@ -34,6 +45,7 @@ def main() -> int:
         "kafka": lambda: side_by_side.run(300 // scale, max(1, repeats // 2 + 1), 10 / scale + 4),
         "file": lambda: file_tumble.run(2_000_000 // scale, repeats, seed),
         "json": lambda: json_decode.run(1_000_000 // scale, repeats, seed),
+        "state": lambda: keyed_state.run(10_000_000 // scale, options.long),
         "topic": lambda: topic_tumble.run(2_000_000 // scale, repeats, seed),
         "latency": lambda: latency.run(30 / scale + 2),
     }

@@ -123,6 +123,8 @@ def column_of(texts: Iterable[str | None], dtype: pl.DataType) -> pl.Series:
     """Returns cells as a column."""
     cells = pl.Series(list(texts), dtype=pl.String)
     match dtype:
+        case pl.List(inner=pl.Struct()):
+            return pl.Series([_entries(one) for one in cells], dtype=dtype)
         case pl.Struct() | pl.List():
             return cells.str.json_decode(dtype)
         case pl.Boolean():
@@ -136,6 +138,12 @@ def column_of(texts: Iterable[str | None], dtype: pl.DataType) -> pl.Series:
             return cells.str.to_time()
         case _:
             return cells.cast(dtype)
+
+
+def _entries(cell: str | None) -> list[object] | None:
+    """Returns the rows of an array, or the entries of a map."""
+    value = None if cell is None else json.loads(cell)
+    return [{"key": key, "value": one} for key, one in value.items()] if isinstance(value, dict) else value
 
 
 def grid_of(frame: pl.DataFrame) -> Grid:

@@ -1,8 +1,9 @@
 """Asks Flink: the golden SQL cases on PyFlink, its final rows beside the expected ones. `make flink-golden`.
 
-Runs in an environment with `apache-flink` (Java 17), started with that environment's Python for the part that needs
-PyFlink: `ask` reads cases as JSON on standard input and answers as JSON lines. Each table is a file of JSON lines, its
-batches one behind the other; a case with `flink: <reason>` under its title is left out.
+Needs Java 17 and the environment with `apache-flink` that the bench has; what runs there is `flink_answers.py`. Words
+as arguments narrow it to the cases whose names hold one; `--show` prints Flink's rows for every case, in the form of
+the files. A case with `flink: <reason>` under its title has another answer there, or none: it is asked, too, and one
+that agrees is told. `--page` asks nobody: it writes the list of these cases into `docs/flink-differences.md`.
 """
 
 from __future__ import annotations
@@ -10,95 +11,116 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from tests.golden.cases import Batch, Case, Grid, read_all
+from tests.golden.flink_answers import MARK
 
 __all__ = ["main"]
 
+PAGE = Path(__file__).parents[2] / "docs" / "flink-differences.md"
 PYTHON = Path(__file__).parents[2] / "bench" / "peers-venvs" / "flink" / "bin" / "python"
-_ASK = """
-import json, os, re, sys, tempfile
-from pyflink.table import EnvironmentSettings, TableEnvironment
-for case in json.load(sys.stdin):
-    try:
-        environment = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
-        environment.get_config().set("parallelism.default", "1")
-        environment.get_config().set("table.local-time-zone", "UTC")
-        for statement in filter(str.strip, case["tables"].split(";")):
-            name = re.match(r"\\s*CREATE\\s+TABLE\\s+(\\w+)", statement)
-            if name:
-                path = os.path.join(tempfile.mkdtemp(), "rows.json")
-                with open(path, "w") as file:
-                    file.writelines(json.dumps(row) + "\\n" for row in case["rows"].get(name[1], []))
-                statement += f" WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'json')"
-            environment.execute_sql(statement)
-        left = []
-        for row in environment.execute_sql(case["query"]).collect():
-            texts = [None if one is None else str(one) for one in row]
-            if row.get_row_kind().name in ("UPDATE_BEFORE", "DELETE"):
-                left.remove(texts)
-            else:
-                left.append(texts)
-        print(json.dumps({"case": case["case"], "rows": left}), flush=True)
-    except Exception as refused:
-        why = [line for line in str(refused).splitlines() if "Exception" in line] or [str(refused)]
-        print(json.dumps({"case": case["case"], "refused": why[-1][:200]}), flush=True)
-"""
+_UNASKED = ("the clock there", "which rows come is open")
+_TIMEOUT_S = 3_600
 
 
-def main() -> int:
-    """Prints each case that Flink answers otherwise; returns how many there are."""
-    from tests.golden.cases import Batch, read_all
-
-    wanted = sys.argv[1:]
-    asked = {
-        str(case): case
-        for case in read_all()
-        if "rows" in case.sections and "flink" not in case.about and (not wanted or case.file in wanted)
-    }
-    sent = []
-    for name, case in asked.items():
-        rows: dict[str, list[dict[str, object]]] = {}
-        for step in case.steps:
-            if isinstance(step, Batch):
-                given = [
-                    {key: _json(cell) for key, cell in zip(step.rows.names, row, strict=True)} for row in step.rows.rows
-                ]
-                rows.setdefault(step.table, []).extend(given)
-        sent.append(
-            {"case": name, "tables": case.sections.get("tables", ""), "query": case.sections["query"], "rows": rows}
-        )
-    done = subprocess.run(
-        [PYTHON, "-c", _ASK], input=json.dumps(sent), capture_output=True, text=True, check=False, timeout=1_800
-    )
-    differing = 0
-    for line in done.stdout.splitlines():
-        if not line.startswith("{"):
-            continue
-        told = json.loads(line)
-        right = [[_plain(cell) for cell in row] for row in asked[told["case"]].grid("rows").rows]
-        theirs = [[_plain(cell) for cell in row] for row in told.get("rows", [])]
-        if "refused" in told or sorted(theirs, key=str) != sorted(right, key=str):
+def main(arguments: Sequence[str]) -> int:
+    """Prints what Flink says otherwise than the files; returns how many cases that are."""
+    if "--page" in arguments:
+        text = PAGE.read_text()
+        head = text[: text.index("| case |")]
+        rows = (f"| `{one}` | {one.about['flink']} |" for one in read_all() if "flink" in one.about)
+        PAGE.write_text("\n".join((f"{head}| case | Flink |", "| --- | --- |", *rows)) + "\n")
+        return 0
+    shows, words = "--show" in arguments, [one for one in arguments if not one.startswith("-")]
+    cases = {str(case): case for case in read_all() if {"rows", "changes"} & case.sections.keys()}
+    cases = {name: one for name, one in cases.items() if not words or any(word in name for word in words)}
+    cases = {name: one for name, one in cases.items() if not one.about.get("flink", "").startswith(_UNASKED)}
+    differing, agreeing = 0, 0
+    for told in _answers(list(cases.values())):
+        case = cases[told["case"]]
+        expected = _expected(case)
+        rows = None if "refused" in told else Grid(expected.names, tuple(map(tuple, told["rows"])))
+        same = rows is not None and _comparable(rows) == _comparable(expected)
+        agreeing += same
+        if shows:
+            print(f"=== {case}\n{rows if rows is not None else told['refused']}\n")
+        elif same and "flink" in case.about:
             differing += 1
-            print(f"{told['case']}\n  Flink: {told.get('refused') or told['rows']}\n  here:  {right}")
-        else:
-            print(f"{told['case']}: the same")
+            print(f"=== {case}\nis the same there: 'flink: {case.about['flink']}' can go\n")
+        elif not same and "flink" not in case.about:
+            differing += 1
+            print(f"=== {case}\nFlink:\n{rows if rows is not None else told['refused']}\n")
+    print(f"{agreeing} of {len(cases)} cases are the same on Flink, {differing} are not as their files say")
     return differing
+
+
+def _answers(cases: Sequence[Case]) -> Iterator[dict]:
+    sent = [
+        {
+            "case": str(case),
+            "tables": case.sections.get("tables", ""),
+            "query": case.sections["query"],
+            "rows": _rows(case),
+        }
+        for case in cases
+    ]
+    program = Path(__file__).with_name("flink_answers.py")
+    with subprocess.Popen([PYTHON, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as asked:
+        assert asked.stdin is not None
+        assert asked.stdout is not None
+        asked.stdin.write(json.dumps(sent))
+        asked.stdin.close()
+        for line in asked.stdout:
+            if line.startswith(MARK):
+                yield json.loads(line.removeprefix(MARK))
+        if asked.wait(_TIMEOUT_S):
+            sys.exit(f"Flink's Python ended with {asked.returncode}")
+
+
+def _expected(case: Case) -> Grid:
+    """Returns the rows that a case comes to."""
+    if "rows" in case.sections:
+        return case.grid("rows")
+    changes, left = case.grid("changes"), []
+    for mark, *row in changes.rows:
+        if mark in ("-U", "-D"):
+            left.remove(tuple(row))
+        else:
+            left.append(tuple(row))
+    return Grid(changes.names[1:], tuple(left))
+
+
+def _rows(case: Case) -> dict[str, list[dict[str, object]]]:
+    """Returns the rows of each table, batches one behind the other."""
+    rows: dict[str, list[dict[str, object]]] = {}
+    for step in case.steps:
+        if isinstance(step, Batch):
+            given = [
+                {key: _json(cell) for key, cell in zip(step.rows.names, row, strict=True)} for row in step.rows.rows
+            ]
+            rows.setdefault(step.table, []).extend(given)
+    return rows
 
 
 def _json(cell: str | None) -> object:
     return json.loads(cell) if cell is not None and cell[:1] in ("{", "[") else cell
 
 
+def _comparable(grid: Grid) -> list[tuple[str | None, ...]]:
+    return sorted((tuple(_plain(cell) for cell in row) for row in grid.rows), key=str)
+
+
 def _plain(cell: str | None) -> str | None:
-    """One spelling of numbers, truths and times."""
+    """One spelling of numbers and times."""
     if cell is None:
         return None
-    if cell in ("True", "False"):
-        return cell.lower()
-    if "." in cell and cell.replace(".", "").replace("-", "").replace(":", "").replace(" ", "").isdigit():
+    cell = cell.removesuffix("Z") if cell[:1].isdigit() else cell
+    if "." in cell and cell.translate(str.maketrans("", "", ".-: ")).isdigit():
         return cell.rstrip("0").rstrip(".")
     return cell
 
 
 if __name__ == "__main__":
-    sys.exit(min(main(), 1))
+    sys.exit(min(main(sys.argv[1:]), 1))

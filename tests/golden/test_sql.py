@@ -1,8 +1,14 @@
-"""Golden SQL, three ways each: straight through, restored after every batch, restored from every snapshot."""
+"""Golden SQL, three ways each: straight through, restored after every batch, restored from every snapshot.
+
+And once more with state that may take no memory at all, so that every batch finds it on disk.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -21,10 +27,13 @@ from tests.pipeline_runs import (
 
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.contract import WEIGHT
+from yeoul.engine.operators import key_groups
+from yeoul.engine.state import memory
 from yeoul.errors import UserError
 from yeoul.plan.tables import ColumnKind
 
 CASES = read_all()
+PAGE = Path(__file__).parents[2] / "docs" / "flink-differences.md"
 ANSWERED = [case for case in CASES if "error" not in case.sections]
 _TAKEN_BACK = ("-U", "-D")
 
@@ -100,6 +109,18 @@ def test_rows_come_to_these_however_restored(case):
             assert given.rows == right.rows, f"{mode}, {way}:\n{given}\nbut should be\n{right}"
 
 
+@pytest.mark.parametrize("case", [case for case in ANSWERED if "rows" in case.sections], ids=str)
+def test_rows_come_to_these_with_state_on_disk(case, tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "_LEAST_PIECE_BYTES", 1)
+    monkeypatch.setattr(key_groups, "_MOST_BITS", 3)
+    for mode in case.modes:
+        query, steps = bound(case, mode)
+        limited = replace(query.settings, state_memory_bytes=1, spill_directory=str(tmp_path))
+        batches = run_restored_after_each(replace(query, settings=limited), steps)
+        given, right = final(changes(batches)), case.grid("rows").in_any_order()
+        assert given.rows == right.rows, f"{mode}:\n{given}\nbut should be\n{right}"
+
+
 @pytest.mark.parametrize("case", [case for case in ANSWERED if {"rows", "changes"} <= case.sections.keys()], ids=str)
 def test_the_expected_changes_come_to_the_expected_rows(case):
     assert final(case.grid("changes")).rows == case.grid("rows").in_any_order().rows
@@ -135,6 +156,12 @@ def test_what_is_refused_says_why(case):
         bound(case, "streaming")
     hint = f"\nhint: {caught.value.hint}" if caught.value.hint else ""
     assert f"error: {caught.value.message}{hint}" == case.sections["error"]
+
+
+def test_the_page_of_differences_names_each_case_that_flink_answers_otherwise():
+    lines = [line for line in PAGE.read_text().partition("## Queries")[2].splitlines() if line.startswith("| `")]
+    stated = dict(re.fullmatch(r"\| `(.*)` \| (.*) \|", line).groups() for line in lines)
+    assert stated == {str(case): case.about["flink"] for case in CASES if "flink" in case.about}
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -175,7 +175,9 @@ class Grammar:
         plain = [one for one in rows.columns if one.kind is not Kind.ARRAY and not one.is_opaque]
         chosen = self.d.some_of([one for one in plain if one.name != rows.time], 0, 2)
         partition = [one.name for one in chosen] if spec.kind == "SESSION" else []
-        source = replace(rows, sql=self._windowed(rows, spec, partition), is_table=True).named(self.d.name("x"))
+        arrives = rows.arrives and spec.kind == "TUMBLE"  # what panes or sessions held comes together by time
+        windowed = replace(rows, sql=self._windowed(rows, spec, partition), is_table=True, arrives=arrives)
+        source = windowed.named(self.d.name("x"))
         keys = [(replace(one, name=self.d.name()), source.ref(one.name)) for one in chosen]
         bounds, grouping = self._bounds(source.alias)
         time = []
@@ -197,7 +199,7 @@ class Grammar:
         rows, spec = self._timed(depth), window_spec(self.d)
         plain = [one for one in rows.columns if one.kind is not Kind.ARRAY and not one.is_opaque]
         chosen = self.d.some_of([one for one in plain if one.name != rows.time], 0, 2)
-        source = rows.named(self.d.name("x"))
+        source = replace(rows, arrives=rows.arrives and spec.kind == "TUMBLE").named(self.d.name("x"))
         partition = [one.name for one in chosen]
         given = rows.sql.duckdb if rows.is_table else f"({rows.sql.duckdb})"
         duckdb = f"({spec.duckdb_rows(given, str(rows.time), partition)}) AS {source.alias}"

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -22,6 +25,7 @@ from tests.random_queries.queries import Grammar
 from tests.random_queries.tables import ARRIVAL, SPLITS, Arrival, Table, tables_and_arrivals
 
 from yeoul.errors import UserError
+from yeoul.jobs.session import Session
 
 EXAMPLES = int(os.environ.get("YEOUL_FUZZ", "120"))
 _TAKEN_BACK = ("-U", "-D")
@@ -68,9 +72,10 @@ class Case:
         return given
 
 
-def drawn(d: Drawing) -> Case:
+def drawn(d: Drawing, *, arrives: bool = True) -> Case:
+    """Returns a case; `arrives`: whether its rows come in one known order."""
     tables, arrivals = tables_and_arrivals(d)
-    grammar = Grammar(d, tables)
+    grammar = Grammar(d, tables, arrives)
     rows = grammar.query(d.number(1, 3))
     query = both("SELECT * FROM {}", rows.sql) if rows.is_table else rows.sql
     shared = "WITH " + ", ".join(f"{name} AS ({{}})" for name, _ in grammar.views) + " " if grammar.views else ""
@@ -85,8 +90,8 @@ def drawn(d: Drawing) -> Case:
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
-    return drawn(Drawing(draw))
+def cases(draw: st.DrawFn, *, arrives: bool = True) -> Case:
+    return drawn(Drawing(draw), arrives=arrives)
 
 
 def given_by_stream(case: Case, query: Query) -> Counter[tuple[object, ...]]:
@@ -160,3 +165,34 @@ def test_changes_come_to_the_answer_of_the_batch(case: Case) -> None:
         return
     event("answered")
     assert given_by_stream(case, query) == answer_of_batch(case)
+
+
+@settings(max_examples=max(10, EXAMPLES // 10), deadline=None, suppress_health_check=list(HealthCheck))
+@given(case=cases(arrives=False))
+def test_a_job_over_files_gives_the_answer_of_the_batch(tmp_path: Path, case: Case) -> None:
+    """From JSON to rows, with the engine's own threads, splits and batches; each split is a file."""
+    case = replace(case, mode="automatic")
+    with tempfile.TemporaryDirectory(dir=tmp_path) as made, Session() as session:
+        try:
+            for table in case.tables:
+                folder = Path(made) / table.name
+                _write_files(folder, table, case.arrivals)
+                options = f"'connector' = 'filesystem', 'path' = '{folder}', 'format' = 'json'"
+                session.sql(f"{table.declaration} WITH ({options})")
+            for view in case.views:
+                session.sql(view)
+            result = session.sql(case.query.flink)
+        except UserError as refused:
+            event(f"refused: {refused.message.partition(' (line')[0]}")
+            return
+        rows = Counter(comparable(row, case.columns) for row in result.rows())
+    assert rows == answer_of_batch(case)
+
+
+def _write_files(folder: Path, table: Table, arrivals: Sequence[Arrival]) -> None:
+    folder.mkdir()
+    names = [one.name for one in table.columns]
+    for split in SPLITS:
+        rows = [one.row for one in arrivals if (one.table, one.split) == (table.name, split)]
+        lines = [json.dumps(dict(zip(names, row, strict=True)), default=str) + "\n" for row in rows]
+        (folder / f"{split}.json").write_text("".join(lines))

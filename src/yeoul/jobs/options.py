@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 
+_LEAST_MEMORY_BYTES = 1 << 20
 QUEUE_SETTING = "taskmanager.memory.network.max"
 LINGER_SETTING = "execution.buffer-timeout.interval"
 _SMALLEST_QUEUE_BYTES = 1 << 20
@@ -89,6 +90,13 @@ def _state_policy(text: str) -> str:
     return text
 
 
+def _memory_limit(text: str) -> int:
+    size_bytes = parse_size_bytes(text)
+    if size_bytes < _LEAST_MEMORY_BYTES:
+        raise UserError(f"Expected at least '1 MB', got {text!r}", hint="RESET it to let state take all memory.")
+    return size_bytes
+
+
 def _one_of(*allowed: str) -> Callable[[str], str]:
     def check(text: str) -> str:
         if text.upper() not in allowed:
@@ -126,6 +134,10 @@ OPTIONS: Mapping[str, SessionOption] = {
     "table.exec.state.ttl": SessionOption(
         parse_duration_ms, "How long untouched state of a query without windows is kept; '0 ms': for ever."
     ),
+    "state.memory.limit": SessionOption(
+        _memory_limit, "How much memory a job's keyed state may take; beyond it whole key groups spill to disk."
+    ),
+    "state.spill.directory": SessionOption(_any, "Where state spills to; by default where temporary files go."),
     "table.exec.emit.early-fire.enabled": SessionOption(_flag, "Whether windows are given before they are over."),
     "table.exec.emit.early-fire.delay": SessionOption(
         parse_duration_ms, "At most how long after a change a window is given that is not over."
@@ -210,6 +222,7 @@ def engine_settings(settings: Mapping[str, str]) -> Settings:
     idle_timeout_ms = parse_duration_ms(settings.get("table.exec.source.idle-timeout", "0")) or None
     ttl_ms = parse_duration_ms(settings.get("table.exec.state.ttl", "0")) or None
     zone = local_time_zone(settings)
+    limit = settings.get("state.memory.limit")
     shares_scans = _flag(settings.get("table.optimizer.reuse-source-enabled", "true"))
     trigger = parse_trigger(settings.get(TRIGGER_SETTING, TriggerKind.AS_FAST_AS_POSSIBLE.value))
     return replace(
@@ -217,6 +230,8 @@ def engine_settings(settings: Mapping[str, str]) -> Settings:
         idle_timeout_ms=idle_timeout_ms,
         local_time_zone=zone,
         state_ttl_ms=ttl_ms,
+        state_memory_bytes=None if limit is None else _memory_limit(limit),
+        spill_directory=settings.get("state.spill.directory"),
         trigger=trigger,
         shares_scans=shares_scans,
     )

@@ -1,9 +1,13 @@
 """From fingerprints to slots: an open-addressing index, the way into keyed state.
 
-A slot is a small number that a key keeps for as long as it lives; accumulators are arrays by slot. The table holds one
-word a place: 0 for never used, -1 for a place whose key is gone, else the upper half of a lane as a tag, and slot + 1.
+A slot is a small number that a key keeps for as long as it lives; accumulators stand by slot. The table holds one word
+a place: 0 for never used, -1 for a place whose key is gone, else the upper half of the low lane as a tag, and slot + 1.
 Whole fingerprints stand by slot, so a probe that misses by its tag touches nothing else. A freed slot is given to a
 later key. The table grows, and forgets the places of gone keys, before seven tenths of it are taken.
+
+With many keys every probe misses the caches, so loops ask for what they need some rows ahead: first the place in the
+table, then the fingerprint that its entry points to. A key's place is the top of its low lane, which the tag holds too:
+growing reads the old table from front to back, writes the new one from front to back, and looks at nothing else.
 """
 
 from __future__ import annotations
@@ -12,25 +16,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yeoul.kernels.compilation import kernel
-from yeoul.kernels.machine import inlined, load_u32, load_u64, shift_right, store_u8, store_u64
+from yeoul.kernels.machine import inlined, load_u32, load_u64, prefetch, shift_right, store_u8, store_u64
 
 __all__ = ["KeyIndex"]
 
-_LEAST_PLACES = 1 << 10
+_LEAST_BITS = 10
 _GONE = -1
 _FILL_PERCENT = 70
+_AHEAD = 16
+"""How many rows ahead of the probe the table is asked for; the fingerprint half as many."""
 
 
 @inlined
-def _entry(high, slot):
-    return (shift_right(high, 32) << 32) | (slot + 1)
+def _entry(low, slot):
+    return (shift_right(low, 32) << 32) | (slot + 1)
 
 
 @inlined
-def _find(table, mask, lows, highs, low, high):
+def _ask(table, shift, prints, lows, row, count):
+    """Asks for the place of a row further on, and for the fingerprint of one not so far."""
+    if row + _AHEAD < count:
+        prefetch(table + shift_right(load_u64(lows + (row + _AHEAD) * 8), shift) * 8)
+        near = load_u32(table + shift_right(load_u64(lows + (row + _AHEAD // 2) * 8), shift) * 8)
+        prefetch(prints + near * 16 - 16)
+
+
+@inlined
+def _find(table, shift, prints, low, high):
     """Returns the place of a key, or -1 - the place where it would go."""
-    tag = shift_right(high, 32)
-    place = low & mask
+    mask = shift_right(-1, shift)
+    tag = shift_right(low, 32)
+    place = shift_right(low, shift)
     free = -1
     while True:
         entry = load_u64(table + place * 8)
@@ -40,21 +56,22 @@ def _find(table, mask, lows, highs, low, high):
             if free < 0:
                 free = place
         elif shift_right(entry, 32) == tag:
-            at = ((entry & 0xFFFFFFFF) - 1) * 8
-            if load_u64(lows + at) == low and load_u64(highs + at) == high:
+            at = prints + ((entry & 0xFFFFFFFF) - 1) * 16
+            if load_u64(at) == low and load_u64(at + 8) == high:
                 return place
         place = (place + 1) & mask
 
 
-@kernel("int64(int64, int64, int64, int64, int64, int64, int64, int64, int64, int64, int64)")
-def _upsert(table, mask, lows, highs, low, high, count, slots, is_new, free, counts):
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64, int64, int64, int64)")
+def _upsert(table, shift, prints, low, high, count, slots, is_new, free, counts):
     """Writes each key's slot, giving one to new keys; `counts` is slots in use from the start, free ones, places."""
     used, free_count, places = load_u64(counts), load_u64(counts + 8), load_u64(counts + 16)
     for row in range(count):
+        _ask(table, shift, prints, low, row, count)
         first, second = load_u64(low + row * 8), load_u64(high + row * 8)
-        place = _find(table, mask, lows, highs, first, second)
+        place = _find(table, shift, prints, first, second)
         if place >= 0:
-            store_u64(slots + row * 8, (load_u64(table + place * 8) & 0xFFFFFFFF) - 1)
+            store_u64(slots + row * 8, load_u32(table + place * 8) - 1)
             store_u8(is_new + row, 0)
             continue
         place = -1 - place
@@ -65,9 +82,9 @@ def _upsert(table, mask, lows, highs, low, high, count, slots, is_new, free, cou
             slot = used
             used += 1
         places += load_u64(table + place * 8) == 0
-        store_u64(table + place * 8, _entry(second, slot))
-        store_u64(lows + slot * 8, first)
-        store_u64(highs + slot * 8, second)
+        store_u64(table + place * 8, _entry(first, slot))
+        store_u64(prints + slot * 16, first)
+        store_u64(prints + slot * 16 + 8, second)
         store_u64(slots + row * 8, slot)
         store_u8(is_new + row, 1)
     store_u64(counts, used)
@@ -76,12 +93,13 @@ def _upsert(table, mask, lows, highs, low, high, count, slots, is_new, free, cou
     return 0
 
 
-@kernel("int64(int64, int64, int64, int64, int64, int64, int64, int64)")
-def _look_up(table, mask, lows, highs, low, high, count, slots):
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64)")
+def _look_up(table, shift, prints, low, high, count, slots):
     """Writes each key's slot, -1 where it has none; returns how many have one."""
     found = 0
     for row in range(count):
-        place = _find(table, mask, lows, highs, load_u64(low + row * 8), load_u64(high + row * 8))
+        _ask(table, shift, prints, low, row, count)
+        place = _find(table, shift, prints, load_u64(low + row * 8), load_u64(high + row * 8))
         if place >= 0:
             found += 1
             store_u64(slots + row * 8, load_u32(table + place * 8) - 1)
@@ -90,13 +108,13 @@ def _look_up(table, mask, lows, highs, low, high, count, slots):
     return found
 
 
-@kernel("int64(int64, int64, int64, int64, int64, int64, int64)")
-def _remove(table, mask, lows, highs, slots, count, free):
+@kernel("int64(int64, int64, int64, int64, int64, int64)")
+def _remove(table, shift, prints, slots, count, free):
     """Takes the keys of slots out and puts the slots behind the free ones; returns how many there were."""
     removed = 0
     for row in range(count):
         slot = load_u64(slots + row * 8)
-        place = _find(table, mask, lows, highs, load_u64(lows + slot * 8), load_u64(highs + slot * 8))
+        place = _find(table, shift, prints, load_u64(prints + slot * 16), load_u64(prints + slot * 16 + 8))
         if place >= 0 and load_u32(table + place * 8) - 1 == slot:
             store_u64(table + place * 8, _GONE)
             store_u64(free + removed * 8, slot)
@@ -104,16 +122,16 @@ def _remove(table, mask, lows, highs, slots, count, free):
     return removed
 
 
-@kernel("int64(int64, int64, int64, int64, int64, int64)")
-def _rebuild(old, old_places, table, mask, lows, highs):
+@kernel("int64(int64, int64, int64, int64)")
+def _rebuild(old, old_places, table, shift):
     """Puts every living key of a table into a new one; returns how many there are."""
+    mask = shift_right(-1, shift)
     living = 0
     for at in range(old_places):
         entry = load_u64(old + at * 8)
         if entry == 0 or entry == _GONE:
             continue
-        slot = (entry & 0xFFFFFFFF) - 1
-        place = load_u64(lows + slot * 8) & mask
+        place = shift_right(entry, shift)
         while load_u64(table + place * 8) != 0:
             place = (place + 1) & mask
         store_u64(table + place * 8, entry)
@@ -135,10 +153,10 @@ class KeyIndex:
     """
 
     def __init__(self) -> None:
-        self._table = np.zeros(_LEAST_PLACES, np.int64)
-        self._lows = np.empty(_LEAST_PLACES, np.int64)
-        self._highs = np.empty(_LEAST_PLACES, np.int64)
-        self._free = np.empty(_LEAST_PLACES, np.int64)
+        self._bits = _LEAST_BITS
+        self._table = np.zeros(1 << _LEAST_BITS, np.int64)
+        self._prints = np.empty(2 << _LEAST_BITS, np.int64)
+        self._free = np.empty(1 << _LEAST_BITS, np.int64)
         self._counts = np.zeros(3, np.int64)
 
     def __len__(self) -> int:
@@ -152,15 +170,14 @@ class KeyIndex:
     @property
     def size_bytes(self) -> int:
         """What the arrays take."""
-        return sum(array.nbytes for array in (self._table, self._lows, self._highs, self._free))
+        return sum(array.nbytes for array in (self._table, self._prints, self._free))
 
     def upsert(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Returns each key's slot, and whether the key was not there before; equal keys may repeat."""
         count = len(low)
         self._make_room(count)
         slots, is_new = np.empty(count, np.int64), np.empty(count, np.bool_)
-        arrays = (low, high)
-        given = [np.ascontiguousarray(array, np.int64) for array in arrays]
+        given = [np.ascontiguousarray(array, np.int64) for array in (low, high)]
         _upsert(
             *self._addresses(),
             given[0].ctypes.data,
@@ -196,32 +213,34 @@ class KeyIndex:
 
     def fingerprints(self, slots: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Returns the two lanes of slots in use."""
-        return self._lows[slots], self._highs[slots]
+        pairs = self._prints.reshape(-1, 2)[slots]
+        return pairs[:, 0], pairs[:, 1]
 
-    def _addresses(self) -> tuple[int, int, int, int]:
-        return self._table.ctypes.data, len(self._table) - 1, self._lows.ctypes.data, self._highs.ctypes.data
+    def _addresses(self) -> tuple[int, int, int]:
+        return self._table.ctypes.data, 64 - self._bits, self._prints.ctypes.data
 
     def _make_room(self, count: int) -> None:
         used, free, places = (int(each) for each in self._counts)
         needed = used + max(0, count - free)
-        if needed >= 1 << 32:
-            raise MemoryError("a keyed state holds fewer than 2**32 keys")
-        self._lows, self._highs = _with_room(self._lows, needed), _with_room(self._highs, needed)
+        if needed >= 1 << 31:
+            raise MemoryError("a keyed state holds fewer than 2**31 keys")
+        self._prints = _with_room(self._prints, 2 * needed)
         if (places + count) * 100 > len(self._table) * _FILL_PERCENT:
             self._rebuild(len(self) + count)
 
     def _rebuild(self, keys: int) -> None:
-        places = _LEAST_PLACES
-        while keys * 100 * 4 > places * _FILL_PERCENT * 3:
-            places *= 2
-        old, self._table = self._table, np.zeros(places, np.int64)
-        self._counts[2] = _rebuild(old.ctypes.data, len(old), *self._addresses())
+        self._bits = _LEAST_BITS
+        while keys * 100 * 4 > (1 << self._bits) * _FILL_PERCENT * 3:
+            self._bits += 1
+        old, self._table = self._table, np.zeros(1 << self._bits, np.int64)
+        self._counts[2] = _rebuild(old.ctypes.data, len(old), self._table.ctypes.data, 64 - self._bits)
 
 
 def _with_room(array: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """Returns an array of at least `size`, half as long again if it has to grow."""
     if size <= len(array):
         return array
+    # A new array, not one that is resized in place: NumPy asks for huge pages for it, which probing by chance needs.
     grown = np.empty(max(size, len(array) * 3 // 2), np.int64)
     grown[: len(array)] = array
     return grown

@@ -43,10 +43,12 @@ __all__ = [
     "leading_zeros",
     "load_f64",
     "load_u8",
+    "load_u16",
     "load_u32",
     "load_u64",
     "multiply_high",
     "newline_bytes",
+    "prefetch",
     "shift_right",
     "store_f64",
     "store_u8",
@@ -105,6 +107,7 @@ def _store(width_bits: int) -> Any:
 
 
 load_u8 = _load(8)
+load_u16 = _load(16)
 load_u32 = _load(32)
 load_u64 = _load(64)
 store_u8 = _store(8)
@@ -132,6 +135,20 @@ def store_f64(typingctx: Any, address: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64, types.float64), codegen
+
+
+@intrinsic
+def prefetch(typingctx: Any, address: Any) -> Any:
+    """Asks for the cache line of an address, which is not read and may be anything."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [_I8.as_pointer(), word, word, word])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [_I8.as_pointer()], kind)
+        builder.call(function, [_pointer(builder, args[0], _I8), word(0), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
 
 
 @intrinsic

@@ -114,3 +114,36 @@ def test_a_restored_state_that_grows_has_a_snapshot_again():
 def write(state: KeyedState, keys: range) -> None:
     frame = pl.DataFrame({"k": keys, "v": keys})
     state.write(state.upsert(frame).slots, frame)
+
+
+def test_memory_returns_after_keys_die():
+    state = KeyedState({"k": pl.String()}, {"n": pl.Int64(), "v": pl.String()})
+    frame = pl.DataFrame({"k": [f"a key of some length {n}" for n in range(200_000)]})
+    frame = frame.with_columns(v=pl.col("k"), n=pl.int_range(pl.len()))
+    slots = state.upsert(frame).slots
+    state.write(slots, frame)
+    full_bytes = state.size_bytes
+    state.remove(slots[100:])
+    state.give_back()
+    assert state.size_bytes < full_bytes / 50
+    kept = state.find(frame)
+    assert (kept >= 0).sum() == 100
+    assert state.read(kept[:100]).rows() == frame.select("n", "v").head(100).rows()
+
+
+def test_what_the_values_of_gone_keys_took_returns_while_others_live():
+    state = KeyedState({"k": pl.Int64()}, {"v": pl.String()})
+    taken = []
+    for batch in range(40):
+        frame = pl.DataFrame({"k": range(batch * 5_000, (batch + 1) * 5_000)}).with_columns(v=pl.lit(LONG * 3))
+        slots = state.upsert(frame).slots
+        state.write(slots, frame)
+        taken.append(state.size_bytes)
+        state.remove(slots)
+    assert max(taken[10:]) <= 2 * max(taken[:10])
+
+
+def test_slots_that_were_never_written_can_be_read():
+    state = KeyedState({"k": pl.Int64()}, {"n": pl.Int64(), "v": pl.String()})
+    slots = state.upsert(pl.DataFrame({"k": [1, 2]})).slots
+    assert state.read(slots)["v"].to_list() == [None, None]

@@ -37,6 +37,10 @@ def sql(
         Path | None,
         typer.Option("--catalog", dir_okay=False, help="Keep tables and views in this file; made if it is not there."),
     ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Set this option first, as SET does; repeatable."),
+    ] = None,
     trigger: Annotated[
         str | None,
         typer.Option(help="When jobs take what has arrived: 'as-fast-as-possible', '5 s', 'available-now' or 'once'."),
@@ -47,6 +51,8 @@ def sql(
     A SELECT writes its rows as they come, until its input ends or Ctrl-C. An INSERT runs as a job and shows its
     progress on stderr.
     """
+    from yeoul.cli.options import parse_properties
     from yeoul.cli.sql.runner import run
 
-    raise typer.Exit(run(execute or [], file, form.value, state_dir, catalog, trigger))
+    options = parse_properties(set_, "--set")
+    raise typer.Exit(run(execute or [], file, form.value, state_dir, catalog, trigger, options))

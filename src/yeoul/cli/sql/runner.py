@@ -11,7 +11,7 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,7 @@ def run(
     state_dir: Path | None,
     catalog: Path | None = None,
     trigger: str | None = None,
+    options: Mapping[str, str] | None = None,
 ) -> int:
     """Runs what was given on the command line, else standard input, else a prompt; returns the exit code."""
     if file is not None:
@@ -45,6 +46,8 @@ def run(
     with _ended_by_sigterm(), Session(state_directory=state_dir, catalog=catalog) as session:
         if trigger is not None:
             session.set_option("execution.trigger", trigger)
+        for key, value in (options or {}).items():
+            session.set_option(key, value)
         runner = Runner(session, form)
         if not texts and sys.stdin.isatty():
             from yeoul.cli.sql.prompt import ask

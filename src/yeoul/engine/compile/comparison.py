@@ -17,12 +17,30 @@ from yeoul.engine.compile.lowering import Lowering, Missing, Site
 
 __all__ = ["COMPARISON"]
 
+_Operation = Callable[[pl.Expr, pl.Expr], pl.Expr]
 
-def _binary(operation: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> Lowering:
+
+def _compared(operation: _Operation, mirrored: _Operation) -> _Operation:
+    """Returns a comparison that has its constant on the right.
+
+    Polars answers with one row, whatever the height, where a constant is compared with a column of one value.
+    """
+    return lambda a, b: operation(a, b) if a.meta.root_names() else mirrored(b, a)
+
+
+_equals = _compared(operator.eq, operator.eq)
+_not_equals = _compared(operator.ne, operator.ne)
+_less = _compared(operator.lt, operator.gt)
+_less_or_equal = _compared(operator.le, operator.ge)
+_greater = _compared(operator.gt, operator.lt)
+_greater_or_equal = _compared(operator.ge, operator.le)
+
+
+def _binary(operation: _Operation) -> Lowering:
     return lambda site: operation(site.args[0], site.args[1])
 
 
-def _folded(operation: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> Lowering:
+def _folded(operation: _Operation) -> Lowering:
     return lambda site: functools.reduce(operation, site.args)
 
 
@@ -30,7 +48,7 @@ def _in(site: Site) -> pl.Expr:
     value, items = site.args[0], site.args[1:]
     constants = [site.constant(index + 1) for index in range(len(items))]
     if any(isinstance(each, Missing) for each in constants):
-        return functools.reduce(operator.or_, (value == item for item in items))
+        return functools.reduce(operator.or_, (_equals(value, item) for item in items))
     known = [each for each in constants if each is not None]
     dtype = polars_dtype(site.types[0])
     found = value.is_in(pl.Series("items", known, dtype=dtype).implode()) if known else pl.lit(False)
@@ -41,10 +59,10 @@ def _in(site: Site) -> pl.Expr:
 
 def _between(site: Site) -> pl.Expr:
     value, low, high = site.args
-    return (value >= low) & (value <= high)
+    return _greater_or_equal(value, low) & _less_or_equal(value, high)
 
 
-def _extreme(is_better: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> Lowering:
+def _extreme(is_better: _Operation) -> Lowering:
     """GREATEST and LEAST: NULL if any is."""
 
     def lower(site: Site) -> pl.Expr:
@@ -58,7 +76,7 @@ def _extreme(is_better: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> Lowering:
 
 def _nullif(site: Site) -> pl.Expr:
     a, b = site.args
-    return pl.when((a == b).fill_null(False)).then(None).otherwise(a).cast(site.dtype)
+    return pl.when(_equals(a, b).fill_null(False)).then(None).otherwise(a).cast(site.dtype)
 
 
 def _if(site: Site) -> pl.Expr:
@@ -71,14 +89,14 @@ def _matches(pattern: str) -> Lowering:
 
 
 COMPARISON: Mapping[str, Lowering] = {
-    "equals": _binary(operator.eq),
-    "not_equals": _binary(operator.ne),
-    "less": _binary(operator.lt),
-    "less_or_equal": _binary(operator.le),
-    "greater": _binary(operator.gt),
-    "greater_or_equal": _binary(operator.ge),
-    "is_distinct_from": _binary(lambda a, b: a.ne_missing(b)),
-    "is_not_distinct_from": _binary(lambda a, b: a.eq_missing(b)),
+    "equals": _binary(_equals),
+    "not_equals": _binary(_not_equals),
+    "less": _binary(_less),
+    "less_or_equal": _binary(_less_or_equal),
+    "greater": _binary(_greater),
+    "greater_or_equal": _binary(_greater_or_equal),
+    "is_distinct_from": _binary(_compared(pl.Expr.ne_missing, pl.Expr.ne_missing)),
+    "is_not_distinct_from": _binary(_compared(pl.Expr.eq_missing, pl.Expr.eq_missing)),
     "is_null": lambda site: site.args[0].is_null(),
     "is_not_null": lambda site: site.args[0].is_not_null(),
     "in": _in,
@@ -98,8 +116,8 @@ COMPARISON: Mapping[str, Lowering] = {
     "ifnull": lambda site: pl.coalesce(*site.args),
     "nullif": _nullif,
     "if": _if,
-    "greatest": _extreme(operator.ge),
-    "least": _extreme(operator.le),
+    "greatest": _extreme(_greater_or_equal),
+    "least": _extreme(_less_or_equal),
     "is_alpha": _matches(r"^\p{L}+$"),
     "is_decimal": _matches(r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"),
     "is_digit": _matches(r"^\d+$"),

@@ -7,7 +7,7 @@ late here: a row counts whenever it comes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -65,6 +65,24 @@ class Aggregate:
         """Takes an aggregated batch."""
         self._groups.add(partial)
         return EMPTY
+
+    def combined(self, partials: pl.DataFrame) -> pl.DataFrame:
+        """Returns aggregated batches, one behind the other, as one: they are merged when there are many."""
+        return partials
+
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return self._groups.size_bytes
+
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot; empty without keys."""
+        return {"groups": self._inner_keys} if self._keys else {}
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns the keys of an aggregated batch."""
+        return batch.select(self._inner_keys)
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
         partial = self.prepare(batch)

@@ -96,6 +96,21 @@ class FirstRows:
         if state["waiting"].height:
             self._wait(state["waiting"].select(self._columns))
 
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return self._known.size_bytes + self._waiting.size_bytes
+
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot; empty without keys, or if the watermark moves rows."""
+        apart = self._key_names and self.time is not OverTime.EVENT
+        return {"known": self._key_names, "waiting": self._key_names} if apart else {}
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns the keys of rows."""
+        return batch.select(self._key_names)
+
     def _at_once(self, batch: pl.DataFrame) -> Output:
         found = self._known.upsert(batch)
         self._forgetting.touch(self._known, found.slots)
@@ -176,6 +191,20 @@ class LastRows:
     def restore(self, state: State) -> None:
         self._given = state["progress"].item()
         self._rows.restore(state["last"])
+
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return self._rows.size_bytes
+
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot; empty without keys."""
+        return {"last": self._key_names} if self._key_names else {}
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns the keys of rows."""
+        return batch.select(self._key_names)
 
     def _later(self, new: pl.DataFrame, old: pl.DataFrame) -> NDArray[np.bool_]:
         if self._time_column is None:

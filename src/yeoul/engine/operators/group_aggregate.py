@@ -11,7 +11,7 @@ stands, and a later row of its key begins anew.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -21,7 +21,8 @@ from yeoul.clock import Clock
 from yeoul.engine.compile.aggregates import WAS, CompiledAggregate, settled_rows
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
-from yeoul.engine.state.keyed import KeyedState
+from yeoul.engine.state.grouping import LANES, grouped, lanes_of
+from yeoul.engine.state.keyed import Found, KeyedState
 
 __all__ = ["ROWS", "GroupAggregate"]
 
@@ -69,6 +70,7 @@ class GroupAggregate:
         self._settling = [one for one in aggregates if one.bag is not None]
         finals = {**outer_keys, **{one.name: one.final for one in aggregates}}
         self._final = [finals[name] for name in output]
+        self._key_output = set(outer_keys)
         self._is_insert_only = not aggregates and not retracts
         self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
         self._over_nothing = over_nothing
@@ -79,32 +81,45 @@ class GroupAggregate:
         if not batch.height:
             return None
         if self._keys:
-            partial = batch.group_by(self._keys, maintain_order=True).agg(self._partial)
-        else:
-            partial = batch.group_by(pl.lit(0).alias(_AT)).agg(self._partial).drop(_AT)
-        return self._settled(partial)
+            return self._settled(grouped(batch, self._keys, self._partial))
+        return self._settled(batch.group_by(pl.lit(0).alias(_AT)).agg(self._partial).drop(_AT))
 
     def process_prepared(self, partial: pl.DataFrame) -> Output:
         """Takes an aggregated batch and gives the changes that it brings."""
+        lanes = lanes_of(partial)
+        partial = partial.drop(LANES, strict=False)
         if self._state is None:
             self._state = self._made(partial)
         state = self._state
         self._forget_untouched(state)
-        found = state.upsert(partial)
-        slots, fresh = found.slots, partial
-        known = len(slots) - int(found.is_new.sum())
-        if 0 < known < len(slots):
-            order = np.concatenate([np.flatnonzero(~found.is_new), np.flatnonzero(found.is_new)])
-            slots, fresh = slots[order], partial[order]
-        old = fresh.head(known).with_columns(state.read(slots[:known]))
-        merged = self._merged(old, fresh, known)
+        found = state.upsert(partial, lanes)
+        merged, old = self._merged(state, partial, found)
         lives = (merged[ROWS] > 0).to_numpy()
-        state.write(slots, merged)
+        state.write(found.slots, merged)
         if self._ttl_ms is not None:
-            state.touch(slots, self._clock.now_ms())
+            state.touch(found.slots, self._clock.now_ms())
         if not lives.all():
-            state.remove(slots[~lives])
-        return self._changes(old, merged, lives, known)
+            state.remove(found.slots[~lives])
+            state.give_back()
+        return self._changes(old, merged, lives, found.is_new)
+
+    def combined(self, partials: pl.DataFrame) -> pl.DataFrame:
+        """Returns aggregated batches, one behind the other, as one aggregated batch."""
+        return self._settled(grouped(partials, [pl.col(name) for name in self._inner_keys], self._merge))
+
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return 0 if self._state is None else self._state.size_bytes
+
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot; empty without keys, or if what is given depends on all groups."""
+        return {"groups": self._inner_keys} if self._keys and self._over_nothing is None else {}
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns the keys of an aggregated batch."""
+        return batch.select(self._inner_keys)
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
         partial = self.prepare(batch)
@@ -128,41 +143,61 @@ class GroupAggregate:
         keys = {name: rows.schema[name] for name in self._inner_keys}
         return KeyedState(keys, {name: dtype for name, dtype in rows.schema.items() if name not in keys})
 
-    def _merged(self, old: pl.DataFrame, fresh: pl.DataFrame, known: int) -> pl.DataFrame:
-        """Returns the groups' new partial columns, in the order of `fresh`, whose first `known` groups are `old`."""
-        if not known:
-            return fresh
+    def _merged(self, state: KeyedState, fresh: pl.DataFrame, found: Found) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Returns the groups' new partial columns and what they were, which is anything for new groups."""
+        new, keys = found.is_new, fresh.select(self._inner_keys)
+        if new.all():
+            return fresh, fresh
         if self._pairwise is not None:
-            was = old.drop(self._inner_keys).rename(lambda name: name + WAS)
-            merged = pl.concat([fresh.head(known), was], how="horizontal").select(*self._inner_keys, *self._pairwise)
-            return merged if known == fresh.height else pl.concat([merged, fresh.slice(known).select(merged.columns)])
-        places = pl.Series(_AT, np.concatenate([np.arange(known), np.arange(fresh.height)]))
-        both = pl.concat([old, fresh]).with_columns(places)
-        merged = both.group_by(_AT, maintain_order=True).agg(self._merge).drop(_AT)
-        return (
-            fresh.select(self._inner_keys).hstack(self._settled(merged)) if self._inner_keys else self._settled(merged)
-        )
+            old = state.read(found.slots)
+            was = old.rename(lambda name: name + WAS)
+            merged = pl.concat([fresh, was], how="horizontal").select(self._pairwise)
+            if new.any():
+                is_new = pl.Series(new)
+                merged = merged.with_columns(fresh[name].zip_with(is_new, merged[name]) for name in merged.columns)
+            return _beside(keys, merged), _beside(keys, old)
+        known = np.flatnonzero(~new)
+        there = state.read(found.slots[known])
+        places = pl.Series(_AT, np.concatenate([known, np.arange(fresh.height)]))
+        both = pl.concat([there, fresh.select(there.columns)]).with_columns(places)
+        merged = both.group_by(_AT, maintain_order=True).agg(self._merge).sort(_AT).drop(_AT)
+        where = np.zeros(fresh.height, np.uint32)
+        where[known] = np.arange(len(known))
+        return self._settled(_beside(keys, merged)), _beside(keys, there[where])
 
     def _settled(self, rows: pl.DataFrame) -> pl.DataFrame:
         return settled_rows(rows, self._settling) if self._settling else rows
 
-    def _changes(self, old: pl.DataFrame, merged: pl.DataFrame, lives: NDArray[np.bool_], known: int) -> Output:
+    def _changes(
+        self, old: pl.DataFrame, merged: pl.DataFrame, lives: NDArray[np.bool_], is_new: NDArray[np.bool_]
+    ) -> Output:
         """Returns, for each group that differs, what it was and right behind what it is."""
         after = merged.select(self._final)
         if self._is_insert_only:
-            new = after.slice(known)
+            new = after.filter(pl.Series(is_new))
             return Output((new,)) if new.height else EMPTY
         before = old.select(self._final)
-        differs = np.ones(merged.height, np.bool_)
-        differs[:known] = _differ(before, after.head(known))
-        gone = np.flatnonzero(differs[:known] | ~lives[:known])
-        come = np.flatnonzero(lives & differs)
-        if not len(gone) and not len(come):
+        differs = is_new.copy()
+        for name in after.columns:
+            if name not in self._key_output:
+                differs |= before[name].ne_missing(after[name]).to_numpy()
+        given = np.empty(2 * after.height, np.bool_)
+        given[0::2] = ~is_new & (differs | ~lives)
+        given[1::2] = lives & differs
+        turns = np.flatnonzero(given)
+        if not len(turns):
             return EMPTY
-        rows = pl.concat([before[gone], after[come]])
-        weights = np.concatenate([np.full(len(gone), -1), np.full(len(come), 1)])
-        order = np.argsort(np.concatenate([gone * 2, come * 2 + 1]), kind="stable")
-        return Output((rows.with_columns(pl.Series(WEIGHT, weights, dtype=pl.Int64))[order],))
+        rows, is_after = turns >> 1, turns & 1
+        of_keys = pl.Series(rows.astype(np.uint32))
+        of_values = pl.Series((rows + is_after * after.height).astype(np.uint32))
+        columns = [
+            after[name].gather(of_keys)
+            if name in self._key_output
+            else pl.concat([before[name], after[name]], rechunk=True).gather(of_values)
+            for name in after.columns
+        ]
+        weights = pl.Series(WEIGHT, is_after * 2 - 1, dtype=pl.Int64)
+        return Output((pl.DataFrame([*columns, weights]),))
 
     def _forget_untouched(self, state: KeyedState) -> None:
         if self._ttl_ms is None:
@@ -173,9 +208,5 @@ class GroupAggregate:
             state.remove(state.untouched_since(now_ms - self._ttl_ms))
 
 
-def _differ(before: pl.DataFrame, after: pl.DataFrame) -> NDArray[np.bool_]:
-    """Tells for each row whether any column differs; NULL equals NULL."""
-    differs = np.zeros(before.height, np.bool_)
-    for name in before.columns:
-        differs |= before[name].ne_missing(after[name]).to_numpy()
-    return differs
+def _beside(keys: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
+    return keys.hstack(values) if keys.width else values

@@ -10,6 +10,7 @@ What a batch gives adds up to the same table however the inputs were cut and whi
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,6 +96,20 @@ class Join:
                 rows = state[name]
                 self._rows[port] = self._made(port, rows)
                 self._rows_of(port).restore(rows)
+
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return sum(rows.size_bytes for rows in self._rows if rows is not None)
+
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot; empty without keys."""
+        return {"left": self._key_names, "right": self._key_names} if self._key_names else {}
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns the keys of an input's rows."""
+        return self._sides.keyed(port, batch).select(self._key_names)
 
     def _joined(self, port: int, rows: pl.DataFrame, signs: NDArray[np.int64]) -> list[pl.DataFrame]:
         pairs = self._pairs(port, rows)

@@ -60,6 +60,11 @@ class Lookback(Protocol):
         """Says that no row comes any more before a time."""
         ...
 
+    @property
+    def size_bytes(self) -> int:
+        """What it takes in memory, about."""
+        ...
+
     def snapshot(self) -> State: ...
 
     def restore(self, state: State) -> None: ...
@@ -69,6 +74,7 @@ class Nothing:
     """Remembers nothing."""
 
     is_merged = False
+    size_bytes = 0
 
     def find(self, partitions: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame | None:
         return None
@@ -101,6 +107,11 @@ class Merged:
     def __init__(self, *, clock: Clock, ttl_ms: int | None = None) -> None:
         self._state: KeyedState | None = None
         self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes in memory, about."""
+        return 0 if self._state is None else self._state.size_bytes
 
     def find(self, partitions: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame | None:
         state = self._state
@@ -167,6 +178,11 @@ class _Kept:
     def __init__(self) -> None:
         self._rows: KeyedSequences | None = None
         self._found: Slots = np.empty(0, np.int64)
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes in memory, about."""
+        return 0 if self._rows is None else self._rows.size_bytes
 
     def find(self, partitions: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame | None:
         if self._rows is None:

@@ -12,7 +12,7 @@ does not depend on where batches were cut.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,6 +138,24 @@ class Over:
         self._watermark_ms = state["times"].item()
         self._waiting = [state["waiting"]] if "waiting" in state else []
         self._lookback.restore({name: frame for name, frame in state.items() if name not in ("times", "waiting")})
+
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return self._lookback.size_bytes + sum(int(rows.estimated_size()) for rows in self._waiting)
+
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot; empty without a partition, or if the watermark moves rows."""
+        partition = self._window.partition
+        if not partition or self.time is OverTime.EVENT:
+            return {}
+        inner = [f"$key{index}" for index in range(len(partition))]
+        return {"waiting": partition, "partitions": inner, "rows": inner}
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns the partitions of rows."""
+        return batch.select(self._window.partition)
 
     # --- answering
 

@@ -22,7 +22,7 @@ from yeoul.engine.contract import ROW, WATERMARK
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, LateRows, Output, State
 from yeoul.engine.operators.relabel import RESERVED
 from yeoul.engine.operators.time_axis import TimeAxis
-from yeoul.engine.state.columns import SlotColumn, column_for
+from yeoul.engine.state.columns import SlotColumns
 from yeoul.engine.state.compact import compacted
 from yeoul.engine.state.keyed import KeyedState
 from yeoul.engine.state.timers import Timers
@@ -60,7 +60,7 @@ class _Sessions:
         self._timers = Timers(gap_ms // _BUCKETS_A_GAP)
         self._armed = np.zeros(0, np.int64)
         self._known: KeyedState | None = None
-        self._values: dict[str, SlotColumn] = {}
+        self._values: SlotColumns | None = None
         self._doubtful_keys: list[Slots] = []
         self._closed = self._watermark_ms = START_OF_TIME
 
@@ -160,14 +160,13 @@ class _Sessions:
         self._chains.release(assigned.absorbed)
 
     def _read(self, slots: Slots) -> list[pl.Series]:
-        return [column.read(slots).alias(name) for name, column in self._values.items()]
+        assert self._values is not None
+        return self._values.read(slots).get_columns()
 
     def _write(self, slots: Slots, partial: pl.DataFrame) -> None:
-        if not self._values:
-            names = [name for name in partial.columns if name != _SESSION]
-            self._values = {name: column_for(partial.schema[name]) for name in names}
-        for name, column in self._values.items():
-            column.write(slots, partial[name])
+        if self._values is None:
+            self._values = SlotColumns({name: dtype for name, dtype in partial.schema.items() if name != _SESSION})
+        self._values.write(slots, partial)
 
     def _frame_of(self, slots: Slots) -> pl.DataFrame:
         """Returns sessions whole, in the order of their ends."""
@@ -189,6 +188,8 @@ class _Sessions:
         assert self._known is not None
         keys = _distinct(np.concatenate([self._chains.owners(slots), *self._doubtful_keys]))
         self._doubtful_keys = []
+        if self._values is not None:
+            self._values.forget(slots)
         self._chains.prune(keys, closed)
         self._known.remove(keys[self._chains.is_empty(keys)])
         self._chains.release(slots)

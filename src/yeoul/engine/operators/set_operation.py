@@ -7,7 +7,7 @@ again, or taken back, as often as its number rises or falls. NULLs are equal her
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -76,6 +76,20 @@ class SetOperation:
 
     def restore(self, state: State) -> None:
         self._counts.restore(state["counts"])
+
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return self._counts.size_bytes
+
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot: the whole row."""
+        return {"counts": self._columns}
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns what rows are counted by."""
+        return batch.select(self._columns)
 
     def _read(self, slots: NDArray[np.int64], is_new: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
         counts = np.zeros((2, len(slots)), np.int64)

@@ -6,7 +6,7 @@ often as it is left, in the order in which rows first came.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -57,6 +57,20 @@ class SettleChanges:
         self._given = state["progress"]["given"].item()
         if "rows" in state:
             self._rows.add(state["rows"])
+
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return self._rows.size_bytes
+
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot: the whole row."""
+        return {"rows": self._columns}
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns what rows are added up by."""
+        return batch.select(self._columns)
 
     def _added_up(self, rows: pl.DataFrame) -> pl.DataFrame:
         added = rows.group_by(self._columns, maintain_order=True).agg(pl.col(WEIGHT).sum())

@@ -145,6 +145,20 @@ class TopN:
         ranks, _ = shown(entries, np.ones(order.height, np.int64), self._asked.ranking, 1, self._asked.last)
         self._note_worst(order.filter(pl.Series(ranks == self._asked.last)))
 
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return self._kept.size_bytes + self._worst.size_bytes
+
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot; empty without a partition."""
+        return {"kept": self._asked.partition} if self._asked.partition else {}
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns the partitions of rows."""
+        return batch.select(self._asked.partition)
+
     def _sorted_kept(self) -> tuple[pl.DataFrame, Entries]:
         found = self._kept.living()
         return self._asked.sorted(self._kept.read(found.slots).with_columns(pl.Series(PARTITION, found.places)))
@@ -239,6 +253,20 @@ class RetractableTopN:
     def restore(self, state: State) -> None:
         self._sequence, self._given = state["progress"].row(0)
         self._rows.restore(state["rows"])
+
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return self._rows.size_bytes
+
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot; empty without a partition."""
+        return {"rows": self._asked.partition} if self._asked.partition else {}
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns the partitions of rows."""
+        return batch.select(self._asked.partition)
 
     def _noted(self, slots: NDArray[np.int64]) -> pl.DataFrame:
         counts, sequence = self._rows.counts(slots), self._rows.read_note(_SEQUENCE, slots)

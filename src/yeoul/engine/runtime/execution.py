@@ -154,6 +154,8 @@ class Execution:
                 splits=splits,
                 started_ms=self._started[0] if self._started else None,
                 elapsed_s=self._elapsed(),
+                state_bytes=None if self._built.memory is None else self._built.memory.used_bytes,
+                spilled_bytes=None if self._built.memory is None else self._built.memory.spilled_bytes,
             )
 
     # The job's own thread
@@ -319,6 +321,8 @@ class Execution:
         with contextlib.ExitStack() as closing:
             for sink in self._sinks:
                 closing.callback(sink.close)
+        if self._built.memory is not None:
+            self._built.memory.close()
         self._elapsed_s, self._started = self._elapsed(), self._started
         if self._side_streams is not None:
             self._side_streams.flush()

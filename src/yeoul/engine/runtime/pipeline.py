@@ -30,6 +30,7 @@ from yeoul.engine.operators.contract import (
 )
 from yeoul.engine.operators.group_aggregate import GroupAggregate
 from yeoul.engine.operators.interval_join import IntervalJoin
+from yeoul.engine.operators.key_groups import AggregateKeyGroups
 from yeoul.engine.operators.limit import Limit
 from yeoul.engine.operators.relabel import RESERVED
 from yeoul.engine.operators.temporal_join import TemporalJoin
@@ -137,10 +138,10 @@ class Lane:
     alignment: tuple[str, int] | None = None
 
     @property
-    def aggregate(self) -> Aggregate | GroupAggregate | None:
+    def aggregate(self) -> Aggregate | GroupAggregate | AggregateKeyGroups | None:
         """The aggregate without a window that the lane leads straight into, if it does."""
         operator = self.target[0].operator if self.target else None
-        return operator if isinstance(operator, Aggregate | GroupAggregate) else None
+        return operator if isinstance(operator, Aggregate | GroupAggregate | AggregateKeyGroups) else None
 
     @property
     def window(self) -> WindowAggregate | None:

@@ -53,6 +53,8 @@ class Progress:
         splits: Every split.
         started_ms: When the run began, wall time; None before.
         elapsed_s: For how long it has run, or ran.
+        state_bytes: What keyed state takes in memory, about; None if it is not limited.
+        spilled_bytes: What of it lies on disk; None if it is not limited.
     """
 
     status: str
@@ -69,6 +71,8 @@ class Progress:
     splits: tuple[SplitProgress, ...]
     started_ms: int | None
     elapsed_s: float
+    state_bytes: int | None = None
+    spilled_bytes: int | None = None
 
     @property
     def lag(self) -> int | None:

@@ -52,6 +52,8 @@ class Settings:
         linger_ms: While more is coming, how long small batches are collected: at the sources and before the sinks.
         poll_timeout_ms: How long a source may wait for its first byte before it is asked again.
         open_lookup: Opens the table of a lookup join; None: there is none.
+        state_memory_bytes: How much memory keyed state may take before it spills (`state.memory.limit`); None: all.
+        spill_directory: Where it spills to (`state.spill.directory`); None: where temporary files go.
         shares_scans: Whether a table that is read more than once is read once for all (`reuse-source-enabled`).
         state_ttl_ms: How long state of a query without windows is kept untouched (`table.exec.state.ttl`); None: ever.
     """
@@ -69,5 +71,7 @@ class Settings:
     poll_timeout_ms: int = 500
     state_ttl_ms: int | None = None
     open_lookup: OpenLookup | None = None
+    state_memory_bytes: int | None = None
+    spill_directory: str | None = None
     shares_scans: bool = True
     trigger: Trigger = AS_FAST_AS_POSSIBLE

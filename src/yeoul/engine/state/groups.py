@@ -35,6 +35,11 @@ class GroupStore:
         self._pending: list[pl.DataFrame] = []
         self._bytes = self._merged_bytes = 0
 
+    @property
+    def size_bytes(self) -> int:
+        """What the frames take."""
+        return self._bytes
+
     def add(self, partial: pl.DataFrame) -> None:
         """Takes the partial aggregates of a batch."""
         self._pending.append(partial)

@@ -14,14 +14,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.engine.state.columns import Slots, column_for
-from yeoul.engine.state.fingerprints import fingerprints
+from yeoul.engine.state.columns import SlotColumns, Slots
+from yeoul.engine.state.fingerprints import Lanes, fingerprints
 from yeoul.kernels.key_index import KeyIndex
 
-__all__ = ["Found", "KeyedState"]
+__all__ = ["Found", "KeyedState", "key_lanes"]
 
 _SEED = 0x79656F756C
 _TOUCHED = "$touched"
+_LEAST_TO_GIVE_BACK = 1 << 16
+_SPARSE = 4
+"""Memory is given back when there are so many slots for each key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,13 @@ class KeyedState:
     def __init__(self, keys: Mapping[str, pl.DataType], values: Mapping[str, pl.DataType]) -> None:
         self.key_names = list(keys)
         self.value_names = list(values)
-        self._keys = {name: column_for(dtype) for name, dtype in keys.items()}
-        self._values = {name: column_for(dtype) for name, dtype in values.items()}
-        self._touched = column_for(pl.Int64())
+        self._dtypes = (dict(keys), dict(values))
+        self._begin()
+
+    def _begin(self) -> None:
+        keys, values = self._dtypes
+        self._keys, self._values = SlotColumns(keys), SlotColumns(values)
+        self._touched: SlotColumns | None = None
         self._index = KeyIndex()
 
     def __len__(self) -> int:
@@ -67,60 +74,76 @@ class KeyedState:
     @property
     def size_bytes(self) -> int:
         """What it takes in memory, about."""
-        columns = [*self._keys.values(), *self._values.values(), self._touched]
-        return self._index.size_bytes + sum(column.size_bytes for column in columns)
+        touched = 0 if self._touched is None else self._touched.size_bytes
+        return self._index.size_bytes + self._keys.size_bytes + self._values.size_bytes + touched
 
     def find(self, keys: pl.DataFrame) -> Slots:
         """Returns the slot of each row's key, -1 where there is none."""
         return self._index.find(*self._fingerprints(keys))
 
-    def upsert(self, keys: pl.DataFrame) -> Found:
-        """Returns the slot of each row's key, which it gets if it is new; the values of new ones have to be written."""
-        found = Found(*self._index.upsert(*self._fingerprints(keys)))
-        if found.is_new.any() and (self._keys or self._touched.size_bytes):
-            slots, new = found.slots[found.is_new], pl.Series(found.is_new)
-            if self._touched.size_bytes:
+    def upsert(self, keys: pl.DataFrame, lanes: Lanes | None = None) -> Found:
+        """Returns the slot of each row's key, which it gets if it is new.
+
+        The values of new ones have to be written; until then they are anything.
+
+        Args:
+            keys: Have the key columns.
+            lanes: Their fingerprints, if they are known, by `key_lanes`.
+        """
+        found = Found(*self._index.upsert(*(self._fingerprints(keys) if lanes is None else lanes)))
+        self._values.reserve(self._index.slot_count)
+        if found.is_new.any() and (self._keys.names or self._touched is not None):
+            slots = found.slots[found.is_new]
+            if self._touched is not None:
                 self.touch(slots, 0)
-            fresh = keys.filter(new)
-            for name, column in self._keys.items():
-                column.write(slots, fresh[name])
+            self._keys.write(slots, keys if found.is_new.all() else keys.filter(pl.Series(found.is_new)))
         return found
 
     def read(self, slots: Slots) -> pl.DataFrame:
         """Returns the values at slots."""
-        return pl.DataFrame([column.read(slots).alias(name) for name, column in self._values.items()])
+        return self._values.read(slots)
 
     def read_keys(self, slots: Slots, names: Sequence[str] | None = None) -> pl.DataFrame:
         """Returns the keys at slots, or some of their columns."""
-        wanted = self.key_names if names is None else names
-        return pl.DataFrame([self._keys[name].read(slots).alias(name) for name in wanted])
+        return self._keys.read(slots, names)
 
     def write(self, slots: Slots, values: pl.DataFrame) -> None:
         """Puts values at slots, each of which stands once."""
-        for name, column in self._values.items():
-            column.write(slots, values[name])
+        self._values.write(slots, values)
 
     def read_column(self, name: str, slots: Slots) -> pl.Series:
         """Returns one value column at slots."""
-        return self._values[name].read(slots)
+        return self._values.read(slots, [name]).to_series()
 
     def write_column(self, name: str, slots: Slots, values: pl.Series) -> None:
         """Puts values of one column at slots, each of which stands once."""
-        self._values[name].write(slots, values)
+        self._values.write(slots, values.alias(name).to_frame(), [name])
 
     def touch(self, slots: Slots, now_ms: int) -> None:
         """Says that keys were in use at a time."""
-        self._touched.write(slots, pl.Series([now_ms], dtype=pl.Int64).new_from_index(0, len(slots)))
+        self._write_touched(slots, pl.Series([now_ms], dtype=pl.Int64).new_from_index(0, len(slots)))
 
     def untouched_since(self, before_ms: int) -> Slots:
         """Returns the slots of keys whose last touch was before a time."""
         living = self._index.living()
-        return living[(self._touched.read(living) < before_ms).to_numpy()] if len(living) else living
+        return living[(self._touched_at(living) < before_ms).to_numpy()] if len(living) else living
 
     def remove(self, slots: Slots) -> None:
         """Forgets keys; each slot stands once."""
         if len(slots):
             self._index.remove(slots)
+            self._keys.forget(slots)
+            self._values.forget(slots)
+
+    def give_back(self) -> None:
+        """Gives memory back if most of it is of keys that are gone; to be called while no slot is held.
+
+        Slots are given anew then.
+        """
+        if self._index.slot_count > max(_LEAST_TO_GIVE_BACK, _SPARSE * len(self)):
+            rows = self.snapshot()
+            self._begin()
+            self.restore(rows)
 
     def living(self) -> Slots:
         """Returns the slots of all keys, oldest first as far as slots were not given anew."""
@@ -130,15 +153,34 @@ class KeyedState:
         """Returns every key with its values, and when it was last touched, if it ever was."""
         slots = self.living()
         frames = [frame for frame in (self.read_keys(slots), self.read(slots)) if frame.width]
-        touched = self._touched.read(slots) if self._touched.size_bytes else pl.zeros(len(slots), pl.Int64, eager=True)
-        return pl.concat([*frames, touched.alias(_TOUCHED).to_frame()], how="horizontal")
+        return pl.concat([*frames, self._touched_at(slots).alias(_TOUCHED).to_frame()], how="horizontal")
 
     def restore(self, rows: pl.DataFrame) -> None:
         """Takes what an equal state's `snapshot` gave; to be called on an empty one."""
         slots = self.upsert(rows.select(self.key_names) if self.key_names else rows).slots
         self.write(slots, rows)
         if (rows[_TOUCHED] != 0).any():
-            self._touched.write(slots, rows[_TOUCHED])
+            self._write_touched(slots, rows[_TOUCHED])
 
-    def _fingerprints(self, keys: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _touched_at(self, slots: Slots) -> pl.Series:
+        if self._touched is None:
+            return pl.zeros(len(slots), pl.Int64, eager=True)
+        return self._touched.read(slots).to_series()
+
+    def _write_touched(self, slots: Slots, times: pl.Series) -> None:
+        if self._touched is None:
+            self._touched = SlotColumns({_TOUCHED: pl.Int64()})
+            self._touched.reserve(self._index.slot_count)
+        self._touched.write(slots, times.alias(_TOUCHED).to_frame())
+
+    def _fingerprints(self, keys: pl.DataFrame) -> Lanes:
         return fingerprints((keys[name] for name in self.key_names), keys.height, _SEED)
+
+
+def key_lanes(keys: pl.DataFrame) -> Lanes:
+    """Returns the fingerprints by which every keyed state knows keys.
+
+    Args:
+        keys: The key columns, in order; nothing else.
+    """
+    return fingerprints(keys.get_columns(), keys.height, _SEED)

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.engine.state.columns import Slots, column_for
+from yeoul.engine.state.columns import SlotColumns, Slots
 from yeoul.engine.state.keyed import KeyedState
 from yeoul.engine.state.rows import Matches
 from yeoul.kernels.chains import Chains
@@ -41,7 +41,7 @@ class KeyedSequences:
     def __init__(self, columns: Mapping[str, pl.DataType], keys: Sequence[str]) -> None:
         self._key_names = list(keys)
         self._keys = KeyedState({name: columns[name] for name in keys}, {})
-        self._columns = {name: column_for(dtype) for name, dtype in columns.items()}
+        self._columns = SlotColumns(columns)
         self._chains = Chains()
         self._free = np.empty(0, np.int64)
         self._used = 0
@@ -53,7 +53,7 @@ class KeyedSequences:
     @property
     def size_bytes(self) -> int:
         """What they take in memory, about."""
-        return self._keys.size_bytes + self._chains.size_bytes + sum(one.size_bytes for one in self._columns.values())
+        return self._keys.size_bytes + self._chains.size_bytes + self._columns.size_bytes
 
     def find(self, keys: pl.DataFrame) -> Matches:
         """Returns the rows of keys, given by columns of the key's names; each key's rows in their order."""
@@ -61,15 +61,14 @@ class KeyedSequences:
 
     def read(self, slots: Slots) -> pl.DataFrame:
         """Returns rows."""
-        return pl.DataFrame([column.read(slots).alias(name) for name, column in self._columns.items()])
+        return self._columns.read(slots)
 
     def add(self, rows: pl.DataFrame, now_ms: int) -> Slots:
         """Puts rows behind those of their keys, which are in use now; returns their slots."""
         if not rows.height:
             return np.empty(0, np.int64)
         slots = self._slots(rows.height)
-        for name, column in self._columns.items():
-            column.write(slots, rows[name])
+        self._columns.write(slots, rows)
         keys = self._keys.upsert(rows.select(self._key_names) if self._key_names else rows).slots
         self._keys.touch(np.unique(keys), now_ms)
         self._chains.append(keys, slots)
@@ -86,6 +85,7 @@ class KeyedSequences:
             return
         keys = np.unique(self._chains.owners(slots))
         self._chains.remove(slots)
+        self._columns.forget(slots)
         self._free = np.concatenate([self._free, slots])
         self._keys.remove(keys[self._chains.is_empty(keys)])
 

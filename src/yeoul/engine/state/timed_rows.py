@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.engine.state.columns import Slots, column_for
+from yeoul.engine.state.columns import SlotColumns, Slots
 from yeoul.engine.state.keyed import KeyedState
 from yeoul.kernels.chains import Chains
 
@@ -48,7 +48,7 @@ class TimedRows:
     """
 
     def __init__(self, columns: Mapping[str, pl.DataType], keys: Mapping[str, pl.DataType]) -> None:
-        self._columns = {name: column_for(dtype) for name, dtype in columns.items()}
+        self._columns = SlotColumns(columns)
         self._keys = KeyedState(keys, {})
         self._chains = Chains()
         self._times, self._met = np.zeros(0, np.int64), np.zeros(0, np.bool_)
@@ -61,9 +61,8 @@ class TimedRows:
     @property
     def size_bytes(self) -> int:
         """What they take in memory, about."""
-        columns = sum(column.size_bytes for column in self._columns.values())
         arrays = self._times.nbytes + self._met.nbytes + self._free.nbytes + 16 * len(self)
-        return columns + arrays + self._keys.size_bytes + self._chains.size_bytes
+        return self._columns.size_bytes + arrays + self._keys.size_bytes + self._chains.size_bytes
 
     def add(self, rows: pl.DataFrame, times: NDArray[np.int64], met: NDArray[np.bool_]) -> Slots:
         """Adds rows; returns their slots.
@@ -74,8 +73,7 @@ class TimedRows:
             met: Whether each has met a row of the other side.
         """
         slots = self._taken(rows.height)
-        for name, column in self._columns.items():
-            column.write(slots, rows[name])
+        self._columns.write(slots, rows)
         self._times[slots], self._met[slots] = times, met
         names = self._keys.key_names
         self._chains.append(self._keys.upsert(rows.select(names) if names else rows).slots, slots)
@@ -92,9 +90,9 @@ class TimedRows:
 
     def read(self, slots: Slots) -> pl.DataFrame:
         """Returns rows, without the key's columns."""
-        if not self._columns:
+        if not self._columns.names:
             return pl.DataFrame(height=len(slots))
-        return pl.DataFrame([column.read(slots).alias(name) for name, column in self._columns.items()])
+        return self._columns.read(slots)
 
     def times(self, slots: Slots) -> NDArray[np.int64]:
         """Returns the rows' times."""
@@ -132,6 +130,7 @@ class TimedRows:
         keys = np.unique(self._chains.owners(slots))
         self._chains.remove(slots)
         self._keys.remove(keys[self._chains.is_empty(keys)])
+        self._columns.forget(slots)
         self._free = np.concatenate([self._free, slots])
 
     def snapshot(self) -> pl.DataFrame:

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.engine.state.columns import Slots, column_for
+from yeoul.engine.state.columns import SlotColumns, Slots
 from yeoul.engine.state.keyed import KeyedState
 from yeoul.engine.state.timers import Timers
 from yeoul.kernels.timelines import Timelines
@@ -47,7 +47,7 @@ class Versions:
     """
 
     def __init__(self, columns: Mapping[str, pl.DataType], keys: Mapping[str, pl.DataType]) -> None:
-        self._columns = {name: column_for(dtype) for name, dtype in columns.items()}
+        self._columns = SlotColumns(columns)
         self._keys = KeyedState(keys, {})
         self._timelines = Timelines()
         self._due = Timers(_BUCKET_MS)
@@ -60,8 +60,7 @@ class Versions:
     @property
     def size_bytes(self) -> int:
         """What they take in memory, about."""
-        columns = sum(column.size_bytes for column in self._columns.values())
-        return columns + self._keys.size_bytes + self._timelines.size_bytes + self._free.nbytes
+        return self._columns.size_bytes + self._keys.size_bytes + self._timelines.size_bytes + self._free.nbytes
 
     def add(
         self,
@@ -83,12 +82,12 @@ class Versions:
         if not rows.height:
             return
         slots = self._taken(rows.height)
-        for name, column in self._columns.items():
-            column.write(slots, rows[name])
+        self._columns.write(slots, rows)
         keys = self._keys.upsert(rows).slots
         if now_ms is not None:
             self._keys.touch(np.unique(keys), now_ms)
         gone = self._timelines.insert(keys, slots, starts, times, comings)
+        self._columns.forget(gone)
         self._free = np.concatenate([self._free, gone])
         self._due.set(slots, starts)
 
@@ -111,9 +110,9 @@ class Versions:
 
     def read(self, slots: Slots) -> pl.DataFrame:
         """Returns versions, without the key's columns."""
-        if not self._columns:
+        if not self._columns.names:
             return pl.DataFrame(height=len(slots))
-        return pl.DataFrame([column.read(slots).alias(name) for name, column in self._columns.items()])
+        return self._columns.read(slots)
 
     def forget_before(self, moment: int) -> None:
         """Drops the versions that neither this moment nor a later one finds; it never goes back."""
@@ -127,6 +126,7 @@ class Versions:
         if len(keys):
             rows = self._timelines.rows_of(keys)[1]
             self._timelines.remove(rows)
+            self._columns.forget(rows)
             self._free = np.concatenate([self._free, rows])
             self._keys.remove(keys)
 
@@ -158,6 +158,7 @@ class Versions:
         if not len(slots):
             return
         keys = np.unique(self._timelines.owners(slots))
+        self._columns.forget(slots)
         self._free = np.concatenate([self._free, slots])
         self._keys.remove(keys[self._timelines.is_empty(keys)])
 

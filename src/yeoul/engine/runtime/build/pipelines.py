@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
 from yeoul.engine.operators.assign_watermark import AssignWatermark as WatermarkOperator
 from yeoul.engine.operators.contract import Operator, Stateless
+from yeoul.engine.operators.key_groups import by_key_group
 from yeoul.engine.operators.limit import Limit as LimitOperator
 from yeoul.engine.operators.settle_changes import SettleChanges
 from yeoul.engine.operators.union import Union as UnionOperator
@@ -34,6 +35,7 @@ from yeoul.engine.runtime.build.windows import (
 from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
 from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.runtime.shared_lanes import PipelineSet, reads_twice, shared
+from yeoul.engine.state.memory import StateMemory
 from yeoul.errors import UserError
 from yeoul.plan.changelog import gives_at_end, is_updating
 from yeoul.plan.encoding import Encoding
@@ -81,11 +83,13 @@ class Built:
         pipeline: Its operators.
         scans: What to read, one per lane, in the pipeline's order.
         writes: Where the result goes, one for each of several plans; none: to the caller.
+        memory: What keyed state may take, if that is limited; to be closed when the run is over.
     """
 
     pipeline: Pipeline | PipelineSet
     scans: tuple[Scan, ...]
     writes: tuple[Write, ...]
+    memory: StateMemory | None = None
 
 
 def build(plan: Node | Sequence[Write], settings: Settings) -> Built:
@@ -94,16 +98,18 @@ def build(plan: Node | Sequence[Write], settings: Settings) -> Built:
     Raises:
         UserError: The plan has something that cannot be computed here.
     """
+    limit_bytes = settings.state_memory_bytes
+    memory = None if limit_bytes is None else StateMemory(limit_bytes, settings.spill_directory)
     plans = plan if isinstance(plan, Sequence) else (plan,)
     writes = tuple(one for one in plans if isinstance(one, Write))
-    built = [_built(one, settings) for one in plans]
+    built = [_built(one, settings, memory) for one in plans]
     if isinstance(plan, Sequence) or (settings.shares_scans and reads_twice(built[0][1])):
-        return Built(*shared(built, apart=not settings.shares_scans), writes)
-    return Built(*built[0], writes)
+        return Built(*shared(built, apart=not settings.shares_scans), writes, memory)
+    return Built(*built[0], writes, memory)
 
 
-def _built(plan: Node, settings: Settings) -> tuple[Pipeline, tuple[Scan, ...]]:
-    builder = _Builder(settings, readers_of(plan))
+def _built(plan: Node, settings: Settings, memory: StateMemory | None) -> tuple[Pipeline, tuple[Scan, ...]]:
+    builder = _Builder(settings, readers_of(plan), memory)
     builder.add(plan, None, [] if isinstance(plan, Write) else encoder_of(plan))
     return Pipeline(builder.lanes, builder.stages[::-1], builder.values), tuple(builder.scans)
 
@@ -111,8 +117,8 @@ def _built(plan: Node, settings: Settings) -> tuple[Pipeline, tuple[Scan, ...]]:
 class _Builder:
     """Walks a plan from the top; `above` holds the stateless operators between a node and its target."""
 
-    def __init__(self, settings: Settings, readers: Mapping[int, int]) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, readers: Mapping[int, int], memory: StateMemory | None) -> None:
+        self._settings, self._memory = settings, memory
         self._readers = readers
         self._waiting: dict[int, list[Target]] = {}
         self._context = EvaluationContext(settings.clock, settings.local_time_zone)
@@ -144,6 +150,9 @@ class _Builder:
 
     def _add_stage(self, node: _Remembering, parents: Sequence[Target]) -> None:
         name, operator = self._operator(node, parents)
+        if self._memory is not None:
+            clock = self._settings.clock
+            operator = by_key_group(operator, lambda: self._operator(node, parents)[1], self._memory, clock)
         stage = self._stage(name, operator, parents)
         if isinstance(node, Join) and isinstance(node.bound, Interval):
             stage.delay_ms = node.bound.delay_ms

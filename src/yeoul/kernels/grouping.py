@@ -1,0 +1,94 @@
+"""Rows by fingerprint: which rows of one batch belong together, and the batch's order by that.
+
+The table lives for one call and is small enough for the caches of one core, so a batch is grouped at the cost of
+reading its fingerprints twice, whatever its keys are made of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yeoul.kernels.compilation import kernel
+from yeoul.kernels.machine import load_u32, load_u64, shift_right, store_u32, store_u64
+
+__all__ = ["Groups", "group_rows"]
+
+_LEAST_BITS = 4
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64)")
+def _number(low, high, count, table, shift, ids, firsts):
+    """Writes each row's group, in the order of first appearance, and each group's first row; returns how many."""
+    mask = shift_right(-1, shift)
+    groups = 0
+    for row in range(count):
+        one, other = load_u64(low + row * 8), load_u64(high + row * 8)
+        place = shift_right(one, shift)
+        while True:
+            group = load_u32(table + place * 4) - 1
+            if group < 0:
+                store_u32(table + place * 4, groups + 1)
+                store_u64(firsts + groups * 8, row)
+                store_u32(ids + row * 4, groups)
+                groups += 1
+                break
+            first = load_u64(firsts + group * 8)
+            if load_u64(low + first * 8) == one and load_u64(high + first * 8) == other:
+                store_u32(ids + row * 4, group)
+                break
+            place = (place + 1) & mask
+    return groups
+
+
+@kernel("int64(int64, int64, int64, int64)")
+def _order(ids, count, ends, order):
+    """Writes the rows by group, each group's in their order; `ends` holds where each group begins, then where it ends.
+
+    Returns the number of rows.
+    """
+    for row in range(count):
+        at = ends + load_u32(ids + row * 4) * 8
+        place = load_u64(at)
+        store_u32(order + place * 4, row)
+        store_u64(at, place + 1)
+    return count
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """A batch's rows by fingerprint.
+
+    Attributes:
+        firsts: The first row of each group; ascending.
+        sizes: How many rows each has.
+        order: The rows, group by group, each group's in their order; None if every row is a group of its own.
+    """
+
+    firsts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    order: NDArray[np.uint32] | None
+
+
+def group_rows(low: NDArray[np.int64], high: NDArray[np.int64]) -> Groups:
+    """Groups rows of equal fingerprints.
+
+    Example:
+        >>> groups = group_rows(np.array([7, 8, 7]), np.array([1, 1, 1]))
+        >>> groups.firsts.tolist(), groups.sizes.tolist(), groups.order.tolist()
+        ([0, 1], [2, 1], [0, 2, 1])
+    """
+    count = len(low)
+    bits = max(_LEAST_BITS, (2 * count).bit_length())
+    table, ids, firsts = np.zeros(1 << bits, np.uint32), np.empty(count, np.uint32), np.empty(count, np.int64)
+    low, high = np.ascontiguousarray(low, np.int64), np.ascontiguousarray(high, np.int64)
+    addresses = (table.ctypes.data, 64 - bits, ids.ctypes.data, firsts.ctypes.data)
+    found = int(_number(low.ctypes.data, high.ctypes.data, count, *addresses))
+    if found == count:
+        return Groups(firsts, np.ones(count, np.int64), None)
+    sizes = np.bincount(ids, minlength=found)
+    ends, order = np.cumsum(sizes) - sizes, np.empty(count, np.uint32)
+    _order(ids.ctypes.data, count, ends.ctypes.data, order.ctypes.data)
+    return Groups(firsts[:found], sizes, order)

@@ -1,0 +1,112 @@
+"""Rows of fixed width in one block of memory: some fields of any rows, read into columns or written from them.
+
+The fields of a row stand beside each other, so that a row that is met by chance costs one miss of the caches and not
+one for each field; and rows are asked for some way ahead. Where a field of a row lies, and where its column is, says a
+`FieldTable` of five words for each field.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yeoul.kernels.compilation import kernel
+from yeoul.kernels.machine import (
+    inlined,
+    load_u8,
+    load_u16,
+    load_u32,
+    load_u64,
+    prefetch,
+    store_u8,
+    store_u16,
+    store_u32,
+    store_u64,
+)
+
+__all__ = ["FieldTable", "gather_rows", "scatter_rows"]
+
+FieldTable = NDArray[np.int64]
+"""For each field: where it begins in a row, its bytes (1, 2, 4, 8 or 16), the address of its column, where its flag for
+NULL begins in a row, and the address of its column of flags (0: there is none)."""
+
+_WORDS = 5
+_AHEAD = 16
+_LINE_BYTES = 64
+
+
+@inlined
+def _ask(block, width, slots, row, count):
+    """Asks for a row further on."""
+    if row + _AHEAD < count:
+        at = block + load_u64(slots + (row + _AHEAD) * 8) * width
+        for line in range(0, width, _LINE_BYTES):
+            prefetch(at + line)
+        prefetch(at + width - 1)
+
+
+@inlined
+def _move(target, source, size):
+    """Moves a value."""
+    if size == 8:
+        store_u64(target, load_u64(source))
+    elif size == 16:
+        store_u64(target, load_u64(source))
+        store_u64(target + 8, load_u64(source + 8))
+    elif size == 4:
+        store_u32(target, load_u32(source))
+    elif size == 1:
+        store_u8(target, load_u8(source))
+    else:
+        store_u16(target, load_u16(source))
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64)")
+def _gather(block, width, slots, count, table, fields):
+    """Copies fields of rows into columns."""
+    for row in range(count):
+        _ask(block, width, slots, row, count)
+        at = block + load_u64(slots + row * 8) * width
+        for field in range(fields):
+            entry = table + field * _WORDS * 8
+            size = load_u64(entry + 8)
+            _move(load_u64(entry + 16) + row * size, at + load_u64(entry), size)
+            flags = load_u64(entry + 32)
+            if flags != 0:
+                store_u8(flags + row, load_u8(at + load_u64(entry + 24)))
+    return 0
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64)")
+def _scatter(block, width, slots, count, table, fields, flagged):
+    """Copies columns into fields of rows; where rows have flags, a field without a column of them has no NULL."""
+    for row in range(count):
+        _ask(block, width, slots, row, count)
+        at = block + load_u64(slots + row * 8) * width
+        for field in range(fields):
+            entry = table + field * _WORDS * 8
+            size = load_u64(entry + 8)
+            _move(at + load_u64(entry), load_u64(entry + 16) + row * size, size)
+            if flagged != 0:
+                flags = load_u64(entry + 32)
+                store_u8(at + load_u64(entry + 24), load_u8(flags + row) if flags != 0 else 0)
+    return 0
+
+
+def gather_rows(block: NDArray[np.uint8], width: int, slots: NDArray[np.int64], table: FieldTable) -> None:
+    """Copies fields of rows into the columns that the table names.
+
+    Args:
+        block: The rows.
+        width: The bytes of a row.
+        slots: Which rows, one for each row of the columns.
+        table: The fields; whoever made it holds the columns.
+    """
+    _gather(block.ctypes.data, width, slots.ctypes.data, len(slots), table.ctypes.data, len(table))
+
+
+def scatter_rows(
+    block: NDArray[np.uint8], width: int, slots: NDArray[np.int64], table: FieldTable, *, flagged: bool
+) -> None:
+    """Copies the columns that the table names into fields of rows; `flagged`: rows have flags for NULL."""
+    _scatter(block.ctypes.data, width, slots.ctypes.data, len(slots), table.ctypes.data, len(table), int(flagged))

@@ -1,0 +1,111 @@
+"""What Flink says to golden cases; run by a Python that has PyFlink, see `flink.py`.
+
+It stands alone: nothing of yeoul or of the other test modules is imported here, since PyFlink has an environment of its
+own. Cases come as JSON on standard input, answers go to standard output as JSON lines behind a mark. One JVM serves all
+of them; a case has a table environment of its own. Watermarks come after each row (an interval of 0), so that a case
+says itself which rows are late.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+import sys
+import tempfile
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+MARK = "@@answer@@"
+_SETTINGS = {
+    "parallelism.default": "1",
+    "table.local-time-zone": "UTC",
+    "pipeline.auto-watermark-interval": "0 ms",
+    "execution.runtime-mode": "streaming",
+}
+
+
+def asked(case: dict[str, Any], folder: Path) -> dict[str, object]:
+    """Returns the rows that a case comes to and the changes on the way, or why Flink refuses it."""
+    from pyflink.table import EnvironmentSettings, TableEnvironment
+
+    environment = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
+    for key, value in _SETTINGS.items():
+        environment.get_config().set(key, value)
+    for statement in filter(str.strip, case["tables"].split(";")):
+        setting = re.match(r"\s*SET\s+'([^']+)'\s*=\s*'([^']*)'", statement)
+        if setting is not None:
+            environment.get_config().set(setting[1], setting[2])
+        else:
+            environment.execute_sql(_with_rows(statement, case["rows"], folder))
+    left: list[list[str | None]] = []
+    changes = []
+    with environment.execute_sql(case["query"]).collect() as rows:
+        for row in rows:
+            texts = [_cell(one) for one in row]
+            mark = str(row.get_row_kind())
+            changes.append([mark, *texts])
+            if mark in ("-U", "-D"):
+                left.remove(texts)
+            else:
+                left.append(texts)
+    return {"rows": left, "changes": changes}
+
+
+def _with_rows(statement: str, rows: dict[str, list[dict[str, object]]], folder: Path) -> str:
+    """Lets a table without WITH read its rows, one JSON object a line."""
+    name = re.match(r"\s*CREATE\s+TABLE\s+(\w+)", statement)
+    if name is None or re.search(r"\)\s*WITH\s*\(", statement):
+        return statement
+    path = Path(tempfile.mkdtemp(dir=folder)) / "rows.json"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows.get(name[1], [])))
+    return f"{statement} WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'json')"
+
+
+def _cell(value: Any) -> str | None:
+    """Writes a value as golden cases do."""
+    match value:
+        case None:
+            return None
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return repr(float(f"{value:.9g}"))
+        case dt.datetime() | dt.time():
+            text = str(value)
+            return text.rstrip("0").rstrip(".") if "." in text else text
+        case Decimal():
+            return f"{value:f}"
+        case bytes() | bytearray():
+            return bytes(value).decode(errors="backslashreplace")
+        case list() | tuple() | dict():
+            return json.dumps(_plain(value), ensure_ascii=False)
+        case _:
+            return str(value)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "as_dict") and getattr(value, "_fields", None):
+        value = value.as_dict()
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else _cell(value)
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).replace("\n", " ")
+    found = re.findall(r"(?:Exception|Error): (.*?)(?=\s+at [a-z]+\.|\s*$|; Caused|Caused by)", text)
+    return (found[-1] if found else text).partition(" Was expecting")[0][:300]
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as made:
+        for one in json.load(sys.stdin):
+            try:
+                answer = asked(one, Path(made))
+            except Exception as refused:  # whatever Flink throws
+                answer = {"refused": _reason(refused)}
+            print(MARK + json.dumps({"case": one["case"], **answer}), flush=True)
