@@ -26,7 +26,7 @@ def _stated() -> dict[str, str]:
     """The expressions of the page, with what it says that yeoul answers."""
     lines = [line for line in _PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
     cells = [[cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
-    return {expression.strip("`"): mine for expression, _, mine, _ in cells}
+    return {each[0].strip("`"): each[2] for each in cells if len(each) == 4}  # the page's other table is of cases
 
 
 _FLINK = dict(rows())

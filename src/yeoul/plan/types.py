@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 __all__ = [
     "BIGINT",
+    "BITMAP",
     "BOOLEAN",
     "BYTES",
     "DATE",
@@ -60,6 +61,7 @@ class Kind(enum.Enum):
     ARRAY = "ARRAY"
     MAP = "MAP"
     ROW = "ROW"
+    BITMAP = "BITMAP"
     NULL = "NULL"
 
 
@@ -168,6 +170,7 @@ FLOAT = DataType(Kind.FLOAT)
 DOUBLE = DataType(Kind.DOUBLE)
 STRING = DataType(Kind.STRING)
 BYTES = DataType(Kind.BYTES)
+BITMAP = DataType(Kind.BITMAP)
 DATE = DataType(Kind.DATE)
 INTERVAL_DAY_TIME = DataType(Kind.INTERVAL_DAY_TIME)
 INTERVAL_YEAR_MONTH = DataType(Kind.INTERVAL_YEAR_MONTH)

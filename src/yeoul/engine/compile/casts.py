@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import polars as pl
 
+from yeoul.engine.compile.bitmaps import bitmap_text
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.faults import EvaluationError, checked, first_true
 from yeoul.engine.compile.readings import text_to_date, text_to_time, text_to_timestamp, to_instant, to_zone
@@ -217,6 +218,8 @@ def _written(operand: pl.Expr, source: DataType, zone: str) -> pl.Expr:
             return pl.concat_str(
                 sign, months.floordiv(12).cast(pl.String), pl.lit("-"), (months % 12).cast(pl.String).str.zfill(2)
             )
+        case Kind.BITMAP:
+            return bitmap_text(operand)
         case Kind.ARRAY if source.element is not None:
             return _bracketed(operand, _written(pl.element(), source.element, zone), "[", "]")
         case Kind.MAP if source.element is not None and source.key is not None:

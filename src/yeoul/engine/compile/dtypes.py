@@ -23,6 +23,7 @@ _FLAT: dict[Kind, pl.DataType] = {
     Kind.DOUBLE: pl.Float64(),
     Kind.STRING: pl.String(),
     Kind.BYTES: pl.Binary(),
+    Kind.BITMAP: pl.List(pl.UInt32()),
     Kind.DATE: pl.Date(),
     Kind.TIME: pl.Time(),
     Kind.INTERVAL_DAY_TIME: pl.Duration("ms"),

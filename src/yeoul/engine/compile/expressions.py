@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from yeoul.engine.compile.arithmetic import ARITHMETIC
+from yeoul.engine.compile.bitmaps import BITMAPS
 from yeoul.engine.compile.casts import cast_can_fail, lower_cast
 from yeoul.engine.compile.collections import COLLECTIONS
 from yeoul.engine.compile.comparison import COMPARISON
@@ -50,11 +51,22 @@ _LOWERINGS: Mapping[str, Lowering] = {
     **TEMPORAL,
     **STRUCTURES,
     **COLLECTIONS,
+    **BITMAPS,
     **JSON_PATHS,
     **JSON_WRITING,
 }
 _FALLIBLE = frozenset(
-    {"divide", "modulo", "element", "rand_integer", "map_from_arrays", "json_value", "json_query", "json_exists"}
+    {
+        "divide",
+        "modulo",
+        "bitmap_from_bytes",
+        "element",
+        "rand_integer",
+        "map_from_arrays",
+        "json_value",
+        "json_query",
+        "json_exists",
+    }
 )
 _DEFERRING = frozenset({"and", "or", "if", "coalesce", "ifnull"})
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from yeoul.errors import Span, UserError, did_you_mean
 from yeoul.plan.expressions import LiteralValue
 from yeoul.plan.functions.aggregates import AGGREGATES
+from yeoul.plan.functions.bitmaps import BITMAPS
 from yeoul.plan.functions.coercion import can_cast, common_type, comparable_type, may_lose_digits, numeric_type
 from yeoul.plan.functions.collections import COLLECTIONS
 from yeoul.plan.functions.groupings import GROUPINGS
@@ -53,6 +54,7 @@ SCALARS: tuple[Function, ...] = (
     *TEMPORAL,
     *STRUCTURES,
     *COLLECTIONS,
+    *BITMAPS,
     *JSON,
 )
 

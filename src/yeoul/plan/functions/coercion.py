@@ -249,7 +249,7 @@ def can_cast(source: DataType, target: DataType) -> bool:
         return a is Kind.NULL or _can_cast_parts(source, target)
     if Kind.STRING in (a, b):
         other = a if b is Kind.STRING else b
-        return b is Kind.STRING or not (other in (Kind.ARRAY, Kind.MAP, Kind.ROW) or target.is_interval)
+        return b is Kind.STRING or not (other in (Kind.ARRAY, Kind.MAP, Kind.ROW, Kind.BITMAP) or target.is_interval)
     if source.is_numeric and target.is_numeric:
         return True
     if Kind.BOOLEAN in (a, b):

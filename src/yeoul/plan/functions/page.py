@@ -19,6 +19,7 @@ _FAMILIES = {
     "temporal": "Dates and times",
     "conditional": "Conditions",
     "collection": "Arrays, maps, rows",
+    "bitmap": "Bitmaps",
     "json": "JSON",
     "type": "Types",
 }

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 __all__ = ["REFUSED"]
 
 _NO_VARIANT = "The VARIANT type is not in this version; keep the JSON as STRING."
-_NO_BITMAP = "The BITMAP type is not in this version; ARRAY_AGG(DISTINCT x) and COUNT(DISTINCT x) are."
+_NO_BITMAP = "BITMAP_BUILD(ARRAY_AGG(x)) makes a bitmap of a group; COUNT(DISTINCT x) counts."
 
 REFUSED: Mapping[str, str] = {
     "PARSE_JSON": _NO_VARIANT,
@@ -16,16 +16,6 @@ REFUSED: Mapping[str, str] = {
     "OBJECT_UPDATE": "Structured types are not in this version; ROW(...) is.",
     **dict.fromkeys(
         [
-            "BITMAP_BUILD",
-            "BITMAP_AND",
-            "BITMAP_OR",
-            "BITMAP_XOR",
-            "BITMAP_ANDNOT",
-            "BITMAP_CARDINALITY",
-            "BITMAP_FROM_BYTES",
-            "BITMAP_TO_BYTES",
-            "BITMAP_TO_ARRAY",
-            "BITMAP_TO_STRING",
             "BITMAP_BUILD_AGG",
             "BITMAP_AND_AGG",
             "BITMAP_OR_AGG",

@@ -27,6 +27,7 @@ _PLAIN = {
     "REAL": types.FLOAT,
     "STRING": types.STRING,
     "BYTES": types.BYTES,
+    "BITMAP": types.BITMAP,
     "DATE": types.DATE,
 }
 _FOREIGN = {
