@@ -146,7 +146,7 @@ class GroupAggregate:
 
     def _merged(self, state: KeyedState, fresh: pl.DataFrame, found: Found) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Returns the groups' new partial columns and what they were, which is anything for new groups."""
-        new, keys = found.is_new, fresh[self._inner_keys]
+        new, keys = found.is_new, [fresh[name] for name in self._inner_keys]
         if new.all():
             return fresh, fresh
         if self._pairwise is not None:
@@ -202,9 +202,8 @@ class GroupAggregate:
         if not values:
             return np.zeros(after.height, np.bool_)
         both = after[values].hstack(_named(before[values], WAS))
-        return selected(both, [pl.any_horizontal(pl.col(name).ne_missing(pl.col(name + WAS)) for name in values)])[
-            :, 0
-        ].to_numpy()
+        any_differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name + WAS)) for name in values)
+        return selected(both, [any_differs]).to_series().to_numpy()
 
     def _forget_untouched(self, state: KeyedState) -> None:
         if self._ttl_ms is None:
@@ -219,5 +218,5 @@ def _named(rows: pl.DataFrame, ending: str) -> list[pl.Series]:
     return [column.alias(column.name + ending) for column in rows.get_columns()]
 
 
-def _beside(keys: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
-    return keys.hstack(values) if keys.width else values
+def _beside(keys: Sequence[pl.Series], values: pl.DataFrame) -> pl.DataFrame:
+    return pl.DataFrame([*keys, *values.get_columns()])
