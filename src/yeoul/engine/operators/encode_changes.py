@@ -10,8 +10,8 @@ from collections.abc import Collection
 
 import polars as pl
 
+from yeoul.engine.columnwise import selected, without
 from yeoul.engine.contract import CHANGE, WEIGHT
-from yeoul.engine.operators.columnwise import selected, without
 from yeoul.engine.operators.contract import Stateless
 
 __all__ = ["DELETE", "INSERT", "UPDATE_AFTER", "UPDATE_BEFORE", "EncodeChanges"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from yeoul.engine.operators.columnwise import filtered
+from yeoul.engine.columnwise import filtered
 from yeoul.engine.operators.contract import Stateless
 from yeoul.engine.state.compact import compacted
 

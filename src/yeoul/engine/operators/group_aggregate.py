@@ -18,6 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
+from yeoul.engine.columnwise import selected, without
 from yeoul.engine.compile.aggregates import WAS, CompiledAggregate, settled_rows
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
@@ -87,7 +88,7 @@ class GroupAggregate:
     def process_prepared(self, partial: pl.DataFrame) -> Output:
         """Takes an aggregated batch and gives the changes that it brings."""
         lanes = lanes_of(partial)
-        partial = partial.drop(LANES, strict=False)
+        partial = without(partial, LANES)
         if self._state is None:
             self._state = self._made(partial)
         state = self._state
@@ -145,16 +146,15 @@ class GroupAggregate:
 
     def _merged(self, state: KeyedState, fresh: pl.DataFrame, found: Found) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Returns the groups' new partial columns and what they were, which is anything for new groups."""
-        new, keys = found.is_new, fresh.select(self._inner_keys)
+        new, keys = found.is_new, [fresh[name] for name in self._inner_keys]
         if new.all():
             return fresh, fresh
         if self._pairwise is not None:
             old = state.read(found.slots)
-            was = old.rename(lambda name: name + WAS)
-            merged = pl.concat([fresh, was], how="horizontal").select(self._pairwise)
+            merged = selected(fresh.hstack(_named(old, WAS)), self._pairwise)
             if new.any():
                 is_new = pl.Series(new)
-                merged = merged.with_columns(fresh[name].zip_with(is_new, merged[name]) for name in merged.columns)
+                merged = pl.DataFrame([fresh[name].zip_with(is_new, merged[name]) for name in merged.columns])
             return _beside(keys, merged), _beside(keys, old)
         known = np.flatnonzero(~new)
         there = state.read(found.slots[known])
@@ -172,15 +172,12 @@ class GroupAggregate:
         self, old: pl.DataFrame, merged: pl.DataFrame, lives: NDArray[np.bool_], is_new: NDArray[np.bool_]
     ) -> Output:
         """Returns, for each group that differs, what it was and right behind what it is."""
-        after = merged.select(self._final)
+        after = selected(merged, self._final)
         if self._is_insert_only:
             new = after.filter(pl.Series(is_new))
             return Output((new,)) if new.height else EMPTY
-        before = old.select(self._final)
-        differs = is_new.copy()
-        for name in after.columns:
-            if name not in self._key_output:
-                differs |= before[name].ne_missing(after[name]).to_numpy()
+        before = selected(old, self._final)
+        differs = is_new | self._differing(before, after)
         given = np.empty(2 * after.height, np.bool_)
         given[0::2] = ~is_new & (differs | ~lives)
         given[1::2] = lives & differs
@@ -199,6 +196,15 @@ class GroupAggregate:
         weights = pl.Series(WEIGHT, is_after * 2 - 1, dtype=pl.Int64)
         return Output((pl.DataFrame([*columns, weights]),))
 
+    def _differing(self, before: pl.DataFrame, after: pl.DataFrame) -> NDArray[np.bool_]:
+        """Tells of which groups a column differs."""
+        values = [name for name in after.columns if name not in self._key_output]
+        if not values:
+            return np.zeros(after.height, np.bool_)
+        both = after[values].hstack(_named(before[values], WAS))
+        any_differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name + WAS)) for name in values)
+        return selected(both, [any_differs]).to_series().to_numpy()
+
     def _forget_untouched(self, state: KeyedState) -> None:
         if self._ttl_ms is None:
             return
@@ -208,5 +214,9 @@ class GroupAggregate:
             state.remove(state.untouched_since(now_ms - self._ttl_ms))
 
 
-def _beside(keys: pl.DataFrame, values: pl.DataFrame) -> pl.DataFrame:
-    return keys.hstack(values) if keys.width else values
+def _named(rows: pl.DataFrame, ending: str) -> list[pl.Series]:
+    return [column.alias(column.name + ending) for column in rows.get_columns()]
+
+
+def _beside(keys: Sequence[pl.Series], values: pl.DataFrame) -> pl.DataFrame:
+    return pl.DataFrame([*keys, *values.get_columns()])

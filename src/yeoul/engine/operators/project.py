@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from yeoul.engine.operators.columnwise import selected
+from yeoul.engine.columnwise import selected
 from yeoul.engine.operators.contract import Stateless
 from yeoul.engine.operators.relabel import RESERVED
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from yeoul.engine.columnwise import selected
 from yeoul.engine.contract import ROW, WATERMARK, WEIGHT
-from yeoul.engine.operators.columnwise import selected
 from yeoul.engine.operators.contract import Stateless
 
 __all__ = ["RESERVED", "Relabel"]

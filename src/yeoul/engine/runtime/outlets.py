@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from yeoul.engine.columnwise import concatenated
 from yeoul.engine.contract import CHANGE, Sink
-from yeoul.engine.operators.columnwise import concatenated
 from yeoul.engine.runtime.settings import Settings
 from yeoul.plan.trigger import TriggerKind
 

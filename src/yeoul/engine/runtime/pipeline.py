@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from yeoul.engine.columnwise import without
 from yeoul.engine.contract import WATERMARK, SourceBatch
 from yeoul.engine.operators.aggregate import Aggregate
 from yeoul.engine.operators.assign_watermark import AssignWatermark
-from yeoul.engine.operators.columnwise import without
 from yeoul.engine.operators.contract import (
     END_OF_TIME,
     START_OF_TIME,

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from yeoul.engine.columnwise import selected
 from yeoul.engine.state.fingerprints import Lanes
 from yeoul.engine.state.keyed import key_lanes
 from yeoul.kernels.grouping import group_rows
@@ -37,19 +38,27 @@ def grouped(batch: pl.DataFrame, keys: Sequence[pl.Expr], aggregates: Sequence[p
         >>> grouped(batch, [pl.col("k").alias("key")], [pl.col("v").sum()]).drop(LANES).rows()
         [('b', 4), ('a', 2)]
     """
-    by = batch.with_columns(keys).select(key.meta.output_name() for key in keys)
+    by = _keys_of(batch, keys)
     low, high = key_lanes(by)
     groups = group_rows(low, high)
     used = {name for one in aggregates for name in one.meta.root_names()}
-    rows = batch.select(name for name in batch.columns if name in used)
+    rows = [batch[name] for name in batch.columns if name in used]
     ids = pl.Series(_GROUP, np.repeat(np.arange(len(groups.sizes), dtype=np.uint32), groups.sizes)).set_sorted()
     if groups.order is not None:
         firsts = groups.firsts
-        rows = rows[groups.order] if rows.width else rows
+        rows = [column[groups.order] for column in rows]
         by, low, high = by[firsts], low[firsts], high[firsts]
-    totals = pl.DataFrame([ids, *rows.get_columns()]).group_by(_GROUP, maintain_order=True).agg(aggregates).drop(_GROUP)
+    totals = pl.DataFrame([ids, *rows]).group_by(_GROUP, maintain_order=True).agg(aggregates)
     lanes = (pl.Series(name, lane) for name, lane in zip(LANES, (low, high), strict=True))
-    return pl.DataFrame([*by.get_columns(), *totals.get_columns(), *lanes])
+    return pl.DataFrame([*by.get_columns(), *totals.get_columns()[1:], *lanes])
+
+
+def _keys_of(batch: pl.DataFrame, keys: Sequence[pl.Expr]) -> pl.DataFrame:
+    by = selected(batch, keys)
+    if by.height == batch.height:
+        return by
+    # Keys that are all constants are one row.
+    return batch.with_columns(keys).select(key.meta.output_name() for key in keys)
 
 
 def lanes_of(rows: pl.DataFrame) -> Lanes | None:
