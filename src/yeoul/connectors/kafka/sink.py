@@ -112,7 +112,7 @@ class KafkaSink:
         values = self._encoded(frame)
         keys = None
         if self._keys is not None:
-            keys = self._keys.encode(frame.select(pl.col(name).alias(bare) for name, bare in self._key_names.items()))
+            keys = self._keys.encode(pl.DataFrame([frame[name].alias(bare) for name, bare in self._key_names.items()]))
         stamps_ms = self._stamps(frame)
         headers = frame[self._headers] if self._headers else None
         for partition, rows in self._batches(values, keys):

@@ -13,10 +13,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from yeoul.engine.columnwise import without
 from yeoul.engine.contract import CHANGE, WEIGHT
 from yeoul.engine.operators.contract import Stateless
 from yeoul.engine.operators.encode_changes import DELETE, UPDATE_AFTER
 from yeoul.engine.state.fingerprints import fingerprints
+from yeoul.kernels.grouping import group_rows
 
 __all__ = ["EncodeUpserts"]
 
@@ -36,29 +38,31 @@ class EncodeUpserts(Stateless):
     def transform(self, batch: pl.DataFrame) -> pl.DataFrame:
         places = np.arange(batch.height)
         comes = np.ones(batch.height, np.bool_)
-        rows = batch.drop(WEIGHT, strict=False)
+        rows = without(batch, (WEIGHT,))
         if WEIGHT in batch.columns:
-            places, comes = _netted(rows, batch[WEIGHT])
-        last = _last_of_each(rows.select(self._key)[places] if len(places) < batch.height else rows, self._key, comes)
-        change = np.where(comes[last], UPDATE_AFTER, DELETE)
-        return rows[places[last]].with_columns(pl.Series(CHANGE, change, dtype=pl.UInt8))
+            places, comes = _netted(rows, batch[WEIGHT].to_numpy())
+        last = _last_of_each([rows[name][places] for name in self._key], comes)
+        change = np.where(comes[last], UPDATE_AFTER, DELETE).astype(np.uint8)
+        return rows[places[last]].hstack([pl.Series(CHANGE, change)])
 
 
-def _netted(rows: pl.DataFrame, weights: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _netted(rows: pl.DataFrame, weights: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Returns the last places of rows that do not cancel out, ascending, and whether each comes rather than goes."""
-    marks = _lanes(rows, rows.columns).with_columns(weights.alias("weight"), pl.Series("at", np.arange(rows.height)))
-    left = marks.group_by("low", "high").agg(pl.col("weight").sum(), pl.col("at").max())
-    left = left.filter(pl.col("weight") != 0).sort("at")
-    return left["at"].to_numpy(), (left["weight"] > 0).to_numpy()
+    groups = group_rows(*fingerprints(rows.get_columns(), rows.height, _SEED))
+    if groups.order is None:
+        return groups.firsts, weights > 0
+    begins = np.cumsum(groups.sizes) - groups.sizes
+    total = np.add.reduceat(weights[groups.order], begins)
+    places = groups.order[begins + groups.sizes - 1].astype(np.int64)[total != 0]
+    order = np.argsort(places)
+    return places[order], (total[total != 0] > 0)[order]
 
 
-def _last_of_each(rows: pl.DataFrame, key: Sequence[str], comes: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _last_of_each(key: Sequence[pl.Series], comes: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Returns, for each key, its last row that comes, else its last; ascending."""
-    marks = _lanes(rows, key).with_columns(pl.Series("rank", np.arange(rows.height) + comes * rows.height))
-    ranks = marks.group_by("low", "high").agg(pl.col("rank").max())["rank"].to_numpy()
-    return np.sort(ranks % max(rows.height, 1))
-
-
-def _lanes(rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    low, high = fingerprints((rows[name] for name in names), rows.height, _SEED)
-    return pl.DataFrame({"low": low, "high": high})
+    count = len(comes)
+    groups = group_rows(*fingerprints(key, count, _SEED))
+    if groups.order is None:
+        return groups.firsts
+    ranks = (np.arange(count) + comes * count)[groups.order]
+    return np.sort(np.maximum.reduceat(ranks, np.cumsum(groups.sizes) - groups.sizes) % count)

@@ -52,12 +52,12 @@ def _add(column: pl.Series, lanes: Lanes) -> None:
         case pl.List() | pl.Array():
             _add_list(column, nulls, lanes)
         case pl.Float32() | pl.Float64():
-            values = column.cast(pl.Float64).fill_null(0.0).to_numpy() + 0.0
+            values = (column if nulls is None else column.fill_null(0.0)).cast(pl.Float64).to_numpy() + 0.0
             canonical = np.where(np.isnan(values), np.nan, values)
             add_words(canonical.view(np.int64), nulls, *lanes)
         case _:
-            whole = column.to_physical().cast(pl.Int64, wrap_numerical=True).fill_null(0)
-            add_words(whole.to_numpy(), nulls, *lanes)
+            whole = column if column.dtype == pl.Int64 else column.to_physical().cast(pl.Int64, wrap_numerical=True)
+            add_words((whole if nulls is None else whole.fill_null(0)).to_numpy(), nulls, *lanes)
 
 
 def _add_bytes(column: pl.Series, nulls: NDArray[np.uint8] | None, lanes: Lanes) -> None:
