@@ -10,11 +10,11 @@ import polars as pl
 from yeoul.engine.compile.aggregates import CompiledAggregate, compile_aggregate
 from yeoul.engine.contract import DeadLetters
 from yeoul.engine.operators.assign_watermark import AssignWatermark
+from yeoul.engine.operators.rows.union import Union
 from yeoul.engine.operators.time_axis import TimeAxis
-from yeoul.engine.operators.union import Union
 from yeoul.engine.operators.watermarks import WatermarkMerge
-from yeoul.engine.operators.window_aggregate import WindowAggregate
-from yeoul.engine.operators.windows import WindowLayout
+from yeoul.engine.operators.windows.aggregate import WindowAggregate
+from yeoul.engine.operators.windows.layout import WindowLayout
 from yeoul.engine.runtime.pipeline import Effects, Lane, Pipeline, Stage
 from yeoul.plan.expressions import AggregateCall, Call, ColumnRef, Literal
 from yeoul.plan.nodes import WindowKind, WindowProperty

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from pipelines import MemoryBatch, aggregates, batch
 
 from yeoul.engine.compile.aggregates import compile_aggregate
-from yeoul.engine.operators.aggregate import Aggregate
 from yeoul.engine.operators.assign_watermark import AssignWatermark
 from yeoul.engine.operators.contract import END_OF_TIME, START_OF_TIME
-from yeoul.engine.operators.union import Union
+from yeoul.engine.operators.groups.aggregate import Aggregate
+from yeoul.engine.operators.rows.union import Union
 from yeoul.engine.operators.watermarks import WatermarkMerge
 from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
 from yeoul.engine.state import groups

@@ -15,10 +15,10 @@ from yeoul.clock import ManualClock
 from yeoul.engine.compile.aggregates import compile_aggregate
 from yeoul.engine.contract import ROW, WATERMARK, WEIGHT
 from yeoul.engine.operators.contract import END_OF_TIME, Output
-from yeoul.engine.operators.emitting_windows import WINDOW_END, EmittingWindows
 from yeoul.engine.operators.time_axis import TimeAxis
-from yeoul.engine.operators.window_aggregate import WindowAggregate
-from yeoul.engine.operators.windows import WindowLayout
+from yeoul.engine.operators.windows.aggregate import WindowAggregate
+from yeoul.engine.operators.windows.emitting import WINDOW_END, EmittingWindows
+from yeoul.engine.operators.windows.layout import WindowLayout
 from yeoul.plan.expressions import AggregateCall, ColumnRef
 from yeoul.plan.nodes import Emission, WindowKind, WindowProperty
 from yeoul.plan.types import BIGINT

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from yeoul.clock import SYSTEM_CLOCK, Clock, ManualClock
 from yeoul.engine.compile.aggregates import compile_aggregate
 from yeoul.engine.contract import WEIGHT
-from yeoul.engine.operators.group_aggregate import GroupAggregate
+from yeoul.engine.operators.groups.group_aggregate import GroupAggregate
 from yeoul.plan.expressions import AggregateCall, ColumnRef, Literal
 from yeoul.plan.types import BIGINT, DOUBLE, STRING, DataType, Kind
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from yeoul.clock import SYSTEM_CLOCK, ManualClock
 from yeoul.engine.contract import WATERMARK
 from yeoul.engine.operators.contract import END_OF_TIME, START_OF_TIME
-from yeoul.engine.operators.interval_join import IntervalJoin
-from yeoul.engine.operators.join_sides import JoinSide, JoinSides
+from yeoul.engine.operators.joins.interval import IntervalJoin
+from yeoul.engine.operators.joins.sides import JoinSide, JoinSides
 from yeoul.plan.join_bounds import Interval
 from yeoul.plan.nodes import JoinKind
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from yeoul.clock import SYSTEM_CLOCK, ManualClock
 from yeoul.engine.contract import WEIGHT
-from yeoul.engine.operators.join import Join
-from yeoul.engine.operators.join_sides import JoinSide, JoinSides
+from yeoul.engine.operators.joins.regular import Join
+from yeoul.engine.operators.joins.sides import JoinSide, JoinSides
 from yeoul.plan.nodes import JoinKind
 
 LEFT = {"k": pl.Int64(), "a": pl.String()}

@@ -12,15 +12,15 @@ from window_oracle import WindowSpec
 from yeoul.engine.contract import ROW, WATERMARK
 from yeoul.engine.operators.assign_watermark import AssignWatermark
 from yeoul.engine.operators.contract import START_OF_TIME
-from yeoul.engine.operators.filter import Filter
-from yeoul.engine.operators.limit import Limit
-from yeoul.engine.operators.project import Project
+from yeoul.engine.operators.rows.filter import Filter
+from yeoul.engine.operators.rows.limit import Limit
+from yeoul.engine.operators.rows.project import Project
+from yeoul.engine.operators.rows.union import Union
+from yeoul.engine.operators.rows.values import Values
 from yeoul.engine.operators.time_axis import TimeAxis
-from yeoul.engine.operators.union import Union
-from yeoul.engine.operators.values import Values
 from yeoul.engine.operators.watermarks import WatermarkMerge
-from yeoul.engine.operators.window_assign import WindowAssign
-from yeoul.engine.operators.windows import WindowLayout
+from yeoul.engine.operators.windows.assign import WindowAssign
+from yeoul.engine.operators.windows.layout import WindowLayout
 from yeoul.engine.state.compact import compacted
 from yeoul.errors import UserError
 from yeoul.plan.nodes import WindowKind

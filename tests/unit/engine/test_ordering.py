@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from yeoul.clock import SYSTEM_CLOCK, ManualClock
 from yeoul.engine.contract import ROW, WATERMARK, WEIGHT
 from yeoul.engine.operators.contract import END_OF_TIME, START_OF_TIME
-from yeoul.engine.operators.deduplicate import FirstRows, LastRows
-from yeoul.engine.operators.sort import SortAtEnd, SortByTime
+from yeoul.engine.operators.ordered.deduplicate import FirstRows, LastRows
+from yeoul.engine.operators.ordered.sort import SortAtEnd, SortByTime
 from yeoul.plan.ordering import OverTime, SortKey
 
 COLUMNS = {"k": pl.String(), "ts": pl.Datetime("ms"), "id": pl.Int64()}

@@ -18,8 +18,8 @@ from window_oracle import aggregates as expected_aggregates
 
 from yeoul.engine.contract import WATERMARK
 from yeoul.engine.operators.contract import END_OF_TIME
-from yeoul.engine.operators.sessions import SessionAggregate, SessionAssign
 from yeoul.engine.operators.time_axis import TimeAxis
+from yeoul.engine.operators.windows.sessions import SessionAggregate, SessionAssign
 from yeoul.engine.runtime.pipeline import Pipeline
 from yeoul.engine.state.timers import Timers
 from yeoul.plan.nodes import WindowProperty

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from yeoul.clock import SYSTEM_CLOCK, ManualClock
 from yeoul.engine.contract import WEIGHT
-from yeoul.engine.operators.set_operation import SetOperation
+from yeoul.engine.operators.groups.set_operation import SetOperation
 from yeoul.plan.nodes import SetKind
 
 COLUMNS = {"k": pl.Int64(), "a": pl.String()}

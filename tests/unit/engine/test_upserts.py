@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from yeoul.clock import SYSTEM_CLOCK, ManualClock
 from yeoul.engine.contract import CHANGE, ROW, WATERMARK, WEIGHT
-from yeoul.engine.operators.changelog_normalize import ChangelogNormalize
+from yeoul.engine.operators.changes.encode import DELETE
+from yeoul.engine.operators.changes.materialize import FirstRows, LatestRows
+from yeoul.engine.operators.changes.normalize import ChangelogNormalize
+from yeoul.engine.operators.changes.upserts import EncodeUpserts
 from yeoul.engine.operators.contract import END_OF_TIME, Output
-from yeoul.engine.operators.encode_changes import DELETE
-from yeoul.engine.operators.encode_upserts import EncodeUpserts
-from yeoul.engine.operators.sink_materialize import FirstRows, LatestRows
 from yeoul.errors import UserError
 
 SCHEMA = {"k": pl.String(), "n": pl.Int64(), "l": pl.List(pl.Int64())}

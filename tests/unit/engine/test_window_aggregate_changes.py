@@ -15,8 +15,8 @@ from yeoul.engine.compile.aggregates import compile_aggregate
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import END_OF_TIME
 from yeoul.engine.operators.time_axis import TimeAxis
-from yeoul.engine.operators.window_aggregate import WindowAggregate
-from yeoul.engine.operators.windows import WindowLayout
+from yeoul.engine.operators.windows.aggregate import WindowAggregate
+from yeoul.engine.operators.windows.layout import WindowLayout
 from yeoul.plan.expressions import AggregateCall, ColumnRef
 from yeoul.plan.nodes import WindowKind, WindowProperty
 from yeoul.plan.types import BIGINT

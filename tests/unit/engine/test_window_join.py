@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from yeoul.engine.contract import ROW, WATERMARK
 from yeoul.engine.operators.contract import END_OF_TIME, START_OF_TIME
-from yeoul.engine.operators.join_sides import JoinSide, JoinSides
+from yeoul.engine.operators.joins.sides import JoinSide, JoinSides
+from yeoul.engine.operators.joins.window import WindowJoin
 from yeoul.engine.operators.time_axis import TimeAxis
-from yeoul.engine.operators.window_join import WindowJoin
 from yeoul.plan.join_bounds import SameWindow
 from yeoul.plan.nodes import JoinKind
 

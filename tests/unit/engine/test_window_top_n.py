@@ -11,7 +11,7 @@ from test_windows_equal_duckdb import EXAMPLES
 from yeoul.engine.contract import ROW, WATERMARK
 from yeoul.engine.operators.contract import END_OF_TIME
 from yeoul.engine.operators.time_axis import TimeAxis
-from yeoul.engine.operators.window_top_n import WindowTopN
+from yeoul.engine.operators.windows.top_n import WindowTopN
 from yeoul.plan.ordering import SortKey
 
 SCHEMA = {"id": pl.Int64, "k": pl.String, "n": pl.Int64, "ws": pl.Int64, "we": pl.Int64}

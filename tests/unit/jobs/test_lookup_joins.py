@@ -17,7 +17,7 @@ import pytest
 
 from yeoul.clock import ManualClock
 from yeoul.engine.contract import WEIGHT, CacheBounds
-from yeoul.engine.operators.lookup_join import LookedUpValue, LookupJoin
+from yeoul.engine.operators.joins.lookup import LookedUpValue, LookupJoin
 from yeoul.errors import UserError
 from yeoul.jobs.result import Result
 from yeoul.jobs.session import Session

@@ -15,9 +15,9 @@ from yeoul.engine.compile.aggregates import compile_aggregate
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators import key_groups
 from yeoul.engine.operators.contract import END_OF_TIME
-from yeoul.engine.operators.group_aggregate import GroupAggregate
+from yeoul.engine.operators.groups.group_aggregate import GroupAggregate
+from yeoul.engine.operators.groups.set_operation import SetOperation
 from yeoul.engine.operators.key_groups import by_key_group
-from yeoul.engine.operators.set_operation import SetOperation
 from yeoul.engine.state import memory
 from yeoul.engine.state.memory import StateMemory
 from yeoul.engine.state.spill_files import SpillFiles

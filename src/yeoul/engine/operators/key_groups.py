@@ -20,9 +20,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
-from yeoul.engine.operators.aggregate import Aggregate
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Operator, Output, State
-from yeoul.engine.operators.group_aggregate import GroupAggregate
+from yeoul.engine.operators.groups.aggregate import Aggregate
+from yeoul.engine.operators.groups.group_aggregate import GroupAggregate
 from yeoul.engine.state.compact import compacted
 from yeoul.engine.state.grouping import lanes_of
 from yeoul.engine.state.keyed import key_lanes

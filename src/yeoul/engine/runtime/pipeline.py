@@ -16,7 +16,6 @@ import polars as pl
 
 from yeoul.engine.columnwise import without
 from yeoul.engine.contract import WATERMARK, SourceBatch
-from yeoul.engine.operators.aggregate import Aggregate
 from yeoul.engine.operators.assign_watermark import AssignWatermark
 from yeoul.engine.operators.contract import (
     END_OF_TIME,
@@ -28,15 +27,16 @@ from yeoul.engine.operators.contract import (
     Stateless,
     Timed,
 )
-from yeoul.engine.operators.group_aggregate import GroupAggregate
-from yeoul.engine.operators.interval_join import IntervalJoin
+from yeoul.engine.operators.groups.aggregate import Aggregate
+from yeoul.engine.operators.groups.group_aggregate import GroupAggregate
+from yeoul.engine.operators.joins.interval import IntervalJoin
+from yeoul.engine.operators.joins.temporal import TemporalJoin
 from yeoul.engine.operators.key_groups import AggregateKeyGroups
-from yeoul.engine.operators.limit import Limit
-from yeoul.engine.operators.relabel import RESERVED
-from yeoul.engine.operators.temporal_join import TemporalJoin
-from yeoul.engine.operators.values import Values
+from yeoul.engine.operators.rows.limit import Limit
+from yeoul.engine.operators.rows.relabel import RESERVED
+from yeoul.engine.operators.rows.values import Values
 from yeoul.engine.operators.watermarks import WatermarkMerge
-from yeoul.engine.operators.window_aggregate import PreparedPanes, WindowAggregate
+from yeoul.engine.operators.windows.aggregate import PreparedPanes, WindowAggregate
 
 __all__ = ["Effects", "Lane", "Pipeline", "Prepared", "Stage"]
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from yeoul.plan.expressions import ColumnRef, Expression, columns_of
 from yeoul.plan.nodes import AssignWatermark, Filter, Join, JoinKind, Node, Project
+from yeoul.plan.types import Kind
 from yeoul.planner.rewriting import cannot_fail, conjuncts, is_repeatable, joined, replaced, with_inputs
 from yeoul.planner.rules.push_down_filters import push_down_filters
 
@@ -25,7 +26,7 @@ def infer_filters(node: Node) -> Node:
     to_right: dict[str, Expression] = {}
     to_left: dict[str, Expression] = {}
     for one, other in node.keys:
-        if isinstance(one, ColumnRef) and isinstance(other, ColumnRef) and one.type.same_as(other.type):
+        if isinstance(one, ColumnRef) and isinstance(other, ColumnRef) and _stand_for_each_other(one, other):
             to_right.setdefault(one.name, other)
             to_left.setdefault(other.name, one)
     right = node.right if node.kind.keeps_right else _asked(node.right, node.left, to_right)
@@ -33,6 +34,11 @@ def infer_filters(node: Node) -> Node:
     left = _asked(node.left, node.right, to_left) if narrows_left else node.left
     same = left is node.left and right is node.right
     return node if same else replace(node, left=left, right=right)
+
+
+def _stand_for_each_other(one: ColumnRef, other: ColumnRef) -> bool:
+    """Tells whether equal values are the same value: 0.0 equals -0.0 and is another text."""
+    return one.type.same_as(other.type) and one.type.kind not in (Kind.FLOAT, Kind.DOUBLE)
 
 
 def _asked(side: Node, other: Node, names: Mapping[str, Expression]) -> Node:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from yeoul.engine.operators import sink_materialize
-from yeoul.engine.operators.changelog_normalize import ChangelogNormalize as NormalizeOperator
+from yeoul.engine.operators.changes import materialize as sink_materialize
+from yeoul.engine.operators.changes.normalize import ChangelogNormalize as NormalizeOperator
 from yeoul.engine.operators.contract import Operator
 from yeoul.engine.runtime.build.rows import dtypes_of
 from yeoul.engine.runtime.settings import Settings

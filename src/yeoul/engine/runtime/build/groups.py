@@ -8,10 +8,10 @@ from yeoul.engine.compile.aggregates import compile_aggregates
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
 from yeoul.engine.contract import WEIGHT
-from yeoul.engine.operators.aggregate import Aggregate as AggregateOperator
 from yeoul.engine.operators.contract import Operator
-from yeoul.engine.operators.group_aggregate import GroupAggregate
-from yeoul.engine.operators.set_operation import SetOperation as SetOperator
+from yeoul.engine.operators.groups.aggregate import Aggregate as AggregateOperator
+from yeoul.engine.operators.groups.group_aggregate import GroupAggregate
+from yeoul.engine.operators.groups.set_operation import SetOperation as SetOperator
 from yeoul.engine.runtime.build.rows import dtypes_of
 from yeoul.engine.runtime.settings import Settings
 from yeoul.plan.changelog import is_updating

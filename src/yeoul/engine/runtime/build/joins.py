@@ -5,14 +5,14 @@ from __future__ import annotations
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
 from yeoul.engine.operators.contract import Operator
-from yeoul.engine.operators.interval_join import IntervalJoin
-from yeoul.engine.operators.join import Join as RegularJoin
-from yeoul.engine.operators.join_sides import JoinSide, JoinSides
-from yeoul.engine.operators.lookup_join import LookedUpValue
-from yeoul.engine.operators.lookup_join import LookupJoin as LookupOperator
-from yeoul.engine.operators.temporal_join import TemporalJoin
+from yeoul.engine.operators.joins.interval import IntervalJoin
+from yeoul.engine.operators.joins.lookup import LookedUpValue
+from yeoul.engine.operators.joins.lookup import LookupJoin as LookupOperator
+from yeoul.engine.operators.joins.regular import Join as RegularJoin
+from yeoul.engine.operators.joins.sides import JoinSide, JoinSides
+from yeoul.engine.operators.joins.temporal import TemporalJoin
+from yeoul.engine.operators.joins.window import WindowJoin
 from yeoul.engine.operators.time_axis import TimeAxis
-from yeoul.engine.operators.window_join import WindowJoin
 from yeoul.engine.runtime.settings import Settings
 from yeoul.errors import UserError
 from yeoul.plan.changelog import is_updating

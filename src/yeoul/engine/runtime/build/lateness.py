@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from yeoul.engine.operators.contract import Operator
-from yeoul.engine.operators.deduplicate import FirstRows
-from yeoul.engine.operators.emitting_windows import EmittingWindows
-from yeoul.engine.operators.interval_join import IntervalJoin
-from yeoul.engine.operators.over import Over
-from yeoul.engine.operators.sessions import SessionAggregate, SessionAssign
-from yeoul.engine.operators.sort import SortByTime
-from yeoul.engine.operators.temporal_join import TemporalJoin
-from yeoul.engine.operators.window_aggregate import WindowAggregate
-from yeoul.engine.operators.window_join import WindowJoin
-from yeoul.engine.operators.window_top_n import WindowTopN
+from yeoul.engine.operators.joins.interval import IntervalJoin
+from yeoul.engine.operators.joins.temporal import TemporalJoin
+from yeoul.engine.operators.joins.window import WindowJoin
+from yeoul.engine.operators.ordered.deduplicate import FirstRows
+from yeoul.engine.operators.ordered.over import Over
+from yeoul.engine.operators.ordered.sort import SortByTime
+from yeoul.engine.operators.windows.aggregate import WindowAggregate
+from yeoul.engine.operators.windows.emitting import EmittingWindows
+from yeoul.engine.operators.windows.sessions import SessionAggregate, SessionAssign
+from yeoul.engine.operators.windows.top_n import WindowTopN
 from yeoul.plan.ordering import OverTime
 
 __all__ = ["judges_lateness"]

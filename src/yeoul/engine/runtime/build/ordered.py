@@ -6,12 +6,12 @@ from yeoul.engine.compile.aggregates import compile_aggregate
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
 from yeoul.engine.compile.lowering import constant_of
-from yeoul.engine.operators import deduplicate
 from yeoul.engine.operators.contract import Operator
-from yeoul.engine.operators.lookback import LastRows, LastTime, Lookback, Merged, Nothing
-from yeoul.engine.operators.over import Over, OverFunction, OverWindow
-from yeoul.engine.operators.sort import SortAtEnd, SortByTime
-from yeoul.engine.operators.top_n import RetractableTopN, TopN, TopNRows
+from yeoul.engine.operators.ordered import deduplicate
+from yeoul.engine.operators.ordered.lookback import LastRows, LastTime, Lookback, Merged, Nothing
+from yeoul.engine.operators.ordered.over import Over, OverFunction, OverWindow
+from yeoul.engine.operators.ordered.sort import SortAtEnd, SortByTime
+from yeoul.engine.operators.ordered.top_n import RetractableTopN, TopN, TopNRows
 from yeoul.engine.runtime.settings import Settings
 from yeoul.plan import nodes
 from yeoul.plan.changelog import is_updating

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
 from yeoul.engine.operators.assign_watermark import AssignWatermark as WatermarkOperator
+from yeoul.engine.operators.changes.settle import SettleChanges
 from yeoul.engine.operators.contract import Operator, Stateless
 from yeoul.engine.operators.key_groups import by_key_group
-from yeoul.engine.operators.limit import Limit as LimitOperator
-from yeoul.engine.operators.settle_changes import SettleChanges
-from yeoul.engine.operators.union import Union as UnionOperator
-from yeoul.engine.operators.values import Values as ValuesOperator
+from yeoul.engine.operators.rows.limit import Limit as LimitOperator
+from yeoul.engine.operators.rows.union import Union as UnionOperator
+from yeoul.engine.operators.rows.values import Values as ValuesOperator
 from yeoul.engine.operators.watermarks import WatermarkMerge
 from yeoul.engine.runtime.build.changes import materialize_operator, normalize_operator
 from yeoul.engine.runtime.build.groups import aggregate_operator, set_operator

@@ -6,14 +6,14 @@ import polars as pl
 
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
+from yeoul.engine.operators.changes.encode import EncodeChanges
+from yeoul.engine.operators.changes.upserts import EncodeUpserts
 from yeoul.engine.operators.contract import Stateless
-from yeoul.engine.operators.encode_changes import EncodeChanges
-from yeoul.engine.operators.encode_upserts import EncodeUpserts
-from yeoul.engine.operators.filter import Filter as FilterOperator
-from yeoul.engine.operators.project import Project as ProjectOperator
-from yeoul.engine.operators.relabel import Relabel
-from yeoul.engine.operators.unnest import Unnest as UnnestOperator
-from yeoul.engine.operators.values import Values as ValuesOperator
+from yeoul.engine.operators.rows.filter import Filter as FilterOperator
+from yeoul.engine.operators.rows.project import Project as ProjectOperator
+from yeoul.engine.operators.rows.relabel import Relabel
+from yeoul.engine.operators.rows.unnest import Unnest as UnnestOperator
+from yeoul.engine.operators.rows.values import Values as ValuesOperator
 from yeoul.plan.changelog import Change, changelog_of
 from yeoul.plan.encoding import Encoding
 from yeoul.plan.nodes import Filter, Node, Project, Schema, Unnest, Values, Write

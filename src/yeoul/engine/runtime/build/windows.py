@@ -5,15 +5,15 @@ from __future__ import annotations
 from yeoul.engine.compile.aggregates import compile_aggregates
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
 from yeoul.engine.contract import WEIGHT
-from yeoul.engine.operators.by_clock import ByClock, Windowed
 from yeoul.engine.operators.contract import Operator, Stateless
-from yeoul.engine.operators.emitting_windows import WINDOW_END, EmittingWindows
-from yeoul.engine.operators.sessions import SessionAggregate, SessionAssign
 from yeoul.engine.operators.time_axis import TimeAxis
-from yeoul.engine.operators.window_aggregate import WindowAggregate as WindowOperator
-from yeoul.engine.operators.window_assign import WindowAssign as AssignOperator
-from yeoul.engine.operators.window_top_n import WindowTopN as WindowTopNOperator
-from yeoul.engine.operators.windows import WindowLayout
+from yeoul.engine.operators.windows.aggregate import WindowAggregate as WindowOperator
+from yeoul.engine.operators.windows.assign import WindowAssign as AssignOperator
+from yeoul.engine.operators.windows.by_clock import ByClock, Windowed
+from yeoul.engine.operators.windows.emitting import WINDOW_END, EmittingWindows
+from yeoul.engine.operators.windows.layout import WindowLayout
+from yeoul.engine.operators.windows.sessions import SessionAggregate, SessionAssign
+from yeoul.engine.operators.windows.top_n import WindowTopN as WindowTopNOperator
 from yeoul.engine.runtime.settings import Settings
 from yeoul.plan.changelog import is_updating
 from yeoul.plan.expressions import ColumnRef

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from yeoul.engine.operators.changes.settle import SettleChanges
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, Output, State
 from yeoul.engine.operators.lateness import in_time
-from yeoul.engine.operators.settle_changes import SettleChanges
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.state.compact import compacted
 from yeoul.plan.ordering import SortKey

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.engine.operators.frames import Places, Runs, sums
+from yeoul.engine.operators.ordered.frames import Places, Runs, sums
 
 __all__ = ["GROUPS", "ROWS", "counts_rows", "neighbours", "ranked", "shares"]
 

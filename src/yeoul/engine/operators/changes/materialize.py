@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from yeoul.clock import Clock
 from yeoul.engine.contract import WEIGHT
+from yeoul.engine.operators.changes.rows import as_changes, differing
 from yeoul.engine.operators.contract import EMPTY, Output, State
 from yeoul.engine.operators.forgetting import Forgetting
-from yeoul.engine.operators.row_changes import as_changes, differing
 from yeoul.engine.state.fingerprints import fingerprints
 from yeoul.engine.state.groups import GroupStore
 from yeoul.engine.state.keyed import KeyedState

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from yeoul.clock import Clock
 from yeoul.engine.contract import ROW, WATERMARK
+from yeoul.engine.operators.changes.rows import as_changes, differing
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, Output, State
 from yeoul.engine.operators.forgetting import Forgetting
 from yeoul.engine.operators.lateness import in_time
-from yeoul.engine.operators.row_changes import as_changes, differing
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.state.keyed import KeyedState
 from yeoul.plan.ordering import OverTime

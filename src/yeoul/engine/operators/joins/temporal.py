@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from yeoul.clock import Clock
 from yeoul.engine.contract import WATERMARK, WEIGHT
 from yeoul.engine.operators.contract import EMPTY, START_OF_TIME, Output, State
-from yeoul.engine.operators.join_sides import JoinSides
+from yeoul.engine.operators.joins.sides import JoinSides
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.state.compact import compacted
 from yeoul.engine.state.versions import Versions

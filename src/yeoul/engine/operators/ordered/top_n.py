@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from yeoul.clock import Clock
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
-from yeoul.engine.operators.partitions import PARTITION, numbered, partitions_of
-from yeoul.engine.operators.ranks import Changed, Entries, changed, shown
-from yeoul.engine.operators.sort import sorted_by
+from yeoul.engine.operators.ordered.partitions import PARTITION, numbered, partitions_of
+from yeoul.engine.operators.ordered.ranks import Changed, Entries, changed, shown
+from yeoul.engine.operators.ordered.sort import sorted_by
 from yeoul.engine.state.keyed import KeyedState
 from yeoul.engine.state.rows import KeyedRows
 from yeoul.engine.state.sequences import KeyedSequences

@@ -10,7 +10,7 @@ import polars as pl
 
 from yeoul.engine.contract import ROW, WATERMARK
 from yeoul.engine.operators.contract import EMPTY, START_OF_TIME, LateRows, Output, State
-from yeoul.engine.operators.join_sides import JoinSides
+from yeoul.engine.operators.joins.sides import JoinSides
 from yeoul.engine.operators.time_axis import TimeAxis, epoch_ms
 from yeoul.engine.state.compact import compacted
 from yeoul.engine.state.panes import PANE, PaneStore

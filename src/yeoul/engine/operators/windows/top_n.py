@@ -14,7 +14,7 @@ import polars as pl
 
 from yeoul.engine.contract import ROW, WATERMARK
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, LateRows, Output, State
-from yeoul.engine.operators.relabel import RESERVED
+from yeoul.engine.operators.rows.relabel import RESERVED
 from yeoul.engine.operators.time_axis import TimeAxis, epoch_ms
 from yeoul.engine.state.compact import compacted
 from yeoul.engine.state.panes import PANE, PaneStore

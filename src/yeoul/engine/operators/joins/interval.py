@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from yeoul.clock import Clock
 from yeoul.engine.contract import WATERMARK
 from yeoul.engine.operators.contract import END_OF_TIME, START_OF_TIME, Output, State
-from yeoul.engine.operators.join_sides import JoinSides
+from yeoul.engine.operators.joins.sides import JoinSides
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.state.columns import Slots
 from yeoul.engine.state.timed_rows import TimedRows

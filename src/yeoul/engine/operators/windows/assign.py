@@ -9,7 +9,7 @@ import polars as pl
 
 from yeoul.engine.operators.contract import Stateless
 from yeoul.engine.operators.time_axis import TimeAxis
-from yeoul.engine.operators.windows import WindowLayout
+from yeoul.engine.operators.windows.layout import WindowLayout
 
 __all__ = ["WindowAssign"]
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from yeoul.engine.compile.aggregates import CompiledAggregate
 from yeoul.engine.contract import ROW, WATERMARK
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, LateRows, Output, State
-from yeoul.engine.operators.relabel import RESERVED
+from yeoul.engine.operators.rows.relabel import RESERVED
 from yeoul.engine.operators.time_axis import TimeAxis
 from yeoul.engine.state.columns import SlotColumns
 from yeoul.engine.state.compact import compacted

@@ -18,7 +18,7 @@ from yeoul.clock import Clock
 from yeoul.engine.contract import WATERMARK, WEIGHT
 from yeoul.engine.operators.contract import END_OF_TIME, START_OF_TIME, Output, State
 from yeoul.engine.operators.time_axis import epoch_ms
-from yeoul.engine.operators.window_aggregate import WindowAggregate
+from yeoul.engine.operators.windows.aggregate import WindowAggregate
 from yeoul.plan.nodes import Emission
 
 __all__ = ["WINDOW_END", "EmittingWindows"]

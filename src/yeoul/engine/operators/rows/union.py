@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from yeoul.engine.contract import WEIGHT
-from yeoul.engine.operators.relabel import Relabel
+from yeoul.engine.operators.rows.relabel import Relabel
 
 __all__ = ["Union"]
 

@@ -24,7 +24,7 @@ from yeoul.engine.compile.aggregates import CompiledAggregate, settled_rows
 from yeoul.engine.contract import ROW, WATERMARK, WEIGHT
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, LateRows, Output, State
 from yeoul.engine.operators.time_axis import TimeAxis
-from yeoul.engine.operators.windows import WindowLayout
+from yeoul.engine.operators.windows.layout import WindowLayout
 from yeoul.engine.state.compact import compacted
 from yeoul.engine.state.panes import PANE, PaneStore
 from yeoul.errors import UserError

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from yeoul.engine.compile.aggregates import CompiledAggregate
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, Output, State
-from yeoul.engine.operators.frames import Places, Runs, merged, sums
 from yeoul.engine.operators.lateness import in_time
-from yeoul.engine.operators.lookback import Lookback
-from yeoul.engine.operators.over_functions import GROUPS, ROWS, counts_rows, neighbours, ranked, shares
-from yeoul.engine.operators.partitions import PARTITION, numbered, partitions_of
-from yeoul.engine.operators.sort import sorted_by
+from yeoul.engine.operators.ordered.frames import Places, Runs, merged, sums
+from yeoul.engine.operators.ordered.lookback import Lookback
+from yeoul.engine.operators.ordered.over_functions import GROUPS, ROWS, counts_rows, neighbours, ranked, shares
+from yeoul.engine.operators.ordered.partitions import PARTITION, numbered, partitions_of
+from yeoul.engine.operators.ordered.sort import sorted_by
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.state.compact import compacted
 from yeoul.plan.expressions import AggregateCall

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from yeoul.clock import Clock
 from yeoul.engine.operators.contract import State
-from yeoul.engine.operators.frames import Runs
-from yeoul.engine.operators.partitions import PARTITION
+from yeoul.engine.operators.ordered.frames import Runs
+from yeoul.engine.operators.ordered.partitions import PARTITION
 from yeoul.engine.state.columns import Slots
 from yeoul.engine.state.keyed import KeyedState
 from yeoul.engine.state.sequences import KeyedSequences

@@ -8,7 +8,7 @@ import polars as pl
 
 from yeoul.engine.columnwise import selected
 from yeoul.engine.operators.contract import Stateless
-from yeoul.engine.operators.relabel import RESERVED
+from yeoul.engine.operators.rows.relabel import RESERVED
 
 __all__ = ["Project"]
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from yeoul.clock import Clock
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import EMPTY, Output, State
-from yeoul.engine.operators.join_sides import JoinSides
+from yeoul.engine.operators.joins.sides import JoinSides
 from yeoul.engine.state.columns import Slots
 from yeoul.engine.state.rows import KeyedRows
 from yeoul.plan.nodes import JoinKind

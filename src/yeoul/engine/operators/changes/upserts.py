@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from yeoul.engine.columnwise import without
 from yeoul.engine.contract import CHANGE, WEIGHT
+from yeoul.engine.operators.changes.encode import DELETE, UPDATE_AFTER
 from yeoul.engine.operators.contract import Stateless
-from yeoul.engine.operators.encode_changes import DELETE, UPDATE_AFTER
 from yeoul.engine.state.fingerprints import fingerprints
 from yeoul.kernels.grouping import group_rows
 

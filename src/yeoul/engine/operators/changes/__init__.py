@@ -1,0 +1,1 @@
+"""Changes taken in, given out and settled."""

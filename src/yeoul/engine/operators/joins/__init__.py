@@ -1,0 +1,1 @@
+"""Two inputs, or one and a table outside."""
