@@ -90,7 +90,7 @@ class SpillFiles:
         except (OSError, pa.ArrowInvalid, pl.exceptions.PolarsError) as error:
             raise EnvironmentFailure(
                 f"Spilled state in {str(self._directory)!r} cannot be read: {error}",
-                hint="The job cannot go on without it; start it again, from its last savepoint if it has one.",
+                hint="The job cannot go on without it; start it again.",
             ) from error
 
     def remove(self, number: int) -> None:
@@ -115,10 +115,11 @@ class SpillFiles:
             self._parent.mkdir(parents=True, exist_ok=True)
             for left in _left_behind(self._parent):
                 shutil.rmtree(left, ignore_errors=True)
-            directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent))
-            self._lock = (directory / _ALIVE).open("w")
+            hidden = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}", dir=self._parent))
+            self._lock = (hidden / _ALIVE).open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX)
-            self._directory = directory
+            # It is seen once it is locked, so that nobody takes it for left behind.
+            self._directory = hidden.rename(self._parent / hidden.name.removeprefix("."))
         return self._directory
 
 
@@ -136,7 +137,7 @@ def _left_behind(parent: Path) -> Iterator[Path]:
         try:
             descriptor = os.open(directory / _ALIVE, os.O_RDWR)
         except OSError:
-            # Being made at this moment, or somebody else's.
+            # Somebody else's.
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
