@@ -6,7 +6,7 @@ from collections import Counter
 
 import duckdb
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_windows_equal_duckdb import EXAMPLES
 from window_oracle import WindowSpec
@@ -101,6 +101,7 @@ BATCHES = st.lists(
 
 @settings(max_examples=3 * EXAMPLES, deadline=None)
 @given(spec=SPECS, emission=EMISSIONS, batches=BATCHES, delay=st.integers(0, 10))
+@example(WindowSpec("HOP", 15, 5, -2), Emission(50), [([(12, "a", 0), (0, "a", 0)], ""), ([(3, "a", 0)], "")], 0)
 def test_what_was_given_adds_up(
     spec: WindowSpec, emission: Emission, batches: list[tuple[list[Row], str]], delay: int
 ) -> None:

@@ -140,7 +140,8 @@ class EmittingWindows:
             found += self._differences(rows)
             for end in _ends(rows):
                 self._given.pop(end, None)
-                self._changed.discard(end)
+        # Windows that only late rows touched close without a row.
+        self._changed = {end for end in self._changed if end > self._inner.closed}
         return found
 
     def _remember(self, rows: pl.DataFrame) -> None:
