@@ -8,9 +8,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from yeoul.engine.columnwise import selected
 from yeoul.engine.contract import WEIGHT
 
 __all__ = ["as_changes", "differing"]
+
+_WAS = "$was "
 
 
 def differing(before: pl.DataFrame, after: pl.DataFrame, names: Collection[str]) -> NDArray[np.bool_]:
@@ -20,10 +23,11 @@ def differing(before: pl.DataFrame, after: pl.DataFrame, names: Collection[str])
         >>> differing(pl.DataFrame({"a": [1, None]}), pl.DataFrame({"a": [2, None]}), ["a"]).tolist()
         [True, False]
     """
-    differs = np.zeros(before.height, np.bool_)
-    for name in names:
-        differs |= before[name].ne_missing(after[name]).to_numpy()
-    return differs
+    if not names:
+        return np.zeros(before.height, np.bool_)
+    both = pl.DataFrame([*(after[name] for name in names), *(before[name].alias(_WAS + name) for name in names)])
+    any_differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(_WAS + name)) for name in names)
+    return selected(both, [any_differs]).to_series().to_numpy()
 
 
 def as_changes(

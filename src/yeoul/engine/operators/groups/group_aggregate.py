@@ -21,6 +21,7 @@ from yeoul.clock import Clock
 from yeoul.engine.columnwise import selected, without
 from yeoul.engine.compile.aggregates import WAS, CompiledAggregate, settled_rows
 from yeoul.engine.contract import WEIGHT
+from yeoul.engine.operators.changes.rows import differing
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
 from yeoul.engine.state.grouping import LANES, grouped, lanes_of
 from yeoul.engine.state.keyed import Found, KeyedState
@@ -177,7 +178,7 @@ class GroupAggregate:
             new = after.filter(pl.Series(is_new))
             return Output((new,)) if new.height else EMPTY
         before = selected(old, self._final)
-        differs = is_new | self._differing(before, after)
+        differs = is_new | differing(before, after, [name for name in after.columns if name not in self._key_output])
         given = np.empty(2 * after.height, np.bool_)
         given[0::2] = ~is_new & (differs | ~lives)
         given[1::2] = lives & differs
@@ -195,15 +196,6 @@ class GroupAggregate:
         ]
         weights = pl.Series(WEIGHT, is_after * 2 - 1, dtype=pl.Int64)
         return Output((pl.DataFrame([*columns, weights]),))
-
-    def _differing(self, before: pl.DataFrame, after: pl.DataFrame) -> NDArray[np.bool_]:
-        """Tells of which groups a column differs."""
-        values = [name for name in after.columns if name not in self._key_output]
-        if not values:
-            return np.zeros(after.height, np.bool_)
-        both = after[values].hstack(_named(before[values], WAS))
-        any_differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name + WAS)) for name in values)
-        return selected(both, [any_differs]).to_series().to_numpy()
 
     def _forget_untouched(self, state: KeyedState) -> None:
         if self._ttl_ms is None:

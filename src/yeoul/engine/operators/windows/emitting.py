@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterable
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from yeoul.clock import Clock
 from yeoul.engine.contract import WATERMARK, WEIGHT
+from yeoul.engine.operators.changes.rows import differing
 from yeoul.engine.operators.contract import END_OF_TIME, START_OF_TIME, Output, State
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.operators.windows.aggregate import WindowAggregate
@@ -159,7 +159,7 @@ class EmittingWindows:
         stood = place.is_not_null().to_numpy()
         before, after = old[place.drop_nulls()], rows.filter(pl.Series(stood))
         differs = ~stood
-        differs[stood] = ~_same(before, after)
+        differs[stood] = differing(before, after, before.columns)
         gone = np.flatnonzero(differs[stood])
         come = np.flatnonzero(differs)
         if not len(come):
@@ -172,11 +172,3 @@ class EmittingWindows:
 
 def _ends(rows: pl.DataFrame) -> list[int]:
     return epoch_ms(rows[WINDOW_END]).unique(maintain_order=True).to_list()
-
-
-def _same(before: pl.DataFrame, after: pl.DataFrame) -> NDArray[np.bool_]:
-    """Tells for each pair of rows whether every column is the same; NULL is the same as NULL."""
-    same = np.ones(before.height, np.bool_)
-    for name in before.columns:
-        same &= before[name].eq_missing(after[name]).to_numpy()
-    return same
