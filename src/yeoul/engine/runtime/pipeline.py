@@ -127,6 +127,7 @@ class Lane:
         judges: Whether an operator above judges lateness.
         idle_timeout_ms: After how long at its end a split is idle; None: never.
         alignment: The group that its splits wait for, and up to which drift in ms, if its table asks for that.
+        clock: What of `before` event time is computed by: for rows that the source left out.
     """
 
     before: Sequence[Stateless]
@@ -136,6 +137,7 @@ class Lane:
     judges: bool = False
     idle_timeout_ms: int | None = None
     alignment: tuple[str, int] | None = None
+    clock: Sequence[Stateless] = ()
 
     @property
     def aggregate(self) -> Aggregate | GroupAggregate | AggregateKeyGroups | None:
@@ -163,7 +165,10 @@ class Lane:
         straight = window is not None and window.time_column == self.assign.column
         may_close = window.may_close if window is not None and straight else None
         needs_all = full or (self.judges and window is None and not self._leads_into_timed_join)
-        measured = self.assign.measure(frame, needs_all, may_close)
+        omitted = source.omitted
+        if omitted is not None:
+            omitted = replace(omitted, times=_through(self.clock, omitted.times))
+        measured = self.assign.measure(frame, needs_all, may_close, omitted)
         frame = _through(self.after, measured.frame)
         panes = window.prepare(frame) if window is not None and not full else None
         prepared = self._prepared(source, frame, panes)

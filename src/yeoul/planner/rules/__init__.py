@@ -22,6 +22,7 @@ from yeoul.planner.rules.push_down_limits import push_down_limits
 from yeoul.planner.rules.remove_projects import remove_projects
 from yeoul.planner.rules.share_expressions import share_expressions
 from yeoul.planner.rules.share_subplans import kept_apart, share_subplans
+from yeoul.planner.rules.sift_scans import sift_scans
 from yeoul.planner.rules.strengthen_joins import strengthen_joins
 
 __all__ = ["REUSE_SETTING", "RULES", "optimised"]
@@ -48,6 +49,7 @@ RULES = (
     merge_projects,
     remove_projects,
     narrow_rows,
+    sift_scans,
     share_subplans,
 )
 """In the order they run."""

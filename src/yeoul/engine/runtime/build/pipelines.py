@@ -9,7 +9,7 @@ stands in a plan.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
 from yeoul.engine.operators.assign_watermark import AssignWatermark as WatermarkOperator
@@ -39,6 +39,7 @@ from yeoul.engine.state.memory import StateMemory
 from yeoul.errors import UserError
 from yeoul.plan.changelog import gives_at_end, is_updating
 from yeoul.plan.encoding import Encoding
+from yeoul.plan.expressions import columns_of
 from yeoul.plan.join_bounds import Interval
 from yeoul.plan.nodes import (
     Aggregate,
@@ -224,9 +225,15 @@ class _Builder:
 
     def _add_timed_lane(self, node: AssignWatermark, target: Target, above: list[Stateless]) -> None:
         below: list[Stateless] = []
+        clock: list[Stateless] = []
         under: Node = node.input
+        read = {node.column, *columns_of(node.expression)}
         while isinstance(under, Project | Filter):
             below.insert(0, row_operator(under, self._context))
+            if isinstance(under, Project):
+                of_time = replace(under, projections=tuple(one for one in under.projections if one.name in read))
+                clock.insert(0, row_operator(of_time, self._context))
+                read = {name for one in of_time.projections for name in columns_of(one.expression)}
             under = under.input
         if not isinstance(under, Scan):
             raise UserError(
@@ -235,7 +242,7 @@ class _Builder:
         judges, told_by_key = _judges(target), under.encoding is Encoding.UPSERT
         assign = WatermarkOperator(node.column, compile_expression(node.expression, self._context), judges, told_by_key)
         timeout_ms = node.idle_timeout_ms if node.idle_timeout_ms is not None else self._settings.idle_timeout_ms
-        self._add_lane(under, Lane(below, assign, above, target, judges, timeout_ms or None, node.alignment))
+        self._add_lane(under, Lane(below, assign, above, target, judges, timeout_ms or None, node.alignment, clock))
 
 
 _Remembering = (
