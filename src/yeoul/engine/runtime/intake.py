@@ -1,4 +1,5 @@
-"""What waits between the sources' reader threads, the decode pool and the operators: one lock, three conditions.
+"""What waits between the sources' reader threads, the decode pool and the operators: one lock, a condition for
+each thing that is waited for.
 
 Readers `offer` pieces and ask for `room`; decoders `claim` runs (consecutive pieces of one split, small ones joined)
 and `complete` them; the job's own thread takes the `next` step. Invariants:
@@ -89,6 +90,7 @@ class Intake:
         self._to_take = threading.Condition(self._lock)
         self._to_claim = threading.Condition(self._lock)
         self._to_read = threading.Condition(self._lock)
+        self._to_go_on = threading.Condition(self._lock)
 
     def add_lane(
         self,
@@ -130,22 +132,21 @@ class Intake:
         one = self._lanes[lane]
         with self._lock:
             while not self._stopped and not one.ended:
-                request = self._request(one)
-                if request is None:
-                    self._to_read.wait()
-                    continue
                 linger_s = one.ask_again_at_s - self._clock.monotonic_s()
                 if linger_s > 0:
-                    self._to_read.wait(linger_s)
+                    self._to_go_on.wait(linger_s)
                     continue
-                one.asked = frozenset(request.splits)
-                return request
+                request = self._request(one)
+                if request is not None:
+                    one.asked = frozenset(request.splits)
+                    return request
+                self._to_read.wait()
             return None
 
     def pause(self, lane: int, duration_s: float) -> None:
         """Waits a moment, or until the lane shall not read any more: for sources that answer at once with nothing."""
         with self._lock:
-            self._to_read.wait_for(lambda: self._stopped or self._lanes[lane].ended, duration_s)
+            self._to_go_on.wait_for(lambda: self._stopped or self._lanes[lane].ended, duration_s)
 
     def offer(self, lane: int, polled: Polled) -> None:
         """Takes the answer of a poll for the splits of the last `room`."""
@@ -294,6 +295,7 @@ class Intake:
                 queue.waiting.clear()
                 queue.runs.clear()
             self._to_read.notify_all()
+            self._to_go_on.notify_all()
         one.wake()
 
     def stop(self) -> None:
@@ -303,6 +305,7 @@ class Intake:
             self._to_take.notify_all()
             self._to_claim.notify_all()
             self._to_read.notify_all()
+            self._to_go_on.notify_all()
         for one in self._lanes:
             one.wake()
 
