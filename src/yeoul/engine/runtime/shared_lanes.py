@@ -1,9 +1,9 @@
 """A table that stands in a plan more than once, or in several plans that run as one, is read and decoded once.
 
-Each plan keeps a `Pipeline` of its own; a `SharedLane` hands a decoded batch to every lane that reads the table, each
-with just the columns that it asked for; each goes on with its own watermark and its own filters. `PipelineSet` looks to
-an execution like one pipeline; `Effects.outputs` says which plan a batch of the result belongs to. As pure as the
-pipelines in it.
+Plans that have a part in common are one `Pipeline`, any other has its own; a `SharedLane` hands a decoded batch to all
+lanes that read the table, each with just the columns that it asked for; each goes on with its own watermark and its own
+filters. `PipelineSet` looks to an execution like one pipeline; `Effects.outputs` says which plan a batch of the result
+belongs to. As pure as the pipelines in it.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ class PipelineSet:
     def _take(self, effects: Effects, pipeline: int, more: Effects) -> None:
         """Adds a pipeline's effects; a lane ends when it has ended for every pipeline."""
         effects.rows += more.rows
-        effects.outputs += [pipeline] * len(more.rows)
+        effects.outputs += more.outputs
         effects.late += more.late
         for lane in more.ended:
             self._ended.add((pipeline, lane))

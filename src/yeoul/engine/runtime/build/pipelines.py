@@ -103,16 +103,33 @@ def build(plan: Node | Sequence[Write], settings: Settings) -> Built:
     memory = None if limit_bytes is None else StateMemory(limit_bytes, settings.spill_directory)
     plans = plan if isinstance(plan, Sequence) else (plan,)
     writes = tuple(one for one in plans if isinstance(one, Write))
-    built = [_built(one, settings, memory) for one in plans]
+    built = [_built({place: plans[place] for place in family}, settings, memory) for family in _families(plans)]
     if isinstance(plan, Sequence) or (settings.shares_scans and reads_twice(built[0][1])):
         return Built(*shared(built, apart=not settings.shares_scans), writes, memory)
     return Built(*built[0], writes, memory)
 
 
-def _built(plan: Node, settings: Settings, memory: StateMemory | None) -> tuple[Pipeline, tuple[Scan, ...]]:
-    builder = _Builder(settings, readers_of(plan), memory)
-    builder.add(plan, None, [] if isinstance(plan, Write) else encoder_of(plan))
-    return Pipeline(builder.lanes, builder.stages[::-1], builder.values), tuple(builder.scans)
+def _families(plans: Sequence[Node]) -> list[list[int]]:
+    """Returns the places of the plans, those together that have a node in common: it is to be built once."""
+    families: list[tuple[set[int], list[int]]] = []
+    for place, plan in enumerate(plans):
+        nodes = set(readers_of(plan))
+        related = [one for one in families if not nodes.isdisjoint(one[0])]
+        families = [one for one in families if nodes.isdisjoint(one[0])]
+        places = [other for _, places in related for other in places]
+        families.append((nodes.union(*(one for one, _ in related)), [*places, place]))
+    return sorted(sorted(places) for _, places in families)
+
+
+def _built(
+    plans: Mapping[int, Node], settings: Settings, memory: StateMemory | None
+) -> tuple[Pipeline, tuple[Scan, ...]]:
+    """Compiles plans, by their numbers, into one pipeline."""
+    builder = _Builder(settings, readers_of(*plans.values()), memory)
+    for number, plan in plans.items():
+        builder.number = number
+        builder.add(plan, None, [] if isinstance(plan, Write) else encoder_of(plan))
+    return Pipeline(builder.lanes, builder.stages[::-1], builder.values, min(plans)), tuple(builder.scans)
 
 
 class _Builder:
@@ -127,6 +144,8 @@ class _Builder:
         self.scans: list[Scan] = []
         self.stages: list[Stage] = []
         self.values: list[tuple[ValuesOperator, Target]] = []
+        self.number = 0
+        """That of the plan that is being added."""
 
     def add(self, node: Node, target: Target, above: list[Stateless]) -> None:
         """Adds a node and all below it, to feed `target` through `above`."""
@@ -211,7 +230,7 @@ class _Builder:
         while unique in taken:
             number += 1
             unique = f"{name} #{number}"
-        self.stages.append(Stage(unique, operator, tuple(parents)))
+        self.stages.append(Stage(unique, operator, tuple(parents), number=self.number))
         return self.stages[-1]
 
     def _staged(self, above: list[Stateless], target: Target) -> Target:
