@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from yeoul.engine.columnwise import selected
 from yeoul.plan.join_state import COUNTED, SideState
 from yeoul.plan.nodes import JoinKind
 
@@ -60,7 +59,7 @@ class JoinSides:
         side = self[port]
         keys = [key.alias(name) for name, key in zip(self.key_names, side.keys, strict=True)]
         if not all(key.meta.is_column() for key in side.keys):
-            return selected(batch, [*side.columns, *keys])
+            return batch.select(*side.columns, *keys)
         key_columns = [batch[key.meta.root_names()[0]].alias(key.meta.output_name()) for key in keys]
         return pl.DataFrame([*(batch[name] for name in side.columns), *key_columns])
 
