@@ -42,7 +42,7 @@ class SideState:
             case RowsKept.UNIQUE:
                 return f"one row for each key and {', '.join(self.unique)}"
             case RowsKept.COUNTED:
-                return "every row, equal ones counted"
+                return "a count for every different row"
             case RowsKept.STANDING:
                 return "every row"
 
