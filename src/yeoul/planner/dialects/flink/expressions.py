@@ -346,9 +346,12 @@ class ExpressionGrammar(JsonGrammar, OverGrammar):
         while self.sees_word("WHEN"):
             when = self._curr
             self._advance()
-            condition = self.expression_()
+            matched = [self.expression_()]
+            while operand is not None and self.take(TokenType.COMMA):
+                matched.append(self.expression_())
             self.expect_word("THEN")
-            branches.append(self.at(exp.If(this=condition, true=self.expression_()), when))
+            given = self.expression_()
+            branches += [self.at(exp.If(this=one, true=given.copy()), when) for one in matched]
         if not branches:
             self.fail("WHEN after CASE")
         default = self.expression_() if self.take_word("ELSE") else None
