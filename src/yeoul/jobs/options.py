@@ -168,6 +168,9 @@ OPTIONS: Mapping[str, SessionOption] = {
     "table.exec.sink.require-on-conflict": SessionOption(
         _flag, "Whether INSERT has to say what becomes of several rows for a key, by ON CONFLICT."
     ),
+    "table.exec.sink.not-null-enforcer": SessionOption(
+        _one_of("ERROR", "DROP"), "Whether a NULL for a column that is NOT NULL fails the job or leaves its row out."
+    ),
     "table.exec.source.cdc-events-duplicate": SessionOption(
         _flag, "Whether changes may come twice: tables of changes with a primary key then go by it."
     ),
