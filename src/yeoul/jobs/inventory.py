@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from yeoul.catalog.memory import Catalog
 from yeoul.errors import UserError, did_you_mean
 from yeoul.jobs.functions import Functions
-from yeoul.jobs.job import Job
+from yeoul.jobs.job import Job, JobStatus
 from yeoul.plan.functions import AGGREGATES, RANKINGS, SCALARS
 from yeoul.plan.statements import DescribeNamed, ShowTables
 
@@ -33,7 +33,7 @@ def shown(statement: ShowTables, catalog: Catalog, functions: Functions, jobs: I
     """Returns the answer of SHOW as text columns: names, and what else belongs to them."""
     what, pattern = statement.what, statement.pattern
     if what == "jobs":
-        found = sorted((job.name, job.status.value) for job in jobs)
+        found = sorted((job.name, job.status.value) for job in jobs if job.status is JobStatus.RUNNING)
         return {"job name": [name for name, _ in found], "status": [status for _, status in found]}
     if what == "full modules":
         return {"module name": ["core"], "used": ["TRUE"]}
