@@ -64,8 +64,8 @@ class Case:
         file: The file's name, without its ending.
         title: What it is about.
         about: The lines under the title, `key: value`.
-        sections: Texts by name: `tables`, `query`, `changes`, `rows`, `late`, `error`, `fails`, `duckdb`; of a statement set
-            `rows <table>` and `changes <table>`.
+        sections: Texts by name: `tables`, `query`, `changes`, `rows`, `late`, `error`, `fails`, `duckdb`; of a
+            statement set `rows <table>` and `changes <table>`.
         steps: What happens, in order.
     """
 

@@ -81,6 +81,7 @@ def _let_python_run(environment: Any, folder: Path) -> None:
             (each / "__init__.py").touch()
         functions = Path(__file__).with_name("python_functions.py")
         (package / functions.name).write_text(functions.read_text())
+        sys.path.insert(0, str(folder / "functions"))
     for key, value in {
         "python.files": str(folder / "functions"),
         "python.executable": sys.executable,

@@ -70,7 +70,9 @@ def answers(statements: list[str], way: str, folder: Path) -> Iterator[list[str]
                 session.close()
                 session = Session(catalog=catalog)
             try:
-                found = [line for one in session.execute(statement.replace("{folder}", str(folder))) for line in said(one)]
+                found = [
+                    line for one in session.execute(statement.replace("{folder}", str(folder))) for line in said(one)
+                ]
             except UserError as error:
                 found = f"error: {error.message}".splitlines() + ([f"hint: {error.hint}"] if error.hint else [])
             yield [line.replace(str(folder), "{folder}").rstrip() for line in found]
@@ -101,6 +103,9 @@ def test_write_the_files(tmp_path):
             folder = tmp_path / f"{path.stem}{number}"
             folder.mkdir()
             given = answers([statement for statement, _ in steps], WAYS[0], folder)
-            lines = [f"{statement}\n" + "\n".join(f"> {one}".rstrip() for one in found or [""]) for (statement, _), found in zip(steps, given, strict=True)]
+            lines = [
+                f"{statement}\n" + "\n".join(f"> {one}".rstrip() for one in found or [""])
+                for (statement, _), found in zip(steps, given, strict=True)
+            ]
             parts.append(f"=== {title}\n" + ("session: one\n" if is_one else "") + "\n".join(lines) + "\n")
         path.write_text("\n".join(parts))
