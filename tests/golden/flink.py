@@ -9,6 +9,7 @@ that agrees is told. `--page` asks nobody: it writes the list of these cases int
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -69,7 +70,9 @@ def _answers(cases: Sequence[Case]) -> Iterator[dict]:
         for case in cases
     ]
     program = Path(__file__).with_name("flink_answers.py")
-    with subprocess.Popen([PYTHON, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as asked:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    apart = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    with subprocess.Popen([PYTHON, program], **pipes, text=True, env=apart) as asked:
         assert asked.stdin is not None
         assert asked.stdout is not None
         asked.stdin.write(json.dumps(sent))
