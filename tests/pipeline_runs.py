@@ -10,12 +10,15 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar, cast
 
+import numpy as np
 import polars as pl
 
 from yeoul.clock import ManualClock
 from yeoul.engine.compile.dtypes import polars_dtype
-from yeoul.engine.contract import CHANGE, CHANGE_MARKS, WEIGHT, CacheBounds, DeadLetters
+from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
+from yeoul.engine.contract import CHANGE, CHANGE_MARKS, WEIGHT, CacheBounds, DeadLetters, Omitted
 from yeoul.engine.operators.contract import State
 from yeoul.engine.runtime.build import build
 from yeoul.engine.runtime.pipeline import Effects
@@ -26,6 +29,7 @@ from yeoul.plan.encoding import Encoding
 from yeoul.plan.nodes import Node, Scan, Write
 from yeoul.plan.statements import Insert, Select, StatementSet
 from yeoul.plan.tables import TableDefinition
+from yeoul.planner.rules.sift_scans import sifted
 from yeoul.planner.sql import bind, parse
 
 __all__ = [
@@ -54,6 +58,7 @@ class Fed:
     split: str = SPLIT
 
 
+_N = TypeVar("_N", bound=Node)
 Step = Fed | int
 """A batch, or milliseconds that pass."""
 
@@ -65,6 +70,7 @@ class Batch:
     frame: pl.DataFrame
     whole: pl.DataFrame
     dead: DeadLetters | None = None
+    omitted: Omitted | None = None
 
     @property
     def records(self) -> int:
@@ -98,6 +104,7 @@ class Run:
         self._pipeline = self._built.pipeline
         self._output = output
         self.late: list[pl.DataFrame] = []
+        self._batches = 0
 
     def start(self) -> list[pl.DataFrame]:
         """Begins from nothing; returns what is there without input."""
@@ -120,10 +127,21 @@ class Run:
             if scan.table.name == fed.table:
                 columns = [pl.col(one.name).cast(polars_dtype(one.type)) for one in scan.schema.fields]
                 columns += [pl.col(WEIGHT)] if scan.encoding is not Encoding.APPEND else []
-                batch = Batch(fed.rows.select(columns), fed.rows)
+                batch = self._sifted(scan, fed.rows.select(columns), fed.rows)
                 prepared = self._pipeline.lanes[lane].prepare(batch)
                 given += self._rows(self._pipeline.process(lane, fed.split, prepared), batch)
         return given
+
+    def _sifted(self, scan: Scan, rows: pl.DataFrame, whole: pl.DataFrame) -> Batch:
+        """Leaves out, in every other batch, what the scan's sieve does not want: a source may, and need not."""
+        self._batches += 1
+        if scan.sieve is None or self._batches % 2:
+            return Batch(rows, whole)
+        context = EvaluationContext(self._clock)
+        is_wanted = rows.select(compile_expression(scan.sieve.predicate, context)).to_series().fill_null(False)
+        kept = is_wanted.arg_true()
+        omitted = Omitted(rows.select(scan.sieve.times), kept.to_numpy().astype(np.int64)) if scan.sieve.times else None
+        return Batch(rows[kept], whole[kept], omitted=omitted)
 
     def end(self) -> list[pl.DataFrame]:
         """Ends every input; returns what comes out."""
@@ -204,19 +222,24 @@ def bind_query(declarations: str, query: str) -> Query:
                 pass
         (parsed,) = parse(query)
         statement = bind(parsed, session.catalog, session.settings, session.functions.definitions)
-        plan: Node | tuple[Write, ...]
+        plan: Node | Sequence[Write]
         match statement:
-            case Select(plan):
-                pass
+            case Select(query_plan):
+                plan = _sifted(query_plan)
             case Insert(write):
-                plan = (write,)
-            case StatementSet(plan):
-                pass
+                plan = (_sifted(write),)
+            case StatementSet(writes):
+                plan = tuple(_sifted(one) for one in writes)
             case _:
                 raise AssertionError(f"a SELECT or an INSERT is needed, got {type(statement).__name__}")
         found = {name: session.catalog.find(name) for name in session.catalog.tables()}
         tables = {name: one for name, one in found.items() if isinstance(one, TableDefinition)}
         return Query(plan, tables, options.engine_settings(session.settings))
+
+
+def _sifted(plan: _N) -> _N:
+    """Lets scans skip rows that conditions above them drop, as jobs do."""
+    return cast(_N, sifted(plan, lambda _: True))
 
 
 def with_lookups(query: Query, tables: Mapping[str, pl.DataFrame]) -> Query:
