@@ -15,9 +15,7 @@ TEXTS = st.lists(st.none() | st.text(st.sampled_from("ab/ü\x01.\x00") | st.char
 @given(TEXTS, TEXTS, st.integers(0, 4), st.sampled_from("/\x00a"), st.integers(0, 3))
 def test_parts_are_those_of_python(first, second, index, separator, cut):
     texts = pl.concat([pl.Series("t", each, dtype=pl.String) for each in (first, second)], rechunk=False)[cut:]
-    right = [
-        None if text is None or text.count(separator) < index else text.split(separator)[index] for text in texts
-    ]
+    right = [None if text is None or text.count(separator) < index else text.split(separator)[index] for text in texts]
     found = part_of(texts, separator, index)
     assert found.dtype == pl.String
     assert found.name == "t"
