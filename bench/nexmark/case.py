@@ -38,14 +38,18 @@ def measured(options: argparse.Namespace, seed: int) -> Iterator[Row]:
         record.begin()
     done = [(one.query, one.engine) for one in figures]
     of, begun_s, first = len(queries) * len(engines), time.monotonic(), len(figures)
-    for figure in runs.run(seed, queries, engines, record.rates(), done, quick=options.quick):
-        figures.append(figure)
-        if whole:
-            record.add(figure)
-        gone_s = time.monotonic() - begun_s
-        left_s = gone_s / (len(figures) - first) * (of - len(figures))
-        print(f"[{len(figures)}/{of}] {figure.query} {figure.engine}: {figure}")
-        print(f"    {gone_s:.0f} s gone, some {left_s:.0f} s left", flush=True)
+    try:
+        for figure in runs.run(seed, queries, engines, record.rates(), done, quick=options.quick):
+            figures.append(figure)
+            if whole:
+                record.add(figure)
+            gone_s = time.monotonic() - begun_s
+            left_s = gone_s / (len(figures) - first) * (of - len(figures))
+            print(f"[{len(figures)}/{of}] {figure.query} {figure.engine}: {figure}")
+            print(f"    {gone_s:.0f} s gone, some {left_s:.0f} s left", flush=True)
+    except KeyboardInterrupt:
+        kept = f"{len(figures)} figures are kept: --resume goes on." if whole else "Nothing is kept."
+        raise SystemExit(f"Interrupted. {kept}") from None
     if whole:
         record.end()
         report.write(figures, f'make bench ARGS="{" ".join(sys.argv[1:])}"', peers=options.peers)

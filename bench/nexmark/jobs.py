@@ -92,9 +92,11 @@ def job(engine: Engine, name: str, inputs: Inputs, answer: Path) -> dict[str, ob
     """
     program = engine.program or engine.name
     asked: dict[str, object] = {"answer": str(answer), "cores": os.cpu_count(), "side": str(inputs.side)}
-    if program in ("yeoul", "flink"):
+    if program == "yeoul":
         return {**asked, "query": suite.query(name)}
     query, told = suite.query_for(program, name)
+    if program == "flink":
+        return {**asked, "query": query}
     if program == "clink":
         return {**asked, "query": query, "columns": told}
     if program == "spark":
