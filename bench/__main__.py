@@ -36,6 +36,7 @@ def main() -> int:
     parser.add_argument("--queries", nargs="+", choices=suite.NAMES, help="of the case nexmark, just these")
     parser.add_argument("--long", action="store_true", help="of the case state, up to 100 M events")
     parser.add_argument("--engines", nargs="+", choices=nexmark.ENGINES, help="of the case nexmark, just these engines")
+    parser.add_argument("--steady", type=float, default=nexmark.STEADY_S, help="of the case nexmark, seconds it runs")
     parser.add_argument("--resume", action="store_true", help="the case nexmark from where it was interrupted")
     options = parser.parse_args()
     scale, repeats = (10, 1) if options.quick else (1, 5)

@@ -16,8 +16,9 @@ from bench.measure import Row
 from bench.nexmark import jobs, report, suite
 from bench.nexmark import run as runs
 from bench.nexmark.figures import Record
+from bench.nexmark.sizing import STEADY_S
 
-__all__ = ["ENGINES", "measured"]
+__all__ = ["ENGINES", "STEADY_S", "measured"]
 
 ENGINES = tuple(jobs.ENGINES)
 _FIGURES = Path(__file__).parent / "figures"
@@ -36,10 +37,10 @@ def measured(options: argparse.Namespace, seed: int) -> Iterator[Row]:
     figures = record.so_far() if whole and options.resume else []
     if whole and not options.resume:
         record.begin()
-    done = [(one.query, one.engine) for one in figures]
+    how = {"quick": options.quick, "steady_s": options.steady}
     of, begun_s, first = len(queries) * len(engines), time.monotonic(), len(figures)
     try:
-        for figure in runs.run(seed, queries, engines, record.rates(), done, quick=options.quick):
+        for figure in runs.run(seed, queries, engines, record.rates(), tuple(figures), **how):
             figures.append(figure)
             if whole:
                 record.add(figure)

@@ -71,9 +71,9 @@ ENGINES: Mapping[str, Engine] = {
         Engine("yeoul", "nested", 1.5e6),
         Engine("flink", "nested", 2e5, "apache-flink"),
         Engine("spark", "nested", 4e5, "pyspark"),
-        Engine("yeoul-flat", "flat", 2e6, program="yeoul"),
         Engine("ubik", "flat", 1e6, "ubik-sql"),
         Engine("clink", "flat", 3e5, "pyclink"),
+        Engine("yeoul-flat", "flat", 2e6, program="yeoul"),
         Engine("yeoul-parquet", "parquet", 2e6, program="yeoul"),
         Engine("yeoul-topic", "topic", 1.5e6, program="yeoul"),
     )

@@ -75,7 +75,7 @@ def _by_input(figures: Sequence[Figure], command: str) -> Iterator[str]:
 def _table(title: str, among: Sequence[Engine], figures: Sequence[Figure]) -> Iterator[str]:
     """A row a query: each engine's rate, CPU and memory; how many times faster yeoul is."""
     found = {(one.query, one.engine): one for one in figures}
-    ours, *peers = among
+    ours, peers = among[0].ours, [one for one in among if one.package]
     yield f"### {title}"
     yield ""
     yield "M events/s once it runs · CPU seconds per million events · MB at most; then how many times faster yeoul is."
@@ -84,7 +84,9 @@ def _table(title: str, among: Sequence[Engine], figures: Sequence[Figure]) -> It
     yield "| --- | --- |" + " --- | ---: |" * len(peers)
     ratios: dict[str, list[float]] = {one.name: [] for one in peers}
     for query in sorted({one.query for one in figures}):
-        mine = found[query, ours.name]
+        mine = found.get((query, ours.name))
+        if mine is None:
+            continue
         cells = [query, _cell(mine)]
         for peer in peers:
             theirs = found.get((query, peer.name))

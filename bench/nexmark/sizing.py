@@ -15,9 +15,9 @@ __all__ = ["SIZES", "STEADY_S", "Steady", "next_size", "steady"]
 
 SIZES = tuple(100_000 << step for step in range(9))
 """The ladder: 0.1 to 25.6 million events."""
-STEADY_S = 7.0
-"""How long the steady part is to be; less than half of it is told only if the ladder ends, three runs together."""
-_MOST_S, _MOST_RUNS, _LEAST_SHARE = 60.0, 3, 0.05
+STEADY_S = 4.5
+"""How long the steady part is to be, some half more or less; where the ladder ends, its last is run three times."""
+_MOST_RUNS, _LEAST_SHARE = 3, 0.05
 Run = tuple[int, float]
 
 
@@ -41,28 +41,32 @@ class Steady:
         return (self.whole - self.base) / self.took_s
 
 
-def next_size(runs: Sequence[Run], guess: float, sizes: Sequence[int] = SIZES) -> int | None:
+def next_size(
+    runs: Sequence[Run], guess: float, sizes: Sequence[int] = SIZES, steady_s: float = STEADY_S
+) -> int | None:
     """Returns how many events to run next, or None if it is enough.
 
     Args:
         runs: Events and seconds of the runs so far, in order.
         guess: Events a second, as seen last time.
         sizes: The ladder.
+        steady_s: How long the steady part is to be.
     """
     if not runs:
-        return _below(sizes, _nearest(sizes, guess * STEADY_S * 4 / 3))
+        return _below(sizes, _nearest(sizes, guess * steady_s * 4 / 3))
     last, last_s = runs[-1]
     if len({size for size, _ in runs}) == 1:
-        if last_s > STEADY_S and last > sizes[0]:
+        if last_s > steady_s and last > sizes[0]:
             return _below(sizes, last)
-        return min(max(last * 4, _nearest(sizes, last / last_s * STEADY_S)), sizes[-1])
+        return min(max(last * 4, _nearest(sizes, last / last_s * steady_s)), sizes[-1])
     so_far = steady(runs)
-    if so_far is not None and (so_far.took_s >= STEADY_S / 2 or sum(took_s for _, took_s in runs) > _MOST_S):
+    spent_s = sum(took_s for _, took_s in runs)
+    if so_far is not None and (so_far.took_s >= steady_s / 2 or spent_s > 6 * steady_s):
         return None
     if so_far is None or so_far.whole < sizes[-1]:
         rate = last / last_s if so_far is None else so_far.rate
         reached = max(size for size, _ in runs)
-        larger = min(max(reached * 2, _nearest(sizes, rate * STEADY_S * 4 / 3)), sizes[-1])
+        larger = min(max(reached * 2, _nearest(sizes, rate * steady_s * 4 / 3)), sizes[-1])
         return larger if larger > reached else None
     return None if sum(size == so_far.whole for size, _ in runs) >= _MOST_RUNS else so_far.whole
 

@@ -18,7 +18,7 @@ Between.
 <!-- end of the inputs -->
 Behind.
 """
-OPTIONS = argparse.Namespace(peers=True, queries=None, engines=None, quick=False, resume=False)
+OPTIONS = argparse.Namespace(peers=True, queries=None, engines=None, quick=False, resume=False, steady=4.5)
 
 
 @pytest.fixture
@@ -35,11 +35,12 @@ def page(tmp_path, monkeypatch):
 def engine(interrupted_after=None):
     """A stand-in for the run of all engines: yeoul is three times as fast, clink refuses q01."""
 
-    def run(seed, queries, engines, guesses, done, *, quick):
+    def run(seed, queries, engines, guesses, done, *, quick, steady_s):
         given = 0
+        there = {(one.query, one.engine) for one in done}
         for query in queries:
             for name in engines:
-                if (query, name) in done:
+                if (query, name) in there:
                     continue
                 if given == interrupted_after:
                     raise KeyboardInterrupt
