@@ -19,10 +19,11 @@ __all__ = ["infer_filters"]
 
 
 def infer_filters(node: Node) -> Node:
-    """Adds to every join of a plan the filters that follow from those below it."""
-    node = with_inputs(node, infer_filters)
-    if not isinstance(node, Join):
-        return node
+    """Adds to every join of a plan the filters that follow from those below it; what a join above adds counts below."""
+    return with_inputs(_inferred(node) if isinstance(node, Join) else node, infer_filters)
+
+
+def _inferred(node: Join) -> Join:
     to_right: dict[str, Expression] = {}
     to_left: dict[str, Expression] = {}
     for one, other in node.keys:
