@@ -51,7 +51,8 @@ def ranked(g: Grammar, rows: From, partition: list[Column], order: list[Column],
 def deduplicated(g: Grammar, depth: int) -> Relation:
     direction = g.d.one_of(["ASC", "DESC"])
     timed = g.timed(depth)
-    rows = (timed.in_time() if direction == "ASC" else timed).named(g.d.name("x"))
+    is_judged = direction == "ASC" and g.is_streaming  # over input that ends all rows count
+    rows = (timed.in_time() if is_judged else timed).named(g.d.name("x"))
     time = rows.rows.time_column
     partition = g.d.some_of(rows.plain, 0, 2)
     names = {time.name, *(one.name for one in partition)}
