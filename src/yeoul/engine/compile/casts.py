@@ -16,7 +16,8 @@ import polars as pl
 
 from yeoul.engine.compile.bitmaps import bitmap_text
 from yeoul.engine.compile.dtypes import polars_dtype
-from yeoul.engine.compile.faults import EvaluationError, checked, first_true
+from yeoul.engine.compile.faults import EvaluationError, checked
+from yeoul.engine.compile.nested_casts import NESTED, Parted, nested_cast, nested_text
 from yeoul.engine.compile.readings import text_to_date, text_to_time, text_to_timestamp, to_instant, to_zone
 from yeoul.errors import Span
 from yeoul.plan.functions.coercion import as_decimal
@@ -46,27 +47,48 @@ def lower_cast(
     sure = _sure(operand, source, target, zone)
     if sure is not None:
         return sure
-    attempt = _attempt(source, target, zone)
-    dtype = polars_dtype(target)
     written = str(target.or_null())
 
     def compute(column: pl.Series) -> pl.Series:
-        result = attempt(column)
-        if not null_on_error and result.null_count() > column.null_count():
-            at = first_true(result.is_null() & column.is_not_null())
+        result, failed = _converted(column, source, target, zone)
+        if failed is None or not failed.any():
+            return result
+        if not null_on_error:
             raise EvaluationError(
-                f"{text} failed: {_shown(column[at])} is not a value of {written}",
+                f"{text} failed: {_shown(column[int(failed.argmax())])} is not a value of {written}",
                 hint="TRY_CAST gives NULL where a value cannot be cast.",
                 span=span,
             )
-        return result
+        return result.to_frame("a").select(pl.when(pl.Series(~failed)).then(pl.col("a"))).to_series()
 
-    return checked([operand], compute, dtype)
+    return checked([operand], compute, polars_dtype(target))
 
 
 def cast_can_fail(source: DataType, target: DataType) -> bool:
     """Tells whether some value of one type has no counterpart in the other."""
+    if source.kind is target.kind and source.kind in NESTED:
+        return any(cast_can_fail(a, b) for a, b in zip(_parts(source), _parts(target), strict=False))
     return source.kind is not Kind.NULL and _sure(pl.col("x"), source, target, "UTC") is None
+
+
+def _parts(type: DataType) -> list[DataType]:
+    parts = [*(field.type for field in type.fields), type.key, type.element]
+    return [each for each in parts if each is not None]
+
+
+def _converted(column: pl.Series, source: DataType, target: DataType, zone: str) -> Parted:
+    """A column cast, and where a value could not be."""
+    if source.kind is Kind.NULL:
+        return column.cast(polars_dtype(target)), None
+    sure = _sure(pl.col("a"), source, target, zone)
+    if sure is not None:
+        return column.to_frame("a").select(sure).to_series(), None
+    if source.kind in NESTED:
+        return nested_cast(column, source, target, lambda part, a, b: _converted(part, a, b, zone))
+    result = _attempt(source, target, zone)(column)
+    if result.null_count() == column.null_count():
+        return result, None
+    return result, (result.is_null() & column.is_not_null()).to_numpy()
 
 
 def _shown(value: object) -> str:
@@ -96,8 +118,6 @@ def _sure(operand: pl.Expr, source: DataType, target: DataType, zone: str) -> pl
         return _between_times(operand, source, target, zone)
     if source.is_interval or target.is_interval:
         return _intervals(operand, source, target)
-    if a is b is Kind.ROW and len(source.fields) == len(target.fields):
-        return _rows(operand, source, target, zone)
     return None
 
 
@@ -173,17 +193,6 @@ def _intervals(operand: pl.Expr, source: DataType, target: DataType) -> pl.Expr:
     return operand.cast(polars_dtype(target))
 
 
-def _rows(operand: pl.Expr, source: DataType, target: DataType, zone: str) -> pl.Expr | None:
-    fields = [
-        _sure(operand.struct.field(x.name), x.type, y.type, zone)
-        for x, y in zip(source.fields, target.fields, strict=True)
-    ]
-    if any(each is None for each in fields):
-        return None
-    named = [each.alias(y.name) for each, y in zip(fields, target.fields, strict=True) if each is not None]
-    return pl.when(operand.is_not_null()).then(pl.struct(named))
-
-
 # ---- to text ------------------------------------------------------------
 
 
@@ -220,18 +229,8 @@ def _written(operand: pl.Expr, source: DataType, zone: str) -> pl.Expr:
             )
         case Kind.BITMAP:
             return bitmap_text(operand)
-        case Kind.ARRAY if source.element is not None:
-            return _bracketed(operand, _written(pl.element(), source.element, zone), "[", "]")
-        case Kind.MAP if source.element is not None and source.key is not None:
-            key = _written(pl.element().struct.field("key"), source.key, zone)
-            value = _written(pl.element().struct.field("value"), source.element, zone)
-            return _bracketed(operand, pl.concat_str(key, pl.lit("="), value.fill_null("NULL")), "{", "}")
-        case Kind.ROW:
-            fields = [
-                _written(operand.struct.field(each.name), each.type, zone).fill_null("NULL") for each in source.fields
-            ]
-            joined = pl.concat_str(pl.lit("("), pl.concat_str(fields, separator=", "), pl.lit(")"))
-            return pl.when(operand.is_not_null()).then(joined)
+        case Kind.ARRAY | Kind.MAP | Kind.ROW:
+            return checked([operand], lambda column: nested_text(column, source, _writer(zone)), pl.String())
         case _:
             return operand.cast(pl.String)
 
@@ -254,9 +253,8 @@ def _day_time_text(operand: pl.Expr) -> pl.Expr:
     return pl.concat_str(sign, days.cast(pl.String), pl.lit(" "), clock)
 
 
-def _bracketed(operand: pl.Expr, element: pl.Expr, opening: str, closing: str) -> pl.Expr:
-    joined = operand.list.eval(element.fill_null("NULL")).list.join(", ")
-    return pl.concat_str(pl.lit(opening), joined, pl.lit(closing))
+def _writer(zone: str) -> Callable[[pl.Series, DataType], pl.Series]:
+    return lambda part, type: part.to_frame("a").select(_written(pl.col("a"), type, zone)).to_series()
 
 
 def float_text(column: pl.Series) -> pl.Series:
@@ -296,11 +294,6 @@ def _attempt(source: DataType, target: DataType, zone: str) -> Attempt:
         return _bytes_to_text
     if source.kind is Kind.STRING:
         return _from_text(target, zone)
-    if source.kind is Kind.ARRAY and source.element is not None and target.element is not None:
-        element = lower_cast(
-            pl.element(), source.element, target.element, null_on_error=False, text=f"CAST to {target}", zone=zone
-        )
-        return lambda column: column.to_frame("a").select(pl.col("a").list.eval(element)).to_series()
     return lambda column: column.cast(dtype, strict=False)
 
 
