@@ -22,9 +22,9 @@ from yeoul.plan.functions.rankings import NEIGHBOURS, SHARES
 from yeoul.plan.functions.refused import REFUSED
 from yeoul.plan.nodes import Aggregation, Field, Node, Over, Schema, Settle
 from yeoul.plan.ordering import Frame, FrameUnit, OverTime, SortKey
-from yeoul.planner.binding.aggregate_calls import Binds, aggregate_call
 from yeoul.planner.binding.boundedness import gives_changes
 from yeoul.planner.binding.context import BindContext, unique_name
+from yeoul.planner.binding.expressions.aggregate_calls import Binds, aggregate_call
 from yeoul.planner.binding.time_attributes import time_of
 from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.nodes import FunctionCall, OverCall, WindowSpec

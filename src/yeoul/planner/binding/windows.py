@@ -17,7 +17,7 @@ from yeoul.plan.explain import explain_duration
 from yeoul.plan.nodes import Field, Schema, Window, WindowAssign, WindowKind, WindowProperty
 from yeoul.plan.types import DataType
 from yeoul.planner.binding.context import BindContext, Relation
-from yeoul.planner.binding.literals import interval_value
+from yeoul.planner.binding.expressions.literals import interval_value
 from yeoul.planner.dialects.flink.nodes import FunctionCall, NamedArgument, TableFunction
 
 __all__ = [

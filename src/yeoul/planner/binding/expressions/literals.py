@@ -9,12 +9,19 @@ from __future__ import annotations
 import datetime
 import re
 from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
-from yeoul.errors import UserError
+from sqlglot import exp
+
+from yeoul.errors import Span, UserError
 from yeoul.plan import types
+from yeoul.plan.expressions import Expression, Literal
 from yeoul.plan.types import DataType
 
-__all__ = ["interval_value", "number_value", "typed_value"]
+if TYPE_CHECKING:
+    from yeoul.planner.binding.expressions.binder import ExpressionBinder
+
+__all__ = ["boolean", "interval", "interval_value", "literal", "null", "number_value", "typed_literal", "typed_value"]
 
 _INT_LIMIT = 1 << 31
 _BIGINT_LIMIT = 1 << 63
@@ -24,6 +31,35 @@ _MONTHS = {"YEAR": 12, "QUARTER": 3, "MONTH": 1}
 _SEPARATORS = {"DAY": " ", "HOUR": ":", "MINUTE": ":"}
 _TIMESTAMP = re.compile(r"(\d{4}-\d{1,2}-\d{1,2})(?:[ T](\d{1,2}:\d{2}(?::\d{2}(?:\.(\d{1,9}))?)?))?")
 _TIME = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:\.(\d{1,9}))?)?")
+
+
+def literal(_: ExpressionBinder, node: Any, span: Span | None) -> Expression:
+    if node.is_string:
+        return Literal(node.this, types.STRING.not_null(), span)
+    value, type = number_value(node.this)
+    return Literal(value, type, span)
+
+
+def typed_literal(_: ExpressionBinder, node: Any, span: Span | None) -> Expression:
+    value, type = typed_value(node.args["kind"], node.this)
+    return Literal(value, type, span)
+
+
+def interval(_: ExpressionBinder, node: Any, span: Span | None) -> Expression:
+    unit = node.args["unit"]
+    if isinstance(unit, exp.IntervalSpan):
+        value, type = interval_value(node.this.name, unit.this.name, unit.args["expression"].name)
+    else:
+        value, type = interval_value(node.this.name, unit.name)
+    return Literal(value, type, span)
+
+
+def boolean(_: ExpressionBinder, node: Any, span: Span | None) -> Expression:
+    return Literal(bool(node.this), types.BOOLEAN.not_null(), span)
+
+
+def null(_: ExpressionBinder, node: Any, span: Span | None) -> Expression:
+    return Literal(None, types.NULL, span)
 
 
 def number_value(text: str) -> tuple[int | float | Decimal, DataType]:
