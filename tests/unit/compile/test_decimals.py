@@ -21,7 +21,9 @@ from yeoul.plan.functions.coercion import (
 )
 
 _EXACT = decimal.Context(prec=200, rounding=decimal.ROUND_HALF_UP)
-_OPERATIONS: dict[Callable[..., object], tuple[Callable[[Decimal, Decimal], Decimal], Callable[..., types.DataType]]] = {
+_OPERATIONS: dict[
+    Callable[..., object], tuple[Callable[[Decimal, Decimal], Decimal], Callable[..., types.DataType]]
+] = {
     operator.add: (_EXACT.add, decimal_addition),
     operator.sub: (_EXACT.subtract, decimal_addition),
     operator.mul: (_EXACT.multiply, decimal_multiplication),

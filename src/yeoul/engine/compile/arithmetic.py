@@ -51,16 +51,15 @@ def _temporal(site: Site, a: DataType, b: DataType, operation: Callable[..., obj
     if site.call.function == "subtract":
         interval = interval.neg() if kind is Kind.INTERVAL_YEAR_MONTH else -interval
     if kind is Kind.INTERVAL_YEAR_MONTH:
-        return shifted_months(point, interval, type, site.context.time_zone)
+        return shifted_months(point, interval, type)
     return shifted_time(point, interval, type, site.text, strict=site.strict)
 
 
-def shifted_months(point: pl.Expr, months: pl.Expr, type: DataType, zone: str) -> pl.Expr:
-    """Moves dates and timestamps by calendar months; the 31st becomes the month's last day."""
-    offset = pl.format("{}mo", months)
-    if type.kind is Kind.TIMESTAMP_LTZ and zone != "UTC":
-        return point.dt.convert_time_zone(zone).dt.offset_by(offset).dt.convert_time_zone("UTC")
-    return point.dt.offset_by(offset)
+def shifted_months(point: pl.Expr, months: pl.Expr, type: DataType) -> pl.Expr:
+    """Moves dates and timestamps by calendar months, instants in UTC; the 31st becomes the month's last day."""
+    if type.kind is Kind.TIME:
+        return pl.when(months.is_not_null()).then(point)
+    return point.dt.offset_by(pl.format("{}mo", months))
 
 
 def shifted_time(point: pl.Expr, interval: pl.Expr, type: DataType, text: str, *, strict: bool = True) -> pl.Expr:
@@ -150,8 +149,8 @@ def _integer_division(site: Site, formula: Callable[[pl.Expr, pl.Expr], pl.Expr]
 
 def _decimals(site: Site, operation: Callable[..., object]) -> pl.Expr:
     """Adds as Polars does where 38 digits hold every step, and leaves everything else to the kernel."""
-    dtype, strict = site.dtype, site.strict
-    assert isinstance(dtype, pl.Decimal)
+    strict = site.strict
+    dtype = site.dtype if isinstance(site.dtype, pl.Decimal) else pl.Decimal(MAX_DIGITS, 0)
     (p1, s1), (p2, s2) = (as_decimal(each) for each in site.types)
     scale = max(s1, s2)
     adds = operation in (operator.add, operator.sub) and scale == dtype.scale
@@ -168,7 +167,8 @@ def _decimals(site: Site, operation: Callable[..., object]) -> pl.Expr:
         assert isinstance(added, pl.Series)
         return added.cast(dtype)
 
-    return checked(site.args, compute, dtype)
+    computed = checked(site.args, compute, dtype)
+    return computed if site.dtype == dtype else computed.cast(pl.Int128).cast(site.dtype, wrap_numerical=True)
 
 
 ARITHMETIC: Mapping[str, Lowering] = {

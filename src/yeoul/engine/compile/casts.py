@@ -27,6 +27,7 @@ __all__ = ["cast_can_fail", "lower_cast"]
 
 Attempt = Callable[[pl.Series], pl.Series]
 _WIDTH = {Kind.TINYINT: 1, Kind.SMALLINT: 2, Kind.INT: 4, Kind.BIGINT: 8}
+_INFINITE = ["Infinity", "+Infinity", "-Infinity"]
 _TRUE = ["t", "true", "y", "yes", "1"]
 _FALSE = ["f", "false", "n", "no", "0"]
 
@@ -104,14 +105,13 @@ def _sure(operand: pl.Expr, source: DataType, target: DataType, zone: str) -> pl
     if source.same_as(target):
         return operand
     if b is Kind.STRING:
-        return None if a is Kind.BYTES else _to_text(operand, source, target, zone)
+        return _of_length(_written(operand, source, zone), target)
     if a is b is Kind.BYTES or (a is Kind.STRING and b is Kind.BYTES):
-        whole = operand.cast(pl.Binary)
-        return whole if target.precision is None else whole.bin.head(target.precision)
+        return _of_length(operand.cast(pl.Binary), target)
     if source.is_numeric and target.is_numeric:
         return _between_numbers(operand, source, target)
     if a is Kind.BOOLEAN:
-        return operand.cast(pl.Int8).cast(polars_dtype(target)) if target.is_numeric else None
+        return operand.cast(pl.Int8).cast(polars_dtype(target), strict=False) if target.is_numeric else None
     if b is Kind.BOOLEAN:
         return operand != 0 if source.is_numeric else None
     if a in (Kind.DATE, Kind.TIME) or source.is_timestamp:
@@ -136,7 +136,7 @@ def _between_numbers(operand: pl.Expr, source: DataType, target: DataType) -> pl
 
 def _to_decimal(operand: pl.Expr, source: DataType, target: DataType, dtype: pl.Decimal) -> pl.Expr:
     if source.is_float:
-        return operand.round(dtype.scale, mode="half_away_from_zero").cast(dtype, strict=False)
+        return checked([operand], lambda column: _float_to_decimal(column, target), dtype)
     (p1, s1), (p2, s2) = as_decimal(source), as_decimal(target)
     if s2 >= s1 and p2 - s2 >= p1 - s1:
         return operand.cast(dtype)
@@ -196,9 +196,16 @@ def _intervals(operand: pl.Expr, source: DataType, target: DataType) -> pl.Expr:
 # ---- to text ------------------------------------------------------------
 
 
-def _to_text(operand: pl.Expr, source: DataType, target: DataType, zone: str) -> pl.Expr:
-    written = _written(operand, source, zone)
-    return written if target.precision is None else written.str.head(target.precision)
+def _of_length(whole: pl.Expr, target: DataType) -> pl.Expr:
+    """Text or bytes, cut and padded to the length that the type has, if it has one."""
+    if target.precision is None:
+        return whole
+    if target.kind is Kind.STRING:
+        cut = whole.str.head(target.precision)
+        return cut.str.pad_end(target.precision) if target.fixed else cut
+    if target.fixed:
+        whole = whole + pl.lit(bytes(target.precision))
+    return whole.bin.head(target.precision)
 
 
 def _written(operand: pl.Expr, source: DataType, zone: str) -> pl.Expr:
@@ -207,6 +214,8 @@ def _written(operand: pl.Expr, source: DataType, zone: str) -> pl.Expr:
     match source.kind:
         case Kind.STRING:
             return operand
+        case Kind.BYTES:
+            return checked([operand], _bytes_to_text, pl.String())
         case Kind.BOOLEAN:
             return pl.when(operand).then(pl.lit("TRUE")).when(operand.not_()).then(pl.lit("FALSE"))
         case Kind.FLOAT | Kind.DOUBLE:
@@ -290,8 +299,6 @@ def _java_float(value: float, shortest: str) -> str:
 def _attempt(source: DataType, target: DataType, zone: str) -> Attempt:
     """A function that casts a column, NULL where a value cannot be."""
     dtype = polars_dtype(target)
-    if source.kind is Kind.BYTES and target.kind is Kind.STRING:
-        return _bytes_to_text
     if source.kind is Kind.STRING:
         return _from_text(target, zone)
     return lambda column: column.cast(dtype, strict=False)
@@ -313,7 +320,14 @@ def _from_text(target: DataType, zone: str) -> Attempt:
         case _ if target.is_integer:
             return lambda column: _text_to_integer(column, dtype)
         case _:
-            return lambda column: _stripped(column).cast(dtype, strict=False)
+            return lambda column: _text_to_float(column, dtype)
+
+
+def _text_to_float(column: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """Reads numbers, and of what is none just NaN and Infinity as Java writes them."""
+    words = _stripped(column)
+    odd = words.str.contains("(?i)n") & words.is_in(["NaN", "+NaN", "-NaN", *_INFINITE]).not_()
+    return words.set(odd, None).cast(dtype, strict=False)
 
 
 def _stripped(column: pl.Series) -> pl.Series:
@@ -321,18 +335,12 @@ def _stripped(column: pl.Series) -> pl.Series:
 
 
 def _bytes_to_text(column: pl.Series) -> pl.Series:
-    """Reads UTF-8; Polars refuses a whole column with one bad value, so then the good ones are read apart."""
+    """Reads UTF-8; Polars refuses a whole column with one bad value, which gets the replacement character."""
     try:
         return column.cast(pl.String)
     except pl.exceptions.ComputeError:
-        return pl.Series(column.name, [_utf8(value) for value in column], dtype=pl.String)
-
-
-def _utf8(value: bytes | None) -> str | None:
-    try:
-        return None if value is None else value.decode()
-    except UnicodeDecodeError:
-        return None
+        read = [None if value is None else value.decode(errors="replace") for value in column]
+        return pl.Series(column.name, read, dtype=pl.String)
 
 
 def _text_to_time(column: pl.Series, digits: int) -> pl.Series:
@@ -345,8 +353,11 @@ def _text_to_integer(column: pl.Series, dtype: pl.DataType) -> pl.Series:
     result = column.cast(dtype, strict=False)
     if result.null_count() == column.null_count():
         return result
-    digits = _stripped(column).str.replace(r"^([+-]?\d+)\.\d*$", "$1")
-    return digits.cast(dtype, strict=False)
+    words = _stripped(column)
+    cut = words.str.extract(r"^([+-]?[0-9]*)\.[0-9]*$").str.replace(r"^([+-]?)$", "${1}0")
+    plain = words.str.extract(r"^([+-]?[0-9]+)$")
+    whole = plain.fill_null(cut).set(words.is_in([".", "+.", "-."]).fill_null(False), None)
+    return whole.cast(dtype, strict=False)
 
 
 def rounded_decimal(column: pl.Series, dtype: pl.DataType) -> pl.Series:
@@ -357,14 +368,21 @@ def rounded_decimal(column: pl.Series, dtype: pl.DataType) -> pl.Series:
     return kept.cast(dtype, strict=False)
 
 
+def _float_to_decimal(column: pl.Series, target: DataType) -> pl.Series:
+    """Rounds what the shortest digits of a float say, as Java does; what has no such digits is NULL."""
+    return _text_to_decimal(column.cast(pl.String), target)
+
+
 def _text_to_decimal(column: pl.Series, target: DataType) -> pl.Series:
     """Reads with as many digits after the point as there is room for, then rounds."""
     precision, scale = as_decimal(target)
-    read = _stripped(column).cast(pl.Decimal(38, 38 - (precision - scale)), strict=False)
+    room = 38 - (precision - scale)
+    words = _stripped(column).str.replace(rf"^([+-]?[0-9]*\.[0-9]{{{room}}})[0-9]+$", "$1")
+    read = words.cast(pl.Decimal(38, room), strict=False)
     return rounded_decimal(read, polars_dtype(target))
 
 
 def _text_to_boolean(column: pl.Series) -> pl.Series:
-    word = _stripped(column).str.to_lowercase()
+    word = column.str.to_lowercase()
     value = pl.when(pl.col("a").is_in(_TRUE)).then(True).when(pl.col("a").is_in(_FALSE)).then(False)
     return word.to_frame("a").select(value.alias("a")).to_series()

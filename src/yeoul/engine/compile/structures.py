@@ -92,10 +92,21 @@ def _array_position(site: Site) -> pl.Expr:
     return checked(site.args, compute, pl.Int32())
 
 
+def _single(item: pl.Expr, site: Site) -> pl.Expr:
+    """An array of one element; a list would be taken for that array, so it is wrapped meanwhile."""
+    if not isinstance(site.dtype, pl.List) or not isinstance(site.dtype.inner, pl.List):
+        return pl.concat_list([item])
+    return pl.concat_list([pl.struct(item.alias("e"))]).list.eval(pl.element().struct.field("e")).cast(site.dtype)
+
+
+def _array(site: Site) -> pl.Expr:
+    return pl.concat_list([_single(each, site) for each in site.args])
+
+
 def _with_item(*, front: bool) -> Lowering:
     def lower(site: Site) -> pl.Expr:
         array, item = site.args
-        single = pl.concat_list([item])
+        single = _single(item, site)
         joined = pl.concat_list([single, array] if front else [array, single])
         return pl.when(array.is_not_null()).then(joined)
 
@@ -138,7 +149,7 @@ def _entry(part: str) -> Lowering:
 
 
 STRUCTURES: Mapping[str, Lowering] = {
-    "array": lambda site: pl.concat_list([pl.concat_list([each]) for each in site.args]),
+    "array": _array,
     "map": _map,
     "row": _row,
     "item": _item,
