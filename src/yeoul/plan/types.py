@@ -26,6 +26,7 @@ __all__ = [
     "SMALLINT",
     "STRING",
     "TINYINT",
+    "VARIANT",
     "DataType",
     "Kind",
     "RowField",
@@ -62,6 +63,7 @@ class Kind(enum.Enum):
     MAP = "MAP"
     ROW = "ROW"
     BITMAP = "BITMAP"
+    VARIANT = "VARIANT"
     NULL = "NULL"
 
 
@@ -173,6 +175,7 @@ DOUBLE = DataType(Kind.DOUBLE)
 STRING = DataType(Kind.STRING)
 BYTES = DataType(Kind.BYTES)
 BITMAP = DataType(Kind.BITMAP)
+VARIANT = DataType(Kind.VARIANT)
 DATE = DataType(Kind.DATE)
 INTERVAL_DAY_TIME = DataType(Kind.INTERVAL_DAY_TIME)
 INTERVAL_YEAR_MONTH = DataType(Kind.INTERVAL_YEAR_MONTH)

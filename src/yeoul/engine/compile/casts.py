@@ -212,7 +212,7 @@ def _written(operand: pl.Expr, source: DataType, zone: str) -> pl.Expr:
     """A value as Flink writes it: TRUE, 1.0E7, 2024-01-31 10:00:00.000, [1, 2], (1, a), {k=v}."""
     digits = source.precision or 0
     match source.kind:
-        case Kind.STRING:
+        case Kind.STRING | Kind.VARIANT:
             return operand
         case Kind.BYTES:
             return checked([operand], _bytes_to_text, pl.String())

@@ -258,6 +258,8 @@ def can_cast(source: DataType, target: DataType) -> bool:
     a, b = source.kind, target.kind
     if Kind.NULL in (a, b) or a is b:
         return a is Kind.NULL or _can_cast_parts(source, target)
+    if Kind.VARIANT in (a, b):
+        return False
     if Kind.STRING in (a, b):
         other = a if b is Kind.STRING else b
         return b is Kind.STRING or not (other in (Kind.ARRAY, Kind.MAP, Kind.ROW, Kind.BITMAP) or target.is_interval)

@@ -122,7 +122,7 @@ def _order(args: tuple[DataType, ...]) -> Typing | None:
     return None if any(each.kind in _UNORDERED for each in args) else _comparison(args)
 
 
-_UNORDERED = frozenset({Kind.ARRAY, Kind.MAP, Kind.ROW, Kind.BITMAP})
+_UNORDERED = frozenset({Kind.ARRAY, Kind.MAP, Kind.ROW, Kind.BITMAP, Kind.VARIANT})
 
 
 def _never_null(rule: Rule) -> Rule:

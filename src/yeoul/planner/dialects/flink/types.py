@@ -28,6 +28,7 @@ _PLAIN = {
     "STRING": types.STRING,
     "BYTES": types.BYTES,
     "BITMAP": types.BITMAP,
+    "VARIANT": types.VARIANT,
     "DATE": types.DATE,
 }
 _FOREIGN = {
