@@ -1,4 +1,4 @@
-"""Decimals in columns are those of Python's `decimal` with unlimited digits, rounded half up; too many digits are NULL."""
+"""Decimals in columns are those of Python's `decimal`, rounded half up; too many digits are NULL."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ def _types_and_pairs(draw: st.DrawFn) -> tuple[tuple[int, int], tuple[int, int],
 def _expected(x: Decimal, y: Decimal, operation: Callable[..., object], result: types.DataType) -> Decimal | None:
     if y == 0 and operation in (operator.truediv, operator.mod):
         return None
-    assert result.precision is not None and result.scale is not None
+    assert result.precision is not None
+    assert result.scale is not None
     value = _OPERATIONS[operation][0](x, y).quantize(Decimal(1).scaleb(-result.scale), context=_EXACT)
     return value if value.copy_abs() < Decimal(10) ** (result.precision - result.scale) else None
 

@@ -47,8 +47,8 @@ calls it is refused when it is submitted. This page is written out of the table 
 - `CURRENT_TIMESTAMP`, `NOW()` and `PROCTIME()` are read once a batch, not once a row. `RAND(seed)` starts anew in each
   batch.
 - JSON paths have members, indexes, slices, wildcards and `..`; filters are refused.
-- `VARIANT` is one spelling of a JSON document: it is compared and grouped by what it means, and has no order and no CAST
-  (nor has Flink's): `JSON_STRING(v)` writes it, `v['a']` and `v[1]` reach into it.
+- `VARIANT` is one spelling of a JSON document: it is compared and grouped by what it means, and has no order and, as in
+  Flink, no CAST: `JSON_STRING(v)` writes it, `v['a']` and `v[1]` reach into it.
 - `BITMAP_AND_AGG` and `BITMAP_XOR_AGG` keep the values of all bitmaps of a group, `BITMAP_OR_AGG` and
   `BITMAP_BUILD_AGG` their union.
 - `APPROX_COUNT_DISTINCT` has a standard error of 1.6 % (HyperLogLog, 4096 registers).

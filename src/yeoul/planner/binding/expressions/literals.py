@@ -149,7 +149,7 @@ def _clock(text: str) -> datetime.time:
 def _digits(fraction: str | None) -> int:
     digits = len(fraction or "")
     if digits > 6 and fraction is not None and fraction[6:].strip("0"):
-        raise UserError("A literal holds at most 6 digits of a second")
+        raise UserError("Only a TIMESTAMP of the years 1700 to 2199 holds more than 6 digits of a second")
     return min(digits, 6)
 
 
