@@ -11,11 +11,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import polars as pl
 
 from yeoul.clock import ManualClock
 from yeoul.engine.compile.dtypes import polars_dtype
-from yeoul.engine.contract import CHANGE, CHANGE_MARKS, WEIGHT, CacheBounds, DeadLetters
+from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
+from yeoul.engine.contract import CHANGE, CHANGE_MARKS, WEIGHT, CacheBounds, DeadLetters, Omitted
 from yeoul.engine.operators.contract import State
 from yeoul.engine.runtime.build import build
 from yeoul.engine.runtime.pipeline import Effects
@@ -26,6 +28,7 @@ from yeoul.plan.encoding import Encoding
 from yeoul.plan.nodes import Node, Scan
 from yeoul.plan.statements import Select
 from yeoul.plan.tables import TableDefinition
+from yeoul.planner.rules.sift_scans import sifted
 from yeoul.planner.sql import bind, parse
 
 __all__ = [
@@ -65,6 +68,7 @@ class Batch:
     frame: pl.DataFrame
     whole: pl.DataFrame
     dead: DeadLetters | None = None
+    omitted: Omitted | None = None
 
     @property
     def records(self) -> int:
@@ -89,6 +93,7 @@ class Run:
         self._built = build(plan, replace(settings, clock=clock))
         self._pipeline = self._built.pipeline
         self.late: list[pl.DataFrame] = []
+        self._batches = 0
 
     def start(self) -> list[pl.DataFrame]:
         """Begins from nothing; returns what is there without input."""
@@ -111,10 +116,21 @@ class Run:
             if scan.table.name == fed.table:
                 columns = [pl.col(one.name).cast(polars_dtype(one.type)) for one in scan.schema.fields]
                 columns += [pl.col(WEIGHT)] if scan.encoding is not Encoding.APPEND else []
-                batch = Batch(fed.rows.select(columns), fed.rows)
+                batch = self._sifted(scan, fed.rows.select(columns), fed.rows)
                 prepared = self._pipeline.lanes[lane].prepare(batch)
                 given += self._rows(self._pipeline.process(lane, fed.split, prepared), batch)
         return given
+
+    def _sifted(self, scan: Scan, rows: pl.DataFrame, whole: pl.DataFrame) -> Batch:
+        """Leaves out, in every other batch, what the scan's sieve does not want: a source may, and need not."""
+        self._batches += 1
+        if scan.sieve is None or self._batches % 2:
+            return Batch(rows, whole)
+        context = EvaluationContext(self._clock)
+        is_wanted = rows.select(compile_expression(scan.sieve.predicate, context)).to_series().fill_null(False)
+        kept = is_wanted.arg_true()
+        omitted = Omitted(rows.select(scan.sieve.times), kept.to_numpy().astype(np.int64)) if scan.sieve.times else None
+        return Batch(rows[kept], whole[kept], omitted=omitted)
 
     def end(self) -> list[pl.DataFrame]:
         """Ends every input; returns what comes out."""
@@ -189,7 +205,7 @@ def bind_query(declarations: str, query: str) -> Query:
         assert isinstance(statement, Select), f"a SELECT is needed, got {type(statement).__name__}"
         found = {name: session.catalog.find(name) for name in session.catalog.tables()}
         tables = {name: one for name, one in found.items() if isinstance(one, TableDefinition)}
-        return Query(statement.plan, tables, options.engine_settings(session.settings))
+        return Query(sifted(statement.plan, lambda _: True), tables, options.engine_settings(session.settings))
 
 
 def with_lookups(query: Query, tables: Mapping[str, pl.DataFrame]) -> Query:

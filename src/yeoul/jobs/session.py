@@ -232,7 +232,7 @@ class Session:
             case statements.Explain():
                 return Explained(self._explained(statement))
             case statements.ExplainSet(plans, detail):
-                parts = (self._explained(statements.Explain(plan, detail)) for plan in plans)
+                parts = (self._explained(statements.Explain(plan, detail), plans) for plan in plans)
                 return Explained("\n\n".join(f"INSERT {at}:\n{text}" for at, text in enumerate(parts, 1)))
             case statements.CreateTable(filling=filling) if filling:
                 return self._create_filled(statement)
@@ -269,11 +269,11 @@ class Session:
         job = self._job(statement.plan, "SELECT", buffer)
         return Result(Select(job, buffer, statement.plan))
 
-    def _explained(self, statement: statements.Explain) -> str:
+    def _explained(self, statement: statements.Explain, among: Sequence[Write] = ()) -> str:
         plan, detail = statement.plan, statement.detail
         if detail is None:
-            return "\n".join([explain(plan), *options.optimiser_notes(self.settings)])
-        text = explain_details(plan, detail, state_ttl_ms=options.engine_settings(self.settings).state_ttl_ms)
+            return "\n".join([explain(plan, among), *options.optimiser_notes(self.settings)])
+        text = explain_details(plan, detail, among, state_ttl_ms=options.engine_settings(self.settings).state_ttl_ms)
         if detail is not ExplainDetail.WATERMARK:
             return text
         tables = {node.table.name for node in walk(plan) if isinstance(node, Scan) and node.table.watermark is not None}

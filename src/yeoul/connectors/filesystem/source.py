@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.connectors.batches import DecodedBatch
+from yeoul.connectors.batches import DecodedBatch, RecordPlaces
 from yeoul.connectors.filesystem.compressed import CompressedFile, codec_of
 from yeoul.connectors.filesystem.listing import explain_failure, list_files, local_path, require_files
 from yeoul.connectors.filesystem.parquet import ParquetFile, ParquetTable
@@ -21,6 +21,7 @@ from yeoul.connectors.filesystem.text import Lines, PlainFile
 from yeoul.connectors.format_options import fails_on_malformed
 from yeoul.connectors.records import Records, RecordSource, decode_records
 from yeoul.connectors.spec import ConnectorContext
+from yeoul.engine.compile.lowering import EvaluationContext
 from yeoul.engine.contract import Fetched, Position
 from yeoul.formats.contract import RecordBuffer
 from yeoul.kernels.lines import split_lines
@@ -68,7 +69,8 @@ class TextPiece:
     def decode(self) -> DecodedBatch:
         offsets, lengths = split_lines(self.lines.data)
         values = RecordBuffer(self.lines.data, offsets, lengths)
-        return decode_records(self.records, Records(self.split, offsets + self.lines.start, values, self._metadata))
+        places = RecordPlaces(offsets + self.lines.start, (self.split,))
+        return decode_records(self.records, Records(places, values, self._metadata))
 
     def _metadata(self, key: str, rows: NDArray[np.int64]) -> pl.Series:
         return pl.Series([file_metadata(self.split, key)]).new_from_index(0, len(rows))
@@ -91,7 +93,8 @@ class FilesystemSource:
         self._records: RecordSource | None = None
         self._parquet: ParquetTable | None = None
         if scan.options["format"] == "parquet":
-            self._parquet = ParquetTable(scan.table, scan.schema)
+            evaluation = EvaluationContext(context.clock, context.local_time_zone)
+            self._parquet = ParquetTable(scan.table, scan.schema, scan.sieve, evaluation)
         else:
             fails = fails_on_malformed(scan.options)
             needs_before = scan.encoding is not Encoding.UPSERT

@@ -49,7 +49,7 @@ class Effects:
         rows: Batches of the plan's result, reserved columns removed.
         late: Late rows by the name of the operator that met them.
         ended: Lanes that need no more input, because a LIMIT above them is reached.
-        outputs: For each of `rows`, the plan that it is a result of, where several run as one; else empty.
+        outputs: For each of `rows`, the number of the plan that it is a result of.
     """
 
     rows: list[pl.DataFrame] = field(default_factory=list)
@@ -70,6 +70,7 @@ class Stage:
         ports: The merge of its inputs' watermarks, if it has several.
         delay_ms: How far its rows may be behind its watermark: by so much the stages above are told less.
         gives_at_end: Whether its rows come at the end of its input: until then the stages above are told nothing.
+        number: Of the plan whose result it gives, if it has no parent.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Stage:
     watermark_ms: int = START_OF_TIME
     delay_ms: int = 0
     gives_at_end: bool = False
+    number: int = 0
 
     def passed_on(self, watermark_ms: int) -> int:
         """Returns the watermark of what it gives, when that of what it takes is known."""
@@ -127,6 +129,7 @@ class Lane:
         judges: Whether an operator above judges lateness.
         idle_timeout_ms: After how long at its end a split is idle; None: never.
         alignment: The group that its splits wait for, and up to which drift in ms, if its table asks for that.
+        clock: What of `before` event time is computed by: for rows that the source left out.
     """
 
     before: Sequence[Stateless]
@@ -136,6 +139,7 @@ class Lane:
     judges: bool = False
     idle_timeout_ms: int | None = None
     alignment: tuple[str, int] | None = None
+    clock: Sequence[Stateless] = ()
 
     @property
     def aggregate(self) -> Aggregate | GroupAggregate | AggregateKeyGroups | None:
@@ -163,7 +167,10 @@ class Lane:
         straight = window is not None and window.time_column == self.assign.column
         may_close = window.may_close if window is not None and straight else None
         needs_all = full or (self.judges and window is None and not self._leads_into_timed_join)
-        measured = self.assign.measure(frame, needs_all, may_close)
+        omitted = source.omitted
+        if omitted is not None:
+            omitted = replace(omitted, times=_through(self.clock, omitted.times))
+        measured = self.assign.measure(frame, needs_all, may_close, omitted)
         frame = _through(self.after, measured.frame)
         panes = window.prepare(frame) if window is not None and not full else None
         prepared = self._prepared(source, frame, panes)
@@ -183,6 +190,7 @@ class Pipeline:
         lanes: One per scan.
         stages: Every operator with state or several inputs, inputs before the stage that reads them.
         values: VALUES, with where their rows go.
+        number: Of the plan whose result a lane gives that leads into no stage.
     """
 
     def __init__(
@@ -190,8 +198,9 @@ class Pipeline:
         lanes: Sequence[Lane],
         stages: Sequence[Stage],
         values: Sequence[tuple[Values, tuple[Stage, int] | None]] = (),
+        number: int = 0,
     ) -> None:
-        self.lanes, self._stages, self._values = lanes, stages, values
+        self.lanes, self._stages, self._values, self._number = lanes, stages, values, number
         self._timed = [(stage, stage.operator) for stage in stages if isinstance(stage.operator, Timed)]
         self._ended: set[int] = set()
         self._reported: dict[int, tuple[int, bool]] = {}
@@ -357,11 +366,15 @@ class Pipeline:
         for parent in stage.parents:
             self._report(parent, stage.passed_on(watermark_ms), is_idle and not stage.gives_at_end, effects)
 
-    def _push(self, target: tuple[Stage, int] | None, batch: pl.DataFrame, effects: Effects) -> None:
+    def _push(
+        self, target: tuple[Stage, int] | None, batch: pl.DataFrame, effects: Effects, giver: Stage | None = None
+    ) -> None:
+        """Gives a batch to a stage, or as a result: of the plan that `giver` is the top of."""
         if not batch.height:
             return
         if target is None:
             effects.rows.append(without(batch, RESERVED))
+            effects.outputs.append(self._number if giver is None else giver.number)
             return
         stage, port = target
         if stage.ports is not None and WATERMARK in batch.columns:
@@ -375,7 +388,7 @@ class Pipeline:
             effects.late.append((stage.name, output.late))
         for parent in stage.parents:
             for batch in output.batches:
-                self._push(parent, batch, effects)
+                self._push(parent, batch, effects, stage)
 
     def _cut_if_done(self, stage: Stage, effects: Effects) -> None:
         """Ends everything that only a LIMIT that is reached asked for."""

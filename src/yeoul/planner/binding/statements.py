@@ -38,7 +38,7 @@ from yeoul.planner.dialects.flink.nodes import (
     StatementSetSyntax,
     UseSyntax,
 )
-from yeoul.planner.rules import optimised
+from yeoul.planner.rules import as_one, optimised
 from yeoul.units import parse_duration_ms
 
 __all__ = ["CATALOG", "DATABASE", "ZONE_SETTING", "bind_statement"]
@@ -139,13 +139,17 @@ def _write(context: BindContext, node: InsertSyntax) -> Write:
 
 
 def _statement_set(context: BindContext, node: Any) -> statements.Statement:
-    return statements.StatementSet(tuple(_write(context, one) for one in node.expressions))
+    return statements.StatementSet(_writes(context, node))
+
+
+def _writes(context: BindContext, node: Any) -> tuple[Write, ...]:
+    return as_one([_write(context, one) for one in node.expressions], context.settings)
 
 
 def _explain(context: BindContext, node: Any) -> statements.Statement:
     detail = ExplainDetail(node.args["detail"]) if node.args.get("detail") else None
     if isinstance(node.this, StatementSetSyntax):
-        return statements.ExplainSet(tuple(_write(context, one) for one in node.this.expressions), detail)
+        return statements.ExplainSet(_writes(context, node.this), detail)
     plan = _write(context, node.this) if isinstance(node.this, InsertSyntax) else _query(context, node.this)
     return statements.Explain(plan, detail)
 
