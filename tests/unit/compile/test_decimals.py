@@ -8,7 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yeoul.engine.compile.decimals import combined_decimals
@@ -56,6 +56,7 @@ def _expected(x: Decimal, y: Decimal, operation: Callable[..., object], result: 
     return value if value.copy_abs() < Decimal(10) ** (result.precision - result.scale) else None
 
 
+@settings(deadline=None)
 @given(_types_and_pairs())
 def test_every_operation_is_exact_to_the_scale_of_its_type(
     drawn: tuple[tuple[int, int], tuple[int, int], list[tuple[Decimal, Decimal]]],

@@ -10,6 +10,7 @@ from yeoul.engine.compile.collections import later_pairs
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.faults import EvaluationError, checked, first_true
 from yeoul.engine.compile.lowering import Lowering, Missing, Site
+from yeoul.engine.compile.text import literal_text
 from yeoul.engine.compile.variants import variant_item
 from yeoul.errors import UserError
 from yeoul.plan.types import Kind
@@ -154,7 +155,7 @@ def _object_of(site: Site) -> pl.Expr:
 
 def _object_update(site: Site) -> pl.Expr:
     base, names = site.args[0], [field.name for field in site.call.type.fields]
-    new = {str(site.constant(index)): site.args[index + 1] for index in range(1, len(site.args), 2)}
+    new = {literal_text(site, index, "A name"): site.args[index + 1] for index in range(1, len(site.args), 2)}
     fields = [(new[name] if name in new else base.struct.field(name)).alias(name) for name in names]
     return pl.when(base.is_not_null()).then(pl.struct(fields))
 

@@ -19,6 +19,7 @@ from yeoul.engine.compile.distinct_values import per_value
 from yeoul.engine.compile.faults import EvaluationError, checked
 from yeoul.engine.compile.json_search import java_double
 from yeoul.engine.compile.lowering import Lowering, Site
+from yeoul.errors import UserError
 
 __all__ = ["VARIANTS", "variant_item"]
 
@@ -94,7 +95,9 @@ def _parsed(text: str, *, doubles: bool) -> str:
 
 def _parse(*, lenient: bool) -> Lowering:
     def lower(site: Site) -> pl.Expr:
-        doubles = site.constant(1) is True
+        doubles = len(site.args) > 1 and site.constant(1)
+        if not isinstance(doubles, bool):
+            raise UserError(f"Whether {site.text} takes doubles must be TRUE or FALSE", span=site.call.span)
 
         def read(value: object) -> str | None:
             try:
