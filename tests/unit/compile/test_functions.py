@@ -22,7 +22,7 @@ T = dt.datetime(2024, 1, 31, 10, 11, 12, 345_000)
 DAY = dt.date(2024, 1, 31)
 
 NEEDS_LITERALS = {
-    "is_json", "json_object", "json_array", "regexp",
+    "is_json", "json_object", "json_array", "regexp", "parse_json", "object_of", "object_update",
     "trim", "similar", "not_similar", "typeof", "translate", "str_to_map", "regexp_replace", "regexp_extract_all", "encode", "decode", "parse_url",
     "sha2",    "extract", "floor_to", "ceil_to", "timestampadd", "timestampdiff", "to_date", "to_timestamp", "to_timestamp_ltz",
     "date_format", "from_unixtime", "unix_timestamp", "convert_tz", "json_value", "json_query", "json_exists", "round",
