@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar, cast
 
 import numpy as np
 import polars as pl
@@ -25,8 +26,8 @@ from yeoul.engine.runtime.settings import LookedUp, Settings
 from yeoul.jobs import options
 from yeoul.jobs.session import Session
 from yeoul.plan.encoding import Encoding
-from yeoul.plan.nodes import Node, Scan
-from yeoul.plan.statements import Select
+from yeoul.plan.nodes import Node, Scan, Write
+from yeoul.plan.statements import Insert, Select, StatementSet
 from yeoul.plan.tables import TableDefinition
 from yeoul.planner.rules.sift_scans import sifted
 from yeoul.planner.sql import bind, parse
@@ -57,6 +58,7 @@ class Fed:
     split: str = SPLIT
 
 
+_N = TypeVar("_N", bound=Node)
 Step = Fed | int
 """A batch, or milliseconds that pass."""
 
@@ -86,12 +88,21 @@ class Run:
         settings: The engine's.
         clock: What it takes for the time.
         splits: The splits that every table has.
+        output: Of which of several plans the rows are wanted.
     """
 
-    def __init__(self, plan: Node, settings: Settings, clock: ManualClock, splits: Sequence[str] = (SPLIT,)) -> None:
+    def __init__(
+        self,
+        plan: Node | Sequence[Write],
+        settings: Settings,
+        clock: ManualClock,
+        splits: Sequence[str] = (SPLIT,),
+        output: int | None = None,
+    ) -> None:
         self._clock, self._splits = clock, splits
         self._built = build(plan, replace(settings, clock=clock))
         self._pipeline = self._built.pipeline
+        self._output = output
         self.late: list[pl.DataFrame] = []
         self._batches = 0
 
@@ -155,7 +166,9 @@ class Run:
         for _, late in effects.late:
             known = late.frame["$row"].drop_nulls()
             self.late.append(late.frame if batch is None else batch.recover(known).drop("split", "position"))
-        return [_with_marks(frame) for frame in effects.rows if frame.height]
+        outputs = effects.outputs or [0] * len(effects.rows)
+        wanted = [frame for frame, output in zip(effects.rows, outputs, strict=True) if self._output in (None, output)]
+        return [_with_marks(frame) for frame in wanted if frame.height]
 
 
 def _with_marks(frame: pl.DataFrame) -> pl.DataFrame:
@@ -174,16 +187,23 @@ def _through_ipc(frame: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A bound query, its tables, and the settings that its session has."""
+    """A bound query or INSERTs, their tables, and the settings that the session has; the rows are those of `output`."""
 
-    plan: Node
+    plan: Node | Sequence[Write]
     tables: Mapping[str, TableDefinition]
     settings: Settings
     splits: Sequence[str] = (SPLIT,)
+    output: int | None = None
+
+    def into(self, table: str) -> Query:
+        """Returns the same INSERTs, asked for what goes to one table."""
+        assert isinstance(self.plan, Sequence)
+        return replace(self, output=[one.table.name for one in self.plan].index(table))
 
     def fresh(self, passed_ms: int = 0) -> Run:
         """Returns a new run, its clock so long after the beginning."""
-        return Run(self.plan, self.settings, ManualClock(BEGINNING_MS + passed_ms, passed_ms), self.splits)
+        clock = ManualClock(BEGINNING_MS + passed_ms, passed_ms)
+        return Run(self.plan, self.settings, clock, self.splits, self.output)
 
 
 def bind_query(declarations: str, query: str) -> Query:
@@ -191,7 +211,7 @@ def bind_query(declarations: str, query: str) -> Query:
 
     Args:
         declarations: CREATE and SET statements; a table needs no WITH.
-        query: One SELECT.
+        query: One SELECT, INSERT or statement set.
 
     Raises:
         UserError: It is wrong, or not supported.
@@ -201,11 +221,25 @@ def bind_query(declarations: str, query: str) -> Query:
             for _ in session.execute(_with_connector(one.text)):
                 pass
         (parsed,) = parse(query)
-        statement = bind(parsed, session.catalog, session.settings)
-        assert isinstance(statement, Select), f"a SELECT is needed, got {type(statement).__name__}"
+        statement = bind(parsed, session.catalog, session.settings, session.functions.definitions)
+        plan: Node | Sequence[Write]
+        match statement:
+            case Select(query_plan):
+                plan = _sifted(query_plan)
+            case Insert(write):
+                plan = (_sifted(write),)
+            case StatementSet(writes):
+                plan = tuple(_sifted(one) for one in writes)
+            case _:
+                raise AssertionError(f"a SELECT or an INSERT is needed, got {type(statement).__name__}")
         found = {name: session.catalog.find(name) for name in session.catalog.tables()}
         tables = {name: one for name, one in found.items() if isinstance(one, TableDefinition)}
-        return Query(sifted(statement.plan, lambda _: True), tables, options.engine_settings(session.settings))
+        return Query(plan, tables, options.engine_settings(session.settings))
+
+
+def _sifted(plan: _N) -> _N:
+    """Lets scans skip rows that conditions above them drop, as jobs do."""
+    return cast(_N, sifted(plan, lambda _: True))
 
 
 def with_lookups(query: Query, tables: Mapping[str, pl.DataFrame]) -> Query:

@@ -121,7 +121,7 @@ def test_what_several_inserts_compute_alike_is_computed_once(tmp_path: Path) -> 
         ("EXECUTE STATEMENT SET BEGIN END", "Expected INSERT INTO in a statement set"),
         ("EXECUTE STATEMENT SET BEGIN SELECT 1; END", "Expected INSERT INTO in a statement set, got 'SELECT'"),
         ("BEGIN STATEMENT SET; INSERT INTO odd SELECT 1 END", "Expected"),
-        ("EXECUTE INSERT INTO odd SELECT 1", "EXECUTE of a single statement is not supported yet"),
+        ("EXECUTE PLAN 'plan.json'", "EXECUTE PLAN is not supported yet"),
     ],
 )
 def test_what_is_no_statement_set_is_refused(text: str, message: str) -> None:

@@ -32,6 +32,8 @@ _UNIT_MS = {
     "DAY": 86_400_000,
     "WEEK": 7 * 86_400_000,
 }
+_KNOWN_MS = (-62_167_219_200_000, 253_402_300_799_999)
+"""The years 0 to 9999: Flink has no moments beyond."""
 _UNIT_MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12, "DECADE": 120, "CENTURY": 1_200, "MILLENNIUM": 12_000}
 _TRUNCATION = {
     "MILLISECOND": "1ms", "SECOND": "1s", "MINUTE": "1m", "HOUR": "1h", "DAY": "1d",
@@ -191,11 +193,16 @@ def _timestampadd(site: Site) -> pl.Expr:
     return operand + (amount * _UNIT_MS[unit]).cast(pl.Duration("ms")).cast(pl.Duration(dtype.time_unit))
 
 
+def _on_first_day(clock: pl.Expr) -> pl.Expr:
+    """A time of day as a point in time, all on one day."""
+    return clock.cast(pl.Int64).floordiv(1_000).cast(pl.Datetime("us"))
+
+
 def _timestampdiff(site: Site) -> pl.Expr:
     """Whole units from the first to the second, cut towards zero."""
     unit = _unit(site, 0, {**_UNIT_MS, **_UNIT_MONTHS})
     start, end = (
-        _wall(operand, type, site).cast(pl.Datetime("us"))
+        _on_first_day(operand) if type.kind is Kind.TIME else _wall(operand, type, site).cast(pl.Datetime("us"))
         for operand, type in zip(site.args[1:], site.types[1:], strict=True)
     )
     if unit in _UNIT_MS:
@@ -216,7 +223,7 @@ def _end(site: Site, start: pl.Expr, end: pl.Expr, index: int) -> pl.Expr:
     """The end of a stretch given as (start, end) or as (start, interval)."""
     point, kind = site.types[index], site.types[index + 1].kind
     if kind is Kind.INTERVAL_YEAR_MONTH:
-        return shifted_months(start, end, point, site.context.time_zone)
+        return shifted_months(start, end, point)
     return shifted_time(start, end, point, site.text) if kind is Kind.INTERVAL_DAY_TIME else end
 
 
@@ -305,12 +312,13 @@ def _to_timestamp_ltz(site: Site) -> pl.Expr:
         return scaled.cast(pl.Datetime(dtype.time_unit)).dt.replace_time_zone("UTC")
     if site.types[0].is_float:
         number = number.cast(pl.Float64)
-    ticks = (
-        number.cast(pl.Int64)
-        if precision == 3
-        else (number if site.types[0].is_float else number.cast(pl.Int64)) * 1_000
-    )
-    return ticks.cast(pl.Int64).cast(pl.Datetime("ms")).dt.replace_time_zone("UTC")
+    if precision == 0 and site.types[0].is_float:
+        number, precision = number * 1_000, 3
+    number = number.cast(pl.Int64, strict=False)
+    ticks = number if precision == 3 else number * 1_000
+    least, most = _KNOWN_MS if precision == 3 else (one // 1_000 for one in _KNOWN_MS)
+    known = pl.when(number.is_between(least, most)).then(ticks)
+    return known.cast(pl.Datetime("ms")).dt.replace_time_zone("UTC")
 
 
 def _check_zone(zone: str, site: Site) -> None:
@@ -341,7 +349,7 @@ def _unix_timestamp(site: Site) -> pl.Expr:
         return _now(site, lambda clock: clock.astimezone(datetime.UTC), pl.Datetime("ms", "UTC")).dt.epoch("s")
     chrono = _format(site, 1, parsing=True) or _SECOND_FORMAT
     wall = checked([site.args[0]], lambda column: _parsed(column, chrono, date=False), pl.Datetime("ms"))
-    seconds = to_instant(wall, site.context.time_zone).dt.epoch("s")
+    seconds = to_instant(wall, site.context.time_zone, ambiguous="latest").dt.epoch("s")
     return pl.when(site.args[0].is_not_null()).then(seconds.fill_null(-(1 << 63)))
 
 

@@ -202,6 +202,10 @@ class KeyGroups:
     def _process(self, operator: _KeyedOperator, port: int, batch: pl.DataFrame) -> Output:
         return operator.process(port, batch)
 
+    def _joined(self, operator: _KeyedOperator, batches: pl.DataFrame) -> pl.DataFrame:
+        """Returns batches that waited, one behind the other, as one."""
+        return batches
+
     def _keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
         return self._pattern.keys_of(port, batch)
 
@@ -225,7 +229,7 @@ class KeyGroups:
         parts = [(group, list(self._waiting_for(at))) for at, group in enumerate(self._groups)]
         for group, rows in sorted((each for each in parts if each[1]), key=lambda each: each[0].operator is None):
             operator = group.loaded()
-            outputs += [self._process(operator, port, part) for port, part in rows]
+            outputs += [self._process(operator, port, self._joined(operator, part)) for port, part in rows]
             group.used()
             self._memory.make_room(keep=group)
         self._memory.waiting_bytes -= self._waiting_bytes
@@ -317,7 +321,11 @@ class AggregateKeyGroups(KeyGroups):
 
     def _process(self, operator: _KeyedOperator, port: int, batch: pl.DataFrame) -> Output:
         assert isinstance(operator, Aggregate | GroupAggregate)
-        return operator.process_prepared(operator.combined(batch) if len(self._groups) > 1 else batch)
+        return operator.process_prepared(batch)
+
+    def _joined(self, operator: _KeyedOperator, batches: pl.DataFrame) -> pl.DataFrame:
+        assert isinstance(operator, Aggregate | GroupAggregate)
+        return operator.combined(batches)
 
 
 def by_key_group(operator: Operator, make: Callable[[], Operator], memory: StateMemory, clock: Clock) -> Operator:

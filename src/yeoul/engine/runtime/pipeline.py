@@ -40,6 +40,10 @@ from yeoul.engine.operators.windows.aggregate import PreparedPanes, WindowAggreg
 
 __all__ = ["Effects", "Lane", "Pipeline", "Prepared", "Stage"]
 
+_WATERMARK, _PORTS = "$watermark", "$ports"
+_OF_THE_STAGE = frozenset([_WATERMARK, _PORTS])
+"""What a snapshot says of a stage besides its operator's own state."""
+
 
 @dataclass(slots=True)
 class Effects:
@@ -300,11 +304,11 @@ class Pipeline:
             if lane.assign is not None:
                 parts[f"lane-{index}"] = lane.assign.snapshot()
         for stage in self._stages:
-            ports = {} if stage.ports is None else {"$ports": stage.ports.snapshot()}
+            ports = {} if stage.ports is None else {_PORTS: stage.ports.snapshot()}
             parts[stage.name] = {
                 **stage.operator.snapshot(),
                 **ports,
-                "$watermark": pl.DataFrame({"watermark": [stage.watermark_ms]}, schema={"watermark": pl.Int64}),
+                _WATERMARK: pl.DataFrame({"watermark": [stage.watermark_ms]}, schema={"watermark": pl.Int64}),
             }
         parts["ended"] = {"lanes": pl.DataFrame({"lane": sorted(self._ended)}, schema={"lane": pl.Int64})}
         return parts
@@ -318,10 +322,10 @@ class Pipeline:
                 lane.assign.restore(parts[f"lane-{index}"])
         for stage in self._stages:
             state = parts[stage.name]
-            stage.operator.restore({name: frame for name, frame in state.items() if not name.startswith("$")})
-            stage.watermark_ms = state["$watermark"]["watermark"].item()
+            stage.operator.restore({name: frame for name, frame in state.items() if name not in _OF_THE_STAGE})
+            stage.watermark_ms = state[_WATERMARK]["watermark"].item()
             if stage.ports is not None:
-                stage.ports.restore(state["$ports"])
+                stage.ports.restore(state[_PORTS])
         self._ended = set(parts["ended"]["lanes"]["lane"].to_list())
 
     def _leave(self, lane: int, split: str, finished: bool) -> Effects:

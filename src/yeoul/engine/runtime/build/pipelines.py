@@ -25,7 +25,7 @@ from yeoul.engine.runtime.build.groups import aggregate_operator, set_operator
 from yeoul.engine.runtime.build.joins import join_operator, lookup_operator
 from yeoul.engine.runtime.build.lateness import judges_lateness
 from yeoul.engine.runtime.build.ordered import deduplicate_operator, over_operator, sort_operator, top_n_operator
-from yeoul.engine.runtime.build.rows import dtypes_of, encoder_of, row_operator, values_operator
+from yeoul.engine.runtime.build.rows import dtypes_of, encoder_of, enforcer_of, row_operator, values_operator
 from yeoul.engine.runtime.build.windows import (
     assign_operator,
     session_assign_operator,
@@ -161,7 +161,8 @@ class _Builder:
             case Project() | Filter() | Unnest():
                 self.add(node.input, target, [row_operator(node, self._context), *above])
             case Write():
-                self.add(node.input, target, [row_operator(node, self._context), *encoder_of(node), *above])
+                written = [row_operator(node, self._context), *enforcer_of(node), *encoder_of(node)]
+                self.add(node.input, target, [*written, *above])
             case _:
                 waiting = self._waiting.setdefault(id(node), [])
                 waiting.append(self._staged(above, target))
