@@ -11,7 +11,7 @@ over, for only then are the window's bounds known.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -110,15 +110,34 @@ class _Sessions:
 
     def restore(self, state: State) -> None:
         self._closed, self._watermark_ms = state["times"].row(0)
-        if "sessions" not in state:
+        rows = state.get("sessions")
+        if rows is None or not rows.height:
             return
-        rows = state["sessions"]
         self._known = KeyedState({name: rows.schema[name] for name in self._inner_keys}, {})
         keys = self._known.upsert(rows).slots
         slots = self._chains.restore(keys, rows[_START].to_numpy(), rows[_END].to_numpy())
         self._write(slots, rows.drop(_START, _END, *self._inner_keys))
         self._armed = _longer(self._armed, len(slots))
         self._arm(slots)
+
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        kept = [each.size_bytes for each in (self._known, self._values) if each is not None]
+        return sum(kept) + self._chains.size_bytes + self._armed.nbytes
+
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot; empty without keys."""
+        return {"sessions": self._inner_keys} if self._inner_keys else {}
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns the keys of rows."""
+        return batch.with_columns(self._keys).select(self._inner_keys)
+
+    def may_be_late(self, port: int, batch: pl.DataFrame) -> pl.Series:
+        """Tells which rows are late if they lie in no open session."""
+        return self._readings(batch) + self._chains.gap_ms <= self._closed_before(batch)
 
     def _given(self, sessions: pl.DataFrame) -> pl.DataFrame:
         """Returns what is given out of sessions: `$start`, `$end`, the inner keys and the partial columns."""
