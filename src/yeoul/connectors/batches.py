@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from yeoul.engine.contract import DeadLetters
 from yeoul.formats.contract import RecordBuffer
 
-__all__ = ["DecodedBatch", "binary_of", "dead_letters", "with_places"]
+__all__ = ["DecodedBatch", "RecordPlaces", "binary_of", "dead_letters", "with_places"]
 
 
 def _no_recovery(rows: pl.Series) -> pl.DataFrame:
@@ -45,6 +45,37 @@ class DecodedBatch:
         return self.recovery(rows)
 
 
+@dataclass(frozen=True, slots=True)
+class RecordPlaces:
+    """Where records come from.
+
+    Attributes:
+        positions: Where each one stands in its split: an offset, or a byte.
+        splits: The splits that there are.
+        owners: The index of each record's split; None: there is one only.
+
+    Example:
+        >>> places = RecordPlaces(np.array([7, 8, 3]), ("t-0", "t-1"), np.array([0, 0, 1]))
+        >>> [column.to_list() for column in places.of(np.array([1, 2]))]
+        [['t-0', 't-1'], ['8', '3']]
+    """
+
+    positions: NDArray[np.int64]
+    splits: tuple[str, ...]
+    owners: NDArray[np.int64] | None = None
+
+    def take(self, indexes: NDArray[np.int64]) -> RecordPlaces:
+        """Returns the places of some of the records."""
+        owners = None if self.owners is None else self.owners[indexes]
+        return RecordPlaces(self.positions[indexes], self.splits, owners)
+
+    def of(self, indexes: NDArray[np.int64]) -> tuple[pl.Series, pl.Series]:
+        """Returns `split` and `position` of some records, as strings."""
+        splits = pl.Series("split", self.splits, dtype=pl.String)
+        owners = np.zeros(len(indexes), np.int64) if self.owners is None else self.owners[indexes]
+        return splits[pl.Series(owners)], pl.Series("position", self.positions[indexes]).cast(pl.String)
+
+
 def binary_of(records: RecordBuffer, indexes: NDArray[np.int64]) -> pl.Series:
     """Returns some records' bytes as a Binary column of their own, null where the record is.
 
@@ -66,21 +97,13 @@ def binary_of(records: RecordBuffer, indexes: NDArray[np.int64]) -> pl.Series:
 
 
 def dead_letters(
-    split: str, positions: NDArray[np.int64], reasons: Sequence[str], raw: pl.Series
+    places: RecordPlaces, indexes: NDArray[np.int64], reasons: Sequence[str], raw: pl.Series
 ) -> DeadLetters | None:
-    """Returns the dead letters of one split, None when there are none."""
-    if not len(positions):
+    """Returns some records as dead letters, None when there are none."""
+    if not len(indexes):
         return None
-    return DeadLetters(
-        pl.DataFrame(
-            {
-                "split": pl.Series([split], dtype=pl.String).new_from_index(0, len(positions)),
-                "position": pl.Series(positions).cast(pl.String),
-                "reason": pl.Series(list(reasons), dtype=pl.String),
-                "raw": raw,
-            }
-        )
-    )
+    reason = pl.Series("reason", list(reasons), dtype=pl.String)
+    return DeadLetters(pl.DataFrame([*places.of(indexes), reason, raw.alias("raw")]))
 
 
 def with_places(frame: pl.DataFrame, split: str, positions: Sequence[int] | Sequence[str]) -> pl.DataFrame:

@@ -11,14 +11,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.connectors.batches import binary_of, dead_letters
+from yeoul.connectors.batches import RecordPlaces, binary_of, dead_letters
 from yeoul.engine.contract import WEIGHT, DeadLetters
 from yeoul.formats.contract import Decoded, RecordBuffer
 
-__all__ = ["Places", "beside", "dead_of", "gathered", "joined_key", "merged", "with_ends", "without_missing_keys"]
-
-Places = tuple[str, NDArray[np.int64]]
-"""Where records come from: their split, and where each stands in it."""
+__all__ = ["beside", "dead_of", "gathered", "joined_key", "merged", "with_ends", "without_missing_keys"]
 
 
 def gathered(frame: pl.DataFrame, places: NDArray[np.int64]) -> pl.DataFrame:
@@ -83,7 +80,7 @@ def joined_key(
 
 
 def without_missing_keys(
-    where: Places, keys: RecordBuffer, frame: pl.DataFrame, kept: NDArray[np.int64] | None, names: Sequence[str]
+    places: RecordPlaces, keys: RecordBuffer, frame: pl.DataFrame, kept: NDArray[np.int64] | None, names: Sequence[str]
 ) -> tuple[pl.DataFrame, NDArray[np.int64] | None, DeadLetters | None]:
     """Sets rows aside whose key has a NULL in it: nothing says which row they are."""
     missing = np.zeros(frame.height, np.bool_)
@@ -98,19 +95,17 @@ def without_missing_keys(
         f"key: {', '.join(names)} must not be NULL" if keys.lengths[index] >= 0 else "key: expected one, got NULL"
         for index in indexes
     ]
-    split, positions = where
-    dead = dead_letters(split, positions[indexes], reasons, binary_of(keys, indexes))
+    dead = dead_letters(places, indexes, reasons, binary_of(keys, indexes))
     return frame.filter(pl.Series(~missing)), of_rows[~missing], dead
 
 
-def dead_of(where: Places, buffer: RecordBuffer, decoded: Decoded, prefix: str) -> DeadLetters | None:
+def dead_of(places: RecordPlaces, buffer: RecordBuffer, decoded: Decoded, prefix: str) -> DeadLetters | None:
     """Returns what did not decode of a part of records, its reasons behind a prefix; None if all did."""
     if not len(decoded.dead):
         return None
-    split, positions = where
     indexes = decoded.dead.records
     reasons = [prefix + reason for reason in decoded.dead.reasons]
-    return dead_letters(split, positions[indexes], reasons, binary_of(buffer, indexes))
+    return dead_letters(places, indexes, reasons, binary_of(buffer, indexes))
 
 
 def merged(*parts: DeadLetters | None) -> DeadLetters | None:

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.connectors.batches import DecodedBatch, with_places
+from yeoul.connectors.batches import DecodedBatch, RecordPlaces
 from yeoul.connectors.format_options import KEY, VALUE, format_metadata, make_decoder
 from yeoul.connectors.record_parts import dead_of, gathered, joined_key, merged, with_ends, without_missing_keys
 from yeoul.engine.compile.dtypes import polars_dtype
@@ -52,15 +52,13 @@ class Records:
     """The records of one piece.
 
     Attributes:
-        split: Where they come from.
-        positions: Where each one stands in it: an offset, or a byte.
+        places: Where they come from.
         values: Their values.
         keys: Their keys, if the connector has any.
         metadata: Returns a metadata key for each of the given records, in that order.
     """
 
-    split: str
-    positions: NDArray[np.int64]
+    places: RecordPlaces
     values: RecordBuffer
     metadata: Callable[[str, NDArray[np.int64]], pl.Series]
     keys: RecordBuffer | None = None
@@ -72,8 +70,7 @@ class Records:
         """Returns some of the records."""
         whole = self.metadata
         return Records(
-            self.split,
-            self.positions[indexes],
+            self.places.take(indexes),
             _take(self.values, indexes),
             lambda key, chosen: whole(key, indexes[chosen]),
             None if self.keys is None else _take(self.keys, indexes),
@@ -213,11 +210,10 @@ def _decode(
     plan: RecordPlan, records: Records, key: KeyOptions
 ) -> tuple[pl.DataFrame, NDArray[np.int64] | None, DeadLetters | None]:
     """Returns (rows, the record of each row or None if they are all of them in order, dead letters)."""
-    where = (records.split, records.positions)
     decoded = plan.value.decoder.decode(records.values)
     frame = decoded.frame if plan.value.names else pl.DataFrame(height=decoded.frame.height)
     kept = decoded.records
-    dead = [dead_of(where, records.values, decoded, "")]
+    dead = [dead_of(records.places, records.values, decoded, "")]
     if key.upserts:
         frame, kept = with_ends(records.values, frame, kept)
     elif decoded.weights is not None:
@@ -225,9 +221,9 @@ def _decode(
     if plan.key is not None and records.keys is not None:
         keys = plan.key.decoder.decode(records.keys)
         frame, kept = joined_key(keys, plan.key.names, frame, kept, len(records))
-        dead.append(dead_of(where, records.keys, keys, "key: "))
+        dead.append(dead_of(records.places, records.keys, keys, "key: "))
         if key.upserts:
-            frame, kept, keyless = without_missing_keys(where, records.keys, frame, kept, plan.key.names)
+            frame, kept, keyless = without_missing_keys(records.places, records.keys, frame, kept, plan.key.names)
             dead.append(keyless)
     if plan.metadata:
         rows = np.arange(frame.height, dtype=np.int64) if kept is None else kept
@@ -259,7 +255,7 @@ def _recover(
     present[present] = own[places[present]] == back[present]
     whole = gathered(again, np.where(present, places, -1)).with_columns(frame[pl.Series(rows)].get_columns())
     whole = whole.drop(WEIGHT, strict=False)
-    return with_places(whole, records.split, records.positions[indexes].tolist())
+    return whole.with_columns(records.places.of(indexes))
 
 
 def _fail(table: str, dead: DeadLetters) -> None:

@@ -118,13 +118,13 @@ class Fetched(Protocol):
 
 @runtime_checkable
 class Joinable(Protocol):
-    """A `Fetched` that can be put together with those after it, of the same split, before they are decoded.
+    """A `Fetched` that can be put together with others of its table before they are decoded.
 
     Small pieces that wait are cheaper to decode as one; a source whose pieces cost something each should offer it.
     """
 
-    def joined_with(self, following: Sequence[Fetched]) -> Fetched:
-        """Returns this piece and the following ones, in order, as one."""
+    def joined_with(self, others: Sequence[Fetched]) -> Fetched:
+        """Returns this piece and others, those of a split in their order, as one."""
         ...
 
 

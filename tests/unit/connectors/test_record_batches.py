@@ -17,7 +17,6 @@ from yeoul.connectors.kafka.pieces import (
     FetchedRange,
     Located,
     headers_of,
-    joined_ranges,
     locate,
     scan_batches,
 )
@@ -71,7 +70,7 @@ def test_records_come_in_order_whatever_the_codec_and_the_range(
         expected += made
         at += count
     end = None if length is None else start + length
-    located = locate(fetched(batches, start, end), check_crcs=True)
+    located = locate([fetched(batches, start, end)], check_crcs=True)
     inside = [one for one in expected if one.offset >= start and (end is None or one.offset < end)]
     assert located.columns.offsets.tolist() == [one.offset for one in inside]
     assert located.columns.timestamps_ms.tolist() == [one.timestamp_ms for one in inside]
@@ -97,12 +96,12 @@ def test_ranges_that_follow_each_other_are_one_range(
             ranges.append([])
         ranges[-1].append(encode_batch(records(at, count), codec=codec))
         at += count
-    whole = locate(fetched([batch for one in ranges for batch in one], start), check_crcs=True)
+    whole = locate([fetched([batch for one in ranges for batch in one], start)], check_crcs=True)
     cut_off = encode_batch(records(at, 3))[:cut]
     parts = []
     for one in ranges:
         parts.append(fetched([*one, cut_off], parts[-1].next_offset if parts else start))
-    located = locate(joined_ranges(parts), check_crcs=True)
+    located = locate(parts, check_crcs=True)
     assert located.columns.offsets.tolist() == whole.columns.offsets.tolist()
     assert values(located) == values(whole)
     assert keys(located) == keys(whole)
@@ -113,14 +112,14 @@ def test_a_transaction_aborted_in_the_next_range_is_left_out_of_both() -> None:
     second = encode_batch(records(3, 2), producer_id=7, producer_epoch=0, base_sequence=3, transactional=True)
     ours = encode_batch(records(5, 2))
     aborted = [Aborted(7, 0)]
-    joined = joined_ranges([fetched([first], 0, aborted=aborted), fetched([second, ours], 3, aborted=aborted)])
+    joined = (fetched([first], 0, aborted=aborted), fetched([second, ours], 3, aborted=aborted))
     assert locate(joined, check_crcs=True).columns.offsets.tolist() == [5, 6]
 
 
 @pytest.mark.parametrize("codec", [Codec.NONE, Codec.LZ4])
 def test_headers_are_read_where_there_are_any(codec: Codec) -> None:
     made = [Record(0, 1, None, b"a"), Record(1, 1, None, b"b", (("x", b"1"), ("y", None), ("z" * 200, b"3" * 300)))]
-    located = locate(fetched([encode_batch(made, codec=codec)]), check_crcs=True)
+    located = locate([fetched([encode_batch(made, codec=codec)])], check_crcs=True)
     assert headers_of(located, np.array([1, 0])).to_list() == [
         [{"key": "x", "value": b"1"}, {"key": "y", "value": None}, {"key": "z" * 200, "value": b"3" * 300}],
         [],
@@ -131,7 +130,7 @@ def test_headers_are_read_where_there_are_any(codec: Codec) -> None:
 def test_append_times_take_the_place_of_timestamps(codec: Codec) -> None:
     batch = encode_batch(records(0, 3), codec=codec)
     patch_append_time(batch, 0, 77_000)
-    assert locate(fetched([batch]), check_crcs=True).columns.timestamps_ms.tolist() == [77_000] * 3
+    assert locate([fetched([batch])], check_crcs=True).columns.timestamps_ms.tolist() == [77_000] * 3
 
 
 def marker(offset: int, producer_id: int, kind: int) -> bytearray:
@@ -156,7 +155,7 @@ def test_aborted_transactions_and_markers_give_no_records(codec: Codec) -> None:
         batch(7, 1),
         marker(8, 1, ABORT),
     ]
-    located = locate(fetched(batches, aborted=[Aborted(1, 7), Aborted(1, 0)]), check_crcs=True)
+    located = locate([fetched(batches, aborted=[Aborted(1, 7), Aborted(1, 0)])], check_crcs=True)
     assert values(located) == [b"2/1", b"-1/2", b"1/4"]
     assert located.columns.offsets.tolist() == [1, 2, 4]
 
@@ -164,7 +163,7 @@ def test_aborted_transactions_and_markers_give_no_records(codec: Codec) -> None:
 def test_a_range_of_markers_only_moves_the_position() -> None:
     one = fetched([marker(0, 1, COMMIT)])
     assert one.next_offset == 1
-    assert len(locate(one, check_crcs=True)) == 0
+    assert len(locate([one], check_crcs=True)) == 0
 
 
 def test_batches_before_the_start_are_passed_over_and_a_cut_off_one_is_told() -> None:
@@ -179,7 +178,7 @@ def test_compaction_leaves_gaps_that_are_stepped_over() -> None:
     made = [Record(10, 1, None, b"a"), Record(19, 1, None, b"b")]
     one = fetched([encode_batch(made)], start=12)
     assert one.next_offset == 20
-    assert values(locate(one, check_crcs=True)) == [b"b"]
+    assert values(locate([one], check_crcs=True)) == [b"b"]
 
 
 def test_a_wrong_checksum_names_topic_partition_and_offset() -> None:
@@ -188,7 +187,7 @@ def test_a_wrong_checksum_names_topic_partition_and_offset() -> None:
     with pytest.raises(
         PeerError, match=r"Topic 'clicks', partition 3: the record batch at offset 7 is damaged: CRC-32C"
     ):
-        locate(fetched([batch], start=7), check_crcs=True)
+        locate([fetched([batch], start=7)], check_crcs=True)
 
 
 @given(st.integers(0, 7), st.data())
@@ -199,7 +198,7 @@ def test_damaged_batches_never_raise_anything_but_a_peers_error(shape: int, data
     for _ in range(data.draw(st.integers(1, 4))):
         batch[data.draw(st.integers(0, len(batch) - 1))] = data.draw(st.integers(0, 255))
     try:
-        located = locate(fetched([batch, encode_batch(records(20, 2))]), check_crcs=False)
+        located = locate([fetched([batch, encode_batch(records(20, 2))])], check_crcs=False)
         values(located)
     except (PeerError, ProtocolError):
         pass

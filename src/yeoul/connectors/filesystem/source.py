@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.connectors.batches import DecodedBatch
+from yeoul.connectors.batches import DecodedBatch, RecordPlaces
 from yeoul.connectors.filesystem.compressed import CompressedFile, codec_of
 from yeoul.connectors.filesystem.listing import explain_failure, list_files, local_path, require_files
 from yeoul.connectors.filesystem.parquet import ParquetFile, ParquetTable
@@ -68,7 +68,8 @@ class TextPiece:
     def decode(self) -> DecodedBatch:
         offsets, lengths = split_lines(self.lines.data)
         values = RecordBuffer(self.lines.data, offsets, lengths)
-        return decode_records(self.records, Records(self.split, offsets + self.lines.start, values, self._metadata))
+        places = RecordPlaces(offsets + self.lines.start, (self.split,))
+        return decode_records(self.records, Records(places, values, self._metadata))
 
     def _metadata(self, key: str, rows: NDArray[np.int64]) -> pl.Series:
         return pl.Series([file_metadata(self.split, key)]).new_from_index(0, len(rows))

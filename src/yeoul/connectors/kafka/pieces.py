@@ -2,13 +2,14 @@
 
 Owns what of a fetched range counts: control batches, aborted transactions, and records outside the range are left out.
 Invariants: `scan_batches` touches headers only, so that the reading thread can go on at once; the rest (CRC,
-decompression, finding the records) is done by `locate`, on the decode pool; uncompressed batches are never copied, all
-others are decompressed into one buffer; whatever the bytes, only `PeerError` is raised.
+decompression, finding the records) is done by `locate`, on the decode pool; uncompressed batches of one range are
+never copied, all others are put into one buffer; whatever the bytes, only `PeerError` is raised.
 Callers: `reader` (scan), `source` (locate), the mirror (committed batches, whole). Source: https://kafka.apache.org/documentation/#recordbatch
 """
 
 from __future__ import annotations
 
+import bisect
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -18,6 +19,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from yeoul.connectors.batches import RecordPlaces
 from yeoul.connectors.kafka.cluster import TopicPartition
 from yeoul.errors import PeerError
 from yeoul.formats.contract import RecordBuffer
@@ -35,7 +37,6 @@ __all__ = [
     "batch_damaged",
     "committed_spans",
     "headers_of",
-    "joined_ranges",
     "locate",
     "scan_batches",
 ]
@@ -43,6 +44,7 @@ __all__ = [
 _ABORT_MARKER = 0
 _CONTROL_KEY = struct.Struct(">hh")
 _MOST_BYTES = (1 << 31) - 1
+_NO_END = (1 << 63) - 1
 
 
 class Span(NamedTuple):
@@ -84,19 +86,23 @@ class FetchedRange:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """Where the records of a range are; all arrays are of one length, in the order of the offsets.
+    """Where the records of some ranges are, range by range, in the order of the offsets.
 
     Attributes:
         data: The buffer that holds them.
         columns: Offsets, timestamps, and the places of keys, values and headers in `data`.
         batches: For each record, the index of its batch among `spans`.
         spans: The batches that were read.
+        ranges: Where they come from.
+        owners: For each of `spans`, the index of its range.
     """
 
     data: NDArray[np.uint8]
     columns: RecordColumns
     batches: NDArray[np.int64]
     spans: Sequence[Span]
+    ranges: Sequence[FetchedRange]
+    owners: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -108,6 +114,12 @@ class Located:
     @property
     def keys(self) -> RecordBuffer:
         return RecordBuffer(self.data, self.columns.key_starts, self.columns.key_lengths)
+
+    def places(self) -> RecordPlaces:
+        """Returns where each record comes from."""
+        names = tuple(one.partition.split for one in self.ranges)
+        owners = self.owners[self.batches] if len(names) > 1 else None
+        return RecordPlaces(self.columns.offsets, names, owners)
 
 
 def scan_batches(records: memoryview, start: int) -> tuple[list[Span], int, int]:
@@ -126,40 +138,32 @@ def scan_batches(records: memoryview, start: int) -> tuple[list[Span], int, int]
     return spans, next_offset, len(records) - end
 
 
-def joined_ranges(ranges: Sequence[FetchedRange]) -> FetchedRange:
-    """Returns consecutive ranges of one partition as one range over a copy of their bytes."""
-    spans: list[Span] = []
-    batches: list[memoryview] = []
-    start = 0
-    for one in ranges:
-        for position, header in one.spans:
-            batches.append(one.records[position : position + header.size_bytes])
-            spans.append(Span(start, header))
-            start += header.size_bytes
-    aborted = {one for fetched in ranges for one in fetched.aborted}
-    return replace(
-        ranges[0],
-        records=memoryview(b"".join(batches)),
-        spans=spans,
-        end=ranges[-1].end,
-        next_offset=ranges[-1].next_offset,
-        aborted=tuple(aborted),
-    )
+def locate(ranges: Sequence[FetchedRange], check_crcs: bool) -> Located:
+    """Finds the records of some ranges; those of one partition are to follow each other.
 
-
-def locate(fetched: FetchedRange, check_crcs: bool) -> Located:
-    """Finds the records of a range.
+    Several ranges are copied into one buffer, which costs less than treating each by itself.
 
     Raises:
         PeerError: A batch is damaged; names topic, partition and offset.
     """
-    spans = list(committed_spans(fetched, check_crcs))
+    found = [(index, span) for index, one in enumerate(ranges) for span in committed_spans(one, check_crcs)]
+    plain = all(_is_plain(one) for one in ranges)
+    data, columns, batches = _in_place(ranges, found) if plain else _unpacked(ranges, found)
+    owners = np.array([index for index, _ in found], np.int64)
+    return _within(Located(data, columns, batches, [span for _, span in found], ranges, owners))
+
+
+_Found = Sequence[tuple[int, Span]]
+"""Batches, each with the index of its range."""
+_Places = tuple[NDArray[np.uint8], RecordColumns, NDArray[np.int64]]
+
+
+def _is_plain(fetched: FetchedRange) -> bool:
+    """Tells whether nothing of a range is compressed."""
     try:
-        plain = all(span.header.codec is Codec.NONE for span in fetched.spans)
+        return all(span.header.codec is Codec.NONE for span in fetched.spans)
     except ProtocolError as error:
         raise batch_damaged(fetched, fetched.spans[0], error.message) from error
-    located = _in_place(fetched, spans) if plain else _unpacked(fetched, spans)
-    return _within(located, fetched.start, fetched.end)
 
 
 def batch_damaged(fetched: FetchedRange, span: Span, message: str) -> PeerError:
@@ -205,42 +209,61 @@ def _is_abort(fetched: FetchedRange, span: Span) -> bool:
         raise batch_damaged(fetched, span, f"a broken control record: {error}") from error
 
 
-def _in_place(fetched: FetchedRange, spans: Sequence[Span]) -> Located:
-    """Finds the records of uncompressed batches in one go, where they lie."""
-    data = np.frombuffer(fetched.records, np.uint8)
+def _in_place(ranges: Sequence[FetchedRange], found: _Found) -> _Places:
+    """Finds the records of uncompressed batches in one go: where they lie, if there is one range."""
+    data, starts = _side_by_side(ranges)
     columns, table = decode_batches(data)
     if table.fault >= 0:
-        at = next((span for span in fetched.spans if span.position == table.fault), fetched.spans[0])
-        raise batch_damaged(fetched, at, "its records do not fit its header")
+        owner = bisect.bisect_right(starts, table.fault) - 1
+        spans = ranges[owner].spans
+        at = next((span for span in spans if span.position == table.fault - starts[owner]), spans[0])
+        raise batch_damaged(ranges[owner], at, "its records do not fit its header")
     counts = np.diff(table.first_rows, append=len(columns))
     indexes = np.full(len(table), -1, np.int64)
-    indexes[np.searchsorted(table.positions, [span.position for span in spans])] = np.arange(len(spans))
+    positions = [starts[index] + span.position for index, span in found]
+    indexes[np.searchsorted(table.positions, positions)] = np.arange(len(found))
     batches = np.repeat(indexes, counts)
     if (indexes[counts > 0] < 0).any():
         columns, batches = _chosen(columns, batches >= 0), batches[batches >= 0]
-    return Located(data, columns, batches, spans)
+    return data, columns, batches
 
 
-def _unpacked(fetched: FetchedRange, spans: Sequence[Span]) -> Located:
+def _side_by_side(ranges: Sequence[FetchedRange]) -> tuple[NDArray[np.uint8], list[int]]:
+    """Returns the whole batches of all ranges, and where those of each range start."""
+    if len(ranges) == 1:
+        return np.frombuffer(ranges[0].records, np.uint8), [0]
+    parts: list[memoryview] = []
+    starts: list[int] = []
+    size_bytes = 0
+    for one in ranges:
+        last = one.spans[-1]
+        parts.append(one.records[: last.position + last.header.size_bytes])
+        starts.append(size_bytes)
+        size_bytes += len(parts[-1])
+    return np.frombuffer(b"".join(parts), np.uint8), starts
+
+
+def _unpacked(ranges: Sequence[FetchedRange], found: _Found) -> _Places:
     """Puts the records sections of all batches, decompressed, into one buffer."""
-    bodies = [batch_body(fetched, span) for span in spans]
+    bodies = [batch_body(ranges[index], span) for index, span in found]
     total_bytes = sum(len(body) for body in bodies)
     if total_bytes > _MOST_BYTES:
         hint = "Lower 'properties.max.partition.fetch.bytes'."
         raise PeerError(f"One answer decompresses to {total_bytes} bytes, expected at most {_MOST_BYTES}", hint=hint)
     data = bodies[0] if len(bodies) == 1 else np.empty(total_bytes, np.uint8)
-    found: list[RecordColumns] = []
+    sections: list[RecordColumns] = []
     start = 0
-    for span, body in zip(spans, bodies, strict=True):
+    for (index, span), body in zip(found, bodies, strict=True):
         if len(bodies) > 1:
             data[start : start + len(body)] = body
-        found.append(_moved(_section(fetched, span, body), start))
+        sections.append(_moved(_section(ranges[index], span, body), start))
         start += len(body)
     columns = (
-        RecordColumns(*(np.concatenate(parts) for parts in zip(*map(_arrays, found), strict=True))) if found else _NONE
+        RecordColumns(*(np.concatenate(parts) for parts in zip(*map(_arrays, sections), strict=True)))
+        if sections
+        else _NONE
     )
-    batches = np.repeat(np.arange(len(spans)), [len(one) for one in found])
-    return Located(data, columns, batches, spans)
+    return data, columns, np.repeat(np.arange(len(found)), [len(one) for one in sections])
 
 
 def batch_body(fetched: FetchedRange, span: Span) -> NDArray[np.uint8]:
@@ -292,15 +315,23 @@ def _chosen(columns: RecordColumns, kept: NDArray[np.bool_]) -> RecordColumns:
     return RecordColumns(*(array[kept] for array in _arrays(columns)))
 
 
-def _within(located: Located, start: int, end: int | None) -> Located:
-    """Leaves out the records before and behind the range that was asked for."""
-    offsets = located.columns.offsets
-    if not len(offsets) or (offsets[0] >= start and (end is None or offsets[-1] < end)):
+def _within(located: Located) -> Located:
+    """Leaves out the records before and behind what was asked for."""
+    if not any(map(_holds_more, located.ranges)):
         return located
-    kept = offsets >= start
-    if end is not None:
-        kept &= offsets < end
+    owners, offsets = located.owners[located.batches], located.columns.offsets
+    starts = np.array([one.start for one in located.ranges], np.int64)
+    ends = np.array([_NO_END if one.end is None else one.end for one in located.ranges], np.int64)
+    kept = (offsets >= starts[owners]) & (offsets < ends[owners])
     return replace(located, columns=_chosen(located.columns, kept), batches=located.batches[kept])
+
+
+def _holds_more(fetched: FetchedRange) -> bool:
+    """Tells whether a range's batches hold records that are not in it."""
+    if not fetched.spans:
+        return False
+    first, last = fetched.spans[0].header, fetched.spans[-1].header
+    return first.base_offset < fetched.start or (fetched.end is not None and last.last_offset >= fetched.end)
 
 
 def headers_of(located: Located, rows: NDArray[np.int64]) -> pl.Series:

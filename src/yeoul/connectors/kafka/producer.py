@@ -1,6 +1,7 @@
 """Producing whole record batches: idempotent, in order, several requests under way for each leader.
 
-Owns sequence numbers, what is not yet acknowledged, and a thread that sends it and takes in the answers. Invariants: a
+Owns sequence numbers, what is not yet acknowledged, and a thread that sends it and takes in the answers; little is
+sent by whoever brings it, if the thread is not at it, because changing threads would cost more. Invariants: a
 partition's batches are stored in the order of `send`, each once (the broker recognises a batch that is sent again by
 its producer id and sequence); a batch is forgotten only when it is acknowledged; what waits is bounded in bytes, and
 `send` blocks beyond that; the first failure that cannot be mended is raised by the next `send` or `flush`.
@@ -15,7 +16,7 @@ import socket
 import struct
 import threading
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import crc32c
@@ -45,6 +46,8 @@ _REQUESTS_UNDER_WAY = 5
 _FIRST_BACKOFF_S = 0.05
 _LONGEST_BACKOFF_S = 1.0
 _IDLE_S = 0.5
+_LITTLE_BYTES = 64 << 10
+"""Up to how much is sent by whoever brings it."""
 _HEADER = struct.Struct(">qiibIhiqqqhii")
 _HEADER_BYTES = 61
 _LOG_OVERHEAD_BYTES = 12
@@ -119,6 +122,7 @@ class BatchProducer:
         self._queues = {partition: _Queue() for partition in leaders}
         self._links: dict[Address, _Link] = {}
         self._changed = threading.Condition()
+        self._sending = threading.Lock()
         self._held_bytes = 0
         self._failure: YeoulError | None = None
         self._closed = False
@@ -130,19 +134,31 @@ class BatchProducer:
         self._thread = threading.Thread(target=self._run, name="yeoul-kafka-producer", daemon=True)
         self._thread.start()
 
-    def send(self, partition: TopicPartition, section: Section) -> None:
+    def send(self, sections: Iterable[tuple[TopicPartition, Section]]) -> None:
         """Puts records in line; blocks while too much waits.
 
         Raises:
             PeerError: Something that was sent before could not be delivered.
         """
+        size_bytes = 0
+        for partition, section in sections:
+            size_bytes += self._put_in_line(partition, section)
+            if size_bytes > _LITTLE_BYTES:
+                self._wake()
+        if size_bytes <= _LITTLE_BYTES and not self._sent_at_once():
+            self._wake()
+
+    def _put_in_line(self, partition: TopicPartition, section: Section) -> int:
+        """Makes records a batch; returns its bytes."""
         body = (
             section.body.tobytes()
             if self._settings.codec is Codec.NONE
             else compress(self._settings.codec, section.body.data)
         )
         with self._changed:
-            self._changed.wait_for(self._has_room)
+            if not self._has_room():
+                self._wake()
+                self._changed.wait_for(self._has_room)
             self._raise_failure()
             queue = self._queues[partition]
             records = self._framed(section, body, queue.sequence)
@@ -150,7 +166,17 @@ class BatchProducer:
             deadline_s = self._now_s() + self._settings.delivery_timeout_ms / 1_000
             queue.waiting.append(_Batch(partition, records, deadline_s))
             self._held_bytes += len(records)
-        self._wake()
+        return len(records)
+
+    def _sent_at_once(self) -> bool:
+        """Sends what waits from the caller's thread; False if the producer's own has to see to something."""
+        if not self._links or not self._sending.acquire(blocking=False):
+            return False
+        try:
+            self._send_waiting()
+        finally:
+            self._sending.release()
+        return not any(queue.waiting for queue in self._queues.values())
 
     def flush(self) -> None:
         """Waits until everything is acknowledged.
@@ -220,10 +246,12 @@ class BatchProducer:
     def _run(self) -> None:
         try:
             while not self._closed:
-                self._find_leaders()
-                self._send_waiting()
+                with self._sending:
+                    self._find_leaders()
+                    self._send_waiting()
                 self._take_answers()
-                self._check_deadlines()
+                with self._sending:
+                    self._check_deadlines()
         except YeoulError as error:
             self._fail(error)
         except Exception as error:  # whoever waits must learn of it, whatever it is
@@ -277,15 +305,18 @@ class BatchProducer:
     def _take_answers(self) -> None:
         poller = select.poll()
         poller.register(self._woken, select.POLLIN)
-        by_descriptor: dict[int, Address] = {}
-        for address, link in self._links.items():
-            descriptor = link.connection.fileno()
-            if link.under_way and descriptor >= 0:
-                by_descriptor[descriptor] = address
-                poller.register(descriptor, select.POLLIN)
-        for descriptor, _ in poller.poll(int(self._pause_s() * 1_000 + 0.999)):
+        by_descriptor: dict[int, tuple[Address, _Link]] = {}
+        with self._sending:
+            for address, link in self._links.items():
+                descriptor = link.connection.fileno()
+                if descriptor >= 0:
+                    by_descriptor[descriptor] = address, link
+                    poller.register(descriptor, select.POLLIN)
+            pause_s = self._pause_s()
+        for descriptor, _ in poller.poll(int(pause_s * 1_000 + 0.999)):
             if descriptor in by_descriptor:
-                self._take_answer(by_descriptor[descriptor])
+                with self._sending:
+                    self._take_answer(*by_descriptor[descriptor])
             else:
                 with contextlib.suppress(BlockingIOError):
                     self._woken.recv(4_096)
@@ -306,8 +337,13 @@ class BatchProducer:
         link = self._links.get(address)
         return link is None or len(link.under_way) < _REQUESTS_UNDER_WAY
 
-    def _take_answer(self, address: Address) -> None:
-        link = self._links[address]
+    def _take_answer(self, address: Address, link: _Link) -> None:
+        if self._links.get(address) is not link:
+            return  # lost while it was listened to
+        if not link.under_way:
+            # Nothing is owed: the broker has closed a connection that was idle. The next batch opens another one.
+            self._links.pop(address).connection.close()
+            return
         try:
             response: ProduceResponse = link.connection.receive()
         except ConnectionLost as error:

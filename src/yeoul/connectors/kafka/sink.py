@@ -115,8 +115,10 @@ class KafkaSink:
             keys = self._keys.encode(pl.DataFrame([frame[name].alias(bare) for name, bare in self._key_names.items()]))
         stamps_ms = self._stamps(frame)
         headers = frame[self._headers] if self._headers else None
-        for partition, rows in self._batches(values, keys):
-            self._producer.send(partition, _section(values, keys, stamps_ms, headers, rows))
+        self._producer.send(
+            (partition, _section(values, keys, stamps_ms, headers, rows))
+            for partition, rows in self._batches(values, keys)
+        )
 
     def _encoded(self, frame: pl.DataFrame) -> RecordBuffer:
         """Returns the records' values: changes as the format has them, or null for a key that has no row any more."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from yeoul.connectors.batches import DecodedBatch, binary_of
 from yeoul.connectors.format_options import fails_on_malformed
-from yeoul.connectors.kafka.cluster import Cluster
+from yeoul.connectors.kafka.cluster import Cluster, TopicPartition
 from yeoul.connectors.kafka.offsets import Starting, ending_offsets, starting_offsets
-from yeoul.connectors.kafka.pieces import FetchedRange, Located, headers_of, joined_ranges, locate
+from yeoul.connectors.kafka.pieces import FetchedRange, Located, headers_of, locate
 from yeoul.connectors.kafka.reader import KafkaReader, PartitionState, ReaderSettings
 from yeoul.connectors.kafka.settings import client_settings
 from yeoul.connectors.kafka.spec import (
@@ -40,44 +40,43 @@ __all__ = ["KafkaPiece", "KafkaSource"]
 
 @dataclass(frozen=True, slots=True)
 class KafkaPiece:
-    """A fetched range of one partition, not yet decoded."""
+    """Fetched ranges, not yet decoded: one, or several that are decoded together."""
 
     source: RecordSource
-    fetched: FetchedRange
+    ranges: tuple[FetchedRange, ...]
     check_crcs: bool
 
     @property
     def split(self) -> str:
-        return self.fetched.partition.split
+        return self.ranges[0].partition.split
 
     @property
     def size_bytes(self) -> int:
-        return len(self.fetched.records)
+        return sum(len(one.records) for one in self.ranges)
 
     @property
     def position_after(self) -> Position:
-        return self.fetched.next_offset
+        return self.ranges[-1].next_offset
 
-    def joined_with(self, following: Sequence[Fetched]) -> KafkaPiece:
-        """Returns the ranges as one; their bytes are copied, which costs less than decoding each by itself."""
-        ranges = [self.fetched, *(piece.fetched for piece in following if isinstance(piece, KafkaPiece))]
-        return KafkaPiece(self.source, joined_ranges(ranges), self.check_crcs)
+    def joined_with(self, others: Sequence[Fetched]) -> KafkaPiece:
+        """Returns all ranges as one piece."""
+        ranges = [one for piece in others if isinstance(piece, KafkaPiece) for one in piece.ranges]
+        return KafkaPiece(self.source, (*self.ranges, *ranges), self.check_crcs)
 
     def decode(self) -> DecodedBatch:
-        located = locate(self.fetched, self.check_crcs)
+        located = locate(self.ranges, self.check_crcs)
         keys = located.keys if self.source.uses_keys or self.source.key.fields else None
-        metadata = _metadata_of(self.fetched, located)
-        return decode_records(self.source, Records(self.split, located.columns.offsets, located.values, metadata, keys))
+        return decode_records(self.source, Records(located.places(), located.values, _metadata_of(located), keys))
 
 
-def _metadata_of(fetched: FetchedRange, located: Located) -> Callable[[str, NDArray[np.int64]], pl.Series]:
+def _metadata_of(located: Located) -> Callable[[str, NDArray[np.int64]], pl.Series]:
     """Returns what gives a metadata key for some of the records."""
-
-    def constant(value: object, count: int) -> pl.Series:
-        return pl.Series([value]).new_from_index(0, count)
 
     def by_batch(values: Sequence[object], rows: NDArray[np.int64]) -> pl.Series:
         return pl.Series(values)[pl.Series(located.batches[rows])] if len(values) else pl.Series([])
+
+    def partitions() -> Iterator[TopicPartition]:
+        return (located.ranges[owner].partition for owner in located.owners.tolist())
 
     def metadata(key: str, rows: NDArray[np.int64]) -> pl.Series:
         match key:
@@ -87,9 +86,9 @@ def _metadata_of(fetched: FetchedRange, located: Located) -> Callable[[str, NDAr
                 stamps = pl.Series(located.columns.timestamps_ms[rows]).cast(pl.Datetime("ms"))
                 return stamps.dt.replace_time_zone("UTC")
             case "partition":
-                return constant(fetched.partition.partition, len(rows))
+                return by_batch([partition.partition for partition in partitions()], rows)
             case "topic":
-                return constant(fetched.partition.topic, len(rows))
+                return by_batch([partition.topic for partition in partitions()], rows)
             case "timestamp-type":
                 return by_batch([_TIMESTAMP_TYPES[one.header.timestamp_type] for one in located.spans], rows)
             case "leader-epoch":
@@ -170,7 +169,7 @@ class KafkaSource:
         return KafkaReader(cluster, states, settings, self._context)
 
     def _piece(self, fetched: FetchedRange) -> Fetched:
-        return KafkaPiece(self._records, fetched, self._settings.check_crcs)
+        return KafkaPiece(self._records, (fetched,), self._settings.check_crcs)
 
     def _topics(self, cluster: Cluster) -> Sequence[str]:
         names = TOPIC.read(self._options)

@@ -1,4 +1,4 @@
-"""Consecutive small batches of one split as one: what came while the operators were busy."""
+"""Small batches of a table as one: what came while the operators were busy."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["JoinedBatch", "decoded"]
 
 
 def decoded(pieces: Sequence[Fetched]) -> SourceBatch:
-    """Decodes consecutive pieces of one split into one batch: put together before, if they can be, else after."""
-    first, *following = pieces
-    if not following:
+    """Decodes pieces of one table into one batch: put together before, if they can be, else after."""
+    first, *others = pieces
+    if not others:
         return first.decode()
     if isinstance(first, Joinable):
-        return first.joined_with(following).decode()
+        return first.joined_with(others).decode()
     return JoinedBatch([piece.decode() for piece in pieces])
 
 

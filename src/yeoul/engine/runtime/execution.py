@@ -260,11 +260,11 @@ class Execution:
             self._decode(run)
         if run.error is not None:
             raise run.error
-        prepared, lane = run.prepared, run.queue.lane
+        prepared, lane = run.prepared, run.lane
         assert prepared is not None
         with self._lock:
             counts = self._counts
-            effects = self._pipeline.process(lane, run.queue.split, prepared)
+            effects = self._pipeline.process(lane, run.parts[0].queue.split, prepared)
             counts.batches += 1
             counts.records_in += prepared.source.records
             counts.rows_in += prepared.source.frame.height
@@ -280,7 +280,7 @@ class Execution:
             self._intake.drop(lane)
         for operator, late in effects.late:
             if run is not None and run.prepared is not None and self._side_streams is not None:
-                table = self._built.scans[run.queue.lane].table
+                table = self._built.scans[run.lane].table
                 self._side_streams.append(table.name, LATE, late_frame(table, operator, late, run.prepared.source))
             self._counts.late += late.frame.height
         outputs = effects.outputs or [0] * len(effects.rows)
@@ -293,8 +293,8 @@ class Execution:
 
     def _set_aside_dead(self, run: Run) -> None:
         assert run.prepared is not None
-        prepared, lane = run.prepared, self._pipeline.lanes[run.queue.lane]
-        table = self._built.scans[run.queue.lane].table
+        prepared, lane = run.prepared, self._pipeline.lanes[run.lane]
+        table = self._built.scans[run.lane].table
         dead = [] if prepared.source.dead is None else [prepared.source.dead.frame]
         if prepared.dead is not None and lane.assign is not None:
             dead.append(timeless_frame(lane.assign.column, prepared.source, prepared.dead))
@@ -363,7 +363,7 @@ class Execution:
     def _decode(self, run: Run) -> None:
         try:
             source = decoded(run.pieces)
-            run.prepared = self._pipeline.lanes[run.queue.lane].prepare(source)
+            run.prepared = self._pipeline.lanes[run.lane].prepare(source)
         except Exception as error:
             run.error = error
 

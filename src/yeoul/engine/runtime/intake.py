@@ -1,9 +1,11 @@
-"""What waits between the sources' reader threads, the decode pool and the operators: one lock, three conditions.
+"""What waits between the sources' reader threads, the decode pool and the operators: one lock, a condition for
+each thing that is waited for.
 
 Readers `offer` pieces and ask for `room`; decoders `claim` runs (consecutive pieces of one split, small ones joined)
 and `complete` them; the job's own thread takes the `next` step. Invariants:
 
 - Runs of a split are taken in the order in which their pieces were polled.
+- Small pieces of several splits are one run where rows have no event time: a topic of many partitions costs no more.
 - Which split goes first, and which one waits for another, is `alignment`'s to say: for decoding as for taking.
 - What waits is bounded in bytes, lane by lane; a single piece may exceed the bound, never two, except that a split
   which others wait for may always be read on.
@@ -33,6 +35,7 @@ from yeoul.engine.runtime.queues import (
     LaneEnded,
     LaneQueues,
     NewSplit,
+    Part,
     Request,
     Run,
     SplitFinished,
@@ -87,6 +90,7 @@ class Intake:
         self._to_take = threading.Condition(self._lock)
         self._to_claim = threading.Condition(self._lock)
         self._to_read = threading.Condition(self._lock)
+        self._to_go_on = threading.Condition(self._lock)
 
     def add_lane(
         self,
@@ -128,22 +132,21 @@ class Intake:
         one = self._lanes[lane]
         with self._lock:
             while not self._stopped and not one.ended:
-                request = self._request(one)
-                if request is None:
-                    self._to_read.wait()
-                    continue
                 linger_s = one.ask_again_at_s - self._clock.monotonic_s()
                 if linger_s > 0:
-                    self._to_read.wait(linger_s)
+                    self._to_go_on.wait(linger_s)
                     continue
-                one.asked = frozenset(request.splits)
-                return request
+                request = self._request(one)
+                if request is not None:
+                    one.asked = frozenset(request.splits)
+                    return request
+                self._to_read.wait()
             return None
 
     def pause(self, lane: int, duration_s: float) -> None:
         """Waits a moment, or until the lane shall not read any more: for sources that answer at once with nothing."""
         with self._lock:
-            self._to_read.wait_for(lambda: self._stopped or self._lanes[lane].ended, duration_s)
+            self._to_go_on.wait_for(lambda: self._stopped or self._lanes[lane].ended, duration_s)
 
     def offer(self, lane: int, polled: Polled) -> None:
         """Takes the answer of a poll for the splits of the last `room`."""
@@ -206,7 +209,8 @@ class Intake:
                 run.decoded_bytes = int(run.prepared.frame.estimated_size())
                 self._decoded_bytes += run.decoded_bytes
                 if run.prepared.watermark_ms is not None:
-                    run.queue.ahead_ms = max(run.queue.ahead_ms, run.prepared.watermark_ms)
+                    queue = run.parts[0].queue
+                    queue.ahead_ms = max(queue.ahead_ms, run.prepared.watermark_ms)
             if self._taker_waits:
                 self._to_take.notify()
 
@@ -261,19 +265,19 @@ class Intake:
     def done(self, run: Run) -> None:
         """Tells that the operators have taken a run: its bytes are free."""
         with self._lock:
-            queue, one = run.queue, self._lanes[run.queue.lane]
-            queue.in_hands = False
             self._busy_s += self._clock.monotonic_s() - self._handed_out_s
-            queue.queued_bytes -= run.size_bytes
-            one.queued_bytes -= run.size_bytes
-            if run.pieces:
-                queue.position = run.pieces[-1].position_after
-            if run.prepared is not None:
-                queue.take(run.prepared.watermark_ms)
-            self._tell_if_finished(queue)
+            one = self._lanes[run.lane]
+            watermark_ms = None if run.prepared is None else run.prepared.watermark_ms
+            for part in run.parts:
+                queue = part.queue
+                queue.in_hands = False
+                queue.queued_bytes -= part.size_bytes
+                one.queued_bytes -= part.size_bytes
+                queue.position = part.pieces[-1].position_after
+                queue.take(watermark_ms)
+                self._tell_if_finished(queue)
             self._to_read.notify_all()
-            left_out = one.asked is not None and queue.split not in one.asked
-            wake = left_out and not queue.finished and queue.is_empty
+            wake = any(self._was_left_out(one, part.queue) for part in run.parts)
         if wake:
             one.wake()
 
@@ -284,12 +288,14 @@ class Intake:
             one.ended = one.told_end = True
             self._waiting_bytes -= one.waiting_bytes
             one.waiting_bytes = 0
+            runs = {id(run): run for queue in one.queues.values() for run in queue.runs}
+            self._open_runs -= len(runs)
+            self._decoded_bytes -= sum(run.decoded_bytes for run in runs.values())
             for queue in one.queues.values():
-                self._open_runs -= len(queue.runs)
-                self._decoded_bytes -= sum(run.decoded_bytes for run in queue.runs)
                 queue.waiting.clear()
                 queue.runs.clear()
             self._to_read.notify_all()
+            self._to_go_on.notify_all()
         one.wake()
 
     def stop(self) -> None:
@@ -299,6 +305,7 @@ class Intake:
             self._to_take.notify_all()
             self._to_claim.notify_all()
             self._to_read.notify_all()
+            self._to_go_on.notify_all()
         for one in self._lanes:
             one.wake()
 
@@ -417,8 +424,9 @@ class Intake:
             return None
         else:
             run = queue.runs[0]
-        queue.runs.popleft()
-        queue.in_hands = True
+        for part in run.parts:
+            part.queue.runs.popleft()
+            part.queue.in_hands = True
         self._handed_out_s = self._clock.monotonic_s()
         self._open_runs -= 1
         self._decoded_bytes -= run.decoded_bytes
@@ -434,21 +442,45 @@ class Intake:
         return None
 
     def _claim(self, queue: SplitQueue) -> Run:
-        number, first = queue.waiting.popleft()
-        run = Run(queue, number, [first], first.size_bytes)
-        while queue.waiting and len(run.pieces) < _MOST_PIECES:
-            size_bytes = queue.waiting[0][1].size_bytes
-            if run.size_bytes + size_bytes > self._settings.run_bytes:
-                break
-            run.pieces.append(queue.waiting.popleft()[1])
-            run.size_bytes += size_bytes
-        queue.runs.append(run)
+        run = Run(queue.waiting[0][0], [self._begun(queue)])
+        one = self._lanes[queue.lane]
+        if not one.is_timed and not queue.runs:
+            self._take_others(run, one)
+        for part in run.parts:
+            part.queue.runs.append(run)
         self._open_runs += 1
         self._waiting_bytes -= run.size_bytes
-        one = self._lanes[queue.lane]
         one.waiting_bytes -= run.size_bytes
         self._to_read.notify_all()
         return run
+
+    def _begun(self, queue: SplitQueue) -> Part:
+        """Takes what waits of a split first, as much as makes one batch."""
+        first = queue.waiting.popleft()[1]
+        part = Part(queue, [first], first.size_bytes)
+        while queue.waiting and len(part.pieces) < _MOST_PIECES:
+            size_bytes = queue.waiting[0][1].size_bytes
+            if part.size_bytes + size_bytes > self._settings.run_bytes:
+                break
+            part.pieces.append(queue.waiting.popleft()[1])
+            part.size_bytes += size_bytes
+        return part
+
+    def _take_others(self, run: Run, one: LaneQueues) -> None:
+        """Adds what waits of the lane's other splits while all is little: a batch costs about the same at any height.
+
+        Only where no split has event time of its own, and nothing of theirs has been begun.
+        """
+        for queue in one.queues.values():
+            if run.size_bytes + queue.queued_bytes >= self._settings.small_bytes:
+                return
+            if queue.waiting and not queue.runs and queue is not run.parts[0].queue:
+                run.parts.append(self._begun(queue))
+
+    @staticmethod
+    def _was_left_out(one: LaneQueues, queue: SplitQueue) -> bool:
+        """Tells whether the poll that is out leaves out a split that could be read now."""
+        return one.asked is not None and queue.split not in one.asked and not queue.finished and queue.is_empty
 
 
 def _furthest_behind(queue: SplitQueue) -> tuple[int, int]:

@@ -13,7 +13,18 @@ from yeoul.engine.contract import Fetched, Position
 from yeoul.engine.operators.contract import START_OF_TIME
 from yeoul.engine.runtime.pipeline import Prepared
 
-__all__ = ["LaneEnded", "LaneQueues", "NewSplit", "Request", "Run", "SplitFinished", "SplitIdle", "SplitQueue", "Step"]
+__all__ = [
+    "LaneEnded",
+    "LaneQueues",
+    "NewSplit",
+    "Part",
+    "Request",
+    "Run",
+    "SplitFinished",
+    "SplitIdle",
+    "SplitQueue",
+    "Step",
+]
 
 
 @dataclass(slots=True, eq=False)
@@ -67,25 +78,48 @@ class SplitQueue:
 
 
 @dataclass(slots=True, eq=False)
+class Part:
+    """Consecutive pieces of one split.
+
+    Attributes:
+        size_bytes: Of the pieces.
+    """
+
+    queue: SplitQueue
+    pieces: list[Fetched]
+    size_bytes: int
+
+
+@dataclass(slots=True, eq=False)
 class Run:
-    """Consecutive pieces of one split, decoded as one batch.
+    """What is decoded as one batch: a part of one split, or small parts of several.
 
     Attributes:
         number: The arrival number of its first piece.
-        size_bytes: Of the pieces.
+        parts: At least one, each of another split of one lane.
         decoded_bytes: Of what became of them, while it waits.
         prepared: What became of it; None until then.
         error: What went wrong instead.
     """
 
-    queue: SplitQueue
     number: int
-    pieces: list[Fetched]
-    size_bytes: int
+    parts: list[Part]
     decoded_bytes: int = 0
     prepared: Prepared | None = None
     error: BaseException | None = None
     is_open: bool = True
+
+    @property
+    def lane(self) -> int:
+        return self.parts[0].queue.lane
+
+    @property
+    def pieces(self) -> list[Fetched]:
+        return [piece for part in self.parts for piece in part.pieces]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(part.size_bytes for part in self.parts)
 
 
 @dataclass(slots=True, eq=False)
