@@ -23,38 +23,49 @@ from yeoul.engine.state import memory
 TABLES = """
 SET 'execution.runtime-mode' = 'streaming';
 CREATE TABLE a (k STRING, v BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '3' SECOND);
-CREATE TABLE b (k STRING, v BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '3' SECOND, PRIMARY KEY (k) NOT ENFORCED);
+CREATE TABLE b (k STRING, v BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '3' SECOND,
+  PRIMARY KEY (k) NOT ENFORCED);
 CREATE VIEW counted AS SELECT k, window_time AS ts, COUNT(*) AS n
   FROM TABLE(TUMBLE(TABLE a, DESCRIPTOR(ts), INTERVAL '2' SECOND)) GROUP BY k, window_start, window_end, window_time;
 CREATE VIEW near AS SELECT a.k, b.v AS w, a.ts
   FROM a JOIN b ON a.k = b.k AND a.ts BETWEEN b.ts - INTERVAL '4' SECOND AND b.ts;
 """
 TUMBLED = "TABLE(TUMBLE(TABLE {}, DESCRIPTOR(ts), INTERVAL '5' SECOND))"
-JOINED = "SELECT a.k, a.v, b.v AS w, a.ts FROM a {} JOIN b ON a.k = b.k AND a.ts BETWEEN b.ts - INTERVAL '4' SECOND AND b.ts"
+JOINED = """SELECT a.k, a.v, b.v AS w, a.ts FROM a {} JOIN b
+  ON a.k = b.k AND a.ts BETWEEN b.ts - INTERVAL '4' SECOND AND b.ts"""
 QUERIES = {
-    "TUMBLE": "SELECT k, window_start, SUM(v), COUNT(*) FROM TABLE(TUMBLE(TABLE a, DESCRIPTOR(ts), INTERVAL '4' SECOND))"
-    " GROUP BY k, window_start, window_end",
-    "HOP": "SELECT k, window_end, SUM(v) FROM TABLE(HOP(TABLE a, DESCRIPTOR(ts), INTERVAL '2' SECOND, INTERVAL '6' SECOND))"
-    " GROUP BY k, window_start, window_end",
-    "CUMULATE": "SELECT k, window_end, MAX(v) FROM"
-    " TABLE(CUMULATE(TABLE a, DESCRIPTOR(ts), INTERVAL '2' SECOND, INTERVAL '8' SECOND)) GROUP BY k, window_start, window_end",
-    "SESSION": "SELECT k, window_start, window_end, COUNT(*) FROM"
-    " TABLE(SESSION(TABLE a PARTITION BY k, DESCRIPTOR(ts), INTERVAL '2' SECOND)) GROUP BY k, window_start, window_end",
-    "window over window": "SELECT window_end, SUM(n) FROM TABLE(TUMBLE(TABLE counted, DESCRIPTOR(ts), INTERVAL '6' SECOND))"
-    " GROUP BY window_start, window_end",
-    "window Top-N": "SELECT k, v, window_end, n FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, k"
-    f" ORDER BY v DESC) AS n FROM {TUMBLED.format('a')}) WHERE n <= 2",
-    "window join": f"SELECT x.k, x.v, y.v AS w FROM (SELECT * FROM {TUMBLED.format('a')}) x FULL JOIN"
-    f" (SELECT * FROM {TUMBLED.format('b')}) y"
-    " ON x.k = y.k AND x.window_start = y.window_start AND x.window_end = y.window_end",
+    "TUMBLE": f"""SELECT k, window_start, SUM(v), COUNT(*) FROM {TUMBLED.format("a")}
+      GROUP BY k, window_start, window_end""",
+    "HOP": """SELECT k, window_end, SUM(v)
+      FROM TABLE(HOP(TABLE a, DESCRIPTOR(ts), INTERVAL '2' SECOND, INTERVAL '6' SECOND))
+      GROUP BY k, window_start, window_end""",
+    "CUMULATE": """SELECT k, window_end, MAX(v)
+      FROM TABLE(CUMULATE(TABLE a, DESCRIPTOR(ts), INTERVAL '2' SECOND, INTERVAL '8' SECOND))
+      GROUP BY k, window_start, window_end""",
+    "SESSION": """SELECT k, window_start, window_end, COUNT(*)
+      FROM TABLE(SESSION(TABLE a PARTITION BY k, DESCRIPTOR(ts), INTERVAL '2' SECOND))
+      GROUP BY k, window_start, window_end""",
+    "window over window": """SELECT window_end, SUM(n)
+      FROM TABLE(TUMBLE(TABLE counted, DESCRIPTOR(ts), INTERVAL '6' SECOND)) GROUP BY window_start, window_end""",
+    "window Top-N": f"""SELECT k, v, window_end, n FROM (
+        SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, k ORDER BY v DESC) AS n
+        FROM {TUMBLED.format("a")}
+      ) WHERE n <= 2""",
+    "window join": f"""SELECT x.k, x.v, y.v AS w FROM (SELECT * FROM {TUMBLED.format("a")}) x
+      FULL JOIN (SELECT * FROM {TUMBLED.format("b")}) y
+      ON x.k = y.k AND x.window_start = y.window_start AND x.window_end = y.window_end""",
     "interval join": JOINED.format("INNER"),
     "interval join, FULL": JOINED.format("FULL"),
-    "windows over an interval join": "SELECT k, window_end, COUNT(*), SUM(w) FROM"
-    " TABLE(HOP(TABLE near, DESCRIPTOR(ts), INTERVAL '2' SECOND, INTERVAL '4' SECOND)) GROUP BY k, window_start, window_end",
+    "windows over an interval join": """SELECT k, window_end, COUNT(*), SUM(w)
+      FROM TABLE(HOP(TABLE near, DESCRIPTOR(ts), INTERVAL '2' SECOND, INTERVAL '4' SECOND))
+      GROUP BY k, window_start, window_end""",
     "temporal join": "SELECT a.k, a.v, b.v AS w FROM a LEFT JOIN b FOR SYSTEM_TIME AS OF a.ts ON a.k = b.k",
-    "OVER": "SELECT k, v, SUM(v) OVER (PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL '3' SECOND PRECEDING"
-    " AND CURRENT ROW) AS s FROM a",
-    "first row": "SELECT k, v, ts FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts) AS n FROM a) WHERE n = 1",
+    "OVER": """SELECT k, v, SUM(v) OVER (
+        PARTITION BY k ORDER BY ts RANGE BETWEEN INTERVAL '3' SECOND PRECEDING AND CURRENT ROW
+      ) AS s FROM a""",
+    "first row": """SELECT k, v, ts FROM (
+        SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts) AS n FROM a
+      ) WHERE n = 1""",
 }
 BEGINS = datetime(2024, 1, 1)
 ROW = st.tuples(st.integers(0, 20), st.integers(-3, 3), st.integers(-6, 2))

@@ -9,7 +9,7 @@ the same order always give the same effects; cutting the batches differently doe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -23,6 +23,7 @@ from yeoul.engine.operators.contract import (
     LateRows,
     Operator,
     Output,
+    Sized,
     State,
     Stateless,
     Timed,
@@ -38,6 +39,7 @@ from yeoul.engine.operators.rows.relabel import RESERVED
 from yeoul.engine.operators.rows.values import Values
 from yeoul.engine.operators.watermarks import WatermarkMerge
 from yeoul.engine.operators.windows.aggregate import PreparedPanes, WindowAggregate
+from yeoul.engine.runtime.progress import OperatorState
 
 __all__ = ["Effects", "Lane", "Pipeline", "Prepared", "Stage"]
 
@@ -219,6 +221,14 @@ class Pipeline:
         tops = [stage.watermark_ms for stage in self._stages if None in stage.parents]
         lanes = [lane.assign.splits.current_ms for lane in self.lanes if lane.assign and lane.target is None]
         return min(tops + lanes, default=START_OF_TIME)
+
+    def states(self) -> Iterator[OperatorState]:
+        """Yields what each operator that remembers anything takes, inputs before those that read them."""
+        for stage in self._stages:
+            operator = stage.operator
+            if isinstance(operator, Sized):
+                spilled_bytes = operator.spilled_bytes if isinstance(operator, KeyGroups) else 0
+                yield OperatorState(stage.name, operator.size_bytes, spilled_bytes)
 
     def start(self) -> Effects:
         """Gives what is there without any input; to be called once, before all else (after `restore`)."""

@@ -184,7 +184,7 @@ class _Builder:
                     node, context, settings, judged=any(map(_judges, parents))
                 )
             case LookupJoin():
-                return f"LOOKUP {node.table.table.name}", lookup_operator(node, context, settings)
+                return f"LOOKUP {node.table.table.name}", lookup_operator(node, context, settings, self._memory)
             case ChangelogNormalize():
                 return "NORMALIZE", normalize_operator(node, settings)
             case SinkMaterialize():
