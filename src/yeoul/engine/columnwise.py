@@ -2,45 +2,115 @@
 
 Polars hands a selection to its pool, whatever the height: for a few rows the hand-over costs more than the work, twice
 the processor time, and on a busy machine the wait for another thread. Below `_FEW_ROWS` the same expressions are
-computed where they are asked for; the results are equal. Used by the operators that see every batch.
+computed where they are asked for, simple ones by the columns themselves (`direct`); the results are equal. Used by the
+operators that see every batch.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-__all__ = ["concatenated", "filtered", "selected", "without"]
+from yeoul.engine.direct import direct, direct_total
+
+__all__ = ["Predicate", "Selection", "Totals", "concatenated", "without"]
 
 _FEW_ROWS = 8_192
+_GROUP = "$group"
 
 
-def selected(batch: pl.DataFrame, columns: Sequence[pl.Expr | str]) -> pl.DataFrame:
-    """Returns `batch.select(columns)`.
+class Selection:
+    """Columns to be computed of many batches, as `DataFrame.select` does it.
+
+    Args:
+        columns: Expressions over a batch's rows, or columns by name.
 
     Example:
-        >>> selected(pl.DataFrame({"a": [1, 2]}), [pl.col("a") * 10]).to_series().to_list()
-        [10, 20]
+        >>> tenfold = Selection([(pl.col("a") * 10).alias("b")])
+        >>> tenfold.of(pl.DataFrame({"a": [1, 2]})).to_dict(as_series=False)
+        {'b': [10, 20]}
     """
-    return batch.select_seq(columns) if batch.height < _FEW_ROWS else batch.select(columns)
+
+    def __init__(self, columns: Sequence[pl.Expr | str]) -> None:
+        self._columns = list(columns)
+        self._direct = [operator.itemgetter(one) if isinstance(one, str) else direct(one) for one in self._columns]
+
+    def of(self, batch: pl.DataFrame, others: Sequence[str] = ()) -> pl.DataFrame:
+        """Returns the columns, and those of the batch that are named beside them."""
+        if batch.height >= _FEW_ROWS or not batch.height:
+            return batch.select([*self._columns, *others])
+        found = [None if compute is None else compute(batch) for compute in self._direct]
+        left = [column for column, value in zip(self._columns, found, strict=True) if value is None]
+        computed = batch.select_seq(left) if left else None
+        if computed is not None and len(left) == len(found) and not others:
+            return computed
+        if computed is not None and computed.height != batch.height:  # all that is left is constant
+            return batch.select_seq([*self._columns, *others])
+        rest = iter(() if computed is None else computed.get_columns())
+        columns = [next(rest) if value is None else value for value in found]
+        return pl.DataFrame([*columns, *(batch[name] for name in others)])
 
 
-def filtered(batch: pl.DataFrame, predicate: pl.Expr) -> pl.DataFrame:
-    """Returns `batch.filter(predicate)`: rows for which it is true.
+class Predicate:
+    """A condition that many batches are asked for.
+
+    Args:
+        condition: Over a batch's rows.
 
     Example:
-        >>> filtered(pl.DataFrame({"a": [1, None, 3]}), pl.col("a") > 1).to_series().to_list()
+        >>> Predicate(pl.col("a") > 1).filtered(pl.DataFrame({"a": [1, None, 3]})).to_series().to_list()
         [3]
     """
-    if batch.height >= _FEW_ROWS or not batch.width:
-        return batch.filter(predicate)
-    kept = batch.select_seq(predicate).to_series()
-    if len(kept) != batch.height:  # a predicate without columns is one value
-        return batch.filter(predicate)
-    if kept.all(ignore_nulls=False):
-        return batch
-    return pl.DataFrame([column.filter(kept) for column in batch.get_columns()])
+
+    def __init__(self, condition: pl.Expr) -> None:
+        self._condition = condition
+        self._direct = direct(condition)
+
+    def filtered(self, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns the rows for which it is true."""
+        if batch.height >= _FEW_ROWS or not batch.width:
+            return batch.filter(self._condition)
+        kept = None if self._direct is None else self._direct(batch)
+        if kept is None:
+            kept = batch.select_seq(self._condition).to_series()
+        if len(kept) != batch.height:  # a condition without columns is one value
+            return batch.filter(self._condition)
+        if kept.all(ignore_nulls=False):
+            return batch
+        return pl.DataFrame([column.filter(kept) for column in batch.get_columns()])
+
+
+class Totals:
+    """Aggregates of many batches whose rows stand group by group, as `group_by(...).agg` gives them.
+
+    Args:
+        aggregates: Over the rows of a group, each with a name of its own.
+
+    Example:
+        >>> totals = Totals([pl.col("a").sum()])
+        >>> [column.to_list() for column in totals.of(pl.DataFrame({"a": [1, 2, 30]}), np.array([2, 1]))]
+        [[3, 30]]
+    """
+
+    def __init__(self, aggregates: Sequence[pl.Expr]) -> None:
+        self._aggregates = list(aggregates)
+        self._direct = [direct_total(one) for one in self._aggregates]
+
+    def of(self, rows: pl.DataFrame, sizes: NDArray[np.int64]) -> list[pl.Series]:
+        """Returns a column for each aggregate, a row for each group; no group is empty."""
+        is_small = len(rows) < _FEW_ROWS
+        found = [one(rows, sizes) if one is not None and is_small else None for one in self._direct]
+        left = [one for one, value in zip(self._aggregates, found, strict=True) if value is None]
+        if not left:
+            return [value for value in found if value is not None]
+        ids = pl.Series(_GROUP, np.repeat(np.arange(len(sizes), dtype=np.uint32), sizes)).set_sorted()
+        grouped = pl.DataFrame([ids, *rows.get_columns()]).group_by(_GROUP, maintain_order=True).agg(left)
+        rest = iter(grouped.get_columns()[1:])
+        return [next(rest) if value is None else value for value in found]
 
 
 def without(batch: pl.DataFrame, names: Sequence[str] | frozenset[str]) -> pl.DataFrame:

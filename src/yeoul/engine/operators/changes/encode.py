@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 import polars as pl
 
-from yeoul.engine.columnwise import selected, without
+from yeoul.engine.columnwise import without
 from yeoul.engine.contract import CHANGE, WEIGHT
 from yeoul.engine.operators.contract import Stateless
 
@@ -53,5 +53,5 @@ class EncodeChanges(Stateless):
 
 
 def _with_kinds(batch: pl.DataFrame, change: pl.Expr) -> pl.DataFrame:
-    kinds = selected(batch, [change.alias(CHANGE)]).to_series()
+    kinds = batch.select_seq(change.alias(CHANGE)).to_series()
     return pl.DataFrame([*without(batch, (WEIGHT,)).get_columns(), kinds])

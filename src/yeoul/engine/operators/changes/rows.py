@@ -8,12 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.engine.columnwise import selected
 from yeoul.engine.contract import WEIGHT
 
 __all__ = ["as_changes", "differing"]
-
-_WAS = "$was "
 
 
 def differing(before: pl.DataFrame, after: pl.DataFrame, names: Collection[str]) -> NDArray[np.bool_]:
@@ -25,9 +22,12 @@ def differing(before: pl.DataFrame, after: pl.DataFrame, names: Collection[str])
     """
     if not names:
         return np.zeros(before.height, np.bool_)
-    both = pl.DataFrame([*(after[name] for name in names), *(before[name].alias(_WAS + name) for name in names)])
-    any_differs = pl.any_horizontal(pl.col(name).ne_missing(pl.col(_WAS + name)) for name in names)
-    return selected(both, [any_differs]).to_series().to_numpy()
+    differs = np.zeros(before.height, np.bool_)
+    for name in names:
+        was, is_ = before[name], after[name]
+        has_null = was.null_count() or is_.null_count()
+        differs |= (was.ne_missing(is_) if has_null or was.dtype.is_nested() else was != is_).to_numpy()
+    return differs
 
 
 def as_changes(

@@ -11,19 +11,19 @@ stands, and a later row of its key begins anew.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
-from yeoul.engine.columnwise import selected, without
+from yeoul.engine.columnwise import Selection, without
 from yeoul.engine.compile.aggregates import WAS, CompiledAggregate, settled_rows
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.changes.rows import differing
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
-from yeoul.engine.state.grouping import LANES, grouped, lanes_of
+from yeoul.engine.state.grouping import LANES, Grouping, lanes_of
 from yeoul.engine.state.keyed import Found, KeyedState
 
 __all__ = ["ROWS", "GroupAggregate"]
@@ -64,14 +64,15 @@ class GroupAggregate:
         rows = pl.col(WEIGHT).sum() if retracts else pl.len().cast(pl.Int64)
         self._partial = [rows.alias(ROWS), *(expression for one in aggregates for expression in one.partial)]
         self._merge = [pl.col(ROWS).sum(), *(expression for one in aggregates for expression in one.merge)]
+        self._grouping = Grouping(self._keys, self._partial)
         pairwise = [one.pairwise for one in aggregates]
-        self._pairwise: list[pl.Expr] | None = None
+        self._pairwise: Selection | None = None
         if None not in pairwise:
             added = (pl.col(ROWS + WAS) + pl.col(ROWS)).alias(ROWS)
-            self._pairwise = [added, *(expression for one in pairwise if one is not None for expression in one)]
+            self._pairwise = Selection([added, *(one for each in pairwise if each is not None for one in each)])
         self._settling = [one for one in aggregates if one.bag is not None]
         finals = {**outer_keys, **{one.name: one.final for one in aggregates}}
-        self._final = [finals[name] for name in output]
+        self._final = Selection([finals[name] for name in output])
         self._key_output = set(outer_keys)
         self._is_insert_only = not aggregates and not retracts
         self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
@@ -83,7 +84,7 @@ class GroupAggregate:
         if not batch.height:
             return None
         if self._keys:
-            return self._settled(grouped(batch, self._keys, self._partial))
+            return self._settled(self._grouping.of(batch))
         return self._settled(batch.group_by(pl.lit(0).alias(_AT)).agg(self._partial).drop(_AT))
 
     def process_prepared(self, partial: pl.DataFrame) -> Output:
@@ -107,7 +108,7 @@ class GroupAggregate:
 
     def combined(self, partials: pl.DataFrame) -> pl.DataFrame:
         """Returns aggregated batches, one behind the other, as one aggregated batch."""
-        return self._settled(grouped(partials, [pl.col(name) for name in self._inner_keys], self._merge))
+        return self._settled(Grouping([pl.col(name) for name in self._inner_keys], self._merge).of(partials))
 
     @property
     def size_bytes(self) -> int:
@@ -152,7 +153,7 @@ class GroupAggregate:
             return fresh, fresh
         if self._pairwise is not None:
             old = state.read(found.slots)
-            merged = selected(fresh.hstack(_named(old, WAS)), self._pairwise)
+            merged = self._pairwise.of(fresh.hstack(_named(old, WAS)))
             if new.any():
                 is_new = pl.Series(new)
                 merged = pl.DataFrame([fresh[name].zip_with(is_new, merged[name]) for name in merged.columns])
@@ -173,11 +174,11 @@ class GroupAggregate:
         self, old: pl.DataFrame, merged: pl.DataFrame, lives: NDArray[np.bool_], is_new: NDArray[np.bool_]
     ) -> Output:
         """Returns, for each group that differs, what it was and right behind what it is."""
-        after = selected(merged, self._final)
+        after = self._final.of(merged)
         if self._is_insert_only:
             new = after.filter(pl.Series(is_new))
             return Output((new,)) if new.height else EMPTY
-        before = selected(old, self._final)
+        before = self._final.of(old)
         differs = is_new | differing(before, after, [name for name in after.columns if name not in self._key_output])
         given = np.empty(2 * after.height, np.bool_)
         given[0::2] = ~is_new & (differs | ~lives)
@@ -188,13 +189,13 @@ class GroupAggregate:
         rows, is_after = turns >> 1, turns & 1
         of_keys = pl.Series(rows.astype(np.uint32))
         of_values = pl.Series((rows + is_after * after.height).astype(np.uint32))
-        columns = [
-            after[name].gather(of_keys)
-            if name in self._key_output
-            else pl.concat([before[name], after[name]], rechunk=True).gather(of_values)
-            for name in after.columns
-        ]
-        weights = pl.Series(WEIGHT, is_after * 2 - 1, dtype=pl.Int64)
+        values = [name for name in after.columns if name not in self._key_output]
+        both = (pl.concat([before[name], after[name]], rechunk=True) for name in values)
+        taken = dict(zip(values, _taken(both, of_values), strict=True))
+        keys = [name for name in after.columns if name in self._key_output]
+        taken |= zip(keys, _taken((after[name] for name in keys), of_keys), strict=True)
+        columns = [taken[name] for name in after.columns]
+        weights = pl.Series(WEIGHT, is_after * 2 - 1)
         return Output((pl.DataFrame([*columns, weights]),))
 
     def _forget_untouched(self, state: KeyedState) -> None:
@@ -204,6 +205,12 @@ class GroupAggregate:
         if now_ms >= self._next_check_ms:
             self._next_check_ms = now_ms + max(1, self._ttl_ms // _CHECKS_PER_TTL)
             state.remove(state.untouched_since(now_ms - self._ttl_ms))
+
+
+def _taken(columns: Iterable[pl.Series], rows: pl.Series) -> list[pl.Series]:
+    """Returns the rows of some columns; the query engine, which `Series.gather` asks, has no part in it."""
+    frame = pl.DataFrame(columns)
+    return frame[rows].get_columns() if frame.width else []
 
 
 def _named(rows: pl.DataFrame, ending: str) -> list[pl.Series]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from yeoul.engine.columnwise import filtered
+from yeoul.engine.columnwise import Predicate
 from yeoul.engine.operators.contract import Stateless
 from yeoul.engine.state.compact import compacted
 
@@ -20,8 +20,8 @@ class Filter(Stateless):
     """
 
     def __init__(self, predicate: pl.Expr) -> None:
-        self._predicate = predicate
+        self._predicate = Predicate(predicate)
 
     def transform(self, batch: pl.DataFrame) -> pl.DataFrame:
-        kept = filtered(batch, self._predicate)
+        kept = self._predicate.filtered(batch)
         return compacted(kept) if kept.height * _SPARSE < batch.height else kept

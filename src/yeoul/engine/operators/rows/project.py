@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from yeoul.engine.columnwise import selected
+from yeoul.engine.columnwise import Selection
 from yeoul.engine.operators.contract import Stateless
 from yeoul.engine.operators.rows.relabel import RESERVED
 
@@ -23,11 +23,12 @@ class Project(Stateless):
     def __init__(self, columns: Sequence[tuple[str, pl.Expr]]) -> None:
         self._names = [name for name, _ in columns]
         self._columns = [expression.alias(name) for name, expression in columns]
+        self._selection = Selection(self._columns)
         self._reads_input = any(expression.meta.root_names() for _, expression in columns)
 
     def transform(self, batch: pl.DataFrame) -> pl.DataFrame:
         reserved = [name for name in batch.columns if name in RESERVED]
         if self._reads_input:
-            return selected(batch, [*self._columns, *reserved])
+            return self._selection.of(batch, reserved)
         # Constants alone would select as a single row, whatever the height of the batch.
         return batch.with_columns(self._columns).select(*self._names, *reserved)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from yeoul.engine.columnwise import selected
 from yeoul.engine.contract import ROW, WATERMARK, WEIGHT
 from yeoul.engine.operators.contract import Stateless
 
@@ -28,18 +27,8 @@ class Relabel(Stateless):
     def transform(self, batch: pl.DataFrame) -> pl.DataFrame:
         given = [name for name in batch.columns if name not in RESERVED]
         reserved = [name for name in batch.columns if name in RESERVED]
-        if not reserved and all(have == dtype for have, (_, dtype) in zip(batch.dtypes, self._columns, strict=True)):
-            return _renamed(batch, [name for name, _ in self._columns])
         renamed = [
-            pl.col(source).cast(dtype).alias(name) for source, (name, dtype) in zip(given, self._columns, strict=True)
+            (column if column.dtype == dtype else column.cast(dtype)).alias(name)
+            for column, (name, dtype) in zip((batch[name] for name in given), self._columns, strict=True)
         ]
-        return selected(batch, [*renamed, *reserved])
-
-
-def _renamed(batch: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    """Returns the same columns under other names, without asking the query engine for it."""
-    if batch.columns == list(names):
-        return batch
-    other = batch.clone()
-    other.columns = names
-    return other
+        return pl.DataFrame([*renamed, *(batch[name] for name in reserved)])
