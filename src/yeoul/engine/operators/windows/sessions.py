@@ -62,7 +62,7 @@ class _Sessions:
         self._known: KeyedState | None = None
         self._values: SlotColumns | None = None
         self._doubtful_keys: list[Slots] = []
-        self._closed = self._watermark_ms = START_OF_TIME
+        self._closed = self._judged_by = self._watermark_ms = START_OF_TIME
 
     @property
     def due_ms(self) -> int | None:
@@ -75,6 +75,7 @@ class _Sessions:
             return EMPTY
         times = self._readings(batch)
         closed = self._closed_before(batch)
+        self._judged_by = max(self._judged_by, int(closed.max()))  # type: ignore[arg-type]
         keys = batch.with_columns(self._keys) if self._keys else batch
         if self._known is None:
             self._known = KeyedState({name: keys.schema[name] for name in self._inner_keys}, {})
@@ -199,18 +200,22 @@ class _Sessions:
     def _forget(self, slots: Slots, closed: int) -> None:
         """Drops sessions that were given out, and keys of which no session is left.
 
-        A key is only dropped here: while a batch is taken in, a session may be over, and in no chain, but not given
-        out yet.
+        A key is only dropped here, once everything is closed that its rows were judged by: until then a session may be
+        over, and in no chain, but not given out yet.
         """
         if not len(slots) and not self._doubtful_keys:
             return
         assert self._known is not None
-        keys = _distinct(np.concatenate([self._chains.owners(slots), *self._doubtful_keys]))
-        self._doubtful_keys = []
+        self._doubtful_keys.append(self._chains.owners(slots))
         if self._values is not None:
             self._values.forget(slots)
-        self._chains.prune(keys, closed)
-        self._known.remove(keys[self._chains.is_empty(keys)])
+        if closed >= self._judged_by:
+            keys = _distinct(np.concatenate(self._doubtful_keys))
+            self._doubtful_keys = []
+            self._chains.prune(keys, closed)
+            self._known.remove(keys[self._chains.is_empty(keys)])
+        else:
+            self._chains.prune(_distinct(self._doubtful_keys[-1]), closed)
         self._chains.release(slots)
 
     # When sessions are over
