@@ -22,8 +22,8 @@ from bench import (
     topic_tumble,
 )
 from bench.measure import Row, remember
-from bench.nexmark import report, suite
-from bench.nexmark import run as nexmark_run
+from bench.nexmark import case as nexmark
+from bench.nexmark import suite
 
 
 def main() -> int:
@@ -35,7 +35,9 @@ def main() -> int:
     parser.add_argument("--peers", action="store_true", help="the query in other engines instead; installs them")
     parser.add_argument("--queries", nargs="+", choices=suite.NAMES, help="of the case nexmark, just these")
     parser.add_argument("--long", action="store_true", help="of the case state, up to 100 M events")
-    parser.add_argument("--engines", nargs="+", choices=nexmark_run.PEERS, help="of the case nexmark, just these peers")
+    parser.add_argument("--engines", nargs="+", choices=nexmark.ENGINES, help="of the case nexmark, just these engines")
+    parser.add_argument("--steady", type=float, default=nexmark.STEADY_S, help="of the case nexmark, seconds it runs")
+    parser.add_argument("--resume", action="store_true", help="the case nexmark from where it was interrupted")
     options = parser.parse_args()
     scale, repeats = (10, 1) if options.quick else (1, 5)
     seed = time.time_ns() % 1_000_000
@@ -49,7 +51,7 @@ def main() -> int:
         "topic": lambda: topic_tumble.run(2_000_000 // scale, repeats, seed),
         "latency": lambda: latency.run(30 / scale + 2),
     }
-    cases["nexmark"] = lambda: _nexmark(options, 500_000 // scale, seed)
+    cases["nexmark"] = lambda: nexmark.measured(options, seed)
     if options.peers and "nexmark" not in (options.only or ()):
         cases = {"peers": lambda: peers.run(2_000_000 // scale, seed)}
     console = Console(width=max(Console().width, 150))
@@ -63,16 +65,6 @@ def main() -> int:
     if not options.quick:
         remember(rows)
     return 0 if all(row.passed for row in rows) else 1
-
-
-def _nexmark(options: argparse.Namespace, count: int, seed: int) -> Iterator[Row]:
-    """Runs the queries; a whole run beside all peers is written into the docs."""
-    peers = (options.engines or nexmark_run.PEERS) if options.peers else ()
-    count = count if options.peers else 4 * count
-    figures = list(nexmark_run.run(count, seed, options.queries or (), peers, topic=not options.peers))
-    if options.peers and not (options.quick or options.queries or options.engines):
-        report.write(figures, count, f'make bench ARGS="{" ".join(sys.argv[1:])}"')
-    yield from nexmark_run.rows(figures)
 
 
 def _table(rows: list[Row]) -> Table:

@@ -10,12 +10,15 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar, cast
 
+import numpy as np
 import polars as pl
 
 from yeoul.clock import ManualClock
 from yeoul.engine.compile.dtypes import polars_dtype
-from yeoul.engine.contract import CHANGE, CHANGE_MARKS, WEIGHT, CacheBounds, DeadLetters
+from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
+from yeoul.engine.contract import CHANGE, CHANGE_MARKS, WEIGHT, CacheBounds, DeadLetters, Omitted
 from yeoul.engine.operators.contract import State
 from yeoul.engine.runtime.build import build
 from yeoul.engine.runtime.pipeline import Effects
@@ -23,9 +26,10 @@ from yeoul.engine.runtime.settings import LookedUp, Settings
 from yeoul.jobs import options
 from yeoul.jobs.session import Session
 from yeoul.plan.encoding import Encoding
-from yeoul.plan.nodes import Node, Scan
-from yeoul.plan.statements import Select
+from yeoul.plan.nodes import Node, Scan, Write
+from yeoul.plan.statements import Insert, Select, StatementSet
 from yeoul.plan.tables import TableDefinition
+from yeoul.planner.rules.sift_scans import sifted
 from yeoul.planner.sql import bind, parse
 
 __all__ = [
@@ -54,6 +58,7 @@ class Fed:
     split: str = SPLIT
 
 
+_N = TypeVar("_N", bound=Node)
 Step = Fed | int
 """A batch, or milliseconds that pass."""
 
@@ -65,6 +70,7 @@ class Batch:
     frame: pl.DataFrame
     whole: pl.DataFrame
     dead: DeadLetters | None = None
+    omitted: Omitted | None = None
 
     @property
     def records(self) -> int:
@@ -82,13 +88,23 @@ class Run:
         settings: The engine's.
         clock: What it takes for the time.
         splits: The splits that every table has.
+        output: Of which of several plans the rows are wanted.
     """
 
-    def __init__(self, plan: Node, settings: Settings, clock: ManualClock, splits: Sequence[str] = (SPLIT,)) -> None:
+    def __init__(
+        self,
+        plan: Node | Sequence[Write],
+        settings: Settings,
+        clock: ManualClock,
+        splits: Sequence[str] = (SPLIT,),
+        output: int | None = None,
+    ) -> None:
         self._clock, self._splits = clock, splits
         self._built = build(plan, replace(settings, clock=clock))
         self._pipeline = self._built.pipeline
+        self._output = output
         self.late: list[pl.DataFrame] = []
+        self._batches = 0
 
     def start(self) -> list[pl.DataFrame]:
         """Begins from nothing; returns what is there without input."""
@@ -111,10 +127,21 @@ class Run:
             if scan.table.name == fed.table:
                 columns = [pl.col(one.name).cast(polars_dtype(one.type)) for one in scan.schema.fields]
                 columns += [pl.col(WEIGHT)] if scan.encoding is not Encoding.APPEND else []
-                batch = Batch(fed.rows.select(columns), fed.rows)
+                batch = self._sifted(scan, fed.rows.select(columns), fed.rows)
                 prepared = self._pipeline.lanes[lane].prepare(batch)
                 given += self._rows(self._pipeline.process(lane, fed.split, prepared), batch)
         return given
+
+    def _sifted(self, scan: Scan, rows: pl.DataFrame, whole: pl.DataFrame) -> Batch:
+        """Leaves out, in every other batch, what the scan's sieve does not want: a source may, and need not."""
+        self._batches += 1
+        if scan.sieve is None or self._batches % 2:
+            return Batch(rows, whole)
+        context = EvaluationContext(self._clock)
+        is_wanted = rows.select(compile_expression(scan.sieve.predicate, context)).to_series().fill_null(False)
+        kept = is_wanted.arg_true()
+        omitted = Omitted(rows.select(scan.sieve.times), kept.to_numpy().astype(np.int64)) if scan.sieve.times else None
+        return Batch(rows[kept], whole[kept], omitted=omitted)
 
     def end(self) -> list[pl.DataFrame]:
         """Ends every input; returns what comes out."""
@@ -139,7 +166,9 @@ class Run:
         for _, late in effects.late:
             known = late.frame["$row"].drop_nulls()
             self.late.append(late.frame if batch is None else batch.recover(known).drop("split", "position"))
-        return [_with_marks(frame) for frame in effects.rows if frame.height]
+        outputs = effects.outputs or [0] * len(effects.rows)
+        wanted = [frame for frame, output in zip(effects.rows, outputs, strict=True) if self._output in (None, output)]
+        return [_with_marks(frame) for frame in wanted if frame.height]
 
 
 def _with_marks(frame: pl.DataFrame) -> pl.DataFrame:
@@ -158,16 +187,23 @@ def _through_ipc(frame: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A bound query, its tables, and the settings that its session has."""
+    """A bound query or INSERTs, their tables, and the settings that the session has; the rows are those of `output`."""
 
-    plan: Node
+    plan: Node | Sequence[Write]
     tables: Mapping[str, TableDefinition]
     settings: Settings
     splits: Sequence[str] = (SPLIT,)
+    output: int | None = None
+
+    def into(self, table: str) -> Query:
+        """Returns the same INSERTs, asked for what goes to one table."""
+        assert isinstance(self.plan, Sequence)
+        return replace(self, output=[one.table.name for one in self.plan].index(table))
 
     def fresh(self, passed_ms: int = 0) -> Run:
         """Returns a new run, its clock so long after the beginning."""
-        return Run(self.plan, self.settings, ManualClock(BEGINNING_MS + passed_ms, passed_ms), self.splits)
+        clock = ManualClock(BEGINNING_MS + passed_ms, passed_ms)
+        return Run(self.plan, self.settings, clock, self.splits, self.output)
 
 
 def bind_query(declarations: str, query: str) -> Query:
@@ -175,7 +211,7 @@ def bind_query(declarations: str, query: str) -> Query:
 
     Args:
         declarations: CREATE and SET statements; a table needs no WITH.
-        query: One SELECT.
+        query: One SELECT, INSERT or statement set.
 
     Raises:
         UserError: It is wrong, or not supported.
@@ -185,11 +221,25 @@ def bind_query(declarations: str, query: str) -> Query:
             for _ in session.execute(_with_connector(one.text)):
                 pass
         (parsed,) = parse(query)
-        statement = bind(parsed, session.catalog, session.settings)
-        assert isinstance(statement, Select), f"a SELECT is needed, got {type(statement).__name__}"
+        statement = bind(parsed, session.catalog, session.settings, session.functions.definitions)
+        plan: Node | Sequence[Write]
+        match statement:
+            case Select(query_plan):
+                plan = _sifted(query_plan)
+            case Insert(write):
+                plan = (_sifted(write),)
+            case StatementSet(writes):
+                plan = tuple(_sifted(one) for one in writes)
+            case _:
+                raise AssertionError(f"a SELECT or an INSERT is needed, got {type(statement).__name__}")
         found = {name: session.catalog.find(name) for name in session.catalog.tables()}
         tables = {name: one for name, one in found.items() if isinstance(one, TableDefinition)}
-        return Query(statement.plan, tables, options.engine_settings(session.settings))
+        return Query(plan, tables, options.engine_settings(session.settings))
+
+
+def _sifted(plan: _N) -> _N:
+    """Lets scans skip rows that conditions above them drop, as jobs do."""
+    return cast(_N, sifted(plan, lambda _: True))
 
 
 def with_lookups(query: Query, tables: Mapping[str, pl.DataFrame]) -> Query:

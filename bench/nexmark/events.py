@@ -22,6 +22,7 @@ import pyarrow as pa
 
 __all__ = [
     "BLOCK",
+    "CYCLE",
     "KINDS",
     "Events",
     "Layout",
@@ -37,7 +38,7 @@ __all__ = [
 Layout = Literal["nested", "flat"]
 BLOCK = 100_000
 """How many events are made at once; a multiple of fifty."""
-_PERSONS, _AUCTIONS, _CYCLE = 1, 3, 50
+_PERSONS, _AUCTIONS, CYCLE = 1, 3, 50
 _FIRST_ID = 1_000
 _HOT_EVERY = 100
 _BASE_MS = 1_436_918_400_000
@@ -69,12 +70,12 @@ def blocks(count: int, seed: int, rate: int = 10_000) -> Iterator[Events]:
     """
     for start in range(0, count, BLOCK):
         size = min(BLOCK, count - start)
-        yield _block(start, -(-size // _CYCLE) * _CYCLE, np.random.default_rng([seed, start]), rate)
+        yield _block(start, -(-size // CYCLE) * CYCLE, np.random.default_rng([seed, start]), rate)
 
 
 def _block(start: int, size: int, chance: np.random.Generator, rate: int) -> Events:
     numbers = np.arange(start, start + size)
-    place, cycle = numbers % _CYCLE, numbers // _CYCLE
+    place, cycle = numbers % CYCLE, numbers // CYCLE
     times = _BASE_MS + numbers * 1_000 // rate
     is_person, is_auction = place < _PERSONS, (place >= _PERSONS) & (place < _PERSONS + _AUCTIONS)
     is_bid = ~is_person & ~is_auction
@@ -120,7 +121,7 @@ def _auctions(
     seller = np.where(hot, newest_person // _HOT_EVERY * _HOT_EVERY, _recent(newest_person, 1_000, chance))
     first_bid = _prices(count, chance)
     # An auction is open for as long as some hundred later auctions take to come, give or take.
-    open_ms = 1 + (chance.random(count) * 2 * 100 * _CYCLE / _AUCTIONS * 1_000 / rate).astype(np.int64)
+    open_ms = 1 + (chance.random(count) * 2 * 100 * CYCLE / _AUCTIONS * 1_000 / rate).astype(np.int64)
     return pl.DataFrame(
         {
             "event": numbers,

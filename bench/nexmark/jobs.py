@@ -1,22 +1,22 @@
-"""What each engine's program is asked for: a query's text in the engine's words and the inputs that it reads.
+"""What each engine's program is asked for: a query's text in the engine's words and the events that it reads.
 
 Flink, Spark and yeoul read the events as Nexmark has them, objects within objects. ubik and clink cannot: they get flat
-events, and so does yeoul once more, to be held against them.
+events, and so does yeoul once more, to be held against them. yeoul by itself also reads Parquet files and a topic.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.nexmark import events, suite
-from bench.nexmark.events import Layout
+from bench.nexmark import suite
+from bench.nexmark.inputs import Inputs
 from bench.peers import VENVS
 
-__all__ = ["ENGINES", "Engine", "Inputs", "job"]
+__all__ = ["ENGINES", "Engine", "input_of", "job"]
 
 _SPARK_SCHEMA = (
     "event_type int, person struct<id: bigint, name: string, emailAddress: string, creditCard: string, city: string, "
@@ -43,15 +43,15 @@ class Engine:
     Attributes:
         name: As the options of the bench have it.
         layout: How the events are written that it reads.
+        rate: Events a second, where no earlier run tells.
         package: What pip installs for it; empty: it is yeoul.
-        repeats: How often it runs the whole input: those that take a second do it more often.
         program: The name of its program, if it is not its own.
     """
 
     name: str
-    layout: Layout
+    layout: str
+    rate: float
     package: str = ""
-    repeats: int = 1
     program: str = ""
 
     @property
@@ -68,44 +68,17 @@ class Engine:
 ENGINES: Mapping[str, Engine] = {
     one.name: one
     for one in (
-        Engine("yeoul", "nested", repeats=3),
-        Engine("yeoul-flat", "flat", repeats=3, program="yeoul"),
-        Engine("flink", "nested", "apache-flink"),
-        Engine("spark", "nested", "pyspark"),
-        Engine("ubik", "flat", "ubik-sql", repeats=3),
-        Engine("clink", "flat", "pyclink"),
+        Engine("yeoul", "nested", 1.5e6),
+        Engine("flink", "nested", 2e5, "apache-flink"),
+        Engine("spark", "nested", 4e5, "pyspark"),
+        Engine("ubik", "flat", 1e6, "ubik-sql"),
+        Engine("clink", "flat", 3e5, "pyclink"),
+        Engine("yeoul-flat", "flat", 2e6, program="yeoul"),
+        Engine("yeoul-parquet", "parquet", 2e6, program="yeoul"),
+        Engine("yeoul-topic", "topic", 1.5e6, program="yeoul"),
     )
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """Files of events in both layouts, by size, and q13's side table.
-
-    Args:
-        folder: Where they are.
-        counts: How many events each has, by name.
-    """
-
-    folder: Path
-    counts: Mapping[str, int]
-
-    def write(self, seed: int, layouts: Sequence[Layout], rates: Mapping[str, int]) -> None:
-        """Writes them; the same events in each layout."""
-        suite.side_input().write_csv(self.side, include_header=False)
-        for layout in layouts:
-            for name, count in self.counts.items():
-                path = self.path(name, layout)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                events.write_files(path, count, seed, rates[name], layout)
-
-    def path(self, name: str, layout: Layout) -> Path:
-        """Returns a file; ubik takes the table's name from its."""
-        return self.folder / layout / name / "events.ndjson"
-
-    @property
-    def side(self) -> Path:
-        return self.folder / "side.csv"
+"""In the order in which they run: those that read the same files behind one another."""
 
 
 def job(engine: Engine, name: str, inputs: Inputs, answer: Path) -> dict[str, object]:
@@ -114,35 +87,34 @@ def job(engine: Engine, name: str, inputs: Inputs, answer: Path) -> dict[str, ob
     Args:
         engine: Which.
         name: The query.
-        inputs: What it reads: `check`, whose rows are compared, `warm` and `whole`, which are timed.
-        answer: Where it writes the rows of `check`.
+        inputs: What it reads.
+        answer: Where it writes the rows that are compared.
     """
     program = engine.program or engine.name
-    paths = {each: inputs.path(each, engine.layout) for each in inputs.counts}
     asked: dict[str, object] = {"answer": str(answer), "cores": os.cpu_count(), "side": str(inputs.side)}
-    asked["turns"] = ["check", *["warm"] * engine.repeats, *["whole"] * engine.repeats]
-    match program:
+    if program == "yeoul":
+        return {**asked, "query": suite.query(name)}
+    query, told = suite.query_for(program, name)
+    if program == "flink":
+        return {**asked, "query": query}
+    if program == "clink":
+        return {**asked, "query": query, "columns": told}
+    if program == "spark":
+        mode = told.partition(":")[0]
+        asked |= {"mode": mode, "views": _SPARK_VIEWS, "schema": _SPARK_SCHEMA}
+        return {**asked, "query": query, "windowed": mode == "append" and "window(" in query}
+    return {**asked, "query": query, "windowed": any(one in query for one in _WINDOWS)}
+
+
+def input_of(engine: Engine, name: str, inputs: Inputs, size: int) -> str:
+    """Returns how a run's events are named to the engine's program: by a path, or by the tables' declarations."""
+    path = str(inputs.path(engine.layout, size))
+    match engine.program or engine.name:
         case "yeoul" | "flink":
-            side = _options(inputs.side, "csv")
-            declared = {
-                each: suite.tables(name, _options(path, "json"), side, engine.layout) for each, path in paths.items()
-            }
-            return {**asked, "query": suite.query(name), "inputs": declared}
+            side = {"connector": "filesystem", "path": str(inputs.side), "format": "csv"}
+            layout = "flat" if engine.layout == "flat" else "nested"
+            return suite.tables(name, inputs.options(engine.layout, size), side, layout)
         case "clink":
-            query, columns = suite.query_for("clink", name)
-            tables = suite.query_for("clink", "tables")[0]
-            declared = {each: tables.replace("{path}", str(path)) for each, path in paths.items()}
-            return {**asked, "query": query, "columns": columns, "inputs": declared}
-        case "spark":
-            query, mode = suite.query_for("spark", name)
-            mode = mode.partition(":")[0]
-            asked |= {"mode": mode, "views": _SPARK_VIEWS, "schema": _SPARK_SCHEMA}
-            asked["windowed"] = mode == "append" and "window(" in query
+            return suite.query_for("clink", "tables")[0].replace("{path}", path)
         case _:
-            query, _ = suite.query_for(program, name)
-            asked["windowed"] = any(one in query for one in _WINDOWS)
-    return {**asked, "query": query, "inputs": {each: str(path) for each, path in paths.items()}}
-
-
-def _options(path: Path, format_: str) -> dict[str, str]:
-    return {"connector": "filesystem", "path": str(path), "format": format_}
+            return path

@@ -1,4 +1,4 @@
-"""The figures as a page: a table for each layout of the events, and why an engine has none; into docs/nexmark.md."""
+"""The figures as pages: tables for each layout of the events, and why an engine has none; into docs/nexmark.md."""
 
 from __future__ import annotations
 
@@ -6,43 +6,50 @@ import os
 import platform
 import statistics
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bench.nexmark.figures import Figure
+from bench.nexmark.inputs import CHECK
 from bench.nexmark.jobs import ENGINES, Engine
-from bench.nexmark.run import CHECK, Figure
 
 __all__ = ["write"]
 
 PAGE = Path(__file__).parents[2] / "docs" / "nexmark.md"
-BEGIN, END = "<!-- figures: written by the bench -->", "<!-- end of the figures -->"
 _TITLES = {
     "nested": "Objects within objects, as Nexmark has them",
     "flat": "The same events flat, for engines that read no object within an object",
 }
+_INPUTS = {"yeoul": "JSON files", "yeoul-parquet": "Parquet file", "yeoul-topic": "topic"}
 
 
-def write(figures: Sequence[Figure], count: int, command: str) -> None:
+def write(figures: Sequence[Figure], command: str, *, peers: bool) -> None:
     """Puts figures into the page, in place of those that it had.
 
     Args:
         figures: All of a run.
-        count: How many events the whole input had.
         command: What gave them.
+        peers: Whether they are those of other engines, or of yeoul over several kinds of input.
     """
-    head, _, rest = PAGE.read_text().partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    body = "\n".join(_lines(figures, count, command))
-    PAGE.write_text(f"{head}{BEGIN}\n\n{body}\n{END}{tail}")
+    what = "figures" if peers else "inputs"
+    begin, end = f"<!-- {what}: written by the bench -->", f"<!-- end of the {what} -->"
+    head, _, rest = PAGE.read_text().partition(begin)
+    _, _, tail = rest.partition(end)
+    lines = _beside_peers(figures, command) if peers else _by_input(figures, command)
+    PAGE.write_text(f"{head}{begin}\n\n{chr(10).join(lines)}\n{end}{tail}")
 
 
-def _lines(figures: Sequence[Figure], count: int, command: str) -> Iterator[str]:
-    engines = [ENGINES[name] for name in dict.fromkeys(one.engine for one in figures) if name in ENGINES]
+def _seen(figures: Sequence[Figure], command: str) -> Iterator[str]:
+    days = sorted({one.on for one in figures})
+    yield f"Seen on {' and '.join(days)} with `{command}`:"
+    yield f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}; {CHECK:,} events whose"
+
+
+def _beside_peers(figures: Sequence[Figure], command: str) -> Iterator[str]:
+    engines = [one for one in ENGINES.values() if any(one.name == figure.engine for figure in figures)]
     versions = ", ".join(f"{one.name} {_version(one)}" for one in engines if one.package)
-    yield f"Seen on {time.strftime('%Y-%m-%d', time.gmtime())} with `{command}`: {count:,} events a query, a fifth of"
-    yield f"them to get warm, {CHECK:,} whose answer is compared; {os.cpu_count()} cores ({platform.machine()}),"
-    yield f"Python {platform.python_version()}; {versions}."
+    yield from _seen(figures, command)
+    yield f"answer is compared; {versions}."
     yield ""
     for layout, title in _TITLES.items():
         among = [one for one in engines if one.layout == layout]
@@ -51,10 +58,24 @@ def _lines(figures: Sequence[Figure], count: int, command: str) -> Iterator[str]
     yield from _refusals(engines, figures)
 
 
+def _by_input(figures: Sequence[Figure], command: str) -> Iterator[str]:
+    yield from _seen(figures, command)
+    yield "answer is compared. M events/s once it runs · CPU seconds per million events · MB at most."
+    yield ""
+    found = {(one.query, one.engine): one for one in figures}
+    yield f"| query | {' | '.join(_INPUTS.values())} |"
+    yield "| --- |" + " --- |" * len(_INPUTS)
+    for query in sorted({one.query for one in figures}):
+        cells = (_cell(found[query, engine]) if (query, engine) in found else "" for engine in _INPUTS)
+        yield f"| {query} | {' | '.join(cells)} |"
+    yield ""
+    yield from _refusals([ENGINES[name] for name in _INPUTS], figures)
+
+
 def _table(title: str, among: Sequence[Engine], figures: Sequence[Figure]) -> Iterator[str]:
     """A row a query: each engine's rate, CPU and memory; how many times faster yeoul is."""
     found = {(one.query, one.engine): one for one in figures}
-    ours, *peers = among
+    ours, peers = among[0].ours, [one for one in among if one.package]
     yield f"### {title}"
     yield ""
     yield "M events/s once it runs · CPU seconds per million events · MB at most; then how many times faster yeoul is."
@@ -62,8 +83,10 @@ def _table(title: str, among: Sequence[Engine], figures: Sequence[Figure]) -> It
     yield "| query | yeoul | " + " | ".join(f"{one.name} | times" for one in peers) + " |"
     yield "| --- | --- |" + " --- | ---: |" * len(peers)
     ratios: dict[str, list[float]] = {one.name: [] for one in peers}
-    for query in dict.fromkeys(one.query for one in figures):
-        mine = found[query, ours.name]
+    for query in sorted({one.query for one in figures}):
+        mine = found.get((query, ours.name))
+        if mine is None:
+            continue
         cells = [query, _cell(mine)]
         for peer in peers:
             theirs = found.get((query, peer.name))
@@ -80,6 +103,7 @@ def _table(title: str, among: Sequence[Engine], figures: Sequence[Figure]) -> It
             yield f"{name}: {len(each)} queries; yeoul is {span} times as fast, {middle:.1f} in"
             yield "the geometric mean."
             yield ""
+    yield f"Steady parts: {'; '.join(_spans(one, figures) for one in among)}."
     starts = [
         f"{one.name} {statistics.median(each):.1f} s"
         for one in among
@@ -87,6 +111,15 @@ def _table(title: str, among: Sequence[Engine], figures: Sequence[Figure]) -> It
     ]
     yield f"From the start of the process to the first, small answer, in the median: {', '.join(starts)}."
     yield ""
+
+
+def _spans(engine: Engine, figures: Sequence[Figure]) -> str:
+    """How long an engine's counted parts took, and over how many events its runs went."""
+    timed = [one for one in figures if one.engine == engine.name and not one.why]
+    if not timed:
+        return f"{engine.name} none"
+    took_s, events = [one.steady_s for one in timed], [one.events / 1e6 for one in timed]
+    return f"{engine.name} {min(took_s):.1f} to {max(took_s):.1f} s, of {min(events):.1f} to {max(events):.1f} M events"
 
 
 def _cell(figure: Figure) -> str:

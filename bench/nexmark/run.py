@@ -1,22 +1,23 @@
 """The queries timed and their answers compared: yeoul over files and over a topic, and the same in other engines.
 
-Each engine runs a query in a process of its own, on three inputs made of one seed: `check`, of some minutes' events,
-whose rows have to be DuckDB's, else no figure counts; `warm`; and `whole`. What is told: events a second once it runs
-(the time of the whole input less that of the warm one, so that starting, planning, submitting and compiling are left
-out, for every engine alike), the time from the start of the process to the last row of `check`, CPU seconds of all its
-processes for a million events, and the most memory they took. yeoul runs in streaming mode, as the others do: rows that
-change are given as they change. The rows of timed runs go to each engine's own sink that drops them.
+Each engine runs a query in a process of its own, over events made of one seed: first over `CHECK` of them, whose rows
+have to be DuckDB's, else no figure counts; then over as many as it takes to run steadily for some seconds (`sizing`).
+What is told: events a second once it runs (the time of a long run less that of one over a quarter of its events, so
+that starting, planning, submitting and compiling are left out, for every engine alike), the time from the start of the
+process to the last of the rows that are compared, CPU seconds of all its processes for a million events, and the most
+memory they took. yeoul runs in streaming mode, as the others do: rows that change are given as they change. The rows of
+timed runs go to each engine's own sink that drops them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import venv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,93 +25,83 @@ import polars as pl
 
 from bench.measure import Row
 from bench.nexmark import answers, events, suite
-from bench.nexmark.jobs import ENGINES, Engine, Inputs, job
-from bench.nexmark.timing import Failed, Turns, take_turns
+from bench.nexmark.figures import Figure
+from bench.nexmark.inputs import CHECK, CHECK_RATE, Inputs
+from bench.nexmark.jobs import ENGINES, Engine, input_of, job
+from bench.nexmark.sizing import SIZES, STEADY_S, next_size, steady
+from bench.nexmark.timing import Failed, Program, Turn
 
-__all__ = ["PEERS", "Figure", "rows", "run"]
+__all__ = ["INPUTS", "PEERS", "rows", "run"]
 
 PEERS = tuple(name for name, engine in ENGINES.items() if engine.package)
-CHECK, CHECK_RATE, RATE = 20_000, 500, 10_000
-"""How many events are compared, how many of them (and of the others) are of one second."""
-_LEAST_STEADY = 0.3
-"""A rate is told if the whole input took so much longer than the warm one, as a share of the latter."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """What one engine needed for one query.
-
-    Attributes:
-        query: Which.
-        engine: Which.
-        rate: Events a second once it runs; 0 if none is told.
-        start_s: From the start of the process to the end of the first, small run.
-        cpu_s: CPU seconds for a million events.
-        peak_bytes: The most memory that its processes had, together.
-        why: Why no figure counts; empty if it does.
-    """
-
-    query: str
-    engine: str
-    rate: float = 0.0
-    start_s: float = 0.0
-    cpu_s: float = 0.0
-    peak_bytes: int = 0
-    why: str = ""
+INPUTS = ("yeoul", "yeoul-parquet", "yeoul-topic")
+"""yeoul over each kind of input, when it runs by itself."""
+TOPIC_MOST = 6_400_000
+"""How many events the longest topic has: a broker keeps them twice, as text and for a while in its caches."""
 
 
 def run(
-    count: int,
     seed: int,
-    names: Sequence[str],
+    queries: Sequence[str],
     engines: Sequence[str],
+    guesses: Mapping[tuple[str, str], float],
+    done: Sequence[Figure] = (),
     *,
-    topic: bool = False,
-    told: Callable[[str], None] = print,
+    quick: bool = False,
+    steady_s: float = STEADY_S,
 ) -> Iterator[Figure]:
     """Yields a figure for each query and engine.
 
     Args:
-        count: How many events the whole input has; the warm one a fifth of it.
-        seed: Decides them.
-        names: The queries; all of the suite if empty.
-        engines: Names out of `ENGINES`; yeoul, on the same events, comes by itself.
-        topic: Whether yeoul also reads them from a topic of a broker.
-        told: Is told of each figure as it comes.
+        seed: Decides the events.
+        queries: Names of the suite.
+        engines: Names out of `ENGINES`.
+        guesses: Events a second of a query in an engine, as far as they were seen.
+        done: Figures that are there: their queries and engines are left out.
+        quick: At most 800,000 events.
+        steady_s: How long the steady part is to be.
+
+    Flat events are Nexmark's in another form, for engines that read no other: there yeoul, which comes last, leaves out
+    what none of them can run.
     """
-    wanted = [ENGINES[name] for name in engines]
-    wanted = list(dict.fromkeys([*(one.ours for one in wanted), *wanted])) or [ENGINES["yeoul"]]
-    wanted.sort(key=list(ENGINES.values()).index)
-    missing = {one.name: why for one in wanted if one.package and (why := _installed(one))}
-    counts = {"check": CHECK, "warm": count // 5, "whole": count}
-    right = events.tables(CHECK, seed, CHECK_RATE)
+    sizes = SIZES[:4] if quick else SIZES
+    wanted = [one for one in ENGINES.values() if one.name in engines]
+    seen = {(one.query, one.engine): bool(one.rate) for one in done}
+    right = {name: suite.expected(name, events.tables(CHECK, seed, CHECK_RATE)) for name in queries}
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        inputs = Inputs(Path(folder), counts)
-        inputs.write(seed, sorted({one.layout for one in wanted}), {"check": CHECK_RATE, "warm": RATE, "whole": RATE})
-        topics = stack.enter_context(_topics(counts, seed)) if topic else None
-        for name in names or suite.NAMES:
-            expected = suite.expected(name, right)
-            for engine in wanted:
-                begun_s = time.monotonic()
-                figure = _figure(name, engine, inputs, expected, missing.get(engine.name, ""))
-                told(f"{name} {engine.name}: {_said(figure)} ({time.monotonic() - begun_s:.0f} s)")
+        inputs = Inputs(Path(folder), seed, sizes)
+        for layout in dict.fromkeys(one.layout for one in wanted):
+            among = [one for one in wanted if one.layout == layout]
+            left = [(query, one) for query in queries for one in among if (query, one.name) not in seen]
+            if not left:
+                continue
+            if layout == "topic":
+                inputs.sizes = [size for size in sizes if size <= TOPIC_MOST]
+                inputs.bootstrap_servers = stack.enter_context(_broker())
+            inputs.prepare(layout)
+            missing = {one.name: _installed(one) for one in among}
+            for query, engine in left:
+                peers = [one.name for one in among if one.package]
+                if layout == "flat" and peers and not engine.package and not any(seen[query, one] for one in peers):
+                    continue
+                runner = _Runner(inputs, right[query], guesses.get((query, engine.name), engine.rate), steady_s)
+                figure = runner.figure(query, engine, missing[engine.name])
+                seen[query, engine.name] = bool(figure.rate)
                 yield figure
-            if topics is not None:
-                figure = _figure(name, ENGINES["yeoul"], inputs, expected, "", topics)
-                told(f"{name} topic: {_said(figure)}")
-                yield figure
+            inputs.drop(layout)
 
 
 def rows(figures: Sequence[Figure]) -> Iterator[Row]:
     """Yields the bench's lines: each engine beside yeoul on the same events."""
     found = {(one.query, one.engine): one for one in figures}
     for one in figures:
-        engine = ENGINES.get(one.engine)
-        if engine is None or not engine.package:
-            yield Row(f"{one.query} {one.engine}", one.rate / 1e6, None, "M events/s", None, "", True, _said(one))
+        engine = ENGINES[one.engine]
+        ours = found.get((one.query, engine.ours.name))
+        if not engine.package or ours is None:
+            passed = bool(engine.package) or not one.why or one.query in suite.NOT_YET
+            yield Row(f"{one.query} {one.engine}", one.rate / 1e6, None, "M events/s", None, "", passed, str(one))
             continue
-        ours = found[one.query, engine.ours.name]
-        what, note = f"{one.query} {ours.engine}", f"{one.engine}: {_said(one)}"
+        what, note = f"{one.query} {ours.engine}", f"{one.engine}: {one}"
         if one.why or ours.why:
             yield Row(what, ours.rate / 1e6, None, "M events/s", None, "", True, note)
             continue
@@ -118,50 +109,60 @@ def rows(figures: Sequence[Figure]) -> Iterator[Row]:
         yield Row(what, ours.rate / 1e6, one.rate / 1e6, "M events/s", ratio, f"{bar}x", ratio >= bar, note)
 
 
-def _figure(
-    name: str,
-    engine: Engine,
-    inputs: Inputs,
-    expected: pl.DataFrame,
-    missing: str,
-    topics: Mapping[str, Mapping[str, str]] | None = None,
-) -> Figure:
-    shown = engine.name if topics is None else "topic"
-    if missing:
-        return Figure(name, shown, why=missing)
-    with tempfile.TemporaryDirectory() as folder:
-        answer = Path(folder) / "answer"
-        asked = job(engine, name, inputs, answer)
-        if topics is not None:
-            side = {"connector": "filesystem", "path": str(inputs.side), "format": "csv"}
-            asked["inputs"] = {each: suite.tables(name, options, side) for each, options in topics.items()}
-        turns = take_turns(engine.program or engine.name, engine.python, asked)
-        if isinstance(turns, Failed):
-            return Figure(name, shown, why=turns.why)
-        try:
-            odd = answers.differences(name, answers.read_answer(name, answer, expected), expected)
-        except (pl.exceptions.PolarsError, ValueError, AssertionError) as error:
-            odd = [str(error).splitlines()[0]]
-        return _told(name, shown, turns, inputs.counts, f"its answer is not DuckDB's: {odd[0]}" if odd else "")
+@dataclass(frozen=True, slots=True)
+class _Runner:
+    """Runs one query in one engine: the right answer, the rate of the run before, how long the steady part is to be."""
+
+    inputs: Inputs
+    right: pl.DataFrame
+    guess: float
+    steady_s: float
+
+    def figure(self, name: str, engine: Engine, missing: str) -> Figure:
+        if missing:
+            return Figure(name, engine.name, why=missing)
+        with tempfile.TemporaryDirectory() as folder:
+            answer = Path(folder) / "answer"
+            asked = job(engine, name, self.inputs, answer)
+            try:
+                with Program(engine.program or engine.name, engine.python, asked) as program:
+                    program.turn(input_of(engine, name, self.inputs, CHECK), keep=True)
+                    start_s = program.age_s
+                    if odd := _odd(name, answer, self.right):
+                        why = f"its answer is not DuckDB's: {odd}"[:240]
+                        return Figure(name, engine.name, start_s=start_s, why=why)
+                    turns = list(self._turns(name, engine, program))
+                    return _told(name, engine.name, turns, start_s, program.peak_bytes)
+            except Failed as failed:
+                return Figure(name, engine.name, why=str(failed)[:240])
+
+    def _turns(self, name: str, engine: Engine, program: Program) -> Iterator[tuple[int, Turn]]:
+        took: list[tuple[int, float]] = []
+        while size := next_size(took, self.guess, self.inputs.sizes, self.steady_s):
+            turn = program.turn(input_of(engine, name, self.inputs, size))
+            took.append((size, turn.took_s))
+            yield size, turn
 
 
-def _told(name: str, engine: str, turns: Turns, counts: Mapping[str, int], why: str) -> Figure:
-    steady_s = turns.took_s["whole"] - turns.took_s["warm"]
-    if not why and steady_s < _LEAST_STEADY * turns.took_s["warm"]:
-        why = "no rate can be told: the whole input took hardly longer than the warm one"
-    count = counts["whole"] - counts["warm"]
-    cpu_s = (turns.cpu_s["whole"] - turns.cpu_s["warm"]) / count * 1e6
-    rate = 0.0 if why else count / steady_s
-    return Figure(name, engine, rate, turns.start_s, cpu_s, turns.peak_bytes, why[:240])
+def _odd(name: str, answer: Path, right: pl.DataFrame) -> str:
+    """What is wrong with an answer; empty if it is right."""
+    try:
+        odd = answers.differences(name, answers.read_answer(name, answer, right), right)
+    except (pl.exceptions.PolarsError, ValueError, AssertionError) as error:
+        return str(error).splitlines()[0]
+    return odd[0] if odd else ""
 
 
-def _said(figure: Figure) -> str:
-    if figure.why:
-        return figure.why
-    return (
-        f"{figure.rate / 1e6:.3f} M/s, start {figure.start_s:.1f} s, {figure.cpu_s:.2f} CPU s/M, "
-        f"{figure.peak_bytes / 2**20:.0f} MB"
+def _told(name: str, engine: str, turns: Sequence[tuple[int, Turn]], start_s: float, peak_bytes: int) -> Figure:
+    part = steady([(size, turn.took_s) for size, turn in turns])
+    if part is None:
+        why = "no rate can be told: the whole input took hardly longer than a quarter of it"
+        return Figure(name, engine, start_s=start_s, why=why)
+    whole_s, base_s = (
+        statistics.median(turn.cpu_s for each, turn in turns if each == size) for size in (part.whole, part.base)
     )
+    cpu_s = (whole_s - base_s) / (part.whole - part.base) * 1e6
+    return Figure(name, engine, part.rate, start_s, cpu_s, peak_bytes, events=part.whole, steady_s=part.took_s)
 
 
 def _installed(engine: Engine) -> str:
@@ -176,19 +177,8 @@ def _installed(engine: Engine) -> str:
 
 
 @contextlib.contextmanager
-def _topics(counts: Mapping[str, int], seed: int) -> Iterator[dict[str, dict[str, str]]]:
+def _broker() -> Iterator[str]:
     from yeoul.broker import Broker
 
     with Broker() as broker:
-        options = {}
-        for which, size in counts.items():
-            events.produce(broker.bootstrap_servers, which, size, seed, CHECK_RATE if which == "check" else RATE)
-            options[which] = {
-                "connector": "kafka",
-                "topic": which,
-                "properties.bootstrap.servers": broker.bootstrap_servers,
-                "scan.startup.mode": "earliest-offset",
-                "scan.bounded.mode": "latest-offset",
-                "format": "json",
-            }
-        yield options
+        yield broker.bootstrap_servers

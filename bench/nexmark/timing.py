@@ -1,107 +1,123 @@
-"""An engine's program started, its turns timed from outside, its processes' CPU and memory measured."""
+"""An engine's program started, its runs timed, its processes' CPU and memory measured from outside."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import psutil
 
-__all__ = ["Failed", "Turns", "take_turns"]
+__all__ = ["Failed", "Program", "Turn"]
 
-TIMEOUT_S = 240.0
-"""After how long a query is given up."""
+TIMEOUT_S = 120.0
+"""After how long a run is given up."""
 _SAMPLE_S = 0.05
 _PROGRAMS = Path(__file__).parent / "engines"
 
 
 @dataclass(frozen=True, slots=True)
-class Turns:
-    """What an engine's turns took.
+class Turn:
+    """What one run took: seconds by the program's clock, and CPU seconds of all its processes."""
 
-    Attributes:
-        start_s: From the start of the process to the end of the first turn.
-        took_s: By input, the median of its turns.
-        cpu_s: By input, of all its processes, the median.
-        peak_bytes: The most memory that its processes had, together.
+    took_s: float
+    cpu_s: float
+
+
+class Failed(Exception):
+    """An engine did not run a query; its text is the line of its error that says why."""
+
+
+class Program:
+    """An engine's running program.
+
+    Args:
+        engine: The name of the program.
+        python: The interpreter that it runs in.
+        job: What it is asked for; see `engines/turns.py`.
     """
 
-    start_s: float
-    took_s: Mapping[str, float]
-    cpu_s: Mapping[str, float]
-    peak_bytes: int
+    def __init__(self, engine: str, python: Path, job: Mapping[str, object]) -> None:
+        self._folder = contextlib.ExitStack()
+        folder = Path(self._folder.enter_context(tempfile.TemporaryDirectory()))
+        (folder / "job.json").write_text(json.dumps(job))
+        self._errors = folder / "errors"
+        self._started_s = time.monotonic()
+        ours = python == Path(sys.executable)
+        with self._errors.open("w") as told:
+            self._running = subprocess.Popen(
+                [str(python), str(_PROGRAMS / f"on_{engine}.py"), str(folder / "job.json")],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=told,
+                text=True,
+                errors="replace",
+                env={key: value for key, value in os.environ.items() if ours or key != "PYTHONPATH"},
+            )
+        self._meter = _Meter(self._running.pid)
 
+    def __enter__(self) -> Self:
+        return self
 
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """Why an engine did not run a query: the first line of its error."""
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._meter.stop()
+        if kind is None:
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                self._running.communicate(timeout=10)
+        self._meter.kill()
+        self._running.wait()
+        self._folder.close()
 
-    why: str
+    @property
+    def age_s(self) -> float:
+        """How long ago it was started."""
+        return time.monotonic() - self._started_s
 
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory that its processes had, together."""
+        return self._meter.peak_bytes
 
-def take_turns(engine: str, python: Path, job: Mapping[str, object]) -> Turns | Failed:
-    """Runs an engine's program on a job; see `engines/turns.py`."""
-    with tempfile.TemporaryDirectory() as folder:
-        asked, errors = Path(folder) / "job.json", Path(folder) / "errors"
-        asked.write_text(json.dumps(job))
-        command = [str(python), str(_PROGRAMS / f"on_{engine}.py"), str(asked)]
-        with errors.open("w") as told:
-            return _Watch(command, told.fileno()).turns(errors)
+    def turn(self, input_: str, *, keep: bool = False) -> Turn:
+        """Runs the query.
 
+        Args:
+            input_: What it reads.
+            keep: Whether the rows are written to the job's `answer`.
 
-@dataclass
-class _Watch:
-    """A running program."""
-
-    command: Sequence[str]
-    errors: int
-    took_s: dict[str, list[float]] = field(default_factory=dict)
-    cpu_s: dict[str, list[float]] = field(default_factory=dict)
-
-    def turns(self, errors: Path) -> Turns | Failed:
-        started_s = time.monotonic()
-        keep_path = self.command[0] == sys.executable
-        environment = {key: value for key, value in os.environ.items() if keep_path or key != "PYTHONPATH"}
-        running = subprocess.Popen(
-            self.command, stdout=subprocess.PIPE, stderr=self.errors, text=True, env=environment, errors="replace"
-        )
-        meter = _Meter(running.pid)
-        giving_up = threading.Timer(TIMEOUT_S, meter.kill)
+        Raises:
+            Failed: It ended, or took longer than `TIMEOUT_S`.
+        """
+        assert self._running.stdin is not None
+        assert self._running.stdout is not None
+        giving_up = threading.Timer(TIMEOUT_S, self._meter.kill)
         giving_up.start()
-        start_s = begun_cpu_s = 0.0
-        assert running.stdout is not None
-        for line in running.stdout:
-            if not line.startswith('{"'):
-                continue
-            told = json.loads(line)
-            if "begin" in told:
-                begun_cpu_s = meter.cpu_s()
-                continue
-            self.took_s.setdefault(told["end"], []).append(told["took_s"])
-            self.cpu_s.setdefault(told["end"], []).append(meter.cpu_s() - begun_cpu_s)
-            start_s = start_s or time.monotonic() - started_s
-        code = running.wait()
-        gave_up = not giving_up.is_alive()
-        giving_up.cancel()
-        meter.stop()
-        if gave_up:
-            return Failed(f"not done within {TIMEOUT_S:.0f} s")
-        if code:
-            return Failed(_reason(errors.read_text(errors="replace")) or f"exit code {code}")
-        took_s, cpu_s = (
-            {name: statistics.median(each) for name, each in all_.items()} for all_ in (self.took_s, self.cpu_s)
-        )
-        return Turns(start_s, took_s, cpu_s, meter.peak_bytes)
+        before_s = self._meter.cpu_s()
+        try:
+            with contextlib.suppress(BrokenPipeError):
+                self._running.stdin.write(json.dumps({"input": input_, "keep": keep}) + "\n")
+                self._running.stdin.flush()
+            for line in self._running.stdout:
+                if line.startswith('{"took_s"'):
+                    return Turn(json.loads(line)["took_s"], self._meter.cpu_s() - before_s)
+            if not giving_up.is_alive():
+                raise Failed(f"not done within {TIMEOUT_S:.0f} s")
+            code = self._running.wait()
+            raise Failed(_reason(self._errors.read_text(errors="replace")) or f"exit code {code}")
+        finally:
+            giving_up.cancel()
 
 
 def _reason(errors: str) -> str:

@@ -20,7 +20,8 @@ __all__ = ["FOLDER", "Batch", "Case", "Grid", "Wait", "column_of", "grid_of", "r
 
 FOLDER = Path(__file__).parent / "sql"
 MODES = ("automatic", "streaming")
-_ONCE = ("tables", "query", "changes", "rows", "late", "error", "duckdb")
+_ONCE = ("tables", "query", "changes", "rows", "late", "error", "fails", "duckdb")
+_OF_TABLES = ("changes", "rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ class Case:
         file: The file's name, without its ending.
         title: What it is about.
         about: The lines under the title, `key: value`.
-        sections: Texts by name: `tables`, `query`, `changes`, `rows`, `late`, `error`, `duckdb`.
+        sections: Texts by name: `tables`, `query`, `changes`, `rows`, `late`, `error`, `fails`, `duckdb`; of a
+            statement set `rows <table>` and `changes <table>`.
         steps: What happens, in order.
     """
 
@@ -79,6 +81,16 @@ class Case:
     @property
     def modes(self) -> Sequence[str]:
         return [self.about["modes"]] if "modes" in self.about else MODES
+
+    @property
+    def fails(self) -> str:
+        """Why the job fails, with its hint; empty if it does not."""
+        return self.sections.get("fails", "")
+
+    def grids(self, kind: str) -> dict[str, Grid]:
+        """Returns the sections of a kind by the table that is written, an empty text for what a query gives."""
+        parts = {name: name.partition(" ") for name in self.sections}
+        return {table: self.grid(name) for name, (first, _, table) in parts.items() if first == kind}
 
     def grid(self, section: str) -> Grid:
         return _read_grid(self.sections[section])
@@ -102,7 +114,7 @@ def read_cases(path: Path) -> Iterator[Case]:
                 case.steps.append(Batch(argument, _read_grid(body)))
             elif kind == "clock":
                 case.steps.append(Wait(parse_duration_ms(argument)))
-            elif name in _ONCE and name not in case.sections:
+            elif (name in _ONCE or (kind in _OF_TABLES and argument)) and name not in case.sections:
                 case.sections[name] = body.strip("\n")
             else:
                 raise ValueError(f"{case}: section {name!r} is unknown, or is there twice")

@@ -9,6 +9,7 @@ that agrees is told. `--page` asks nobody: it writes the list of these cases int
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -34,24 +35,24 @@ def main(arguments: Sequence[str]) -> int:
         PAGE.write_text("\n".join((f"{head}| case | Flink |", "| --- | --- |", *rows)) + "\n")
         return 0
     shows, words = "--show" in arguments, [one for one in arguments if not one.startswith("-")]
-    cases = {str(case): case for case in read_all() if {"rows", "changes"} & case.sections.keys()}
+    cases = {str(case): case for case in read_all() if case.grids("rows") or case.grids("changes")}
     cases = {name: one for name, one in cases.items() if not words or any(word in name for word in words)}
     cases = {name: one for name, one in cases.items() if not one.about.get("flink", "").startswith(_UNASKED)}
     differing, agreeing = 0, 0
     for told in _answers(list(cases.values())):
         case = cases[told["case"]]
         expected = _expected(case)
-        rows = None if "refused" in told else Grid(expected.names, tuple(map(tuple, told["rows"])))
-        same = rows is not None and _comparable(rows) == _comparable(expected)
+        same = "refused" not in told and _comparable(_of_flink(told, case)) == _comparable(expected)
         agreeing += same
+        answer = told["refused"] if "refused" in told else "\n".join(map(str, _of_flink(told, case).values()))
         if shows:
-            print(f"=== {case}\n{rows if rows is not None else told['refused']}\n")
+            print(f"=== {case}\n{answer}\n")
         elif same and "flink" in case.about:
             differing += 1
             print(f"=== {case}\nis the same there: 'flink: {case.about['flink']}' can go\n")
         elif not same and "flink" not in case.about:
             differing += 1
-            print(f"=== {case}\nFlink:\n{rows if rows is not None else told['refused']}\n")
+            print(f"=== {case}\nFlink:\n{answer}\n")
     print(f"{agreeing} of {len(cases)} cases are the same on Flink, {differing} are not as their files say")
     return differing
 
@@ -60,14 +61,18 @@ def _answers(cases: Sequence[Case]) -> Iterator[dict]:
     sent = [
         {
             "case": str(case),
+            "mode": "batch" if case.modes == ["automatic"] else "streaming",
             "tables": case.sections.get("tables", ""),
             "query": case.sections["query"],
             "rows": _rows(case),
+            "sinks": [table for table in case.grids("rows") if table],
         }
         for case in cases
     ]
     program = Path(__file__).with_name("flink_answers.py")
-    with subprocess.Popen([PYTHON, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as asked:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    apart = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    with subprocess.Popen([PYTHON, program], **pipes, text=True, env=apart) as asked:
         assert asked.stdin is not None
         assert asked.stdout is not None
         asked.stdin.write(json.dumps(sent))
@@ -79,11 +84,19 @@ def _answers(cases: Sequence[Case]) -> Iterator[dict]:
             sys.exit(f"Flink's Python ended with {asked.returncode}")
 
 
-def _expected(case: Case) -> Grid:
-    """Returns the rows that a case comes to."""
-    if "rows" in case.sections:
-        return case.grid("rows")
-    changes, left = case.grid("changes"), []
+def _of_flink(told: dict, case: Case) -> dict[str, Grid]:
+    """Returns Flink's rows by the table that is written, an empty text for what a query gives."""
+    rows = told["sinks"] if "sinks" in told else {"": told["rows"]}
+    return {table: Grid(grid.names, tuple(map(tuple, rows.get(table, [])))) for table, grid in _expected(case).items()}
+
+
+def _expected(case: Case) -> dict[str, Grid]:
+    """Returns the rows that a case comes to, in the same form."""
+    return case.grids("rows") or {table: _left(changes) for table, changes in case.grids("changes").items()}
+
+
+def _left(changes: Grid) -> Grid:
+    left: list[tuple[str | None, ...]] = []
     for mark, *row in changes.rows:
         if mark in ("-U", "-D"):
             left.remove(tuple(row))
@@ -108,14 +121,17 @@ def _json(cell: str | None) -> object:
     return json.loads(cell) if cell is not None and cell[:1] in ("{", "[") else cell
 
 
-def _comparable(grid: Grid) -> list[tuple[str | None, ...]]:
-    return sorted((tuple(_plain(cell) for cell in row) for row in grid.rows), key=str)
+def _comparable(grids: dict[str, Grid]) -> dict[str, list[tuple[str | None, ...]]]:
+    rows = {table: [tuple(map(_plain, row)) for row in grid.rows] for table, grid in grids.items()}
+    return {table: sorted(some, key=str) for table, some in rows.items()}
 
 
 def _plain(cell: str | None) -> str | None:
-    """One spelling of numbers and times."""
+    """One spelling of numbers, times and maps."""
     if cell is None:
         return None
+    if cell.startswith('[{"key":'):
+        return json.dumps({str(entry["key"]): entry["value"] for entry in json.loads(cell)}, ensure_ascii=False)
     cell = cell.removesuffix("Z") if cell[:1].isdigit() else cell
     if "." in cell and cell.translate(str.maketrans("", "", ".-: ")).isdigit():
         return cell.rstrip("0").rstrip(".")

@@ -30,15 +30,21 @@ def asked(case: dict[str, Any], folder: Path) -> dict[str, object]:
     """Returns the rows that a case comes to and the changes on the way, or why Flink refuses it."""
     from pyflink.table import EnvironmentSettings, TableEnvironment
 
-    environment = TableEnvironment.create(EnvironmentSettings.in_streaming_mode())
+    mode = EnvironmentSettings.in_batch_mode if case["mode"] == "batch" else EnvironmentSettings.in_streaming_mode
+    environment = TableEnvironment.create(mode())
     for key, value in _SETTINGS.items():
-        environment.get_config().set(key, value)
+        if key != "execution.runtime-mode" or case["mode"] != "batch":
+            environment.get_config().set(key, value)
     for statement in filter(str.strip, case["tables"].split(";")):
         setting = re.match(r"\s*SET\s+'([^']+)'\s*=\s*'([^']*)'", statement)
         if setting is not None:
             environment.get_config().set(setting[1], setting[2])
         else:
+            if "LANGUAGE PYTHON" in statement:
+                _let_python_run(environment, folder)
             environment.execute_sql(_with_rows(statement, case["rows"], folder))
+    if case["sinks"]:
+        return {"sinks": _written(environment, case, folder)}
     left: list[list[str | None]] = []
     changes = []
     with environment.execute_sql(case["query"]).collect() as rows:
@@ -59,8 +65,43 @@ def _with_rows(statement: str, rows: dict[str, list[dict[str, object]]], folder:
     if name is None or re.search(r"\)\s*WITH\s*\(", statement):
         return statement
     path = Path(tempfile.mkdtemp(dir=folder)) / "rows.json"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows.get(name[1], [])))
+    if name[1] in rows:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows[name[1]]))
+    else:
+        path.mkdir()
     return f"{statement} WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'json')"
+
+
+def _let_python_run(environment: Any, folder: Path) -> None:
+    """Lets Flink's workers import the functions of the golden cases, as the module that the cases name."""
+    package = folder / "functions" / "tests" / "golden"
+    if not package.exists():
+        package.mkdir(parents=True)
+        for each in (package, package.parent):
+            (each / "__init__.py").touch()
+        functions = Path(__file__).with_name("python_functions.py")
+        (package / functions.name).write_text(functions.read_text())
+        sys.path.insert(0, str(folder / "functions"))
+    for key, value in {
+        "python.files": str(folder / "functions"),
+        "python.executable": sys.executable,
+        "python.client.executable": sys.executable,
+    }.items():
+        environment.get_config().set(key, value)
+
+
+def _written(environment: Any, case: dict[str, Any], folder: Path) -> dict[str, list[list[str | None]]]:
+    """Runs INSERTs and returns what each table was given."""
+    inserts = re.sub(r"^\s*EXECUTE STATEMENT SET BEGIN|END\s*$", "", case["query"])
+    together = environment.create_statement_set()
+    for insert in filter(str.strip, inserts.split(";")):
+        together.add_insert_sql(insert)
+    together.execute().wait()
+    found = {}
+    for table in case["sinks"]:
+        rows = environment.execute_sql(f"SELECT * FROM {table}").collect()
+        found[table] = [[_cell(one) for one in row] for row in rows]
+    return found
 
 
 def _cell(value: Any) -> str | None:

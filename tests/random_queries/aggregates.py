@@ -85,8 +85,7 @@ def opaque_call(d: Drawing, rows: From) -> Call:
             joined = both(f"LISTAGG({distinct}{{}}, '|')", value, duckdb=f"string_agg({distinct}{{}}, '|')")
             return Call(joined, Kind.STRING)
         case 1:
-            kind = d.one_of([Kind.INT, Kind.STRING])
-            return Call(both("ARRAY_AGG({})", expressions.of(kind, 1), duckdb="list({})"), Kind.ARRAY)
+            return Call(both("ARRAY_AGG({})", expressions.of(Kind.INT, 1), duckdb="list({})"), Kind.ARRAY)
         case _:
             name = d.one_of(["STDDEV_POP", "STDDEV_SAMP", "VAR_POP", "VAR_SAMP"])
             return Call(both(f"{name}({{}})", expressions.of(Kind.DOUBLE, 1)), Kind.DOUBLE)

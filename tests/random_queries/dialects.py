@@ -5,10 +5,12 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-__all__ = ["IN_STREAMING", "Column", "Kind", "Sql", "both", "listed", "same"]
+__all__ = ["IN_STREAMING", "Column", "Kind", "Sql", "both", "instant", "listed", "local", "same"]
 
 IN_STREAMING = "/*rows*/"
 """Stands in DuckDB's HAVING of an aggregate without keys: a stream without rows gives no row, a batch gives one."""
+_ZONE = "/*zone*/"
+"""Stands in DuckDB's text for the session's time zone."""
 
 
 class Kind(enum.Enum):
@@ -22,12 +24,32 @@ class Kind(enum.Enum):
     BOOLEAN = "BOOLEAN"
     DATE = "DATE"
     TIMESTAMP = "TIMESTAMP(3)"
+    LTZ = "TIMESTAMP_LTZ(3)"
     ARRAY = "ARRAY<INT>"
+    ROW = "ROW<f INT, g STRING>"
+    MAP = "MAP<STRING, INT>"
+    ROWS = "ARRAY<ROW<f INT, g STRING>>"
 
     @property
     def duckdb(self) -> str:
-        """DuckDB's name."""
-        return {Kind.STRING: "VARCHAR", Kind.TIMESTAMP: "TIMESTAMP", Kind.ARRAY: "INTEGER[]"}.get(self, self.value)
+        """DuckDB's name; an instant is a TIMESTAMP in UTC."""
+        return _IN_DUCKDB.get(self, self.value)
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether its values have parts: it is no key, and in no order."""
+        return self in (Kind.ARRAY, Kind.ROW, Kind.MAP, Kind.ROWS)
+
+
+_IN_DUCKDB = {
+    Kind.STRING: "VARCHAR",
+    Kind.TIMESTAMP: "TIMESTAMP",
+    Kind.LTZ: "TIMESTAMP",
+    Kind.ARRAY: "INTEGER[]",
+    Kind.ROW: "STRUCT(f INTEGER, g VARCHAR)",
+    Kind.MAP: "MAP(VARCHAR, INTEGER)",
+    Kind.ROWS: "STRUCT(f INTEGER, g VARCHAR)[]",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +59,10 @@ class Sql:
     flink: str
     duckdb: str
 
-    def in_mode(self, mode: str) -> str:
-        """DuckDB's text of what a job in this runtime mode should come to."""
-        return self.duckdb.replace(IN_STREAMING, " AND count(*) > 0" if mode == "streaming" else "")
+    def asked_of_duckdb(self, mode: str, zone: str) -> str:
+        """Returns DuckDB's text of what a job in this runtime mode, and this session time zone, should come to."""
+        whole = self.duckdb.replace(IN_STREAMING, " AND count(*) > 0" if mode == "streaming" else "")
+        return whole.replace(_ZONE, zone)
 
 
 def same(text: str) -> Sql:
@@ -58,6 +81,16 @@ def both(template: str, *parts: Sql, duckdb: str | None = None) -> Sql:
         template.format(*(part.flink for part in parts)),
         (template if duckdb is None else duckdb).format(*(part.duckdb for part in parts)),
     )
+
+
+def local(instant: str) -> str:
+    """Returns DuckDB's text of what the session's clock reads at an instant."""
+    return f"timezone('{_ZONE}', timezone('UTC', {instant}))"
+
+
+def instant(reading: str) -> str:
+    """Returns DuckDB's text of the instant at which the session's clock reads so; there must be just one."""
+    return f"timezone('UTC', timezone('{_ZONE}', {reading}))"
 
 
 def listed(parts: list[Sql], separator: str = ", ") -> Sql:

@@ -1,11 +1,10 @@
-"""What the grammar asks of chance."""
+"""What the grammar asks of chance, and which features it drew."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import TypeVar
-
-from hypothesis import strategies as st
 
 __all__ = ["Drawing"]
 
@@ -13,17 +12,21 @@ T = TypeVar("T")
 
 
 class Drawing:
-    """Draws, and gives names that nobody has.
+    """Draws, gives names that nobody has, and counts what was drawn.
 
     Args:
-        draw: Hypothesis' own.
+        integer: Returns an integer between two others, both possible; the lesser, the simpler.
+
+    Attributes:
+        features: How often each feature of the language was drawn.
     """
 
-    def __init__(self, draw: st.DrawFn) -> None:
-        self._draw, self._names = draw, 0
+    def __init__(self, integer: Callable[[int, int], int]) -> None:
+        self._integer, self._names = integer, 0
+        self.features: Counter[str] = Counter()
 
     def one_of(self, choices: Sequence[T]) -> T:
-        return choices[0] if len(choices) == 1 else choices[self._draw(st.integers(0, len(choices) - 1))]
+        return choices[0] if len(choices) == 1 else choices[self._integer(0, len(choices) - 1)]
 
     def some_of(self, choices: Sequence[T], least: int, most: int) -> list[T]:
         """Returns different choices, so many at most as there are, in their order."""
@@ -34,11 +37,14 @@ class Drawing:
         return [choices[place] for place in taken]
 
     def number(self, least: int, most: int) -> int:
-        return least if least >= most else self._draw(st.integers(least, most))
+        return least if least >= most else self._integer(least, most)
 
     def chance(self, one_in: int) -> bool:
-        return self._draw(st.integers(0, one_in - 1)) == one_in - 1
+        return self._integer(0, one_in - 1) == one_in - 1
 
     def name(self, prefix: str = "c") -> str:
         self._names += 1
         return f"{prefix}{self._names}"
+
+    def feature(self, name: str) -> None:
+        self.features[name] += 1

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.random_queries.dialects import Kind, Sql, both, listed, same
+from tests.random_queries.dialects import Kind, Sql, both, listed, local, same
 from tests.random_queries.drawing import Drawing
 
-__all__ = ["Expressions", "Term", "literal"]
+__all__ = ["ORDERED", "PLAIN", "Expressions", "Term", "literal"]
 
 NUMBERS = (Kind.INT, Kind.BIGINT, Kind.DOUBLE, Kind.DECIMAL)
-ORDERED = (*NUMBERS, Kind.STRING, Kind.DATE, Kind.TIMESTAMP)
+ORDERED = (*NUMBERS, Kind.STRING, Kind.DATE, Kind.TIMESTAMP, Kind.LTZ)
+PLAIN = tuple(one for one in Kind if not one.is_nested)
 _COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
 LITERALS: dict[Kind, tuple[str, ...]] = {
     Kind.INT: ("0", "1", "2", "-3", "7"),
@@ -26,6 +27,7 @@ LITERALS: dict[Kind, tuple[str, ...]] = {
     Kind.DATE: ("DATE '2024-01-01'", "DATE '2023-12-31'"),
     Kind.TIMESTAMP: ("TIMESTAMP '2024-01-01 00:00:10.000'", "TIMESTAMP '2024-01-01 00:01:00.500'"),
 }
+_INSTANTS_MS = (1_704_067_210_000, 1_711_846_805_500, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,9 @@ class Term:
 
 
 def literal(d: Drawing, kind: Kind) -> Sql:
+    if kind is Kind.LTZ:
+        instant_ms = d.one_of(_INSTANTS_MS)
+        return Sql(f"TO_TIMESTAMP_LTZ({instant_ms}, 3)", f"make_timestamp_ms({instant_ms})")
     return same(d.one_of(LITERALS[kind]))
 
 
@@ -53,7 +58,9 @@ class Expressions:
 
     def of(self, kind: Kind, depth: int = 2) -> Sql:
         """Returns an expression of a type."""
-        if depth <= 0 or kind is Kind.ARRAY or self._d.chance(3):
+        if kind.is_nested:
+            return self._nested(kind, depth)
+        if depth <= 0 or self._d.chance(3):
             return self._term(kind)
         if self._d.chance(4):
             return self._of_any_kind(kind, depth - 1)
@@ -73,9 +80,24 @@ class Expressions:
 
     def _term(self, kind: Kind) -> Sql:
         fitting = [term.sql for term in self._terms if term.kind is kind]
-        if kind is Kind.ARRAY or (fitting and not self._d.chance(4)):
-            return self._d.one_of(fitting) if fitting else both("ARRAY[1, 2]", duckdb="[1, 2]")
-        return literal(self._d, kind)
+        return self._d.one_of(fitting) if fitting and not self._d.chance(4) else literal(self._d, kind)
+
+    def _nested(self, kind: Kind, depth: int) -> Sql:
+        """Returns a column, or a value made of its parts."""
+        fitting = [term.sql for term in self._terms if term.kind is kind]
+        if fitting and not self._d.chance(3):
+            return self._d.one_of(fitting)
+        number, text = self.of(Kind.INT, min(depth, 1)), self.of(Kind.STRING, 0)
+        row = both(f"CAST(ROW({{}}, {{}}) AS {Kind.ROW.value})", number, text, duckdb="struct_pack(f := {}, g := {})")
+        match kind:
+            case Kind.ROW:
+                return row
+            case Kind.ROWS:
+                return both("ARRAY[{}]", row, duckdb="[{}]")
+            case Kind.MAP:
+                return both("MAP['a', {}]", number, duckdb="MAP {{'a': {}}}")
+            case _:
+                return both("ARRAY[{}, {}]", number, self.of(Kind.INT, 0), duckdb="[{}, {}]")
 
     def _of_any_kind(self, kind: Kind, depth: int) -> Sql:
         match self._d.number(0, 3):
@@ -111,7 +133,12 @@ class Expressions:
             case 6:
                 return both(f"CAST({{}} AS {kind.value})", both("CHAR_LENGTH({})", self.of(Kind.STRING, depth)))
             case _:
-                unit, given = d.one_of([("DAY", Kind.DATE), ("MINUTE", Kind.TIMESTAMP), ("YEAR", Kind.DATE)])
+                choices = [("DAY", Kind.DATE), ("MINUTE", Kind.TIMESTAMP), ("YEAR", Kind.DATE), ("HOUR", Kind.LTZ)]
+                unit, given = d.one_of(choices)
+                if given is Kind.LTZ:
+                    value = self.of(given, 0)
+                    made = Sql(f"EXTRACT({unit} FROM {value.flink})", f"EXTRACT({unit} FROM {local(value.duckdb)})")
+                    return both(f"CAST({{}} AS {kind.value})", made)
                 return both(f"CAST(EXTRACT({unit} FROM {{}}) AS {kind.value})", self.of(given, 0))
 
     def _double(self, depth: int) -> Sql:
@@ -182,14 +209,24 @@ class Expressions:
                 return both(f"({{}} {test})", self.condition(depth), duckdb=f"({{}} {duckdb})")
 
     def _date(self, depth: int) -> Sql:
+        if self._d.chance(4):
+            value = self.of(Kind.LTZ, depth)
+            return Sql(f"CAST({value.flink} AS DATE)", f"CAST({local(value.duckdb)} AS DATE)")
         if self._d.chance(2):
             return both("CAST({} AS DATE)", self.of(Kind.TIMESTAMP, depth))
         days = self._d.number(1, 40)
         moved = f"({{}} + INTERVAL '{days}' DAY)"
         return both(moved, self.of(Kind.DATE, depth), duckdb=f"CAST({moved} AS DATE)")
 
+    def _instant(self, depth: int) -> Sql:
+        length = f"INTERVAL '{self._d.number(1, 90)}' {self._d.one_of(['SECOND', 'HOUR'])}"
+        return both(f"({{}} {self._d.one_of('+-')} {length})", self.of(Kind.LTZ, depth))
+
     def _timestamp(self, depth: int) -> Sql:
-        match self._d.number(0, 2):
+        match self._d.number(0, 3):
+            case 3:
+                value = self.of(Kind.LTZ, depth)
+                return Sql(f"CAST({value.flink} AS TIMESTAMP(3))", local(value.duckdb))
             case 0:
                 length = f"INTERVAL '{self._d.number(1, 90)}' {self._d.one_of(['SECOND', 'HOUR'])}"
                 return both(f"({{}} {self._d.one_of('+-')} {length})", self.of(Kind.TIMESTAMP, depth))
@@ -210,4 +247,5 @@ _MADE: dict[Kind, Callable[[Expressions, int], Sql]] = {
     Kind.BOOLEAN: Expressions._boolean,
     Kind.DATE: Expressions._date,
     Kind.TIMESTAMP: Expressions._timestamp,
+    Kind.LTZ: Expressions._instant,
 }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tests.random_queries.dialects import Column, Kind, Sql, both, same
+from tests.random_queries.dialects import Column, Kind, Sql, both, local, same
 from tests.random_queries.drawing import Drawing
 from tests.random_queries.expressions import Expressions, Term
+from tests.random_queries.tables import PASSED
 
 __all__ = ["From", "Relation", "Window"]
 
@@ -32,7 +33,9 @@ class Relation:
         time: The row time, if one is left.
         window: The window's bounds, if each row has some.
         is_table: Whether `sql` is a name.
-        arrives: Whether its rows come in the order in which the tables' did, so that first and last mean something.
+        arrives: Whether its rows come in the order in which the tables' did, so that first and last mean something:
+            then they have DuckDB's columns of `tables` besides.
+        may_be_late: Whether operators that judge lateness have to leave some of its rows out.
     """
 
     sql: Sql
@@ -42,6 +45,12 @@ class Relation:
     window: Window | None = None
     is_table: bool = False
     arrives: bool = False
+    may_be_late: bool = False
+
+    @property
+    def plain(self) -> list[Column]:
+        """The columns that may be computed with and compared."""
+        return [one for one in self.columns if not one.is_opaque and not one.kind.is_nested]
 
     def named(self, alias: str) -> From:
         """Returns the rows as an item of FROM."""
@@ -56,7 +65,30 @@ class Relation:
         return Relation(sql, tuple(columns), keys, time, window)
 
     def without_time(self) -> Relation:
-        return replace(self, time=None)
+        return replace(self, time=None, may_be_late=False)
+
+    @property
+    def duckdb_source(self) -> str:
+        """What FROM takes in DuckDB."""
+        return self.sql.duckdb if self.is_table else f"({self.sql.duckdb})"
+
+    @property
+    def time_column(self) -> Column:
+        """The row time; there is one."""
+        return next(one for one in self.columns if one.name == self.time)
+
+    def in_time(self) -> Relation:
+        """Returns the rows without those that the watermark had passed before they came."""
+        if not self.may_be_late:
+            return self
+        duckdb = f"SELECT * FROM {self.duckdb_source} WHERE {PASSED} IS NULL OR epoch_ms({self.time}) > {PASSED}"
+        flink = self.sql.flink if not self.is_table else f"SELECT * FROM {self.sql.flink}"
+        return replace(self, sql=Sql(flink, duckdb), is_table=False)
+
+    @property
+    def reading(self) -> str:
+        """DuckDB's text of what a clock on the wall reads at a row's time."""
+        return local(str(self.time)) if self.time_column.kind is Kind.LTZ else str(self.time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +113,31 @@ class From:
         return [one for one in self.rows.columns if not one.is_opaque and (kind is None or one.kind is kind)]
 
     @property
+    def plain(self) -> list[Column]:
+        """The columns that may be computed with and compared."""
+        return self.rows.plain
+
+    @property
     def terms(self) -> list[Term]:
-        return [Term(self.ref(one.name), one.kind) for one in self.refs()]
+        """The columns, and the parts of those that are nested."""
+        return [term for one in self.refs() for term in (Term(self.ref(one.name), one.kind), *self._parts(one))]
+
+    def _parts(self, column: Column) -> list[Term]:
+        name = f"{self.alias}.{column.name}"
+        match column.kind:
+            case Kind.ROW:
+                return [Term(same(f"{name}.f"), Kind.INT), Term(same(f"{name}.g"), Kind.STRING)]
+            case Kind.ROWS:
+                length = Term(Sql(f"CARDINALITY({name})", f"CAST(len({name}) AS INTEGER)"), Kind.INT)
+                return [length, Term(same(f"{name}[1].f"), Kind.INT), Term(same(f"{name}[2].g"), Kind.STRING)]
+            case Kind.MAP:
+                length = Term(Sql(f"CARDINALITY({name})", f"CAST(cardinality({name}) AS INTEGER)"), Kind.INT)
+                return [length, Term(same(f"{name}['a']"), Kind.INT), Term(same(f"{name}['zz']"), Kind.INT)]
+            case Kind.ARRAY:
+                length = Term(Sql(f"CARDINALITY({name})", f"CAST(len({name}) AS INTEGER)"), Kind.INT)
+                return [length, Term(same(f"{name}[1]"), Kind.INT), Term(same(f"{name}[3]"), Kind.INT)]
+            case _:
+                return []
 
     def expressions(self, d: Drawing, *more: From) -> Expressions:
         return Expressions(d, [*self.terms, *(term for one in more for term in one.terms)])

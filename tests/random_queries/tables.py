@@ -1,12 +1,14 @@
 """Tables and what happens to them: rows out of order, over several splits, in an order of arrival.
 
-No row is late: within its split each is less behind the latest than the watermark allows, so DuckDB may count them all.
-Which rows are late, and what becomes of the others, is the subject of the engine's `test_windows_equal_duckdb`.
+Unless a case is about late rows no row is late: within its split each is less behind the latest than the watermark
+allows, so DuckDB may count them all. Where it is about them, DuckDB's tables say of each row what the watermark was
+before it came, worked out here from its definition.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -14,11 +16,16 @@ import polars as pl
 from tests.random_queries.dialects import Column, Kind
 from tests.random_queries.drawing import Drawing
 
-__all__ = ["ARRIVAL", "SPLITS", "Arrival", "Table", "tables_and_arrivals"]
+__all__ = ["ARRIVAL", "CAME", "PASSED", "SPLITS", "Arrival", "Changes", "Table", "Zone", "duckdb_frame", "tables_of"]
 
 ARRIVAL = "arrival"
 """DuckDB's column of the order in which the rows of all tables came."""
+CAME = "came"
+"""DuckDB's column of the clock's time at which a row came."""
+PASSED = "passed"
+"""DuckDB's column of the table's watermark before a row came, in ms; NULL: there was none."""
 SPLITS = ("s0", "s1", "s2")
+_EPOCH = dt.datetime(1970, 1, 1)
 _BEGINNING = dt.datetime(2024, 1, 1)
 VALUES: dict[Kind, tuple[object, ...]] = {
     Kind.INT: (1, 2, None, 0, -3, 100),
@@ -29,8 +36,13 @@ VALUES: dict[Kind, tuple[object, ...]] = {
     Kind.BOOLEAN: (True, False, None),
     Kind.DATE: (dt.date(2024, 1, 1), dt.date(2024, 2, 29), None, dt.date(1969, 12, 31)),
     Kind.TIMESTAMP: (_BEGINNING, dt.datetime(2024, 1, 1, 0, 1, 0, 500_000), None),
+    Kind.LTZ: (_BEGINNING, dt.datetime(2024, 3, 31, 1, 0, 5), None, dt.datetime(2024, 10, 27, 0, 30)),
     Kind.ARRAY: ([1, 2], [], None, [2, None, 2]),
+    Kind.ROW: ({"f": 1, "g": "a"}, {"f": None, "g": "b"}, None, {"f": 2, "g": None}),
+    Kind.MAP: ({"a": 1, "b": 2}, {}, None, {"a": None}, {"c": 3}),
+    Kind.ROWS: ([{"f": 1, "g": "a"}, {"f": 2, "g": None}], [], None, [{"f": None, "g": "b"}]),
 }
+_ROW = pl.Struct({"f": pl.Int32(), "g": pl.String()})
 _DTYPES: dict[Kind, pl.DataType] = {
     Kind.INT: pl.Int32(),
     Kind.BIGINT: pl.Int64(),
@@ -40,8 +52,36 @@ _DTYPES: dict[Kind, pl.DataType] = {
     Kind.BOOLEAN: pl.Boolean(),
     Kind.DATE: pl.Date(),
     Kind.TIMESTAMP: pl.Datetime("ms"),
+    Kind.LTZ: pl.Datetime("ms", "UTC"),
     Kind.ARRAY: pl.List(pl.Int32()),
+    Kind.ROW: _ROW,
+    Kind.MAP: pl.List(pl.Struct({"key": pl.String(), "value": pl.Int32()})),
+    Kind.ROWS: pl.List(_ROW),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A session's time zone, and when the rows of a case begin.
+
+    Attributes:
+        name: IANA's.
+        beginning: An instant.
+        has_jumps: Whether clocks are changed soon after it.
+    """
+
+    name: str = "UTC"
+    beginning: dt.datetime = _BEGINNING
+    has_jumps: bool = False
+
+
+_PLAIN = Zone()
+ZONES = (
+    _PLAIN,
+    Zone("Asia/Kolkata"),
+    Zone("Europe/Berlin", dt.datetime(2024, 3, 31, 0, 59, 30), has_jumps=True),
+    Zone("America/New_York", dt.datetime(2024, 11, 3, 5, 59, 30), has_jumps=True),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,62 +90,182 @@ class Table:
 
     Attributes:
         name: Its name.
-        number: The unique column.
-        time: The row time.
+        number: The unique column; not of a table of changes, whose rows go and come back.
+        time: The row time; None: the table has none.
         others: The other columns, NULL at times.
         delay_s: How far rows may be behind.
         has_unique_times: Whether no two rows have the same time.
+        key: The primary key, never NULL, of a table of versions.
+        use: "rows"; "versions": by key and row time; "outside": to be looked up; "changes": rows come and go.
     """
 
     name: str
     number: Column
-    time: Column
+    time: Column | None
     others: tuple[Column, ...]
-    delay_s: int
-    has_unique_times: bool
+    delay_s: int = 0
+    has_unique_times: bool = False
+    key: Column | None = None
+    use: str = "rows"
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        return (self.number, self.time, *self.others)
+        parts = [self.number, self.time, self.key, *self.others]
+        return tuple(one for one in parts if one is not None)
 
     @property
     def declaration(self) -> str:
-        columns = ", ".join(f"{one.name} {one.kind.value}" for one in self.columns)
-        watermark = f"WATERMARK FOR {self.time.name} AS {self.time.name} - INTERVAL '{self.delay_s}' SECOND"
-        return f"CREATE TABLE {self.name} ({columns}, {watermark})"
+        parts = [f"{one.name} {one.kind.value}" for one in self.columns]
+        if self.time is not None:
+            parts.append(f"WATERMARK FOR {self.time.name} AS {self.time.name} - INTERVAL '{self.delay_s}' SECOND")
+        if self.key is not None and self.use == "versions":
+            parts.append(f"PRIMARY KEY ({self.key.name}) NOT ENFORCED")
+        return f"CREATE TABLE {self.name} ({', '.join(parts)})"
 
-    def frame(self, rows: list[tuple[object, ...]]) -> pl.DataFrame:
-        return pl.DataFrame(rows, schema={one.name: _DTYPES[one.kind] for one in self.columns}, orient="row")
+    def frame(self, rows: Sequence[tuple[object, ...]]) -> pl.DataFrame:
+        """Returns rows as the engine has them; a map's entries are a list, an instant is in UTC."""
+        columns = []
+        for place, one in enumerate(self.columns):
+            values = [_entries(row[place]) if one.kind is Kind.MAP else row[place] for row in rows]
+            naive = pl.Datetime("ms") if one.kind is Kind.LTZ else _DTYPES[one.kind]
+            columns.append(pl.Series(one.name, values, dtype=naive, strict=False).cast(_DTYPES[one.kind]))
+            if one.kind is Kind.LTZ:
+                columns[-1] = pl.Series(one.name, values, dtype=naive).dt.replace_time_zone("UTC")
+        return pl.DataFrame(columns)
+
+
+def _entries(value: object) -> object:
+    return [{"key": key, "value": one} for key, one in value.items()] if isinstance(value, dict) else value
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A row that comes."""
+    """A row that comes, or one that goes.
+
+    Attributes:
+        table: Where to.
+        split: By which way.
+        row: Its values.
+        weight: +1, or -1 of a row that was there.
+        pause_ms: How much time passes before it comes.
+    """
 
     table: str
     split: str
     row: tuple[object, ...]
+    weight: int = 1
+    pause_ms: int = 0
 
 
-def tables_and_arrivals(d: Drawing) -> tuple[list[Table], list[Arrival]]:
-    """Returns tables, and their rows in the order in which they come."""
-    tables = [_table(d) for _ in range(d.number(1, 2))]
-    latest: dict[tuple[str, str], int] = {}
-    arrivals = []
-    for number in range(d.number(0, 24)):
-        table, split = d.one_of(tables), d.one_of(SPLITS)
-        seen = latest.get((table.name, split), 0)
-        second = max(0, seen + d.one_of((0, 1, 2, 5, 20)) - d.number(0, 1) * d.number(0, table.delay_s - 1))
-        latest[table.name, split] = max(seen, second)
-        part = number + 1 if table.has_unique_times else 0
-        time = _BEGINNING + dt.timedelta(seconds=second, milliseconds=part)
-        values = (d.one_of(VALUES[one.kind]) for one in table.others)
-        arrivals.append(Arrival(table.name, split, (number, time, *values)))
-    return tables, arrivals
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What happens to the tables of a case.
+
+    Attributes:
+        tables: The tables.
+        arrivals: Their rows in the order in which they come; those of tables outside are there from the beginning.
+        splits: The splits that every table has.
+        has_late_rows: Whether rows may be late.
+        zone: The session's.
+    """
+
+    tables: list[Table]
+    arrivals: list[Arrival]
+    splits: tuple[str, ...]
+    has_late_rows: bool
+    zone: Zone
+
+    def of(self, use: str) -> list[Table]:
+        return [one for one in self.tables if one.use == use]
 
 
-def _table(d: Drawing) -> Table:
+def tables_of(d: Drawing, *, arrives: bool) -> Changes:
+    """Returns tables and what happens to them; `arrives`: whether rows come in one known order."""
+    zone = d.one_of([*[_PLAIN] * 5, *ZONES[1:]])
+    has_late_rows = arrives and not zone.has_jumps and d.chance(5)
+    time_kind = Kind.LTZ if zone is not _PLAIN or d.chance(8) else Kind.TIMESTAMP
+    tables = [_table(d, time_kind) for _ in range(d.number(1, 2))]
+    for use in ("versions", "outside", "changes"):
+        if d.chance(4):
+            tables.append(_table(d, time_kind, use))
+    splits = SPLITS[: d.one_of([1, 1, 2, 3])]
+    arrivals = _arrivals(d, tables, splits, zone, 30 if has_late_rows else 0)
+    _count(d, tables, splits, zone, time_kind, has_late_rows)
+    return Changes(tables, arrivals, splits, has_late_rows, zone)
+
+
+def _count(
+    d: Drawing, tables: list[Table], splits: tuple[str, ...], zone: Zone, time_kind: Kind, has_late_rows: bool
+) -> None:
+    if has_late_rows:
+        d.feature("input: late rows")
+    if time_kind is Kind.LTZ:
+        d.feature(f"input: row time TIMESTAMP_LTZ{', clocks change' if zone.has_jumps else ''}")
+    if len(splits) > 1:
+        d.feature("input: several splits")
+    for kind in sorted({one.kind.name for table in tables for one in table.others if one.kind.is_nested}):
+        d.feature(f"input: column of {kind}")
+
+
+def _table(d: Drawing, time_kind: Kind, use: str = "rows") -> Table:
     kinds = [Kind.INT, Kind.STRING, *d.some_of(list(Kind), 1, 3)]
     others = tuple(Column(d.name(kind.name[0].lower()), kind) for kind in kinds)
-    number, time = Column(d.name("id"), Kind.BIGINT), Column(d.name("ts"), Kind.TIMESTAMP)
-    return Table(d.name("t"), number, time, others, d.number(2, 12), d.chance(2))
+    number = Column(d.name("id"), Kind.BIGINT)
+    time = Column(d.name("ts"), time_kind) if use in ("rows", "versions") else None
+    key = Column(d.name("k"), d.one_of([Kind.INT, Kind.STRING])) if use == "versions" else None
+    unique = use == "versions" or d.chance(2)
+    return Table(d.name("t"), number, time, others, d.number(2, 12), unique, key, use)
+
+
+def _arrivals(d: Drawing, tables: list[Table], splits: tuple[str, ...], zone: Zone, further_s: int) -> list[Arrival]:
+    latest: dict[tuple[str, str], int] = {}
+    standing: dict[str, list[tuple[object, ...]]] = {one.name: [] for one in tables}
+    arrivals = []
+    for number in range(d.number(0, 24)):
+        table, split = d.one_of(tables), d.one_of(splits)
+        if table.use == "changes" and standing[table.name] and d.chance(3):
+            gone = standing[table.name].pop(d.number(0, len(standing[table.name]) - 1))
+            arrivals.append(Arrival(table.name, split, gone, -1))
+            continue
+        row: list[object] = [number]
+        if table.time is not None:
+            seen = latest.get((table.name, split), 0)
+            behind = d.number(0, 1) * d.number(0, table.delay_s - 1 + further_s)
+            second = max(0, seen + d.one_of((0, 1, 2, 5, 20)) - behind)
+            latest[table.name, split] = max(seen, second)
+            part = number + 1 if table.has_unique_times else 0
+            row.append(zone.beginning + dt.timedelta(seconds=second, milliseconds=part))
+        if table.key is not None:
+            row.append(d.one_of([value for value in VALUES[table.key.kind] if value is not None][:3]))
+        row += [d.one_of(VALUES[one.kind]) for one in table.others]
+        standing[table.name].append(tuple(row))
+        pause_ms = d.one_of([0, 0, 0, 0, 0, 0, 1_000, 7_500])
+        arrivals.append(Arrival(table.name, split, tuple(row), 1, pause_ms))
+    return arrivals
+
+
+def duckdb_frame(table: Table, changes: Changes, beginning_ms: int) -> pl.DataFrame:
+    """Returns a table's rows as they are in the end, with DuckDB's columns besides."""
+    marks: dict[str, int | None] = dict.fromkeys(changes.splits)
+    rows: list[tuple[object, ...]] = []
+    beside: list[tuple[int, int, int | None]] = []
+    now_ms = beginning_ms
+    for number, one in enumerate(changes.arrivals):
+        now_ms += one.pause_ms
+        if one.table != table.name:
+            continue
+        if one.weight < 0:
+            place = rows.index(one.row)
+            del rows[place], beside[place]
+            continue
+        known = [mark for mark in marks.values() if mark is not None]
+        rows.append(one.row)
+        beside.append((number, now_ms, min(known) if len(known) == len(marks) else None))
+        if table.time is not None:
+            time = one.row[1]
+            assert isinstance(time, dt.datetime)
+            mark = (time - _EPOCH) // dt.timedelta(milliseconds=1) - table.delay_s * 1000
+            marks[one.split] = max(mark, marks[one.split] or mark)
+    schema = {ARRIVAL: pl.Int64(), CAME: pl.Int64(), PASSED: pl.Int64()}
+    columns = pl.DataFrame(beside, schema=schema, orient="row").with_columns(pl.col(CAME).cast(pl.Datetime("ms")))
+    return table.frame(rows).hstack(columns)

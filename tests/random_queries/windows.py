@@ -26,7 +26,13 @@ class WindowSpec:
         return ", ".join(f"INTERVAL '{one}' SECOND" for one in given)
 
     def duckdb_rows(self, rows: str, time: str, partition: list[str]) -> str:
-        """Returns a query of the rows with `window_start` and `window_end`, each row as often as it has windows."""
+        """Returns a query of the rows with `window_start` and `window_end`, each row as often as it has windows.
+
+        Args:
+            rows: What FROM takes.
+            time: What a clock on the wall reads at each row's time.
+            partition: The columns that tell sessions apart.
+        """
         at, size, step, offset = f"epoch_ms({time})", self.size * 1000, self.step * 1000, self.offset * 1000
         if self.kind == "SESSION":
             return _sessions(rows, time, size, partition)

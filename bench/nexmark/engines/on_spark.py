@@ -26,7 +26,8 @@ def run(path, keep):
     folder = tempfile.mkdtemp()
     read_from = os.path.join(folder, "events")
     os.mkdir(read_from)
-    os.symlink(path, os.path.join(read_from, "events.json"))
+    for name in os.listdir(path):
+        os.symlink(os.path.join(path, name), os.path.join(read_from, name))
     if asked["windowed"]:
         with open(os.path.join(read_from, "last.json"), "w") as file:
             file.writelines(LAST % one for one in enumerate(("person", "auction", "bid")))

@@ -1,9 +1,9 @@
-"""What every engine's program does: runs that are asked for, one after the other, each announced and timed.
+"""What every engine's program does: runs that are asked for, one after the other, each timed.
 
-The program's argument is a file of JSON: `turns` (names of inputs, in order), `inputs` (by name), `answer` (a file) and
-whatever the engine needs. A line of JSON goes out before and after each run, so that whoever started the program can
-take its processes' CPU at these moments. The rows of the turn `check` are written to `answer`, one JSON list a line:
-the kind of change, then the values; the rows of all other turns go to a sink of the engine's that drops them.
+The program's argument is a file of JSON: `query`, `answer` (a file) and whatever the engine needs. Whoever started it
+writes a line of JSON for each run, `input` and whether its rows are to be kept, and gets one back with the seconds it
+took. Rows that are kept are written to `answer`, one JSON list a line: the kind of change, then the values; those of
+all other runs go to a sink of the engine's that drops them. The end of the lines ends the program.
 
 Runs in environments of other engines: nothing but the standard library.
 """
@@ -21,17 +21,12 @@ def job():
 
 def take_turns(asked, run):
     """Runs each input; `run(input, keep)` returns the rows, each as (kind of change, values), if they are kept."""
-    for name in asked["turns"]:
-        keep = name == "check"
-        _say(begin=name)
+    for line in sys.stdin:
+        turn = json.loads(line)
         start = time.perf_counter()
-        rows = run(asked["inputs"][name], keep)
-        if keep:
+        rows = run(turn["input"], turn["keep"])
+        if turn["keep"]:
             with open(asked["answer"], "w") as file:
                 for kind, values in rows:
                     file.write(json.dumps([kind, *values], default=str) + "\n")
-        _say(end=name, took_s=time.perf_counter() - start)
-
-
-def _say(**told):
-    print(json.dumps(told), flush=True)
+        print(json.dumps({"took_s": time.perf_counter() - start}), flush=True)

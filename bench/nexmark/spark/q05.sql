@@ -1,19 +1,12 @@
--- append
-SELECT counted.auction, counted.num
+-- append: a join of two aggregates of aggregates gives no row, so a window's counts are gathered and the most picked
+SELECT inline(filter(counts, one -> one.num = most))
 FROM (
-  SELECT auction, num, window(window_time(window), '2 seconds') AS closing
+  SELECT max(num) AS most, collect_list(struct(auction, num)) AS counts
   FROM (
-    SELECT auction, count(*) AS num, window FROM bid GROUP BY auction, window(dateTime, '10 seconds', '2 seconds')
-  )
-) AS counted
-JOIN (
-  SELECT max(num) AS most, window AS closing
-  FROM (
-    SELECT num, window_time(window) AS closed
+    SELECT auction, num, window_time(window) AS closed
     FROM (
-      SELECT count(*) AS num, window FROM bid GROUP BY auction, window(dateTime, '10 seconds', '2 seconds')
+      SELECT auction, count(*) AS num, window FROM bid GROUP BY auction, window(dateTime, '10 seconds', '2 seconds')
     )
   )
   GROUP BY window(closed, '2 seconds')
-) AS top
-ON counted.closing = top.closing AND counted.num >= top.most
+)

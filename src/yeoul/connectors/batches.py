@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from yeoul.engine.contract import DeadLetters
+from yeoul.engine.contract import DeadLetters, Omitted
 from yeoul.formats.contract import RecordBuffer
 
 __all__ = ["DecodedBatch", "RecordPlaces", "binary_of", "dead_letters", "with_places"]
@@ -33,12 +33,14 @@ class DecodedBatch:
         dead: Records that did not decode, if any.
         records: How many records were read for it.
         recovery: Given row indexes, returns every physical and metadata column, `split` and `position`.
+        omitted: What is told of rows that were left out, if any were.
     """
 
     frame: pl.DataFrame
     records: int
     dead: DeadLetters | None = None
     recovery: Callable[[pl.Series], pl.DataFrame] = field(default=_no_recovery)
+    omitted: Omitted | None = None
 
     def recover(self, rows: pl.Series) -> pl.DataFrame:
         """Returns the given rows with all the table's columns."""

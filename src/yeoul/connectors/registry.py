@@ -45,6 +45,7 @@ __all__ = [
     "connector_of",
     "how_to_bound",
     "is_bounded",
+    "leaves_out",
     "open_lookup",
     "open_sink",
     "open_source",
@@ -183,6 +184,17 @@ def told_as(options: Mapping[str, str]) -> Encoding:
         ('upsert', 'append')
     """
     return connector_of(options).tells(options)
+
+
+def leaves_out(options: Mapping[str, str]) -> bool:
+    """Tells whether a table's source can leave out rows that a scan's sieve does not want.
+
+    Example:
+        >>> of_files = {"connector": "filesystem", "path": "t"}
+        >>> leaves_out({**of_files, "format": "parquet"}), leaves_out({**of_files, "format": "json"})
+        (True, False)
+    """
+    return connector_of(options).leaves_out(options)
 
 
 def taken_as(options: Mapping[str, str]) -> Encoding:

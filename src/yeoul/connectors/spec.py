@@ -31,6 +31,7 @@ __all__ = [
     "Metadata",
     "accept_any",
     "always_ends",
+    "gives_all",
     "told_by_key",
     "told_of_changes",
     "told_of_new_rows",
@@ -79,6 +80,11 @@ def always_ends(options: Mapping[str, str]) -> bool:
     return True
 
 
+def gives_all(options: Mapping[str, str]) -> bool:
+    """The answer of a connector that knows nothing of rows before it has read them."""
+    return False
+
+
 def told_of_new_rows(options: Mapping[str, str]) -> Encoding:
     """The answer of a connector that knows of new rows only, whatever its options are."""
     return Encoding.APPEND
@@ -115,6 +121,7 @@ class ConnectorSpec:
         how_to_bound: What to do about a table whose reading does not end, for a hint.
         tells: What a record means that its source gives.
         takes: What a record means that its sink writes: APPEND: rows that stand are all it can be told of.
+        leaves_out: Whether its source can leave out rows that a scan's sieve does not want.
     """
 
     name: str
@@ -133,3 +140,4 @@ class ConnectorSpec:
     how_to_bound: str = ""
     tells: Callable[[Mapping[str, str]], Encoding] = told_of_new_rows
     takes: Callable[[Mapping[str, str]], Encoding] = told_of_new_rows
+    leaves_out: Callable[[Mapping[str, str]], bool] = gives_all

@@ -23,7 +23,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 __all__ = [
     "CHANGE",
@@ -36,6 +38,7 @@ __all__ = [
     "Fetched",
     "Joinable",
     "Lookup",
+    "Omitted",
     "Polled",
     "Position",
     "Reader",
@@ -65,6 +68,20 @@ class DeadLetters:
     frame: pl.DataFrame
 
 
+@dataclass(frozen=True, slots=True)
+class Omitted:
+    """What is told of rows that a source left out because the scan's sieve does not want them.
+
+    Attributes:
+        times: The columns that the sieve names for event time, of all rows that were read, those left out and those in
+            the frame, in the order of arrival.
+        kept: For each row of the frame its index in `times`, ascending, int64.
+    """
+
+    times: pl.DataFrame
+    kept: NDArray[np.int64]
+
+
 class SourceBatch(Protocol):
     """Rows of one split, decoded."""
 
@@ -83,7 +100,12 @@ class SourceBatch(Protocol):
 
     @property
     def records(self) -> int:
-        """How many records were read for it: rows, dead and skipped together."""
+        """How many records were read for it: rows, dead, skipped and left out together."""
+        ...
+
+    @property
+    def omitted(self) -> Omitted | None:
+        """What is told of rows that were left out; None if none were."""
         ...
 
     def recover(self, rows: pl.Series) -> pl.DataFrame:

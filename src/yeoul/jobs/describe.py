@@ -16,7 +16,12 @@ def describe_columns(statement: DescribeTable) -> Mapping[str, Sequence[str | No
     """Returns the answer of DESCRIBE as text columns."""
     definition = statement.definition
     declared = {column.name: column for column in definition.columns} if isinstance(definition, TableDefinition) else {}
-    rows = [_row(field, definition, declared.get(field.name)) for field in statement.plan.schema.fields]
+    fields = [
+        field
+        for field in statement.plan.schema.fields
+        if statement.pattern is None or statement.pattern.admits(field.name)
+    ]
+    rows = [_row(field, definition, declared.get(field.name)) for field in fields]
     names = ("name", "type", "null", "key", "extras", "watermark")
     return {name: [row[index] for row in rows] for index, name in enumerate(names)}
 

@@ -81,6 +81,10 @@ class Functions:
         written = {key: name for key, (name, _) in stored.items()}
         return sorted({**written, **{key: one.name for key, one in self._definitions.items()}}.values())
 
+    def is_temporary(self, name: str) -> bool:
+        """Whether a function that is there ends with the session."""
+        return name.upper() in self._definitions
+
     def create(
         self,
         name: str,

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from yeoul.engine.runtime.settings import Settings
 from yeoul.errors import UserError, did_you_mean
+from yeoul.jobs.flink_options import ONE_VALUE, WITHOUT_EFFECT, why_refused
 from yeoul.plan.trigger import TRIGGER_SETTING, TriggerKind, parse_trigger
 from yeoul.units import parse_duration_ms, parse_size_bytes
 
@@ -106,6 +107,15 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
     return check
 
 
+def _only(allowed: str, reason: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if text.lower() != allowed:
+            raise UserError(f"Expected {allowed!r}, got {text!r}", hint=reason)
+        return text
+
+    return check
+
+
 def _any(text: str) -> str:
     return text
 
@@ -158,12 +168,14 @@ OPTIONS: Mapping[str, SessionOption] = {
     "table.exec.sink.require-on-conflict": SessionOption(
         _flag, "Whether INSERT has to say what becomes of several rows for a key, by ON CONFLICT."
     ),
+    "table.exec.sink.not-null-enforcer": SessionOption(
+        _one_of("ERROR", "DROP"), "Whether a NULL for a column that is NOT NULL fails the job or leaves its row out."
+    ),
     "table.exec.source.cdc-events-duplicate": SessionOption(
         _flag, "Whether changes may come twice: tables of changes with a primary key then go by it."
     ),
     "table.exec.mini-batch.enabled": SessionOption(_flag, "Batches form by themselves.", False),
     "table.exec.mini-batch.allow-latency": SessionOption(parse_duration_ms, "Batches form by themselves.", False),
-    "table.exec.mini-batch.size": SessionOption(_any, "Batches form by themselves.", False),
     "table.optimizer.agg-phase-strategy": SessionOption(
         _phases, "Aggregation has two phases: a batch is grouped as it is decoded, then merged into state.", False
     ),
@@ -177,8 +189,9 @@ OPTIONS: Mapping[str, SessionOption] = {
     "table.optimizer.reuse-sub-plan-enabled": SessionOption(
         _flag, "Whether what a query asks for several times is computed once for all; by default it is."
     ),
-    "sql-client.execution.result-mode": SessionOption(_any, "Rows are shown as --format says.", False),
     "sql-client.verbose": SessionOption(_flag, "Errors are always told whole.", False),
+    **{key: SessionOption(_any, doc, False) for key, doc in WITHOUT_EFFECT.items()},
+    **{key: SessionOption(_only(value, doc), doc, False) for key, (value, doc) in ONE_VALUE.items()},
 }
 
 
@@ -196,7 +209,7 @@ def check_option(key: str, value: str) -> SessionOption:
     """
     option = OPTIONS.get(key)
     if option is None:
-        raise UserError(f"Unknown option {key!r} in SET", hint=did_you_mean(key, OPTIONS))
+        raise UserError(f"Unknown option {key!r} in SET", hint=why_refused(key) or did_you_mean(key, OPTIONS))
     try:
         option.check(value)
     except UserError as error:

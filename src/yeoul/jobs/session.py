@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -31,13 +31,13 @@ from yeoul.jobs import options
 from yeoul.jobs.buffer import BatchBuffer
 from yeoul.jobs.describe import describe_columns
 from yeoul.jobs.functions import Functions
+from yeoul.jobs.inventory import described, shown
 from yeoul.jobs.job import Job, JobStatus
 from yeoul.jobs.launch import launch
 from yeoul.jobs.result import Listing, Result, Select
 from yeoul.plan import statements
 from yeoul.plan.declarations import declaration_of
 from yeoul.plan.explain import ExplainDetail, explain, explain_details
-from yeoul.plan.functions import AGGREGATES, SCALARS
 from yeoul.plan.nodes import Field, Node, Scan, Schema, Write, walk
 from yeoul.plan.tables import TableDefinition
 from yeoul.plan.types import BIGINT, STRING
@@ -234,14 +234,16 @@ class Session:
             case statements.Explain():
                 return Explained(self._explained(statement))
             case statements.ExplainSet(plans, detail):
-                parts = (self._explained(statements.Explain(plan, detail)) for plan in plans)
+                parts = (self._explained(statements.Explain(plan, detail), plans) for plan in plans)
                 return Explained("\n\n".join(f"INSERT {at}:\n{text}" for at, text in enumerate(parts, 1)))
             case statements.CreateTable(filling=filling) if filling:
                 return self._create_filled(statement)
             case statements.DescribeTable():
                 return listing(describe_columns(statement))
-            case statements.ShowTables(what):
-                return self._show(what)
+            case statements.DescribeNamed():
+                return listing(described(statement, self.functions))
+            case statements.ShowTables():
+                return listing(shown(statement, self.catalog, self.functions, self._jobs))
             case statements.ShowDeclaration(definition):
                 return listing({"result": [declaration_of(definition)]})
             case statements.Use(name):
@@ -271,11 +273,11 @@ class Session:
         job = self._job(statement.plan, "SELECT", buffer)
         return Result(Select(job, buffer, statement.plan))
 
-    def _explained(self, statement: statements.Explain) -> str:
+    def _explained(self, statement: statements.Explain, among: Sequence[Write] = ()) -> str:
         plan, detail = statement.plan, statement.detail
         if detail is None:
-            return "\n".join([explain(plan), *options.optimiser_notes(self.settings)])
-        text = explain_details(plan, detail, state_ttl_ms=options.engine_settings(self.settings).state_ttl_ms)
+            return "\n".join([explain(plan, among), *options.optimiser_notes(self.settings)])
+        text = explain_details(plan, detail, among, state_ttl_ms=options.engine_settings(self.settings).state_ttl_ms)
         scans = [node for node in walk(plan) if isinstance(node, Scan)]
         if detail is ExplainDetail.STATE:
             return "\n".join([text, *self._states({scan.table.name for scan in scans})])
@@ -317,18 +319,6 @@ class Session:
         job = Job(launched, name, is_bounded=launched.is_bounded, on_end=on_end)
         self._jobs.add(job)
         return job
-
-    def _show(self, what: str) -> Result:
-        own = self.functions.names()
-        listings: Mapping[str, Callable[[], list[str]]] = {
-            "tables": self.catalog.tables,
-            "views": self.catalog.views,
-            "functions": lambda: sorted({*function_names(), *own}),
-            "user functions": lambda: own,
-        }
-        known = {"catalog": "default_catalog", "database": "default_database"}
-        names = listings[what]() if what in listings else [known[what.removeprefix("current ").removesuffix("s")]]
-        return listing({f"{what.removesuffix('s')} name": names})
 
     def _configure(self, statement: statements.SetOption | statements.ResetOption) -> Outcome:
         match statement:
@@ -407,11 +397,6 @@ class _Written:
 
     def close(self) -> None:
         self.job.cancel()
-
-
-def function_names() -> list[str]:
-    """Returns the names of all functions that can be called, as SHOW FUNCTIONS lists them."""
-    return sorted({name for one in (*SCALARS, *AGGREGATES) for name in one.names if name.isidentifier()})
 
 
 def listing(columns: Mapping[str, Sequence[str | None]]) -> Result:

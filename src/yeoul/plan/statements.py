@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from yeoul.plan.explain import ExplainDetail
@@ -13,11 +14,13 @@ __all__ = [
     "CreateFunction",
     "CreateTable",
     "CreateView",
+    "DescribeNamed",
     "DescribeTable",
     "Drop",
     "Explain",
     "ExplainSet",
     "Insert",
+    "NamePattern",
     "ResetOption",
     "Select",
     "SetOption",
@@ -149,15 +152,49 @@ class ShowTables:
     """SHOW; `what` is what stands behind it in lower case: `tables`, `user functions`, `current catalog`, ..."""
 
     what: str = "tables"
+    pattern: NamePattern | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NamePattern:
+    """[NOT] LIKE or ILIKE of SHOW: `%` stands for any characters, `_` for one.
+
+    Example:
+        >>> [name for name in ("orders", "Offers") if NamePattern("o%").admits(name)]
+        ['orders']
+        >>> NamePattern("O_FERS", ignores_case=True).admits("Offers"), NamePattern("o%", negated=True).admits("Offers")
+        (True, True)
+    """
+
+    text: str
+    ignores_case: bool = False
+    negated: bool = False
+
+    def admits(self, name: str) -> bool:
+        """Tells whether a name is listed."""
+        wild = {"%": ".*", "_": "."}
+        pattern = "".join(wild.get(one, re.escape(one)) for one in self.text)
+        found = re.fullmatch(pattern, name, re.IGNORECASE | re.DOTALL if self.ignores_case else re.DOTALL)
+        return (found is not None) != self.negated
 
 
 @dataclass(frozen=True, slots=True)
 class DescribeTable:
-    """DESCRIBE name: the columns of a table or view."""
+    """DESCRIBE name: the columns of a table or view; those whose names the pattern of SHOW COLUMNS admits."""
 
     definition: TableDefinition | ViewDefinition
     plan: Node
     """A plan that reads all its columns; its schema is the answer."""
+    pattern: NamePattern | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeNamed:
+    """DESCRIBE FUNCTION, CATALOG or DATABASE; `kind` says which, in lower case."""
+
+    kind: str
+    name: str
+    extended: bool = False
 
 
 Statement = (
@@ -177,4 +214,5 @@ Statement = (
     | ResetOption
     | ShowTables
     | DescribeTable
+    | DescribeNamed
 )

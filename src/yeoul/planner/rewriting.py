@@ -183,6 +183,7 @@ _INFALLIBLE = frozenset(
         "trim",
         "char_length",
         "coalesce",
+        "field",
     ]
 )
 
@@ -190,6 +191,8 @@ _INFALLIBLE = frozenset(
 def cannot_fail(expression: Expression) -> bool:
     """Tells whether an expression has a value for every row; a division or a narrowing cast may have none."""
     match expression:
+        case Call(function="modulo", args=(_, Literal(value=int() as divisor))):
+            known = divisor != 0
         case Call():
             known = expression.function in _INFALLIBLE
         case Cast():

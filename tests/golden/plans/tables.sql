@@ -41,6 +41,29 @@ CREATE TABLE plain (
   'format' = 'json'
 );
 
+CREATE TABLE archive (
+  id BIGINT,
+  name STRING,
+  device ROW<os STRING, version INT>,
+  ts TIMESTAMP(3),
+  WATERMARK FOR ts AS ts - INTERVAL '5' SECOND
+) WITH (
+  'connector' = 'filesystem',
+  'path' = 'archive',
+  'format' = 'parquet'
+);
+
+CREATE TABLE measures (
+  id BIGINT NOT NULL,
+  name STRING,
+  millis BIGINT,
+  ts AS TO_TIMESTAMP_LTZ(millis, 3)
+) WITH (
+  'connector' = 'filesystem',
+  'path' = 'measures',
+  'format' = 'parquet'
+);
+
 CREATE TABLE results (
   window_start TIMESTAMP(3),
   action STRING,

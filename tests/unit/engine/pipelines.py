@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from yeoul.engine.compile.aggregates import CompiledAggregate, compile_aggregate
-from yeoul.engine.contract import DeadLetters
+from yeoul.engine.contract import DeadLetters, Omitted
 from yeoul.engine.operators.assign_watermark import AssignWatermark
 from yeoul.engine.operators.rows.union import Union
 from yeoul.engine.operators.time_axis import TimeAxis
@@ -30,6 +30,7 @@ class MemoryBatch:
 
     frame: pl.DataFrame
     dead: DeadLetters | None = None
+    omitted: Omitted | None = None
 
     @property
     def records(self) -> int:

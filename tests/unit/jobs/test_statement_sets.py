@@ -80,13 +80,48 @@ def test_a_scan_reads_what_any_insert_needs_and_state_can_be_taken_over(tmp_path
     assert again.pipeline.snapshot().keys() == built.pipeline.snapshot().keys()
 
 
+COUNTED = (
+    "SELECT window_start AS s, COUNT(*) AS n, SUM(n) AS total FROM TABLE(TUMBLE(TABLE rows_in, DESCRIPTOR(ts),"
+    " INTERVAL '1' MINUTE)) GROUP BY window_start, window_end"
+)
+COMMON = f"""
+  INSERT INTO windows SELECT s, n FROM ({COUNTED}) WHERE total > 3000;
+  INSERT INTO totals SELECT CAST(s AS STRING), total + n FROM ({COUNTED});
+  INSERT INTO odd SELECT n FROM rows_in WHERE n < 3;
+"""
+
+
+def test_what_several_inserts_compute_alike_is_computed_once(tmp_path: Path) -> None:
+    with Session() as session:
+        list(session.execute(declared(tmp_path)))
+        (parsed,) = parse(f"EXECUTE STATEMENT SET BEGIN {COMMON} END")
+        once, apart = (
+            bind(parsed, session.catalog, settings)
+            for settings in ({}, {"table.optimizer.reuse-sub-plan-enabled": "false"})
+        )
+        assert isinstance(once, StatementSet)
+        assert isinstance(apart, StatementSet)
+        states = [build(one.plans, Settings()).pipeline.snapshot() for one in (once, apart)]
+        assert [sum("TUMBLE" in name for name in state) for state in states] == [1, 2]
+        text = "\n".join(str(row[0]) for row in session.sql(f"EXPLAIN STATEMENT SET BEGIN {COMMON} END").rows())
+        assert text.count("#1 WindowAggregate(TUMBLE") == 1
+        assert text.count("#1 (the same, computed once)") == 1
+        (job,) = session.execute(f"EXECUTE STATEMENT SET BEGIN {COMMON} END;")
+        assert isinstance(job, Job)
+        assert job.wait(60)
+    totals = [sum(range(start, start + 60)) for start in range(0, 600, 60)]
+    assert [row["total"] for row in written(tmp_path / "totals")] == [total + 60 for total in totals]
+    assert [row["n"] for row in written(tmp_path / "windows")] == [60] * sum(total > 3000 for total in totals)
+    assert sorted(row["n"] for row in written(tmp_path / "odd")) == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("EXECUTE STATEMENT SET BEGIN END", "Expected INSERT INTO in a statement set"),
         ("EXECUTE STATEMENT SET BEGIN SELECT 1; END", "Expected INSERT INTO in a statement set, got 'SELECT'"),
         ("BEGIN STATEMENT SET; INSERT INTO odd SELECT 1 END", "Expected"),
-        ("EXECUTE INSERT INTO odd SELECT 1", "EXECUTE of a single statement is not supported yet"),
+        ("EXECUTE PLAN 'plan.json'", "EXECUTE PLAN is not supported yet"),
     ],
 )
 def test_what_is_no_statement_set_is_refused(text: str, message: str) -> None:

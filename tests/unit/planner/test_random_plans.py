@@ -6,7 +6,7 @@ import os
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from yeoul.planner import rules
@@ -97,6 +97,14 @@ def tables(empty):
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(queries())
+@example(
+    "SELECT x.a, y.b, y.s FROM t AS x JOIN (SELECT * FROM t WHERE a IN (SELECT a FROM t)) AS y"
+    " ON x.a = y.a WHERE x.a = x.a"
+)
+@example(
+    "SELECT x.a, COUNT(*) AS b, 'B' AS s FROM (SELECT x.a FROM (SELECT y.a FROM t AS x RIGHT JOIN t AS y"
+    " ON x.a = y.a) AS x RIGHT JOIN t AS y ON x.a = y.a) AS x WHERE x.a = x.a GROUP BY x.a"
+)
 def test_all_rules_answer_as_none(tables, answer, query):
     (tree, _, _) = next(iter(read_script(query)))
     plan = bind_query(BindContext(tables, {}, Positions(query)), tree)

@@ -1,13 +1,14 @@
 """Parquet files, one row group a piece.
 
 Owns reading and the check of the file's schema against the table's. Invariants: only the columns that are read are
-touched; a file that lacks one is refused, with the nearest name. The position is the next row group. Callers: `reader`.
+touched; a file that lacks one is refused, with the nearest name. The position is the next row group. Of a row group in
+which the scan wants no row, as the footer's statistics tell, no more is read than event time needs. Callers: `reader`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,12 @@ from numpy.typing import NDArray
 
 from yeoul.connectors.batches import DecodedBatch, with_places
 from yeoul.connectors.filesystem.listing import explain_failure
+from yeoul.connectors.filesystem.statistics import can_hold
 from yeoul.engine.compile.dtypes import polars_dtype
-from yeoul.engine.contract import Position
+from yeoul.engine.compile.expressions import EvaluationContext
+from yeoul.engine.contract import Omitted, Position
 from yeoul.errors import EnvironmentFailure, UserError, did_you_mean
-from yeoul.plan.nodes import Schema, columns_read
+from yeoul.plan.nodes import Schema, Sieve, columns_read
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition
 from yeoul.plan.types import Kind
 
@@ -30,10 +33,12 @@ __all__ = ["ParquetFile", "ParquetPiece", "ParquetTable"]
 
 @dataclass(frozen=True, slots=True)
 class ParquetTable:
-    """What is read of every file: the table's columns, and what of them the scan wants."""
+    """What is read of every file: the table's columns, what of them the scan wants, and of which rows."""
 
     table: TableDefinition
     schema: Schema
+    sieve: Sieve | None = None
+    context: EvaluationContext = field(default_factory=EvaluationContext)
 
     @property
     def wanted(self) -> list[Column]:
@@ -68,6 +73,7 @@ class ParquetFile:
             ) from error
         except OSError as error:
             raise explain_failure("read", path, error) from error
+        self._can_hold = can_hold(self._footer, None if table.sieve is None else table.sieve.predicate, table.context)
         for column in table.wanted:
             if column.kind is ColumnKind.PHYSICAL and column.name not in held:
                 raise UserError(f"{path!r} has no column {column.name!r}", hint=did_you_mean(column.name, held))
@@ -95,7 +101,7 @@ class ParquetFile:
         except (OSError, pa.ArrowException) as error:
             reason = str(error).splitlines()[0]
             raise EnvironmentFailure(f"Cannot read row group {row_group} of {self.path!r}: {reason}") from error
-        height = int(self._footer.row_group(row_group).num_rows)
+        height = self._height(row_group)
         frame = pl.DataFrame(pl.from_arrow(table)) if present else pl.DataFrame(height=height)
         columns = [
             self._cast(frame, one, height) if one.kind is ColumnKind.PHYSICAL else self._told(one, height)
@@ -120,14 +126,31 @@ class ParquetFile:
             ) from error
 
     def decode(self, row_group: int, split: str) -> DecodedBatch:
-        """Returns the scan's columns of a row group."""
+        """Returns the scan's columns of a row group; no row if its sieve wants none of them, as the footer tells."""
+        height = self._height(row_group)
+        if not self._can_hold[row_group]:
+            return DecodedBatch(self._nothing(), height, omitted=self._omitted(row_group))
         frame = self.read(row_group, self._table.wanted)
 
         def recover(rows: pl.Series) -> pl.DataFrame:
             chosen: NDArray[Any] = rows.to_numpy() + np.int64(self.first_row(row_group))
             return with_places(self.read(row_group, self._table.stored)[rows], split, chosen.tolist())
 
-        return DecodedBatch(frame, frame.height, recovery=recover)
+        return DecodedBatch(frame, height, recovery=recover)
+
+    def _omitted(self, row_group: int) -> Omitted | None:
+        """Returns what event time is computed from, of a row group that is left out."""
+        sieve = self._table.sieve
+        if sieve is None or not sieve.times:
+            return None
+        times = [column for column in self._table.wanted if column.name in sieve.times]
+        return Omitted(self.read(row_group, times), np.empty(0, np.int64))
+
+    def _nothing(self) -> pl.DataFrame:
+        return pl.DataFrame(schema={column.name: polars_dtype(column.type) for column in self._table.wanted})
+
+    def _height(self, row_group: int) -> int:
+        return int(self._footer.row_group(row_group).num_rows)
 
 
 def _paths(column: Column, held: pa.Schema) -> list[str]:

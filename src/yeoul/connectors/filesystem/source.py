@@ -21,6 +21,7 @@ from yeoul.connectors.filesystem.text import Lines, PlainFile
 from yeoul.connectors.format_options import fails_on_malformed
 from yeoul.connectors.records import Records, RecordSource, decode_records
 from yeoul.connectors.spec import ConnectorContext
+from yeoul.engine.compile.lowering import EvaluationContext
 from yeoul.engine.contract import Fetched, Position
 from yeoul.formats.contract import RecordBuffer
 from yeoul.kernels.lines import split_lines
@@ -92,7 +93,8 @@ class FilesystemSource:
         self._records: RecordSource | None = None
         self._parquet: ParquetTable | None = None
         if scan.options["format"] == "parquet":
-            self._parquet = ParquetTable(scan.table, scan.schema)
+            evaluation = EvaluationContext(context.clock, context.local_time_zone)
+            self._parquet = ParquetTable(scan.table, scan.schema, scan.sieve, evaluation)
         else:
             fails = fails_on_malformed(scan.options)
             needs_before = scan.encoding is not Encoding.UPSERT

@@ -104,4 +104,5 @@ FILESYSTEM = ConnectorSpec(
     how_to_bound="leave out its 'source.monitor-interval'",
     tells=told_by_format,
     takes=told_by_format,
+    leaves_out=lambda options: options["format"] == "parquet",
 )

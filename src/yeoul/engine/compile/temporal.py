@@ -32,6 +32,8 @@ _UNIT_MS = {
     "DAY": 86_400_000,
     "WEEK": 7 * 86_400_000,
 }
+_KNOWN_MS = (-62_167_219_200_000, 253_402_300_799_999)
+"""The years 0 to 9999: Flink has no moments beyond."""
 _UNIT_MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12, "DECADE": 120, "CENTURY": 1_200, "MILLENNIUM": 12_000}
 _TRUNCATION = {
     "MILLISECOND": "1ms", "SECOND": "1s", "MINUTE": "1m", "HOUR": "1h", "DAY": "1d",
@@ -305,12 +307,13 @@ def _to_timestamp_ltz(site: Site) -> pl.Expr:
         return scaled.cast(pl.Datetime(dtype.time_unit)).dt.replace_time_zone("UTC")
     if site.types[0].is_float:
         number = number.cast(pl.Float64)
-    ticks = (
-        number.cast(pl.Int64)
-        if precision == 3
-        else (number if site.types[0].is_float else number.cast(pl.Int64)) * 1_000
-    )
-    return ticks.cast(pl.Int64).cast(pl.Datetime("ms")).dt.replace_time_zone("UTC")
+    if precision == 0 and site.types[0].is_float:
+        number, precision = number * 1_000, 3
+    number = number.cast(pl.Int64, strict=False)
+    ticks = number if precision == 3 else number * 1_000
+    least, most = _KNOWN_MS if precision == 3 else (one // 1_000 for one in _KNOWN_MS)
+    known = pl.when(number.is_between(least, most)).then(ticks)
+    return known.cast(pl.Datetime("ms")).dt.replace_time_zone("UTC")
 
 
 def _check_zone(zone: str, site: Site) -> None:

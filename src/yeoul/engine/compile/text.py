@@ -14,6 +14,7 @@ import polars as pl
 from yeoul.engine.compile.distinct_values import per_value
 from yeoul.engine.compile.faults import checked
 from yeoul.engine.compile.lowering import Lowering, Missing, Site
+from yeoul.engine.compile.parts import part_of
 from yeoul.engine.compile.printf import printf
 from yeoul.errors import UserError
 
@@ -308,6 +309,9 @@ def _ascii(site: Site) -> pl.Expr:
 
 
 def _split_index(site: Site) -> pl.Expr:
+    given, place = site.constant(1), site.constant(2)
+    if isinstance(given, str) and len(given) == 1 and given.isascii() and isinstance(place, int) and place >= 0:
+        return checked([site.args[0]], lambda texts: part_of(texts, given, place), pl.String())
     text, separator, index = site.args[0], site.args[1], site.args[2].cast(pl.Int64)
     part = text.str.split(separator).list.get(index.clip(0), null_on_oob=True)
     return pl.when((index >= 0) & (separator != "")).then(part)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from yeoul.engine.contract import ROW, WATERMARK, WEIGHT
+from yeoul.engine.contract import ROW, WATERMARK, WEIGHT, Omitted
 from yeoul.engine.operators.contract import START_OF_TIME, State
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.operators.watermarks import Bounds, WatermarkMerge
@@ -62,7 +62,13 @@ class AssignWatermark:
         self._judges = judges
         self.splits = WatermarkMerge()
 
-    def measure(self, batch: pl.DataFrame, full: bool = False, may_close: MayClose | None = None) -> Measured:
+    def measure(
+        self,
+        batch: pl.DataFrame,
+        full: bool = False,
+        may_close: MayClose | None = None,
+        omitted: Omitted | None = None,
+    ) -> Measured:
         """Measures a batch; pure, callable from any thread.
 
         Args:
@@ -70,17 +76,19 @@ class AssignWatermark:
             full: Whether to add the columns even if no row can be late within the batch.
             may_close: Given a watermark and the earliest and latest row time, all in ms, whether that watermark may
                 close a window of such rows; by default, whether it reaches the earliest row time.
+            omitted: Where rows were left out: the row time and what the watermark is computed from, of all rows.
         """
         is_dead = self._dead(batch)
         if is_dead is not None:
-            return self._measure_without_dead(batch, is_dead)
-        if not batch.height:
+            return self._measure_without_dead(batch, is_dead, omitted)
+        whole = batch if omitted is None else omitted.times
+        if not whole.height:
             return Measured(batch, None, None, None)
-        watermarks = epoch_ms(batch.select(self._expression).to_series())
-        if len(watermarks) != batch.height:
-            watermarks = watermarks.new_from_index(0, batch.height)
-        times = epoch_ms(batch[self.column])
-        highest, earliest, latest = watermarks.max(), times.min(), times.max()
+        watermarks = epoch_ms(whole.select(self._expression).to_series())
+        if len(watermarks) != whole.height:
+            watermarks = watermarks.new_from_index(0, whole.height)
+        highest, latest = watermarks.max(), epoch_ms(whole[self.column]).max()
+        earliest = epoch_ms(batch[self.column]).min()
         assert isinstance(earliest, int | None)
         assert isinstance(latest, int | None)
         assert isinstance(highest, int | None)
@@ -88,7 +96,9 @@ class AssignWatermark:
         if not full and highest is not None and earliest is not None and latest is not None:
             may_be_late = highest >= earliest and (may_close is None or may_close(highest, earliest, latest))
         if self._judges and may_be_late:
-            batch = batch.with_columns(_before_each(watermarks), _row_numbers(batch.height))
+            before = _before_each(watermarks)
+            own = before if omitted is None else before.gather(omitted.kept)
+            batch = batch.with_columns(own, _row_numbers(batch.height))
         return Measured(batch, None, highest, latest)
 
     def settle(self, split: str, watermark_ms: int | None) -> Bounds:
@@ -113,13 +123,23 @@ class AssignWatermark:
             is_dead &= batch[WEIGHT] > 0
         return is_dead if is_dead.any() else None
 
-    def _measure_without_dead(self, batch: pl.DataFrame, is_dead: pl.Series) -> Measured:
+    def _measure_without_dead(self, batch: pl.DataFrame, is_dead: pl.Series, omitted: Omitted | None) -> Measured:
         numbered = batch.with_columns(_row_numbers(batch.height))
-        alive = self.measure(numbered.filter(~is_dead).drop(ROW), full=True)
+        living = None if omitted is None else _without_dead(omitted, is_dead)
+        alive = self.measure(numbered.filter(~is_dead).drop(ROW), full=True, omitted=living)
         frame = alive.frame
         if self._judges and frame.height:
             frame = frame.with_columns(numbered.filter(~is_dead)[ROW])
         return Measured(frame, numbered.filter(is_dead)[ROW], alive.watermark_ms, alive.latest_ms)
+
+
+def _without_dead(omitted: Omitted, is_dead: pl.Series) -> Omitted:
+    """Returns the times without those of some rows of the frame."""
+    dead = is_dead.to_numpy()
+    lives = np.ones(omitted.times.height, np.bool_)
+    lives[omitted.kept[dead]] = False
+    places = np.cumsum(lives) - 1
+    return Omitted(omitted.times.filter(pl.Series(lives)), places[omitted.kept[~dead]])
 
 
 def _before_each(watermarks: pl.Series) -> pl.Series:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate
 
+import numpy as np
 import polars as pl
 
-from yeoul.engine.contract import DeadLetters, Fetched, Joinable, SourceBatch
+from yeoul.engine.contract import DeadLetters, Fetched, Joinable, Omitted, SourceBatch
 
 __all__ = ["JoinedBatch", "decoded"]
 
@@ -36,6 +37,16 @@ class JoinedBatch:
         frames = [batch.dead.frame for batch in self._batches if batch.dead is not None]
         return DeadLetters(pl.concat(frames)) if frames else None
 
+    @property
+    def omitted(self) -> Omitted | None:
+        told = next((batch.omitted for batch in self._batches if batch.omitted is not None), None)
+        if told is None:
+            return None
+        parts = [_all_times(batch, told.times.columns) for batch in self._batches]
+        starts = np.cumsum([0, *(part.times.height for part in parts[:-1])])
+        kept = [part.kept + start for part, start in zip(parts, starts, strict=True)]
+        return Omitted(pl.concat([part.times for part in parts]), np.concatenate(kept))
+
     def recover(self, rows: pl.Series) -> pl.DataFrame:
         """Recovers each batch's own rows; `rows` may come in any order."""
         parts, order, start = [], [], 0
@@ -46,3 +57,10 @@ class JoinedBatch:
                 order.append(here.arg_true())
             start = end
         return pl.concat(parts)[pl.concat(order).arg_sort()]
+
+
+def _all_times(batch: SourceBatch, names: Sequence[str]) -> Omitted:
+    """Returns the times of all rows of a batch, whether it left any out or not."""
+    if batch.omitted is not None:
+        return batch.omitted
+    return Omitted(batch.frame.select(names), np.arange(batch.frame.height))

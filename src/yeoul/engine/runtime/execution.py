@@ -282,8 +282,7 @@ class Execution:
                 table = self._built.scans[run.lane].table
                 self._side_streams.append(table.name, LATE, late_frame(table, operator, late, run.prepared.source))
             self._counts.late += late.frame.height
-        outputs = effects.outputs or [0] * len(effects.rows)
-        for rows, output in zip(effects.rows, outputs, strict=True):
+        for rows, output in zip(effects.rows, effects.outputs, strict=True):
             if self._sinks:
                 self._outlets.add(output, rows)
             elif self._on_batch is not None and not self._stopping:

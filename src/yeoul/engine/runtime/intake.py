@@ -329,7 +329,7 @@ class Intake:
     # Under the lock
 
     def _pause_s(self) -> float:
-        """How long to let little come together: as long as keeps the operators busy half of the time, within bounds."""
+        """How long to let little come together: some times as long as the operators worked last, within bounds."""
         busy_s, self._busy_s = self._busy_s, 0.0
         linger_s = self._settings.linger_ms / 1_000
         longest_s = max(linger_s, _LONGEST_PAUSE_S) if linger_s else 0.0

@@ -43,6 +43,10 @@ from yeoul.engine.runtime.progress import OperatorState
 
 __all__ = ["Effects", "Lane", "Pipeline", "Prepared", "Stage"]
 
+_WATERMARK, _PORTS = "$watermark", "$ports"
+_OF_THE_STAGE = frozenset([_WATERMARK, _PORTS])
+"""What a snapshot says of a stage besides its operator's own state."""
+
 
 @dataclass(slots=True)
 class Effects:
@@ -52,7 +56,7 @@ class Effects:
         rows: Batches of the plan's result, reserved columns removed.
         late: Late rows by the name of the operator that met them.
         ended: Lanes that need no more input, because a LIMIT above them is reached.
-        outputs: For each of `rows`, the plan that it is a result of, where several run as one; else empty.
+        outputs: For each of `rows`, the number of the plan that it is a result of.
     """
 
     rows: list[pl.DataFrame] = field(default_factory=list)
@@ -76,6 +80,7 @@ class Stage:
         watermark_ms: How far its input has come.
         given_ms: How far what it gives has come: behind that where rows wait for spilled state.
         is_idle: Whether its input is idle.
+        number: Of the plan whose result it gives, if it has no parent.
     """
 
     name: str
@@ -87,6 +92,7 @@ class Stage:
     gives_at_end: bool = False
     given_ms: int = START_OF_TIME
     is_idle: bool = False
+    number: int = 0
 
     def passed_on(self, watermark_ms: int) -> int:
         """Returns the watermark of what it gives, when that of what it takes is known."""
@@ -135,6 +141,7 @@ class Lane:
         judges: Whether an operator above judges lateness.
         idle_timeout_ms: After how long at its end a split is idle; None: never.
         alignment: The group that its splits wait for, and up to which drift in ms, if its table asks for that.
+        clock: What of `before` event time is computed by: for rows that the source left out.
     """
 
     before: Sequence[Stateless]
@@ -144,6 +151,7 @@ class Lane:
     judges: bool = False
     idle_timeout_ms: int | None = None
     alignment: tuple[str, int] | None = None
+    clock: Sequence[Stateless] = ()
 
     @property
     def aggregate(self) -> Aggregate | GroupAggregate | AggregateKeyGroups | None:
@@ -172,7 +180,10 @@ class Lane:
         straight = window is not None and window.time_column == self.assign.column
         may_close = window.may_close if window is not None and straight else None
         needs_all = full or (self.judges and window is None and not self._leads_into_timed_join)
-        measured = self.assign.measure(frame, needs_all, may_close)
+        omitted = source.omitted
+        if omitted is not None:
+            omitted = replace(omitted, times=_through(self.clock, omitted.times))
+        measured = self.assign.measure(frame, needs_all, may_close, omitted)
         frame = _through(self.after, measured.frame)
         panes = window.prepare(frame) if window is not None and not full else None
         prepared = self._prepared(source, frame, panes)
@@ -192,6 +203,7 @@ class Pipeline:
         lanes: One per scan.
         stages: Every operator with state or several inputs, inputs before the stage that reads them.
         values: VALUES, with where their rows go.
+        number: Of the plan whose result a lane gives that leads into no stage.
     """
 
     def __init__(
@@ -199,8 +211,9 @@ class Pipeline:
         lanes: Sequence[Lane],
         stages: Sequence[Stage],
         values: Sequence[tuple[Values, tuple[Stage, int] | None]] = (),
+        number: int = 0,
     ) -> None:
-        self.lanes, self._stages, self._values = lanes, stages, values
+        self.lanes, self._stages, self._values, self._number = lanes, stages, values, number
         self._timed = [(stage, stage.operator) for stage in stages if isinstance(stage.operator, Timed)]
         self._ended: set[int] = set()
         self._reported: dict[int, tuple[int, bool]] = {}
@@ -310,11 +323,11 @@ class Pipeline:
             if lane.assign is not None:
                 parts[f"lane-{index}"] = lane.assign.snapshot()
         for stage in self._stages:
-            ports = {} if stage.ports is None else {"$ports": stage.ports.snapshot()}
+            ports = {} if stage.ports is None else {_PORTS: stage.ports.snapshot()}
             parts[stage.name] = {
                 **stage.operator.snapshot(),
                 **ports,
-                "$watermark": pl.DataFrame({"watermark": [stage.watermark_ms]}, schema={"watermark": pl.Int64}),
+                _WATERMARK: pl.DataFrame({"watermark": [stage.watermark_ms]}, schema={"watermark": pl.Int64}),
             }
         parts["ended"] = {"lanes": pl.DataFrame({"lane": sorted(self._ended)}, schema={"lane": pl.Int64})}
         return parts
@@ -328,10 +341,10 @@ class Pipeline:
                 lane.assign.restore(parts[f"lane-{index}"])
         for stage in self._stages:
             state = parts[stage.name]
-            stage.operator.restore({name: frame for name, frame in state.items() if not name.startswith("$")})
-            stage.watermark_ms = state["$watermark"]["watermark"].item()
+            stage.operator.restore({name: frame for name, frame in state.items() if name not in _OF_THE_STAGE})
+            stage.watermark_ms = state[_WATERMARK]["watermark"].item()
             if stage.ports is not None:
-                stage.ports.restore(state["$ports"])
+                stage.ports.restore(state[_PORTS])
         self._ended = set(parts["ended"]["lanes"]["lane"].to_list())
 
     def _leave(self, lane: int, split: str, finished: bool) -> Effects:
@@ -391,11 +404,15 @@ class Pipeline:
         if isinstance(stage.operator, KeyGroups) and stage.operator.passed_ms > stage.given_ms:
             self._report_on(stage, stage.watermark_ms, effects)
 
-    def _push(self, target: tuple[Stage, int] | None, batch: pl.DataFrame, effects: Effects) -> None:
+    def _push(
+        self, target: tuple[Stage, int] | None, batch: pl.DataFrame, effects: Effects, giver: Stage | None = None
+    ) -> None:
+        """Gives a batch to a stage, or as a result: of the plan that `giver` is the top of."""
         if not batch.height:
             return
         if target is None:
             effects.rows.append(without(batch, RESERVED))
+            effects.outputs.append(self._number if giver is None else giver.number)
             return
         stage, port = target
         if stage.ports is not None and WATERMARK in batch.columns:
@@ -410,7 +427,7 @@ class Pipeline:
             effects.late.append((stage.name, output.late))
         for parent in stage.parents:
             for batch in output.batches:
-                self._push(parent, batch, effects)
+                self._push(parent, batch, effects, stage)
 
     def _cut_if_done(self, stage: Stage, effects: Effects) -> None:
         """Ends everything that only a LIMIT that is reached asked for."""

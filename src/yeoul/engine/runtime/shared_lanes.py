@@ -1,9 +1,9 @@
 """A table that stands in a plan more than once, or in several plans that run as one, is read and decoded once.
 
-Each plan keeps a `Pipeline` of its own; a `SharedLane` hands a decoded batch to every lane that reads the table, each
-with just the columns that it asked for; each goes on with its own watermark and its own filters. `PipelineSet` looks to
-an execution like one pipeline; `Effects.outputs` says which plan a batch of the result belongs to. As pure as the
-pipelines in it.
+Plans that have a part in common are one `Pipeline`, any other has its own; a `SharedLane` hands a decoded batch to all
+lanes that read the table, each with just the columns that it asked for; each goes on with its own watermark and its own
+filters. `PipelineSet` looks to an execution like one pipeline; `Effects.outputs` says which plan a batch of the result
+belongs to. As pure as the pipelines in it.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from yeoul.engine.contract import WEIGHT, DeadLetters, SourceBatch
+from yeoul.engine.contract import WEIGHT, DeadLetters, Omitted, SourceBatch
 from yeoul.engine.operators.contract import State
 from yeoul.engine.runtime.pipeline import Effects, Lane, Pipeline, Prepared
 from yeoul.engine.runtime.progress import OperatorState
 from yeoul.plan.encoding import Encoding
-from yeoul.plan.nodes import Field, Scan, Schema
+from yeoul.plan.expressions import Call
+from yeoul.plan.nodes import Field, Scan, Schema, Sieve
 from yeoul.plan.tables import ColumnKind
-from yeoul.plan.types import DataType, Kind
+from yeoul.plan.types import BOOLEAN, DataType, Kind
 
 __all__ = ["PipelineSet", "reads_twice", "shared"]
 
@@ -48,6 +49,10 @@ class _Part:
     @property
     def records(self) -> int:
         return self.whole.records
+
+    @property
+    def omitted(self) -> Omitted | None:
+        return self.whole.omitted
 
     def recover(self, rows: pl.Series) -> pl.DataFrame:
         return self.whole.recover(rows)
@@ -178,7 +183,7 @@ class PipelineSet:
     def _take(self, effects: Effects, pipeline: int, more: Effects) -> None:
         """Adds a pipeline's effects; a lane ends when it has ended for every pipeline."""
         effects.rows += more.rows
-        effects.outputs += [pipeline] * len(more.rows)
+        effects.outputs += more.outputs
         effects.late += more.late
         for lane in more.ended:
             self._ended.add((pipeline, lane))
@@ -231,8 +236,8 @@ def _shared_lane(members: Sequence[tuple[_Branch, Lane]]) -> SharedLane:
         any(lane.judges for _, lane in members),
         first.idle_timeout_ms,
         first.alignment,
-        tuple(branch for branch, _ in members),
-        tuple(lane for _, lane in members),
+        branches=tuple(branch for branch, _ in members),
+        lanes=tuple(lane for _, lane in members),
     )
 
 
@@ -243,7 +248,19 @@ def _joined_scan(scans: Sequence[Scan]) -> Scan:
         column.name: [scan.schema[column.name] for scan in scans if column.name in scan.schema] for column in stored
     }
     joined = (_joined_field(column.type, read[column.name]) for column in stored if read[column.name])
-    return replace(scans[0], schema=Schema(tuple(joined)))
+    return replace(scans[0], schema=Schema(tuple(joined)), sieve=_joined_sieve([scan.sieve for scan in scans]))
+
+
+def _joined_sieve(sieves: Sequence[Sieve | None]) -> Sieve | None:
+    """Returns a sieve that lets through what any of them does; None if one lets everything through."""
+    known = [one for one in sieves if one is not None]
+    if len(known) < len(sieves):
+        return None
+    predicates = list(dict.fromkeys(one.predicate for one in known))
+    predicate = predicates[0]
+    for other in predicates[1:]:
+        predicate = Call("or", (predicate, other), BOOLEAN)
+    return Sieve(predicate, tuple(dict.fromkeys(name for one in known for name in one.times)))
 
 
 def _joined_field(declared: DataType, read: Sequence[Field]) -> Field:

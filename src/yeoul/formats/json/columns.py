@@ -51,14 +51,8 @@ class Assembly:
         """Returns one Polars column for each field."""
         if not fields:
             return pl.DataFrame(height=self.read.rows)
-        arrays = [self._column(spec, column.dtype) for spec, column in zip(fields, columns, strict=True)]
-        names = [column.name for column in columns]
-        late = {index: series for index, series in enumerate(arrays) if isinstance(series, pl.Series)}
-        plain = [(name, array) for name, array in zip(names, arrays, strict=True) if isinstance(array, pa.Array)]
-        if not late:
-            return _import(plain)
-        imported = iter(_import(plain).get_columns() if plain else [])
-        return pl.DataFrame([late[i].alias(name) if i in late else next(imported) for i, name in enumerate(names)])
+        made = [self._column(spec, column.dtype) for spec, column in zip(fields, columns, strict=True)]
+        return pl.DataFrame([_imported(column.name, each) for column, each in zip(columns, made, strict=True)])
 
     def _column(self, spec: JsonField, dtype: pl.DataType) -> pa.Array | pl.Series:
         leaf = self._next
@@ -79,14 +73,16 @@ class Assembly:
             return None
         return pa.py_buffer(np.packbits(marks[leaf] == state.PRESENT, bitorder="little"))
 
-    def _row(self, spec: JsonField, dtype: pl.DataType, leaf: int) -> pl.Series:
+    def _row(self, spec: JsonField, dtype: pl.DataType, leaf: int) -> pa.Array | pl.Series:
         assert isinstance(dtype, pl.Struct)
-        inner = []
-        for part, part_type in zip(spec.fields, dtype.fields, strict=True):
-            column = self._column(part, instance(part_type.dtype))
-            series = column if isinstance(column, pl.Series) else _import([(part.name, column)]).to_series()
-            inner.append(series.alias(part.name))
-        series = pl.DataFrame(inner).to_struct("row") if inner else pl.Series([{}] * self.read.rows, dtype=dtype)
+        parts = zip(spec.fields, dtype.fields, strict=True)
+        inner = [(part.name, self._column(part, instance(kind.dtype))) for part, kind in parts]
+        arrays = [column for _, column in inner if isinstance(column, pa.Array)]
+        if arrays and len(arrays) == len(inner):
+            kind = pa.struct([(name, array.type) for (name, _), array in zip(inner, arrays, strict=True)])
+            return pa.Array.from_buffers(kind, self.read.rows, [self._validity(leaf)], children=arrays)
+        columns = [_imported(name, column) for name, column in inner]
+        series = pl.DataFrame(columns).to_struct("row") if columns else pl.Series([{}] * self.read.rows, dtype=dtype)
         marks = self.read.marks
         if marks is not None and marks[leaf].any():
             present = pl.Series(marks[leaf] == state.PRESENT)
@@ -143,11 +139,9 @@ class Assembly:
 _TEXT: Final = JsonField("", state.STRING)
 
 
-def _import(columns: list[tuple[str, pa.Array]]) -> pl.DataFrame:
-    names, arrays = zip(*columns, strict=True)
-    frame = pl.from_arrow(pa.RecordBatch.from_arrays(list(arrays), names=list(names)))
-    assert isinstance(frame, pl.DataFrame)
-    return frame
+def _imported(name: str, column: pa.Array | pl.Series) -> pl.Series:
+    """A column as Polars has it; by itself, for whole batches of Arrow are handed to Polars' pool first."""
+    return column.alias(name) if isinstance(column, pl.Series) else pl.Series(name, column)
 
 
 def _array(

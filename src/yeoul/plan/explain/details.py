@@ -6,7 +6,7 @@ The tree is that of `explain`, a node's own details left out. Nothing here runs 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from yeoul.plan.changelog import StateBound, changelog_of, state_of
 from yeoul.plan.explain.expressions import explain_duration, explain_expression
@@ -28,12 +28,15 @@ class ExplainDetail(enum.Enum):
     """How far event time has come above it, and what that follows."""
 
 
-def explain_details(plan: Node, detail: ExplainDetail, *, state_ttl_ms: int | None = None) -> str:
+def explain_details(
+    plan: Node, detail: ExplainDetail, among: Sequence[Node] = (), *, state_ttl_ms: int | None = None
+) -> str:
     """Returns a plan as an indented tree, a line below each node with one of its properties.
 
     Args:
         plan: Any plan.
         detail: Which property.
+        among: The plans that run as one with it, itself included: what they share is told with the first of them.
         state_ttl_ms: How long untouched state is kept; None: for ever.
 
     Example:
@@ -48,7 +51,7 @@ def explain_details(plan: Node, detail: ExplainDetail, *, state_ttl_ms: int | No
         ExplainDetail.STATE: lambda node: _state(node, state_ttl_ms),
         ExplainDetail.WATERMARK: _watermark,
     }
-    return "\n".join(tree_lines(plan, lambda node: [describe_node(node)[0], tell[detail](node)]))
+    return "\n".join(tree_lines(plan, lambda node: [describe_node(node)[0], tell[detail](node)], among))
 
 
 def _changelog(node: Node) -> str:

@@ -134,6 +134,9 @@ def _scan(node: Scan) -> list[str]:
     lines.append(f"columns: {columns_text(node.schema)}")
     if skipped:
         lines.append(f"not decoded: {', '.join(skipped)}")
+    if node.sieve is not None:
+        others = f"; of others {', '.join(node.sieve.times)} alone" if node.sieve.times else ""
+        lines.append(f"wanted: {explain_expression(node.sieve.predicate)}{others}")
     if node.encoding is not Encoding.APPEND:
         lines.append(f"encoding: {_encoding(node)}")
     changed = _changed_options(node.options, node.table.options)

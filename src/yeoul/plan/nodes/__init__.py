@@ -16,7 +16,7 @@ from yeoul.plan.nodes.ordered import Deduplicate, Over, Sort, TopN
 from yeoul.plan.nodes.rows import Filter, Limit, Project, Unnest
 from yeoul.plan.nodes.schema import Aggregation, Field, Projection, Schema
 from yeoul.plan.nodes.sets import SetKind, SetOperation, Union
-from yeoul.plan.nodes.tables import AssignWatermark, Scan, Values, Write, columns_read
+from yeoul.plan.nodes.tables import AssignWatermark, Scan, Sieve, Values, Write, columns_read
 from yeoul.plan.nodes.tree import Node, inputs_of, is_row_wise, judges_lateness, readers_of, walk
 from yeoul.plan.nodes.windows import (
     Emission,
@@ -50,6 +50,7 @@ __all__ = [
     "SetKind",
     "SetOperation",
     "Settle",
+    "Sieve",
     "SinkMaterialize",
     "Sort",
     "TopN",

@@ -15,7 +15,21 @@ from yeoul.plan.types import Kind
 if TYPE_CHECKING:
     from yeoul.plan.nodes.tree import Node
 
-__all__ = ["AssignWatermark", "Scan", "Values", "Write", "columns_read"]
+__all__ = ["AssignWatermark", "Scan", "Sieve", "Values", "Write", "columns_read"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sieve:
+    """Which rows of a scan are wanted whole: a source may leave the others out, none has to.
+
+    Attributes:
+        predicate: Over the scan's columns; cannot fail. Rows for which it is not TRUE are dropped above in any case.
+        times: The scan's columns that event time is computed from: of rows left out these are told, so that the
+            watermark goes on over them. Empty: nothing follows event time here.
+    """
+
+    predicate: Expression
+    times: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +42,14 @@ class Scan:
             not all fields. A source may give more fields, none less.
         options: The declaration's options with the query's dynamic ones (`/*+ OPTIONS(...) */`) on top.
         encoding: What a record means; UPSERT only below ChangelogNormalize.
+        sieve: Which rows are wanted whole; None: all.
     """
 
     table: TableDefinition
     schema: Schema
     options: Mapping[str, str] = field(default_factory=dict)
     encoding: Encoding = Encoding.APPEND
+    sieve: Sieve | None = None
 
 
 def columns_read(table: TableDefinition, schema: Schema) -> list[Column]:

@@ -82,10 +82,10 @@ def is_row_wise(node: Node) -> bool:
             return isinstance(node, Scan | Values | AssignWatermark | Project | Filter | Unnest | Write)
 
 
-def readers_of(plan: Node) -> dict[int, int]:
-    """Returns, by its identity, how many read each node that is not row-wise.
+def readers_of(*plans: Node) -> dict[int, int]:
+    """Returns, by its identity, how many read each node that is not row-wise, in all of the plans together.
 
-    One that stands in a plan twice, as one object, is computed once and read by two; what is below it is read once.
+    One that stands in plans twice, as one object, is computed once and read by two; what is below it is read once.
     Row-wise nodes belong to each that reads them.
     """
     counts: dict[int, int] = {}
@@ -98,5 +98,6 @@ def readers_of(plan: Node) -> dict[int, int]:
         for below in inputs_of(node):
             count(below)
 
-    count(plan)
+    for plan in plans:
+        count(plan)
     return counts

@@ -6,10 +6,10 @@ from sqlglot import exp
 
 from yeoul.errors import UserError, did_you_mean
 from yeoul.plan.encoding import Conflict
-from yeoul.plan.expressions import ColumnRef, Expression, Literal
-from yeoul.plan.nodes import Field, Node, Write
+from yeoul.plan.expressions import Call, ColumnRef, Expression, Literal
+from yeoul.plan.nodes import Field, Filter, Node, Write
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition, ViewDefinition
-from yeoul.plan.types import Kind
+from yeoul.plan.types import BOOLEAN, Kind
 from yeoul.planner.binding.context import BindContext
 from yeoul.planner.binding.queries import bind_query, unknown_table
 from yeoul.planner.binding.scans import merged_options
@@ -17,7 +17,9 @@ from yeoul.planner.casts import can_store, coerced
 from yeoul.planner.dialects.flink.nodes import InsertSyntax
 from yeoul.planner.rewriting import project
 
-__all__ = ["bind_insert"]
+__all__ = ["ENFORCER_SETTING", "bind_insert"]
+
+ENFORCER_SETTING = "table.exec.sink.not-null-enforcer"
 
 
 def bind_insert(context: BindContext, syntax: InsertSyntax) -> Write:
@@ -38,8 +40,19 @@ def bind_insert(context: BindContext, syntax: InsertSyntax) -> Write:
     outputs = [
         (column.name, _value(context, column, pairs.get(column.name), syntax, trees, named)) for column in writable
     ]
+    written: Node = project(rows, outputs)
+    if context.settings.get(ENFORCER_SETTING, "ERROR").upper() == "DROP":
+        written = _without_missing(written, writable)
     conflict = syntax.args.get("conflict")
-    return Write(project(rows, outputs), table, options, conflict=Conflict(conflict) if conflict else None)
+    return Write(written, table, options, conflict=Conflict(conflict) if conflict else None)
+
+
+def _without_missing(rows: Node, writable: list[Column]) -> Node:
+    """Leaves out the rows with a NULL for a column that is NOT NULL."""
+    pairs = zip(writable, rows.schema.fields, strict=True)
+    for field in (given for column, given in pairs if given.type.nullable and not column.type.nullable):
+        rows = Filter(rows, Call("is_not_null", (ColumnRef(field.name, field.type),), BOOLEAN.not_null()))
+    return rows
 
 
 def _target(context: BindContext, node: exp.Table) -> TableDefinition:

@@ -103,6 +103,7 @@ def _select(context: BindContext, select: exp.Select) -> Node:
 def _filtered(context: BindContext, select: exp.Select) -> tuple[Relation, list[Expression]]:
     """Returns the rows of FROM that WHERE keeps, and its conditions that name the outer query."""
     hinted = replace(context, outer=None, state_ttls=state_ttls(context, select))
+    _refuse_time_travel(context, select.args["from_"].this)
     relation = _relation(hinted, select.args["from_"].this)
     check_hinted_tables(context, select, relation)
     where = select.args.get("where")
@@ -271,6 +272,15 @@ def _meeting_of_values(context: BindContext, values: list[Expression], index: in
 
 
 # --- FROM
+
+
+def _refuse_time_travel(context: BindContext, first: exp.Expr) -> None:
+    """Refuses FOR SYSTEM_TIME AS OF behind the first table of FROM: there is no row yet whose time it could be of."""
+    while isinstance(first, JoinedTables):
+        first = first.this
+    if first.args.get("when") is not None:
+        hint = "It stands behind JOIN: each row of the left side meets what the table says at its time"
+        raise context.error("A table as it was at one time (time travel) is not supported", first, hint)
 
 
 def _relation(context: BindContext, node: exp.Expr) -> Relation:

@@ -28,6 +28,7 @@ from yeoul.planner.dialects.flink.nodes import (
     CreateFunctionSyntax,
     CreateTableSyntax,
     CreateViewSyntax,
+    DescribeNamedSyntax,
     DescribeSyntax,
     DropSyntax,
     ExplainSyntax,
@@ -38,13 +39,14 @@ from yeoul.planner.dialects.flink.nodes import (
     StatementSetSyntax,
     UseSyntax,
 )
-from yeoul.planner.rules import optimised
+from yeoul.planner.rules import as_one, optimised
 from yeoul.units import parse_duration_ms
 
 __all__ = ["CATALOG", "DATABASE", "ZONE_SETTING", "bind_statement"]
 
 CATALOG, DATABASE = "default_catalog", "default_database"
 """The names of the one catalog and its one database."""
+_ONE_OF_EACH = f"There is one catalog, {CATALOG}, with one database, {DATABASE}"
 ZONE_SETTING = "table.local-time-zone"
 
 
@@ -123,8 +125,7 @@ def _alter(context: BindContext, node: Any) -> statements.Statement:
 def _use(context: BindContext, node: Any) -> statements.Statement:
     known = ["default_catalog"] if node.args["kind"] == "catalog" else ["default_database", f"{CATALOG}.{DATABASE}"]
     if node.this not in known:
-        hint = f"There is one catalog, {CATALOG}, with one database, {DATABASE}"
-        raise context.error(f"Unknown {node.args['kind']} {node.this!r}", node, hint)
+        raise context.error(f"Unknown {node.args['kind']} {node.this!r}", node, _ONE_OF_EACH)
     return statements.Use(node.this)
 
 
@@ -139,13 +140,17 @@ def _write(context: BindContext, node: InsertSyntax) -> Write:
 
 
 def _statement_set(context: BindContext, node: Any) -> statements.Statement:
-    return statements.StatementSet(tuple(_write(context, one) for one in node.expressions))
+    return statements.StatementSet(_writes(context, node))
+
+
+def _writes(context: BindContext, node: Any) -> tuple[Write, ...]:
+    return as_one([_write(context, one) for one in node.expressions], context.settings)
 
 
 def _explain(context: BindContext, node: Any) -> statements.Statement:
     detail = ExplainDetail(node.args["detail"]) if node.args.get("detail") else None
     if isinstance(node.this, StatementSetSyntax):
-        return statements.ExplainSet(tuple(_write(context, one) for one in node.this.expressions), detail)
+        return statements.ExplainSet(_writes(context, node.this), detail)
     plan = _write(context, node.this) if isinstance(node.this, InsertSyntax) else _query(context, node.this)
     return statements.Explain(plan, detail)
 
@@ -178,11 +183,12 @@ def _reset(context: BindContext, node: Any) -> statements.Statement:
 
 
 def _show(context: BindContext, node: Any) -> statements.Statement:
-    table = node.args.get("expression")
+    table, pattern = node.args.get("expression"), _pattern(node)
     if table is None:
-        return statements.ShowTables(node.this)
+        _known_place(context, node.args.get("place") or "", node)
+        return statements.ShowTables(node.this, pattern)
     if node.this == "columns":
-        return _described(context, table)
+        return replace(_described(context, table), pattern=pattern)
     found = context.tables.find(table.name)
     if found is None:
         raise unknown_table(context, table)
@@ -193,11 +199,32 @@ def _show(context: BindContext, node: Any) -> statements.Statement:
     return statements.ShowDeclaration(found)
 
 
+def _pattern(node: Any) -> statements.NamePattern | None:
+    text = node.args.get("pattern")
+    flags = (bool(node.args.get(key)) for key in ("ignores_case", "negated"))
+    return None if text is None else statements.NamePattern(text, *flags)
+
+
+def _known_place(context: BindContext, place: str, node: exp.Expr) -> None:
+    """Refuses a place in SHOW that is neither the catalog nor its database."""
+    if place not in ("", CATALOG, DATABASE, f"{CATALOG}.{DATABASE}"):
+        raise context.error(f"Unknown catalog or database {place!r}", node, _ONE_OF_EACH)
+
+
 def _describe(context: BindContext, node: Any) -> statements.Statement:
     return _described(context, node.this)
 
 
-def _described(context: BindContext, table: exp.Table) -> statements.Statement:
+def _describe_named(context: BindContext, node: Any) -> statements.Statement:
+    kind, name = node.args["kind"], node.this
+    if kind == "function":
+        return statements.DescribeNamed(kind, name.rpartition(".")[2], bool(node.args.get("extended")))
+    if name not in ((CATALOG,) if kind == "catalog" else (DATABASE, f"{CATALOG}.{DATABASE}")):
+        raise context.error(f"Unknown {kind} {name!r}", node, _ONE_OF_EACH)
+    return statements.DescribeNamed(kind, name)
+
+
+def _described(context: BindContext, table: exp.Table) -> statements.DescribeTable:
     found = context.tables.find(table.name)
     if found is None:
         raise unknown_table(context, table)
@@ -220,4 +247,5 @@ _READERS: dict[type[exp.Expr], Callable[[BindContext, Any], statements.Statement
     AlterSyntax: _alter,
     UseSyntax: _use,
     DescribeSyntax: _describe,
+    DescribeNamedSyntax: _describe_named,
 }

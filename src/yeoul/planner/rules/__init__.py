@@ -6,9 +6,9 @@ Running all of them over their own result changes nothing more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from yeoul.plan.nodes import Node
+from yeoul.plan.nodes import Node, Write
 from yeoul.planner.rules.fold_constants import fold_constants
 from yeoul.planner.rules.infer_filters import infer_filters
 from yeoul.planner.rules.merge_filters import merge_filters
@@ -21,10 +21,11 @@ from yeoul.planner.rules.push_down_filters import push_down_filters
 from yeoul.planner.rules.push_down_limits import push_down_limits
 from yeoul.planner.rules.remove_projects import remove_projects
 from yeoul.planner.rules.share_expressions import share_expressions
-from yeoul.planner.rules.share_subplans import kept_apart, share_subplans
+from yeoul.planner.rules.share_subplans import kept_apart, share_subplans, shared_across
+from yeoul.planner.rules.sift_scans import sift_scans
 from yeoul.planner.rules.strengthen_joins import strengthen_joins
 
-__all__ = ["REUSE_SETTING", "RULES", "optimised"]
+__all__ = ["REUSE_SETTING", "RULES", "as_one", "optimised"]
 
 RULES = (
     fold_constants,
@@ -48,6 +49,7 @@ RULES = (
     merge_projects,
     remove_projects,
     narrow_rows,
+    sift_scans,
     share_subplans,
 )
 """In the order they run."""
@@ -65,5 +67,13 @@ def optimised(plan: Node, settings: Mapping[str, str] | None = None) -> Node:
     """
     for rule in RULES:
         plan = rule(plan)
-    reuses = (settings or {}).get(REUSE_SETTING, "true").lower() != "false"
-    return plan if reuses else kept_apart(plan)
+    return plan if _reuses(settings) else kept_apart(plan)
+
+
+def as_one(plans: Sequence[Write], settings: Mapping[str, str] | None = None) -> tuple[Write, ...]:
+    """Returns optimised plans as they run together: equal parts are one, unless the settings keep them apart."""
+    return shared_across(plans) if _reuses(settings) else tuple(plans)
+
+
+def _reuses(settings: Mapping[str, str] | None) -> bool:
+    return (settings or {}).get(REUSE_SETTING, "true").lower() != "false"

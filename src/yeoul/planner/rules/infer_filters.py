@@ -14,15 +14,17 @@ from yeoul.plan.nodes import AssignWatermark, Filter, Join, JoinKind, Node, Proj
 from yeoul.plan.types import Kind
 from yeoul.planner.rewriting import cannot_fail, conjuncts, is_repeatable, joined, replaced, with_inputs
 from yeoul.planner.rules.push_down_filters import push_down_filters
+from yeoul.planner.rules.strengthen_joins import strengthen_joins
 
 __all__ = ["infer_filters"]
 
 
 def infer_filters(node: Node) -> Node:
-    """Adds to every join of a plan the filters that follow from those below it."""
-    node = with_inputs(node, infer_filters)
-    if not isinstance(node, Join):
-        return node
+    """Adds to every join of a plan the filters that follow from those below it; what a join above adds counts below."""
+    return with_inputs(_inferred(node) if isinstance(node, Join) else node, infer_filters)
+
+
+def _inferred(node: Join) -> Join:
     to_right: dict[str, Expression] = {}
     to_left: dict[str, Expression] = {}
     for one, other in node.keys:
@@ -51,7 +53,9 @@ def _asked(side: Node, other: Node, names: Mapping[str, Expression]) -> Node:
             own = replaced(part, names)
             if own not in held and own not in wanted:
                 wanted.append(own)
-    return push_down_filters(Filter(side, joined(wanted))) if wanted else side
+    if not wanted:
+        return side
+    return push_down_filters(strengthen_joins(push_down_filters(Filter(side, joined(wanted)))))
 
 
 def _known(node: Node) -> Iterator[Expression]:

@@ -5,26 +5,36 @@ equal parts behind. Here they become one, which the engine builds once, and `EXP
 gives another answer each time (chance, the clock, Python functions that say so) stays apart. Runs last: a rule that
 changes one reader's part would undo it.
 
+The INSERTs of a statement set run as one; what several of them need alike is shared among them in the same way.
+
 Scans need no rule: a table is read once for all that stand in a plan, each with columns and filters of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import fields, replace
 
 from yeoul.plan.expressions import Expression
-from yeoul.plan.nodes import Node, Scan, inputs_of
+from yeoul.plan.nodes import Node, Scan, Write, inputs_of
 from yeoul.plan.tables import TableDefinition
 from yeoul.planner.rewriting import is_repeatable, map_expressions, with_inputs
 
-__all__ = ["kept_apart", "share_subplans"]
+__all__ = ["kept_apart", "share_subplans", "shared_across"]
 
 
 def share_subplans(node: Node) -> Node:
     """Makes one object of the equal parts of a plan."""
-    known: dict[Hashable, Node] = {}
+    return _shared(node, {})
 
+
+def shared_across(plans: Sequence[Write]) -> tuple[Write, ...]:
+    """Makes one object of the equal parts of plans that run as one; what writes stays one for each plan."""
+    known: dict[Hashable, Node] = {}
+    return tuple(replace(plan, input=_shared(plan.input, known)) for plan in plans)
+
+
+def _shared(node: Node, known: dict[Hashable, Node]) -> Node:
     def shared(part: Node) -> Node:
         part = with_inputs(part, shared)
         return known.setdefault(_identity(part), part) if _is_repeatable(part) else replace(part)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from yeoul.clock import Clock
 from yeoul.engine.contract import WATERMARK
-from yeoul.engine.operators.contract import END_OF_TIME, START_OF_TIME, Output, State
+from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, Output, State
 from yeoul.engine.operators.joins.sides import JoinSides
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.state.columns import Slots
@@ -86,7 +86,9 @@ class IntervalJoin:
         return None if next_ms is None else next_ms + 1
 
     def wake(self, now_ms: int) -> Output:
-        """Gives, by the clock, what is without a partner and whose interval has passed."""
+        """Gives, by the clock, what is without a partner and whose interval has passed; nothing by event time."""
+        if not self._interval.by_clock:
+            return EMPTY
         return Output(tuple(frame for frame in self._expired(now_ms - 1) if frame.height))
 
     def snapshot(self) -> State:

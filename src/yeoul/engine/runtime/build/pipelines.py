@@ -9,7 +9,7 @@ stands in a plan.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
 from yeoul.engine.operators.assign_watermark import AssignWatermark as WatermarkOperator
@@ -25,7 +25,7 @@ from yeoul.engine.runtime.build.groups import aggregate_operator, set_operator
 from yeoul.engine.runtime.build.joins import join_operator, lookup_operator
 from yeoul.engine.runtime.build.lateness import judges_lateness
 from yeoul.engine.runtime.build.ordered import deduplicate_operator, over_operator, sort_operator, top_n_operator
-from yeoul.engine.runtime.build.rows import dtypes_of, encoder_of, row_operator, values_operator
+from yeoul.engine.runtime.build.rows import dtypes_of, encoder_of, enforcer_of, row_operator, values_operator
 from yeoul.engine.runtime.build.windows import (
     assign_operator,
     session_assign_operator,
@@ -39,6 +39,7 @@ from yeoul.engine.state.memory import StateMemory
 from yeoul.errors import UserError
 from yeoul.plan.changelog import gives_at_end, is_updating
 from yeoul.plan.encoding import Encoding
+from yeoul.plan.expressions import columns_of
 from yeoul.plan.join_bounds import Interval
 from yeoul.plan.nodes import (
     Aggregate,
@@ -102,16 +103,33 @@ def build(plan: Node | Sequence[Write], settings: Settings) -> Built:
     memory = None if limit_bytes is None else StateMemory(limit_bytes, settings.spill_directory)
     plans = plan if isinstance(plan, Sequence) else (plan,)
     writes = tuple(one for one in plans if isinstance(one, Write))
-    built = [_built(one, settings, memory) for one in plans]
+    built = [_built({place: plans[place] for place in family}, settings, memory) for family in _families(plans)]
     if isinstance(plan, Sequence) or (settings.shares_scans and reads_twice(built[0][1])):
         return Built(*shared(built, apart=not settings.shares_scans), writes, memory)
     return Built(*built[0], writes, memory)
 
 
-def _built(plan: Node, settings: Settings, memory: StateMemory | None) -> tuple[Pipeline, tuple[Scan, ...]]:
-    builder = _Builder(settings, readers_of(plan), memory)
-    builder.add(plan, None, [] if isinstance(plan, Write) else encoder_of(plan))
-    return Pipeline(builder.lanes, builder.stages[::-1], builder.values), tuple(builder.scans)
+def _families(plans: Sequence[Node]) -> list[list[int]]:
+    """Returns the places of the plans, those together that have a node in common: it is to be built once."""
+    families: list[tuple[set[int], list[int]]] = []
+    for place, plan in enumerate(plans):
+        nodes = set(readers_of(plan))
+        related = [one for one in families if not nodes.isdisjoint(one[0])]
+        families = [one for one in families if nodes.isdisjoint(one[0])]
+        places = [other for _, places in related for other in places]
+        families.append((nodes.union(*(one for one, _ in related)), [*places, place]))
+    return sorted(sorted(places) for _, places in families)
+
+
+def _built(
+    plans: Mapping[int, Node], settings: Settings, memory: StateMemory | None
+) -> tuple[Pipeline, tuple[Scan, ...]]:
+    """Compiles plans, by their numbers, into one pipeline."""
+    builder = _Builder(settings, readers_of(*plans.values()), memory)
+    for number, plan in plans.items():
+        builder.number = number
+        builder.add(plan, None, [] if isinstance(plan, Write) else encoder_of(plan))
+    return Pipeline(builder.lanes, builder.stages[::-1], builder.values, min(plans)), tuple(builder.scans)
 
 
 class _Builder:
@@ -126,6 +144,8 @@ class _Builder:
         self.scans: list[Scan] = []
         self.stages: list[Stage] = []
         self.values: list[tuple[ValuesOperator, Target]] = []
+        self.number = 0
+        """That of the plan that is being added."""
 
     def add(self, node: Node, target: Target, above: list[Stateless]) -> None:
         """Adds a node and all below it, to feed `target` through `above`."""
@@ -141,7 +161,8 @@ class _Builder:
             case Project() | Filter() | Unnest():
                 self.add(node.input, target, [row_operator(node, self._context), *above])
             case Write():
-                self.add(node.input, target, [row_operator(node, self._context), *encoder_of(node), *above])
+                written = [row_operator(node, self._context), *enforcer_of(node), *encoder_of(node)]
+                self.add(node.input, target, [*written, *above])
             case _:
                 waiting = self._waiting.setdefault(id(node), [])
                 waiting.append(self._staged(above, target))
@@ -210,7 +231,7 @@ class _Builder:
         while unique in taken:
             number += 1
             unique = f"{name} #{number}"
-        self.stages.append(Stage(unique, operator, tuple(parents)))
+        self.stages.append(Stage(unique, operator, tuple(parents), number=self.number))
         return self.stages[-1]
 
     def _staged(self, above: list[Stateless], target: Target) -> Target:
@@ -224,9 +245,15 @@ class _Builder:
 
     def _add_timed_lane(self, node: AssignWatermark, target: Target, above: list[Stateless]) -> None:
         below: list[Stateless] = []
+        clock: list[Stateless] = []
         under: Node = node.input
+        read = {node.column, *columns_of(node.expression)}
         while isinstance(under, Project | Filter):
             below.insert(0, row_operator(under, self._context))
+            if isinstance(under, Project):
+                of_time = replace(under, projections=tuple(one for one in under.projections if one.name in read))
+                clock.insert(0, row_operator(of_time, self._context))
+                read = {name for one in of_time.projections for name in columns_of(one.expression)}
             under = under.input
         if not isinstance(under, Scan):
             raise UserError(
@@ -235,7 +262,7 @@ class _Builder:
         judges, told_by_key = _judges(target), under.encoding is Encoding.UPSERT
         assign = WatermarkOperator(node.column, compile_expression(node.expression, self._context), judges, told_by_key)
         timeout_ms = node.idle_timeout_ms if node.idle_timeout_ms is not None else self._settings.idle_timeout_ms
-        self._add_lane(under, Lane(below, assign, above, target, judges, timeout_ms or None, node.alignment))
+        self._add_lane(under, Lane(below, assign, above, target, judges, timeout_ms or None, node.alignment, clock))
 
 
 _Remembering = (

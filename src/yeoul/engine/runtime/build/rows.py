@@ -12,6 +12,7 @@ from yeoul.engine.operators.contract import Stateless
 from yeoul.engine.operators.rows.filter import Filter as FilterOperator
 from yeoul.engine.operators.rows.project import Project as ProjectOperator
 from yeoul.engine.operators.rows.relabel import Relabel
+from yeoul.engine.operators.rows.required import RequireValues
 from yeoul.engine.operators.rows.unnest import Unnest as UnnestOperator
 from yeoul.engine.operators.rows.values import Values as ValuesOperator
 from yeoul.plan.changelog import Change, changelog_of
@@ -19,7 +20,7 @@ from yeoul.plan.encoding import Encoding
 from yeoul.plan.nodes import Filter, Node, Project, Schema, Unnest, Values, Write
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition
 
-__all__ = ["dtypes_of", "encoder_of", "row_operator", "values_operator", "writable_columns"]
+__all__ = ["dtypes_of", "encoder_of", "enforcer_of", "row_operator", "values_operator", "writable_columns"]
 
 
 def row_operator(node: Project | Filter | Unnest | Write, context: EvaluationContext) -> Stateless:
@@ -36,6 +37,13 @@ def row_operator(node: Project | Filter | Unnest | Write, context: EvaluationCon
             return UnnestOperator(collection, node.own, node.fields, number=node.number, keeps_empty=node.keeps_empty)
         case Write():
             return Relabel([(column.name, polars_dtype(column.type)) for column in writable_columns(node.table)])
+
+
+def enforcer_of(node: Write) -> list[Stateless]:
+    """Returns what fails on a NULL for a column that is NOT NULL; nothing where the query cannot give one."""
+    pairs = zip(writable_columns(node.table), node.schema.fields, strict=True)
+    required = [column.name for column, given in pairs if given.type.nullable and not column.type.nullable]
+    return [RequireValues(node.table.name, required)] if required else []
 
 
 def encoder_of(plan: Node) -> list[Stateless]:

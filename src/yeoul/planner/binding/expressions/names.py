@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["column", "dotted", "named", "near_columns"]
 
 
+_REACH = "A subquery names columns of its own tables and of the query right around it."
+
+
 def named(binder: ExpressionBinder, node: Any, span: Span | None) -> Expression:
     return binder.column(node.this.name, span)
 
@@ -32,10 +35,11 @@ def dotted(binder: ExpressionBinder, node: Any, span: Span | None) -> Expression
     if isinstance(owner, exp.Column) and _is_unknown(binder, owner.this.name):
         assert binder.relation is not None
         known = [*(name for scope in binder.relation.scopes for name in scope.columns), *binder.relation.aliases]
+        around = "" if binder.context.outer is None else f"{_REACH} "
         raise binder.context.error(
             f"Unknown table or column {owner.this.name!r} before {('.' + name)!r}",
             owner,
-            did_you_mean(owner.this.name, known),
+            around + did_you_mean(owner.this.name, known),
         )
     row = binder.bind(owner)
     field = Literal(name, types.STRING.not_null(), binder.context.span(node.args["expression"]))

@@ -33,6 +33,8 @@ _BINARY: dict[TokenType, tuple[int, type[exp.Binary]]] = {
     TokenType.MOD: (_MULTIPLY, exp.Mod),
     TokenType.DPIPE: (_MULTIPLY, exp.DPipe),
 }
+_QUANTIFIERS = frozenset({"ANY", "SOME", "ALL"})
+_EXTREMES = "Compare with (SELECT MIN(...) ...) or (SELECT MAX(...) ...); `= ANY` and `<> ALL` are taken"
 _QUERY_WORDS = ("SELECT", "WITH", "VALUES")
 _RANGE_WORDS = frozenset({"IN", "BETWEEN", "LIKE", "SIMILAR"})
 INTERVAL_UNITS = frozenset(
@@ -102,6 +104,8 @@ class ExpressionGrammar(JsonGrammar, OverGrammar):
             if strength <= power:
                 return None
             self._advance()
+            if self.sees_any_word(_QUANTIFIERS) and self.sees(TokenType.L_PAREN, ahead=1):
+                return self._quantified(left, node, token)
             return self.at(node(this=left, expression=self.expression_(strength)), token)
         if not self.sees(TokenType.VAR):
             return None
@@ -118,6 +122,14 @@ class ExpressionGrammar(JsonGrammar, OverGrammar):
         if (negated or word in _RANGE_WORDS) and power < _RANGE:
             return self._range(left, token, negated)
         return None
+
+    def _quantified(self, left: exp.Expr, node: type[exp.Binary], token: Token) -> exp.Expr:
+        """Reads ANY, SOME or ALL behind a comparison: `= ANY` is IN, `<> ALL` is NOT IN."""
+        is_all = self.sees_word("ALL")
+        if node is not (exp.NEQ if is_all else exp.EQ):
+            self.refuse(f"{self._curr.text.upper()} behind this comparison", _EXTREMES)
+        self._advance()
+        return self._negated(self.at(self._in(left), token), is_all, token)
 
     def _balanced(self, node: type[exp.Connector], word: str, strength: int, left: exp.Expr, token: Token) -> exp.Expr:
         """Reads a chain of one connector into a tree of logarithmic height."""
@@ -346,9 +358,12 @@ class ExpressionGrammar(JsonGrammar, OverGrammar):
         while self.sees_word("WHEN"):
             when = self._curr
             self._advance()
-            condition = self.expression_()
+            matched = [self.expression_()]
+            while operand is not None and self.take(TokenType.COMMA):
+                matched.append(self.expression_())
             self.expect_word("THEN")
-            branches.append(self.at(exp.If(this=condition, true=self.expression_()), when))
+            given = self.expression_()
+            branches += [self.at(exp.If(this=one, true=given.copy()), when) for one in matched]
         if not branches:
             self.fail("WHEN after CASE")
         default = self.expression_() if self.take_word("ELSE") else None

@@ -12,6 +12,7 @@ __all__ = [
     "CreateFunctionSyntax",
     "CreateTableSyntax",
     "CreateViewSyntax",
+    "DescribeNamedSyntax",
     "DescribeSyntax",
     "DropSyntax",
     "ExplainSyntax",
@@ -322,15 +323,31 @@ class ResetSyntax(exp.Expression):
 
 
 class ShowSyntax(exp.Expression):
-    """SHOW this: `tables`, `views`, `create table`, ...; `expression` is the table that it asks about."""
+    """SHOW this: `tables`, `views`, `create table`, ...; `expression` is the table that it asks about.
 
-    arg_types: ClassVar[dict[str, bool]] = {"this": True, "expression": False}
+    `place` is what stands behind FROM, `pattern` behind LIKE, or behind ILIKE if it `ignores_case`.
+    """
+
+    arg_types: ClassVar[dict[str, bool]] = {
+        "this": True,
+        "expression": False,
+        "place": False,
+        "pattern": False,
+        "ignores_case": False,
+        "negated": False,
+    }
 
 
 class DescribeSyntax(exp.Expression):
     """DESCRIBE this."""
 
     arg_types: ClassVar[dict[str, bool]] = {"this": True}
+
+
+class DescribeNamedSyntax(exp.Expression):
+    """DESCRIBE kind this; `kind` is `function`, `catalog` or `database`, `this` its name."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "kind": True, "extended": False}
 
 
 def without_subqueries(node: exp.Expr) -> list[exp.Expr]:

@@ -10,52 +10,59 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from yeoul.errors import UserError
-from yeoul.planner.dialects.flink.alterations import AlterationGrammar
+from yeoul.planner.dialects.flink.inventory import InventoryGrammar
 from yeoul.planner.dialects.flink.lexer import Token, TokenType
 from yeoul.planner.dialects.flink.nodes import (
     CreateFunctionSyntax,
     CreateViewSyntax,
-    DescribeSyntax,
     DropSyntax,
     ExplainSyntax,
     InsertSyntax,
     ResetSyntax,
     SetSyntax,
-    ShowSyntax,
     StatementSetSyntax,
     UseSyntax,
 )
 
 __all__ = ["StatementGrammar"]
 
+_ROW_BY_ROW = "INSERT INTO a table with a PRIMARY KEY changes the row of its key"
+_NO_JAR = "Code of the JVM cannot run here: CREATE FUNCTION ... LANGUAGE PYTHON"
+_NO_MODULES = "All functions are there from the beginning; CREATE FUNCTION adds one"
+_CLIENT = "It is a command of Flink's SQL client, not a statement"
 _NOT_YET = {
-    "DELETE": "",
-    "UPDATE": "",
-    "TRUNCATE": "",
-    "ANALYZE": "",
-    "LOAD": "",
-    "UNLOAD": "",
-    "COMPILE": "",
-    "CALL": "",
-    "ADD": "",
-    "REMOVE": "",
-    "MERGE": "",
+    "DELETE": _ROW_BY_ROW,
+    "UPDATE": _ROW_BY_ROW,
+    "MERGE": _ROW_BY_ROW,
+    "TRUNCATE": "DROP TABLE forgets a table, not what it holds",
+    "ANALYZE": "Plans do not depend on statistics",
+    "LOAD": _NO_MODULES,
+    "UNLOAD": _NO_MODULES,
+    "COMPILE": "EXPLAIN shows the plan; submit the statement itself",
+    "CALL": "There are no procedures",
+    "ADD": _NO_JAR,
+    "REMOVE": _NO_JAR,
+    "STOP": "A job ends with its input, when it is cancelled, or with its session",
+    "REPLACE": "DROP TABLE IF EXISTS, then CREATE TABLE",
+    "QUIT": _CLIENT,
+    "EXIT": _CLIENT,
+    "CLEAR": _CLIENT,
+    "HELP": _CLIENT,
+    "SOURCE": _CLIENT,
 }
 
-_SHOWN = (
-    "TABLES",
-    "VIEWS",
-    "FUNCTIONS",
-    "USER FUNCTIONS",
-    "CATALOGS",
-    "DATABASES",
-    "CURRENT CATALOG",
-    "CURRENT DATABASE",
-)
+_ONE_CATALOG = "There is one catalog, default_catalog, with one database, default_database"
+_REFUSED_KINDS = {
+    "CATALOG": _ONE_CATALOG,
+    "DATABASE": _ONE_CATALOG,
+    "MODEL": "A Python function calls a model: CREATE FUNCTION ... LANGUAGE PYTHON",
+    "MATERIALIZED TABLE": "CREATE TABLE, and INSERT INTO it keeps it up to date",
+    "CONNECTION": "The options of a table say how to reach what serves it",
+}
 _FLINK_DETAILS = frozenset({"ESTIMATED_COST", "CHANGELOG_MODE", "JSON_EXECUTION_PLAN", "PLAN_ADVICE"})
 
 
-class StatementGrammar(AlterationGrammar):
+class StatementGrammar(InventoryGrammar):
     """Reads one statement, to its end."""
 
     def statement(self) -> exp.Expr:
@@ -117,9 +124,7 @@ class StatementGrammar(AlterationGrammar):
         self.take_word("SYSTEM")
         if self.take_word("FUNCTION"):
             return self._create_function(replace, temporary)
-        for word in ("CATALOG", "DATABASE", "MODEL", "MATERIALIZED"):
-            if self.sees_word(word):
-                self.refuse(f"CREATE {word}", "There is one catalog and one database")
+        self._refuse_kinds("CREATE")
         if self.sees_word("TABLE") and replace:
             self.refuse("CREATE OR REPLACE TABLE", "DROP TABLE IF EXISTS, then CREATE TABLE")
         if self.take_word("TABLE"):
@@ -172,12 +177,18 @@ class StatementGrammar(AlterationGrammar):
                 if_exists = self.take_word("IF", "EXISTS")
                 name = self._own_name(f"the name of the {word.lower()}")
                 return DropSyntax(this=name, kind=word.lower(), if_exists=if_exists, temporary=temporary)
-        self.fail("TABLE or VIEW after DROP", keywords=("TABLE", "VIEW"))
+        self._refuse_kinds("DROP")
+        self.fail("TABLE, VIEW or FUNCTION after DROP", keywords=("TABLE", "VIEW", "FUNCTION"))
+
+    def _refuse_kinds(self, verb: str) -> None:
+        for kind, hint in _REFUSED_KINDS.items():
+            if self.sees_word(*kind.split()):
+                self.refuse(f"{verb} {kind}", hint)
 
     def _use(self) -> exp.Expr:
         kind = "catalog" if self.take_word("CATALOG") else "database"
         if self.sees_word("MODULES"):
-            self.refuse("USE MODULES")
+            self.refuse("USE MODULES", _NO_MODULES)
         parts = [self.name(f"the name of a {kind}").name]
         while self.take(TokenType.DOT):
             parts.append(self.name("a name after '.'").name)
@@ -208,8 +219,10 @@ class StatementGrammar(AlterationGrammar):
         self.fail("DEDUPLICATE, NOTHING or ERROR after ON CONFLICT DO", keywords=words)
 
     def _execute(self) -> exp.Expr:
+        if self.sees_word("PLAN"):
+            self.refuse("EXECUTE PLAN", "Submit the statement itself")
         if not self.sees_word("STATEMENT"):
-            self.refuse("EXECUTE of a single statement", "Write the statement itself")
+            return self._insert() if self.take_word("INSERT") else self.query()
         self.expect_word("STATEMENT", "SET", "BEGIN")
         return self._statement_set()
 
@@ -285,23 +298,6 @@ class StatementGrammar(AlterationGrammar):
 
     def _reset(self) -> exp.Expr:
         return ResetSyntax(this="" if self.at_end else self._setting_name())
-
-    def _show(self) -> exp.Expr:
-        for words in _SHOWN:
-            if self.take_word(*words.split()):
-                return ShowSyntax(this=words.lower())
-        for words in ("CREATE TABLE", "CREATE VIEW"):
-            if self.take_word(*words.split()):
-                return ShowSyntax(this=words.lower(), expression=self.table("the name of a table or view"))
-        if self.take_word("COLUMNS"):
-            if not (self.take_word("FROM") or self.take_word("IN")):
-                self.fail("FROM and the name of a table", keywords=("FROM",))
-            return ShowSyntax(this="columns", expression=self.table("the name of a table or view"))
-        self.fail("TABLES, VIEWS, FUNCTIONS, COLUMNS FROM, CREATE TABLE, ... after SHOW", keywords=(*_SHOWN, "COLUMNS"))
-
-    def _describe(self) -> exp.Expr:
-        self.take_word("EXTENDED")
-        return DescribeSyntax(this=self.table("the name of a table or view"))
 
 
 def split(tokens: list[Token]) -> list[list[Token]]:

@@ -1,0 +1,257 @@
+"""Cases: a query, what happens to its tables and how that reaches it; the stream's answer and the batch's."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+import duckdb
+import polars as pl
+from tests.pipeline_runs import BEGINNING_MS, Fed, Query, Step, bind_query, with_lookups
+from tests.random_queries.dialects import Column, Kind, Sql, both
+from tests.random_queries.drawing import Drawing
+from tests.random_queries.grammar import Grammar
+from tests.random_queries.queries import PRODUCTIONS
+from tests.random_queries.tables import ARRIVAL, CAME, PASSED, Changes, Table, duckdb_frame, tables_of
+
+from yeoul.engine.contract import WEIGHT
+
+__all__ = ["Case", "Rows", "answer_of_batch", "bound", "comparable", "drawn", "given_by_stream"]
+
+Rows = Counter[tuple[object, ...]]
+_TAKEN_BACK = ("-U", "-D")
+_CHANGES = "WITH ('connector' = 'filesystem', 'path' = 'changes', 'format' = 'debezium-json')"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A query, its tables, and how their rows reach it.
+
+    Attributes:
+        settings: Of the session.
+        changes: The tables and what happens to them.
+        views: CREATE VIEW statements.
+        query: The query.
+        columns: Its columns.
+        cuts: How long batches are, in turn.
+        restores: Before which batches the job is set up again from a snapshot.
+        memory_bytes: What state may take in memory; None: all.
+        features: What was drawn.
+    """
+
+    settings: Mapping[str, str]
+    changes: Changes
+    views: list[str]
+    query: Sql
+    columns: tuple[Column, ...]
+    cuts: list[int]
+    restores: frozenset[int]
+    memory_bytes: int | None
+    features: Counter[str] = field(compare=False)
+
+    def __repr__(self) -> str:
+        rows = "\n".join(
+            f"  {one.table} {one.split} {'-' if one.weight < 0 else ''}{one.row} +{one.pause_ms} ms"
+            for one in self.changes.arrivals
+        )
+        how = f"cut into {self.cuts}, restored before {sorted(self.restores)}, memory {self.memory_bytes}"
+        query = f"{self.query.flink}\n-- in DuckDB:\n{self.asked_of_duckdb}"
+        return f"\n{self.declarations};\n{query}\n{rows}\n{how}"
+
+    @property
+    def declarations(self) -> str:
+        settings = [f"SET '{key}' = '{value}'" for key, value in self.settings.items()]
+        tables = [
+            f"{one.declaration} {_CHANGES if one.use == 'changes' else ''}".rstrip() for one in self.changes.tables
+        ]
+        return ";\n".join([*settings, *tables, *self.views])
+
+    @property
+    def asked_of_duckdb(self) -> str:
+        return self.query.asked_of_duckdb(self.settings["execution.runtime-mode"], self.changes.zone.name)
+
+    def steps(self) -> list[Step]:
+        """Returns the rows in their order, cut where table, split or the clock changes, and besides."""
+        tables = {one.name: one for one in self.changes.tables}
+        arrivals = self.changes.arrivals
+        steps: list[Step] = []
+        at = batches = 0
+        while at < len(arrivals):
+            first, longest = arrivals[at], self.cuts[batches % len(self.cuts)]
+            end = at + 1
+            while end < min(at + longest, len(arrivals)) and not arrivals[end].pause_ms:
+                if (arrivals[end].table, arrivals[end].split) != (first.table, first.split):
+                    break
+                end += 1
+            together, at = arrivals[at:end], end
+            steps += [first.pause_ms] if first.pause_ms else []
+            if tables[first.table].use == "outside":
+                continue
+            frame = tables[first.table].frame([one.row for one in together])
+            if tables[first.table].use == "changes":
+                frame = frame.with_columns(pl.Series(WEIGHT, [one.weight for one in together], dtype=pl.Int8))
+            steps.append(Fed(first.table, frame, first.split))
+            batches += 1
+        return steps
+
+
+def drawn(d: Drawing, *, arrives: bool = True, queries: int = 1) -> list[Case]:
+    """Returns cases over the same tables.
+
+    Args:
+        d: Chance.
+        arrives: Whether their rows come in one known order.
+        queries: How many; what one names, the others may read.
+    """
+    changes = tables_of(d, arrives=arrives)
+    settings = {"execution.runtime-mode": d.one_of(["automatic", "streaming"])}
+    settings["table.local-time-zone"] = changes.zone.name
+    lateness_s = _emission(d, settings) if arrives else 0
+    is_streaming = settings["execution.runtime-mode"] == "streaming"
+    grammar = Grammar(d, changes, PRODUCTIONS, arrives, is_streaming, lateness_s)
+    relations = [grammar.query(d.number(1, 3)) for _ in range(queries)]
+    texts = [both("SELECT * FROM {}", one.sql) if one.is_table else one.sql for one in relations]
+    shared = "WITH " + ", ".join(f"{name} AS ({{}})" for name, _ in grammar.views) + " " if grammar.views else ""
+    wholes = [both(f"{shared}{{}}", *(view for _, view in grammar.views), text) for text in texts]
+    views = []
+    if grammar.views and (grammar.needs_views or queries > 1 or d.chance(2)):
+        d.feature("views")
+        views = [f"CREATE VIEW {name} AS {view.flink}" for name, view in grammar.views]
+        wholes = [Sql(text.flink, whole.duckdb) for text, whole in zip(texts, wholes, strict=True)]
+    elif grammar.views:
+        d.feature("WITH")
+    cuts, restores = [d.number(1, 6) for _ in range(3)], frozenset(d.number(0, 12) for _ in range(d.number(0, 3)))
+    memory_bytes = 2_000 if d.chance(4) else None
+    if memory_bytes:
+        d.feature("run: spilling to disk")
+    d.feature(f"run: {settings['execution.runtime-mode']}")
+    return [
+        Case(settings, changes, views, whole, one.columns, cuts, restores, memory_bytes, d.features)
+        for whole, one in zip(wholes, relations, strict=True)
+    ]
+
+
+def _emission(d: Drawing, settings: dict[str, str]) -> int:
+    """Draws early and late firing; returns for how many seconds late rows count."""
+    if not d.chance(6):
+        return 0
+    if d.chance(2):
+        d.feature("run: early firing")
+        settings["table.exec.emit.early-fire.enabled"] = "true"
+        settings["table.exec.emit.early-fire.delay"] = d.one_of(["0 s", "5 s"])
+        if d.chance(2):
+            return 0
+    d.feature("run: allowed lateness")
+    lateness_s = d.one_of([3, 15])
+    settings["table.exec.emit.late-fire.enabled"] = "true"
+    settings["table.exec.emit.late-fire.delay"] = d.one_of(["0 s", "5 s"])
+    settings["table.exec.emit.allow-lateness"] = f"{lateness_s} s"
+    return lateness_s
+
+
+def bound(case: Case) -> Query:
+    """Returns the bound query.
+
+    Raises:
+        UserError: It is refused.
+    """
+    query = replace(bind_query(case.declarations, case.query.flink), splits=case.changes.splits)
+    query = replace(query, settings=replace(query.settings, state_memory_bytes=case.memory_bytes))
+    outside = {one.name: _rows_of(case, one) for one in case.changes.of("outside")}
+    query = with_lookups(query, outside) if outside else query
+    query.fresh()
+    return query
+
+
+def _rows_of(case: Case, table: Table) -> pl.DataFrame:
+    return table.frame([one.row for one in case.changes.arrivals if one.table == table.name])
+
+
+def given_by_stream(case: Case, query: Query) -> Rows:
+    """Returns the rows that are left when all changes are carried out."""
+    run, passed_ms = query.fresh(), 0
+    frames = run.start()
+    for place, step in enumerate(case.steps()):
+        if place in case.restores:
+            state, run = run.snapshot(), query.fresh(passed_ms)
+            frames += run.restore(state)
+        frames += run.take(step)
+        passed_ms += step if isinstance(step, int) else 0
+    frames += run.end()
+    assert case.changes.has_late_rows or not run.late, "no row is late"
+    left: Rows = Counter()
+    for frame in frames:
+        marks = frame["op"].to_list() if "op" in frame.columns else ["+I"] * frame.height
+        rows = frame.drop("op", strict=False)
+        assert rows.columns == [one.name for one in case.columns]
+        for mark, row in zip(marks, rows.iter_rows(), strict=True):
+            values = comparable(row, case.columns)
+            left[values] += -1 if mark in _TAKEN_BACK else 1
+            assert left[values] >= 0, f"taken back, but not there: {values}"
+    return +left
+
+
+@cache
+def _base() -> duckdb.DuckDBPyConnection:
+    """Returns a database for all cases: to begin one takes longer than to answer a query."""
+    return duckdb.connect()
+
+
+def answer_of_batch(case: Case) -> Rows:
+    """Returns DuckDB's answer."""
+    base = _base()
+    try:
+        for table in case.changes.tables:
+            base.register("rows", duckdb_frame(table, case.changes, BEGINNING_MS))
+            columns = ", ".join(f"{_from_polars(one)} AS {one.name}" for one in table.columns)
+            besides = f"{ARRIVAL}, CAST({CAME} AS TIMESTAMP) AS {CAME}, {PASSED}"
+            base.execute(f"CREATE TABLE {table.name} AS SELECT {columns}, {besides} FROM rows")
+        found = base.sql(case.asked_of_duckdb)
+        places = [found.columns.index(one.name) for one in case.columns]
+        rows = [tuple(row[place] for place in places) for row in found.fetchall()]
+    finally:
+        for table in case.changes.tables:
+            base.execute(f"DROP TABLE IF EXISTS {table.name}")
+    return Counter(comparable(row, case.columns) for row in rows)
+
+
+def _from_polars(column: Column) -> str:
+    """Returns DuckDB's text of a column of a frame in DuckDB's own type."""
+    if column.kind is Kind.MAP:
+        return f"CASE WHEN {column.name} IS NOT NULL THEN map_from_entries({column.name}) END"
+    if column.kind is Kind.LTZ:
+        return f"timezone('UTC', {column.name})"
+    return f"CAST({column.name} AS {column.kind.duckdb})"
+
+
+def comparable(row: Sequence[object], columns: Sequence[Column]) -> tuple[object, ...]:
+    """Returns a row in the one spelling in which rows of both sides are compared."""
+    return tuple(_comparable(value, column) for value, column in zip(row, columns, strict=True))
+
+
+def _comparable(value: object, column: Column) -> object:
+    """One spelling; of what is opaque, what neither rounding nor order changes."""
+    match value:
+        case None:
+            return None
+        case dt.datetime() if value.tzinfo is not None:
+            return value.astimezone(dt.UTC).replace(tzinfo=None)
+        case dict() if column.kind is Kind.MAP:
+            return frozenset(value.items())
+        case dict():
+            return tuple(value.values())
+        case list() if column.kind is Kind.MAP:
+            return frozenset((one["key"], one["value"]) for one in value)
+        case list():
+            parts = [tuple(one.values()) if isinstance(one, dict) else one for one in value]
+            return tuple(sorted(parts, key=repr) if column.is_opaque else parts)
+        case str() if column.is_opaque:
+            return tuple(sorted(value.split("|")))
+        case float() if column.is_opaque:
+            return float(f"{value:.6g}") if math.isfinite(value) and abs(value) > 1e-9 else repr(abs(value))
+        case _:
+            return value

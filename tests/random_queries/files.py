@@ -1,0 +1,104 @@
+"""Cases as jobs over files: from JSON to rows, with the engine's own threads, splits and batches; a split is a file."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+from tests.random_queries.cases import Case, Rows, comparable
+from tests.random_queries.dialects import Kind
+from tests.random_queries.tables import Arrival, Table
+
+from yeoul.jobs.job import Job
+from yeoul.jobs.session import Session
+
+__all__ = ["answer_of_files", "answers_of_sinks"]
+
+_TAKEN_BACK = ("-U", "-D")
+
+
+def answer_of_files(folder: Path, case: Case) -> Rows:
+    """Returns the rows that are left of a query's result.
+
+    Raises:
+        UserError: The query is refused.
+    """
+    with Session() as session:
+        _declare(session, folder, case)
+        return _left(session.sql(case.query.flink).pl(), case)
+
+
+def answers_of_sinks(folder: Path, cases: Sequence[Case]) -> list[Rows]:
+    """Returns what is left in the tables that a statement set of several queries writes.
+
+    Raises:
+        UserError: One of them is refused.
+    """
+    with Session() as session:
+        _declare(session, folder, cases[0])
+        inserts = []
+        for number, case in enumerate(cases):
+            columns = ", ".join(f"{one.name} {one.kind.value}" for one in case.columns)
+            session.sql(
+                f"CREATE TABLE sink{number} ({columns}) {_from(folder / f'sink{number}.json', 'debezium-json')}"
+            )
+            inserts.append(f"INSERT INTO sink{number} {case.query.flink};")
+        (job,) = session.execute(f"EXECUTE STATEMENT SET BEGIN {' '.join(inserts)} END")
+        assert isinstance(job, Job)
+        assert job.wait(120)
+        session.sql("SET 'execution.runtime-mode' = 'automatic'")
+        return [_left(session.sql(f"SELECT * FROM sink{number}").pl(), case) for number, case in enumerate(cases)]
+
+
+def _declare(session: Session, folder: Path, case: Case) -> None:
+    for key, value in case.settings.items():
+        session.sql(f"SET '{key}' = '{value}'")
+    for table in case.changes.tables:
+        _write(folder / table.name, table, case.changes.arrivals)
+        format = "debezium-json" if table.use == "changes" else "json"
+        session.sql(f"{table.declaration} {_from(folder / table.name, format)}")
+    for view in case.views:
+        session.sql(view)
+
+
+def _from(path: Path, format: str) -> str:
+    return f"WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = '{format}')"
+
+
+def _write(folder: Path, table: Table, arrivals: Sequence[Arrival]) -> None:
+    """Writes a table's rows; changes go to one file, so that what goes is behind what came."""
+    folder.mkdir()
+    files: dict[str, list[str]] = {"s0": []}
+    for one in arrivals:
+        if one.table == table.name:
+            record: object = _record(table, one.row)
+            if table.use == "changes":
+                before, after = (None, record) if one.weight > 0 else (record, None)
+                record = {"before": before, "after": after, "op": "c" if one.weight > 0 else "d"}
+            split = "s0" if table.use == "changes" else one.split
+            files.setdefault(split, []).append(json.dumps(record, default=str) + "\n")
+    for split, lines in files.items():
+        (folder / f"{split}.json").write_text("".join(lines))
+
+
+def _record(table: Table, row: Sequence[object]) -> dict[str, object]:
+    """Returns a row as an object of JSON; an instant says its zone."""
+    return {
+        column.name: f"{value}Z" if column.kind is Kind.LTZ and isinstance(value, dt.datetime) else value
+        for column, value in zip(table.columns, row, strict=True)
+    }
+
+
+def _left(found: pl.DataFrame, case: Case) -> Rows:
+    """Returns the rows that are left when the changes among them are carried out."""
+    marks = found["op"].to_list() if "op" in found.columns else ["+I"] * found.height
+    left: Rows = Counter()
+    for mark, row in zip(marks, found.drop("op", strict=False).iter_rows(), strict=True):
+        told = comparable(row, case.columns)
+        left[told] += -1 if mark in _TAKEN_BACK else 1
+        assert left[told] >= 0, f"taken back, but not there: {told}"
+    return +left

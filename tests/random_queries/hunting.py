@@ -1,0 +1,153 @@
+"""Large runs: `python -m tests.random_queries.hunting --queries 20000 --seed 7`.
+
+Every query that fails is made small, and told once for each kind of failure; the run goes on. At the end the features
+that were drawn are counted, by what became of their queries.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from tests.random_queries.cases import Case, answer_of_batch, bound, drawn, given_by_stream
+from tests.random_queries.drawing import Drawing
+
+from yeoul.errors import UserError
+
+__all__ = ["Recording", "hunt", "outcome", "shrunk"]
+
+ANSWERED, REFUSED = "answered", "refused"
+
+
+class Recording:
+    """Chance that can be repeated.
+
+    Args:
+        choices: What was drawn before; when they are used up, the least.
+        source: Draws, instead.
+    """
+
+    def __init__(self, choices: Sequence[int] = (), source: random.Random | None = None) -> None:
+        self._choices, self._source, self.drawn = choices, source, list[int]()
+
+    def integer(self, least: int, most: int) -> int:
+        if self._source is not None:
+            value = self._source.randint(least, most)
+        else:
+            place = len(self.drawn)
+            value = least + self._choices[place] if place < len(self._choices) else least
+            value = min(value, most)
+        self.drawn.append(value - least)
+        return value
+
+
+def outcome(case: Case) -> str:
+    """Returns what becomes of a case: `ANSWERED`, `REFUSED`, or how it fails."""
+    try:
+        query = bound(case)
+    except UserError as refused:
+        return f"{REFUSED}: {re.sub(r' [(]line.*|[0-9]+', '', refused.message)[:60]}"
+    except Exception as failure:  # whatever it is, it is a finding
+        return _told("binding", failure)
+    try:
+        answer = answer_of_batch(case)
+    except Exception as failure:
+        return _told("DuckDB", failure)
+    try:
+        given = given_by_stream(case, query)
+    except Exception as failure:
+        return _told("running", failure)
+    return ANSWERED if given == answer else "another answer"
+
+
+def _told(where: str, failure: Exception) -> str:
+    return f"{where}: {type(failure).__name__}: {re.sub(r'[0-9]+', '', str(failure))[:80]}"
+
+
+def shrunk(choices: list[int], wanted: str, attempts: int = 1500) -> list[int]:
+    """Returns fewer and lesser choices with the same outcome."""
+
+    def still_fails(candidate: list[int]) -> list[int] | None:
+        nonlocal attempts
+        attempts -= 1
+        recording = Recording(candidate)
+        (case,) = drawn(Drawing(recording.integer))
+        found = outcome(case)
+        return recording.drawn if found == wanted and _size(recording.drawn) < _size(choices) else None
+
+    length = len(choices)
+    while length and attempts > 0:
+        at = 0
+        while at < len(choices) and attempts > 0:
+            part = choices[at : at + length]
+            candidates = [choices[:at] + choices[at + length :]]
+            if any(part):
+                candidates.append(choices[:at] + [0] * len(part) + choices[at + length :])
+            if length == 1 and part[0] > 1:
+                candidates.append([*choices[:at], part[0] // 2, *choices[at + 1 :]])
+            better = next((found for one in candidates if (found := still_fails(one)) is not None), None)
+            if better is None:
+                at += length
+            else:
+                choices = better
+        length //= 2
+    return choices
+
+
+def _size(choices: list[int]) -> tuple[int, int]:
+    return len(choices), sum(choices)
+
+
+def hunt(queries: int, seed: int) -> None:
+    """Draws so many queries and tells what it finds."""
+    source, told = random.Random(seed), Counter[str]()
+    features: dict[str, Counter[str]] = {}
+    began = time.monotonic()
+    for number in range(1, queries + 1):
+        recording = Recording(source=source)
+        (case,) = drawn(Drawing(recording.integer))
+        found = outcome(case)
+        kind = found if found == ANSWERED else found.partition(":")[0]
+        kind = kind if kind in (ANSWERED, REFUSED) else "failed"
+        for feature in case.features:
+            features.setdefault(feature, Counter())[kind] += 1
+        features.setdefault("= all", Counter())[kind] += 1
+        told[found] += 1
+        if kind == "failed" and told[found] <= 2:
+            (small,) = drawn(Drawing(Recording(shrunk(recording.drawn, found)).integer))
+            print(f"\n=== {found} (query {number} of seed {seed}){small!r}\n", _difference(small), flush=True)
+        if number % 200 == 0:
+            print(f"--- {number} queries, {time.monotonic() - began:.0f} s, {_table(told)}", flush=True)
+    width = max(map(len, features))
+    for feature, counts in sorted(features.items()):
+        cells = " | ".join(f"{counts[kind]:6}" for kind in (ANSWERED, REFUSED, "failed"))
+        print(f"| {feature:{width}} | {cells} |")
+    for refused, count in told.most_common():
+        print(f"{count:6} {refused}")
+
+
+def _difference(case: Case) -> str:
+    try:
+        given, answer = given_by_stream(case, bound(case)), answer_of_batch(case)
+    except Exception as failure:
+        return f"{type(failure).__name__}: {failure}"
+    return f"given alone: {dict(given - answer)}\nwanted alone: {dict(answer - given)}"
+
+
+def _table(told: Counter[str]) -> str:
+    kinds = Counter[str]()
+    for one, count in told.items():
+        kinds[one if one == ANSWERED else one.partition(":")[0]] += count
+    return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--queries", type=int, default=1_000)
+    parser.add_argument("--seed", type=int, default=1)
+    given_arguments = parser.parse_args()
+    hunt(given_arguments.queries, given_arguments.seed)
