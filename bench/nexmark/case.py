@@ -53,7 +53,7 @@ def measured(options: argparse.Namespace, seed: int) -> Iterator[Row]:
         raise SystemExit(f"Interrupted. {kept}") from None
     if whole:
         record.end()
-        report.write(figures, f'make bench ARGS="{" ".join(sys.argv[1:])}"', peers=options.peers)
+        report.write(figures, _command(), peers=options.peers)
     yield from runs.rows(figures)
 
 
@@ -64,3 +64,8 @@ def _engines(options: argparse.Namespace) -> tuple[str, ...]:
     if not options.peers:
         return runs.INPUTS
     return tuple(dict.fromkeys([*(jobs.ENGINES[name].ours.name for name in runs.PEERS), *runs.PEERS]))
+
+
+def _command() -> str:
+    arguments = " ".join(sys.argv[1:])
+    return f'make bench ARGS="{arguments}"' if arguments else "make bench"

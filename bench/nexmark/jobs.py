@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.nexmark import suite
+from bench.nexmark.events import Layout
 from bench.nexmark.inputs import Inputs
 from bench.peers import VENVS
 
@@ -112,7 +113,7 @@ def input_of(engine: Engine, name: str, inputs: Inputs, size: int) -> str:
     match engine.program or engine.name:
         case "yeoul" | "flink":
             side = {"connector": "filesystem", "path": str(inputs.side), "format": "csv"}
-            layout = "flat" if engine.layout == "flat" else "nested"
+            layout: Layout = "flat" if engine.layout == "flat" else "nested"
             return suite.tables(name, inputs.options(engine.layout, size), side, layout)
         case "clink":
             return suite.query_for("clink", "tables")[0].replace("{path}", path)

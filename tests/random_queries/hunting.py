@@ -102,8 +102,8 @@ def _size(choices: list[int]) -> tuple[int, int]:
     return len(choices), sum(choices)
 
 
-def hunt(queries: int, seed: int) -> None:
-    """Draws so many queries and tells what it finds."""
+def hunt(queries: int, seed: int, minutes: float) -> None:
+    """Draws so many queries, for so long at most, and tells what it finds."""
     source, told = random.Random(seed), Counter[str]()
     features: dict[str, Counter[str]] = {}
     began = time.monotonic()
@@ -120,6 +120,8 @@ def hunt(queries: int, seed: int) -> None:
         if kind == "failed" and told[found] <= 2:
             (small,) = drawn(Drawing(Recording(shrunk(recording.drawn, found)).integer))
             print(f"\n=== {found} (query {number} of seed {seed}){small!r}\n", _difference(small), flush=True)
+        if time.monotonic() - began > 60 * minutes:
+            break
         if number % 200 == 0:
             print(f"--- {number} queries, {time.monotonic() - began:.0f} s, {_table(told)}", flush=True)
     width = max(map(len, features))
@@ -149,5 +151,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--queries", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=float("inf"))
     given_arguments = parser.parse_args()
-    hunt(given_arguments.queries, given_arguments.seed)
+    hunt(given_arguments.queries, given_arguments.seed, given_arguments.minutes)

@@ -10,6 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from tests.random_queries.cases import Case, answer_of_batch, bound, drawn, given_by_stream
@@ -21,6 +22,7 @@ from yeoul.errors import UserError
 EXAMPLES = int(os.environ.get("YEOUL_FUZZ", "120"))
 FEW = max(10, EXAMPLES // 12)
 UNHURRIED = list(HealthCheck)
+pytestmark = pytest.mark.timeout(60 + 3 * EXAMPLES)
 
 
 @st.composite

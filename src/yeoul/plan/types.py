@@ -26,6 +26,7 @@ __all__ = [
     "SMALLINT",
     "STRING",
     "TINYINT",
+    "VARIANT",
     "DataType",
     "Kind",
     "RowField",
@@ -62,6 +63,7 @@ class Kind(enum.Enum):
     MAP = "MAP"
     ROW = "ROW"
     BITMAP = "BITMAP"
+    VARIANT = "VARIANT"
     NULL = "NULL"
 
 
@@ -83,6 +85,7 @@ class DataType:
         element: The element type of ARRAY, the value type of MAP.
         key: The key type of MAP.
         fields: The fields of ROW.
+        fixed: Whether each value has all of `precision`: CHAR is padded with blanks, BINARY with zeros.
 
     Example:
         >>> str(decimal(10, 2)), str(timestamp(3).not_null()), str(array_of(INT))
@@ -96,6 +99,7 @@ class DataType:
     element: DataType | None = None
     key: DataType | None = None
     fields: tuple[RowField, ...] = ()
+    fixed: bool = False
 
     def not_null(self) -> DataType:
         """Returns the same type without NULL."""
@@ -140,9 +144,9 @@ class DataType:
             case Kind.TIME | Kind.TIMESTAMP | Kind.TIMESTAMP_LTZ:
                 return f"{self.kind.value}({self.precision})"
             case Kind.STRING if self.precision is not None:
-                return f"VARCHAR({self.precision})"
+                return f"CHAR({self.precision})" if self.fixed else f"VARCHAR({self.precision})"
             case Kind.BYTES if self.precision is not None:
-                return f"VARBINARY({self.precision})"
+                return f"BINARY({self.precision})" if self.fixed else f"VARBINARY({self.precision})"
             case Kind.ARRAY:
                 return f"ARRAY<{self.element}>"
             case Kind.MAP:
@@ -171,6 +175,7 @@ DOUBLE = DataType(Kind.DOUBLE)
 STRING = DataType(Kind.STRING)
 BYTES = DataType(Kind.BYTES)
 BITMAP = DataType(Kind.BITMAP)
+VARIANT = DataType(Kind.VARIANT)
 DATE = DataType(Kind.DATE)
 INTERVAL_DAY_TIME = DataType(Kind.INTERVAL_DAY_TIME)
 INTERVAL_YEAR_MONTH = DataType(Kind.INTERVAL_YEAR_MONTH)

@@ -48,7 +48,7 @@ _TRUTHS: Mapping[str, Callable[[object], bool]] = {
 }
 _EXACT = frozenset({Kind.BOOLEAN, Kind.STRING, Kind.DECIMAL, Kind.DATE, Kind.TIMESTAMP})
 _BITS = {Kind.TINYINT: 7, Kind.SMALLINT: 15, Kind.INT: 31, Kind.BIGINT: 63}
-_WHOLE_TEXT = re.compile(r"-?\d{1,19}")
+_WHOLE_TEXT = re.compile(r"-?[0-9]{1,19}")
 _DATE_TEXT = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 

@@ -20,6 +20,7 @@ from yeoul.plan.expressions import AggregateCall, Call, ColumnRef, Expression, L
 from yeoul.plan.functions import AGGREGATES, resolve_aggregate
 from yeoul.plan.types import (
     BIGINT,
+    BITMAP,
     BOOLEAN,
     BYTES,
     DATE,
@@ -264,11 +265,14 @@ def test_approximate_counts_are_near(count: int) -> None:
 
 def test_partial_columns_survive_arrow_ipc(tmp_path) -> None:  # type: ignore[no-untyped-def]
     frame = pl.DataFrame(
-        {"k": [1, 1], "b": [2**62, 2**62 - 1], "f": [1.0, 2.0], "d": [Decimal("1.25"), None], "s": ["x", "y"]}
+        {"k": [1, 1], "b": [2**62, 2**62 - 1], "s": ["x", "y"], "i": [1, -1], "m": [[1, 2], [2]]},
+        schema_overrides={"i": pl.Int32, "m": pl.List(pl.UInt32)},
     )
-    types = {"b": BIGINT, "f": DOUBLE, "d": decimal(38, 2), "s": STRING}
+    types = {"b": BIGINT, "s": STRING, "i": INT, "m": BITMAP}
     for function in AGGREGATES:
         name = "s" if function.id == "listagg" else "b"
+        if function.id.startswith("bitmap_"):
+            name = "i" if "build" in function.id else "m"
         args = () if function.id == "count_star" else (ColumnRef(name, types[name]),)
         if function.id.startswith("json_objectagg"):
             args = (ColumnRef("s", STRING), *args)

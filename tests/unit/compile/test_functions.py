@@ -22,7 +22,7 @@ T = dt.datetime(2024, 1, 31, 10, 11, 12, 345_000)
 DAY = dt.date(2024, 1, 31)
 
 NEEDS_LITERALS = {
-    "is_json", "json_object", "json_array", "regexp",
+    "is_json", "json_object", "json_array", "regexp", "parse_json", "object_of", "object_update",
     "trim", "similar", "not_similar", "typeof", "translate", "str_to_map", "regexp_replace", "regexp_extract_all", "encode", "decode", "parse_url",
     "sha2",    "extract", "floor_to", "ceil_to", "timestampadd", "timestampdiff", "to_date", "to_timestamp", "to_timestamp_ltz",
     "date_format", "from_unixtime", "unix_timestamp", "convert_tz", "json_value", "json_query", "json_exists", "round",
@@ -136,6 +136,11 @@ CASES: list[tuple[str, tuple[Plain, ...], object]] = [
     ("json_object", ("ABSENT", "k", None), "{}"),
     ("json_array", ("NULL", 1, None, "a"), '[1,null,"a"]'),
     ("json", ("[1, 2]",), "[1,2]"),
+    ("parse_json", ('{"b": 1.0, "a": [1e3, null]}',), '{"a":[1000.0,null],"b":1}'),
+    ("parse_json", ('{"a": 1, "a": 2}', True), '{"a":2}'),
+    ("try_parse_json", ('{"a": 1, "a": 2}',), None),
+    ("object_of", ("User", "name", "Bob", "age", 42), {"name": "Bob", "age": 42}),
+    ("object_update", (call("object_of", "User", "name", "Bob", "age", 42), "age", "x"), {"name": "Bob", "age": "x"}),
     ("json_quote", ('a"b',), '"a\\"b"'),
     ("json_unquote", ('"ab"',), "ab"),
     ("json_unquote", ("ab",), "ab"),

@@ -143,7 +143,7 @@ def test_casts_that_exist() -> None:
             "Cast a string to a number first; || joins strings.",
         ),
         ("bitmap_build", [STRING], "BITMAP_BUILD does not take (STRING); expected BITMAP_BUILD(array) (line 2, column 8)"),
-        ("parse_json", [STRING], "The function PARSE_JSON of Flink is not supported (line 2, column 8). The VARIANT type is not in this version; keep the JSON as STRING."),
+        ("source_watermark", [], "The function SOURCE_WATERMARK of Flink is not supported (line 2, column 8). Write WATERMARK FOR ts AS ts - INTERVAL ... instead."),
         ("subtract", [timestamp(3), timestamp(3)], "a - b does not take (TIMESTAMP(3), TIMESTAMP(3)); expected a - b (line 2, column 8). "
          "For the time between two timestamps write TIMESTAMPDIFF(SECOND, a, b); cast a string to a number first."),
     ],

@@ -11,15 +11,15 @@ from collections.abc import Callable, Mapping
 
 import polars as pl
 
+from yeoul.engine.compile.decimals import combined_decimals
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.faults import EvaluationError, checked, first_true
 from yeoul.engine.compile.lowering import Lowering, Site
-from yeoul.plan.functions.coercion import as_decimal
+from yeoul.plan.functions.coercion import MAX_DIGITS, as_decimal
 from yeoul.plan.types import DataType, Kind
 
 __all__ = ["ARITHMETIC", "shifted_months", "shifted_time"]
 
-_EXACT = decimal.Context(prec=100, rounding=decimal.ROUND_HALF_UP)
 Operation = Callable[[pl.Series, pl.Series], pl.Series]
 
 
@@ -51,16 +51,15 @@ def _temporal(site: Site, a: DataType, b: DataType, operation: Callable[..., obj
     if site.call.function == "subtract":
         interval = interval.neg() if kind is Kind.INTERVAL_YEAR_MONTH else -interval
     if kind is Kind.INTERVAL_YEAR_MONTH:
-        return shifted_months(point, interval, type, site.context.time_zone)
+        return shifted_months(point, interval, type)
     return shifted_time(point, interval, type, site.text, strict=site.strict)
 
 
-def shifted_months(point: pl.Expr, months: pl.Expr, type: DataType, zone: str) -> pl.Expr:
-    """Moves dates and timestamps by calendar months; the 31st becomes the month's last day."""
-    offset = pl.format("{}mo", months)
-    if type.kind is Kind.TIMESTAMP_LTZ and zone != "UTC":
-        return point.dt.convert_time_zone(zone).dt.offset_by(offset).dt.convert_time_zone("UTC")
-    return point.dt.offset_by(offset)
+def shifted_months(point: pl.Expr, months: pl.Expr, type: DataType) -> pl.Expr:
+    """Moves dates and timestamps by calendar months, instants in UTC; the 31st becomes the month's last day."""
+    if type.kind is Kind.TIME:
+        return pl.when(months.is_not_null()).then(point)
+    return point.dt.offset_by(pl.format("{}mo", months))
 
 
 def shifted_time(point: pl.Expr, interval: pl.Expr, type: DataType, text: str, *, strict: bool = True) -> pl.Expr:
@@ -149,69 +148,27 @@ def _integer_division(site: Site, formula: Callable[[pl.Expr, pl.Expr], pl.Expr]
 
 
 def _decimals(site: Site, operation: Callable[..., object]) -> pl.Expr:
-    """Computes in columns where 38 digits hold every step, else value by value with unlimited precision."""
-    target = site.call.type
-    scale = target.scale or 0
+    """Adds as Polars does where 38 digits hold every step, and leaves everything else to the kernel."""
+    strict = site.strict
+    dtype = site.dtype if isinstance(site.dtype, pl.Decimal) else pl.Decimal(MAX_DIGITS, 0)
     (p1, s1), (p2, s2) = (as_decimal(each) for each in site.types)
-    whole = max(p1 - s1, p2 - s2)
-    working = s1 + s2 if operation is operator.mul else max(scale, s1, s2)
-    fits = whole + working <= 38 and working == scale and operation is not operator.truediv
-    dtype, strict = site.dtype, site.strict
+    scale = max(s1, s2)
+    adds = operation in (operator.add, operator.sub) and scale == dtype.scale
+    fits = adds and max(p1 - s1, p2 - s2) + scale < MAX_DIGITS
     divides = operation in (operator.truediv, operator.mod)
 
     def compute(a: pl.Series, b: pl.Series) -> pl.Series:
         if divides and strict:
             _zero_divisor(a, b, site)
-        if fits:
-            try:
-                return _in_columns(a, b, operation, working, dtype)
-            except pl.exceptions.PolarsError:
-                pass
-        return _by_value(a, b, operation, target).cast(dtype)
+        if not fits:
+            return combined_decimals(a, b, operation, dtype)
+        working = pl.Decimal(MAX_DIGITS, scale)
+        added = operation(a.cast(working), b.cast(working))
+        assert isinstance(added, pl.Series)
+        return added.cast(dtype)
 
-    return checked(site.args, compute, dtype)
-
-
-def _in_columns(
-    a: pl.Series, b: pl.Series, operation: Callable[..., object], scale: int, dtype: pl.DataType
-) -> pl.Series:
-    working = pl.Decimal(38, scale)
-    x, y = a.cast(working), b.cast(working)
-    if operation is operator.mod:
-        y = y.abs()
-        negative = (a < 0).fill_null(False)
-        left, right = _operand(x), _operand(y)
-        result = pl.select(pl.when(_operand(negative)).then(-((-left) % right)).otherwise(left % right)).to_series()
-        return result.cast(dtype)
-    combined = operation(x, y)
-    assert isinstance(combined, pl.Series)
-    return combined.cast(dtype)
-
-
-_BY_VALUE: Mapping[Callable[..., object], Callable[[decimal.Decimal, decimal.Decimal], decimal.Decimal]] = {
-    operator.add: _EXACT.add,
-    operator.sub: _EXACT.subtract,
-    operator.mul: _EXACT.multiply,
-    operator.truediv: _EXACT.divide,
-    operator.mod: _EXACT.remainder,
-}
-
-
-def _by_value(a: pl.Series, b: pl.Series, operation: Callable[..., object], target: DataType) -> pl.Series:
-    """Each different pair of values once: exact, rounded half up to the type's scale; NULL if it does not fit."""
-    pairs = pl.select(_operand(a).alias("a"), _operand(b).alias("b"))
-    unit = decimal.Decimal(1).scaleb(-(target.scale or 0))
-    limit = decimal.Decimal(10) ** ((target.precision or 38) - (target.scale or 0))
-    compute = _BY_VALUE[operation]
-    known: dict[tuple[object, object], decimal.Decimal | None] = {}
-    for x, y in pairs.unique().iter_rows():
-        if x is None or y is None or (y == 0 and operation in (operator.truediv, operator.mod)):
-            known[x, y] = None
-            continue
-        value = compute(decimal.Decimal(x), decimal.Decimal(y)).quantize(unit, context=_EXACT)
-        known[x, y] = value if abs(value) < limit else None
-    dtype = pl.Decimal(target.precision or 38, target.scale or 0)
-    return pl.Series("a", [known[pair] for pair in pairs.iter_rows()], dtype=dtype)
+    computed = checked(site.args, compute, dtype)
+    return computed if site.dtype == dtype else computed.cast(pl.Int128).cast(site.dtype, wrap_numerical=True)
 
 
 ARITHMETIC: Mapping[str, Lowering] = {

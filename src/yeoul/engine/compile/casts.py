@@ -16,7 +16,8 @@ import polars as pl
 
 from yeoul.engine.compile.bitmaps import bitmap_text
 from yeoul.engine.compile.dtypes import polars_dtype
-from yeoul.engine.compile.faults import EvaluationError, checked, first_true
+from yeoul.engine.compile.faults import EvaluationError, checked
+from yeoul.engine.compile.nested_casts import NESTED, Parted, nested_cast, nested_text
 from yeoul.engine.compile.readings import text_to_date, text_to_time, text_to_timestamp, to_instant, to_zone
 from yeoul.errors import Span
 from yeoul.plan.functions.coercion import as_decimal
@@ -26,6 +27,7 @@ __all__ = ["cast_can_fail", "lower_cast"]
 
 Attempt = Callable[[pl.Series], pl.Series]
 _WIDTH = {Kind.TINYINT: 1, Kind.SMALLINT: 2, Kind.INT: 4, Kind.BIGINT: 8}
+_INFINITE = ["Infinity", "+Infinity", "-Infinity"]
 _TRUE = ["t", "true", "y", "yes", "1"]
 _FALSE = ["f", "false", "n", "no", "0"]
 
@@ -46,27 +48,48 @@ def lower_cast(
     sure = _sure(operand, source, target, zone)
     if sure is not None:
         return sure
-    attempt = _attempt(source, target, zone)
-    dtype = polars_dtype(target)
     written = str(target.or_null())
 
     def compute(column: pl.Series) -> pl.Series:
-        result = attempt(column)
-        if not null_on_error and result.null_count() > column.null_count():
-            at = first_true(result.is_null() & column.is_not_null())
+        result, failed = _converted(column, source, target, zone)
+        if failed is None or not failed.any():
+            return result
+        if not null_on_error:
             raise EvaluationError(
-                f"{text} failed: {_shown(column[at])} is not a value of {written}",
+                f"{text} failed: {_shown(column[int(failed.argmax())])} is not a value of {written}",
                 hint="TRY_CAST gives NULL where a value cannot be cast.",
                 span=span,
             )
-        return result
+        return result.to_frame("a").select(pl.when(pl.Series(~failed)).then(pl.col("a"))).to_series()
 
-    return checked([operand], compute, dtype)
+    return checked([operand], compute, polars_dtype(target))
 
 
 def cast_can_fail(source: DataType, target: DataType) -> bool:
     """Tells whether some value of one type has no counterpart in the other."""
+    if source.kind is target.kind and source.kind in NESTED:
+        return any(cast_can_fail(a, b) for a, b in zip(_parts(source), _parts(target), strict=False))
     return source.kind is not Kind.NULL and _sure(pl.col("x"), source, target, "UTC") is None
+
+
+def _parts(type: DataType) -> list[DataType]:
+    parts = [*(field.type for field in type.fields), type.key, type.element]
+    return [each for each in parts if each is not None]
+
+
+def _converted(column: pl.Series, source: DataType, target: DataType, zone: str) -> Parted:
+    """A column cast, and where a value could not be."""
+    if source.kind is Kind.NULL:
+        return column.cast(polars_dtype(target)), None
+    sure = _sure(pl.col("a"), source, target, zone)
+    if sure is not None:
+        return column.to_frame("a").select(sure).to_series(), None
+    if source.kind in NESTED:
+        return nested_cast(column, source, target, lambda part, a, b: _converted(part, a, b, zone))
+    result = _attempt(source, target, zone)(column)
+    if result.null_count() == column.null_count():
+        return result, None
+    return result, (result.is_null() & column.is_not_null()).to_numpy()
 
 
 def _shown(value: object) -> str:
@@ -82,22 +105,19 @@ def _sure(operand: pl.Expr, source: DataType, target: DataType, zone: str) -> pl
     if source.same_as(target):
         return operand
     if b is Kind.STRING:
-        return None if a is Kind.BYTES else _to_text(operand, source, target, zone)
+        return _of_length(_written(operand, source, zone), target)
     if a is b is Kind.BYTES or (a is Kind.STRING and b is Kind.BYTES):
-        whole = operand.cast(pl.Binary)
-        return whole if target.precision is None else whole.bin.head(target.precision)
+        return _of_length(operand.cast(pl.Binary), target)
     if source.is_numeric and target.is_numeric:
         return _between_numbers(operand, source, target)
     if a is Kind.BOOLEAN:
-        return operand.cast(pl.Int8).cast(polars_dtype(target)) if target.is_numeric else None
+        return operand.cast(pl.Int8).cast(polars_dtype(target), strict=False) if target.is_numeric else None
     if b is Kind.BOOLEAN:
         return operand != 0 if source.is_numeric else None
     if a in (Kind.DATE, Kind.TIME) or source.is_timestamp:
         return _between_times(operand, source, target, zone)
     if source.is_interval or target.is_interval:
         return _intervals(operand, source, target)
-    if a is b is Kind.ROW and len(source.fields) == len(target.fields):
-        return _rows(operand, source, target, zone)
     return None
 
 
@@ -116,7 +136,7 @@ def _between_numbers(operand: pl.Expr, source: DataType, target: DataType) -> pl
 
 def _to_decimal(operand: pl.Expr, source: DataType, target: DataType, dtype: pl.Decimal) -> pl.Expr:
     if source.is_float:
-        return operand.round(dtype.scale, mode="half_away_from_zero").cast(dtype, strict=False)
+        return checked([operand], lambda column: _float_to_decimal(column, target), dtype)
     (p1, s1), (p2, s2) = as_decimal(source), as_decimal(target)
     if s2 >= s1 and p2 - s2 >= p1 - s1:
         return operand.cast(dtype)
@@ -173,31 +193,29 @@ def _intervals(operand: pl.Expr, source: DataType, target: DataType) -> pl.Expr:
     return operand.cast(polars_dtype(target))
 
 
-def _rows(operand: pl.Expr, source: DataType, target: DataType, zone: str) -> pl.Expr | None:
-    fields = [
-        _sure(operand.struct.field(x.name), x.type, y.type, zone)
-        for x, y in zip(source.fields, target.fields, strict=True)
-    ]
-    if any(each is None for each in fields):
-        return None
-    named = [each.alias(y.name) for each, y in zip(fields, target.fields, strict=True) if each is not None]
-    return pl.when(operand.is_not_null()).then(pl.struct(named))
-
-
 # ---- to text ------------------------------------------------------------
 
 
-def _to_text(operand: pl.Expr, source: DataType, target: DataType, zone: str) -> pl.Expr:
-    written = _written(operand, source, zone)
-    return written if target.precision is None else written.str.head(target.precision)
+def _of_length(whole: pl.Expr, target: DataType) -> pl.Expr:
+    """Text or bytes, cut and padded to the length that the type has, if it has one."""
+    if target.precision is None:
+        return whole
+    if target.kind is Kind.STRING:
+        cut = whole.str.head(target.precision)
+        return cut.str.pad_end(target.precision) if target.fixed else cut
+    if target.fixed:
+        whole = whole + pl.lit(bytes(target.precision))
+    return whole.bin.head(target.precision)
 
 
 def _written(operand: pl.Expr, source: DataType, zone: str) -> pl.Expr:
     """A value as Flink writes it: TRUE, 1.0E7, 2024-01-31 10:00:00.000, [1, 2], (1, a), {k=v}."""
     digits = source.precision or 0
     match source.kind:
-        case Kind.STRING:
+        case Kind.STRING | Kind.VARIANT:
             return operand
+        case Kind.BYTES:
+            return checked([operand], _bytes_to_text, pl.String())
         case Kind.BOOLEAN:
             return pl.when(operand).then(pl.lit("TRUE")).when(operand.not_()).then(pl.lit("FALSE"))
         case Kind.FLOAT | Kind.DOUBLE:
@@ -220,18 +238,8 @@ def _written(operand: pl.Expr, source: DataType, zone: str) -> pl.Expr:
             )
         case Kind.BITMAP:
             return bitmap_text(operand)
-        case Kind.ARRAY if source.element is not None:
-            return _bracketed(operand, _written(pl.element(), source.element, zone), "[", "]")
-        case Kind.MAP if source.element is not None and source.key is not None:
-            key = _written(pl.element().struct.field("key"), source.key, zone)
-            value = _written(pl.element().struct.field("value"), source.element, zone)
-            return _bracketed(operand, pl.concat_str(key, pl.lit("="), value.fill_null("NULL")), "{", "}")
-        case Kind.ROW:
-            fields = [
-                _written(operand.struct.field(each.name), each.type, zone).fill_null("NULL") for each in source.fields
-            ]
-            joined = pl.concat_str(pl.lit("("), pl.concat_str(fields, separator=", "), pl.lit(")"))
-            return pl.when(operand.is_not_null()).then(joined)
+        case Kind.ARRAY | Kind.MAP | Kind.ROW:
+            return checked([operand], lambda column: nested_text(column, source, _writer(zone)), pl.String())
         case _:
             return operand.cast(pl.String)
 
@@ -254,9 +262,8 @@ def _day_time_text(operand: pl.Expr) -> pl.Expr:
     return pl.concat_str(sign, days.cast(pl.String), pl.lit(" "), clock)
 
 
-def _bracketed(operand: pl.Expr, element: pl.Expr, opening: str, closing: str) -> pl.Expr:
-    joined = operand.list.eval(element.fill_null("NULL")).list.join(", ")
-    return pl.concat_str(pl.lit(opening), joined, pl.lit(closing))
+def _writer(zone: str) -> Callable[[pl.Series, DataType], pl.Series]:
+    return lambda part, type: part.to_frame("a").select(_written(pl.col("a"), type, zone)).to_series()
 
 
 def float_text(column: pl.Series) -> pl.Series:
@@ -292,15 +299,8 @@ def _java_float(value: float, shortest: str) -> str:
 def _attempt(source: DataType, target: DataType, zone: str) -> Attempt:
     """A function that casts a column, NULL where a value cannot be."""
     dtype = polars_dtype(target)
-    if source.kind is Kind.BYTES and target.kind is Kind.STRING:
-        return _bytes_to_text
     if source.kind is Kind.STRING:
         return _from_text(target, zone)
-    if source.kind is Kind.ARRAY and source.element is not None and target.element is not None:
-        element = lower_cast(
-            pl.element(), source.element, target.element, null_on_error=False, text=f"CAST to {target}", zone=zone
-        )
-        return lambda column: column.to_frame("a").select(pl.col("a").list.eval(element)).to_series()
     return lambda column: column.cast(dtype, strict=False)
 
 
@@ -320,7 +320,14 @@ def _from_text(target: DataType, zone: str) -> Attempt:
         case _ if target.is_integer:
             return lambda column: _text_to_integer(column, dtype)
         case _:
-            return lambda column: _stripped(column).cast(dtype, strict=False)
+            return lambda column: _text_to_float(column, dtype)
+
+
+def _text_to_float(column: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """Reads numbers, and of what is none just NaN and Infinity as Java writes them."""
+    words = _stripped(column)
+    odd = words.str.contains("(?i)n") & words.is_in(["NaN", "+NaN", "-NaN", *_INFINITE]).not_()
+    return words.set(odd, None).cast(dtype, strict=False)
 
 
 def _stripped(column: pl.Series) -> pl.Series:
@@ -328,18 +335,12 @@ def _stripped(column: pl.Series) -> pl.Series:
 
 
 def _bytes_to_text(column: pl.Series) -> pl.Series:
-    """Reads UTF-8; Polars refuses a whole column with one bad value, so then the good ones are read apart."""
+    """Reads UTF-8; Polars refuses a whole column with one bad value, which gets the replacement character."""
     try:
         return column.cast(pl.String)
     except pl.exceptions.ComputeError:
-        return pl.Series(column.name, [_utf8(value) for value in column], dtype=pl.String)
-
-
-def _utf8(value: bytes | None) -> str | None:
-    try:
-        return None if value is None else value.decode()
-    except UnicodeDecodeError:
-        return None
+        read = [None if value is None else value.decode(errors="replace") for value in column]
+        return pl.Series(column.name, read, dtype=pl.String)
 
 
 def _text_to_time(column: pl.Series, digits: int) -> pl.Series:
@@ -352,8 +353,11 @@ def _text_to_integer(column: pl.Series, dtype: pl.DataType) -> pl.Series:
     result = column.cast(dtype, strict=False)
     if result.null_count() == column.null_count():
         return result
-    digits = _stripped(column).str.replace(r"^([+-]?\d+)\.\d*$", "$1")
-    return digits.cast(dtype, strict=False)
+    words = _stripped(column)
+    cut = words.str.extract(r"^([+-]?[0-9]*)\.[0-9]*$").str.replace(r"^([+-]?)$", "${1}0")
+    plain = words.str.extract(r"^([+-]?[0-9]+)$")
+    whole = plain.fill_null(cut).set(words.is_in([".", "+.", "-."]).fill_null(False), None)
+    return whole.cast(dtype, strict=False)
 
 
 def rounded_decimal(column: pl.Series, dtype: pl.DataType) -> pl.Series:
@@ -364,14 +368,21 @@ def rounded_decimal(column: pl.Series, dtype: pl.DataType) -> pl.Series:
     return kept.cast(dtype, strict=False)
 
 
+def _float_to_decimal(column: pl.Series, target: DataType) -> pl.Series:
+    """Rounds what the shortest digits of a float say, as Java does; what has no such digits is NULL."""
+    return _text_to_decimal(column.cast(pl.String), target)
+
+
 def _text_to_decimal(column: pl.Series, target: DataType) -> pl.Series:
     """Reads with as many digits after the point as there is room for, then rounds."""
     precision, scale = as_decimal(target)
-    read = _stripped(column).cast(pl.Decimal(38, 38 - (precision - scale)), strict=False)
+    room = 38 - (precision - scale)
+    words = _stripped(column).str.replace(rf"^([+-]?[0-9]*\.[0-9]{{{room}}})[0-9]+$", "$1")
+    read = words.cast(pl.Decimal(38, room), strict=False)
     return rounded_decimal(read, polars_dtype(target))
 
 
 def _text_to_boolean(column: pl.Series) -> pl.Series:
-    word = _stripped(column).str.to_lowercase()
+    word = column.str.to_lowercase()
     value = pl.when(pl.col("a").is_in(_TRUE)).then(True).when(pl.col("a").is_in(_FALSE)).then(False)
     return word.to_frame("a").select(value.alias("a")).to_series()

@@ -14,6 +14,7 @@ import polars as pl
 
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.lowering import Lowering, Missing, Site
+from yeoul.plan.types import DataType, Kind
 
 __all__ = ["COMPARISON"]
 
@@ -34,6 +35,19 @@ _less = _compared(operator.lt, operator.gt)
 _less_or_equal = _compared(operator.le, operator.ge)
 _greater = _compared(operator.gt, operator.lt)
 _greater_or_equal = _compared(operator.ge, operator.le)
+
+
+def _alike(site: Site) -> pl.Expr:
+    a, b = site.args
+    return _same(a, b, site.types[0])
+
+
+def _same(a: pl.Expr, b: pl.Expr, type: DataType) -> pl.Expr:
+    """Equality; of rows field by field, so that a NULL within makes it unknown."""
+    if type.kind is not Kind.ROW:
+        return _equals(a, b)
+    fields = [_same(a.struct.field(each.name), b.struct.field(each.name), each.type) for each in type.fields]
+    return functools.reduce(operator.and_, fields)
 
 
 def _binary(operation: _Operation) -> Lowering:
@@ -89,8 +103,8 @@ def _matches(pattern: str) -> Lowering:
 
 
 COMPARISON: Mapping[str, Lowering] = {
-    "equals": _binary(_equals),
-    "not_equals": _binary(_not_equals),
+    "equals": _alike,
+    "not_equals": lambda site: ~_alike(site) if site.types[0].kind is Kind.ROW else _not_equals(*site.args),
     "less": _binary(_less),
     "less_or_equal": _binary(_less_or_equal),
     "greater": _binary(_greater),

@@ -24,6 +24,7 @@ _FLAT: dict[Kind, pl.DataType] = {
     Kind.STRING: pl.String(),
     Kind.BYTES: pl.Binary(),
     Kind.BITMAP: pl.List(pl.UInt32()),
+    Kind.VARIANT: pl.String(),
     Kind.DATE: pl.Date(),
     Kind.TIME: pl.Time(),
     Kind.INTERVAL_DAY_TIME: pl.Duration("ms"),

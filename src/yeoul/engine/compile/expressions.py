@@ -34,6 +34,7 @@ from yeoul.engine.compile.rendering import render
 from yeoul.engine.compile.structures import STRUCTURES
 from yeoul.engine.compile.temporal import TEMPORAL
 from yeoul.engine.compile.text import TEXT
+from yeoul.engine.compile.variants import VARIANTS
 from yeoul.errors import UserError
 from yeoul.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal, children_of, columns_of
 from yeoul.plan.functions.python import is_python, is_volatile
@@ -52,6 +53,7 @@ _LOWERINGS: Mapping[str, Lowering] = {
     **STRUCTURES,
     **COLLECTIONS,
     **BITMAPS,
+    **VARIANTS,
     **JSON_PATHS,
     **JSON_WRITING,
 }

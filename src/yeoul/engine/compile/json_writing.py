@@ -38,6 +38,8 @@ def _written(operand: pl.Expr, type: DataType) -> pl.Expr:
     match type.kind:
         case Kind.STRING:
             return json_quoted(operand)
+        case Kind.VARIANT:
+            return operand
         case Kind.BOOLEAN:
             return pl.when(operand).then(pl.lit("true")).when(operand.not_()).then(pl.lit("false"))
         case Kind.FLOAT | Kind.DOUBLE:

@@ -5,6 +5,8 @@ The common spelling is tried on the whole column first; only if a value is left 
 
 from __future__ import annotations
 
+from typing import Literal
+
 import polars as pl
 
 from yeoul.engine.compile.dtypes import TimeUnit, time_unit
@@ -22,16 +24,17 @@ def to_zone(instant: pl.Expr, zone: str) -> pl.Expr:
     return instant.dt.convert_time_zone(zone).dt.replace_time_zone(None)
 
 
-def to_instant(wall: pl.Expr, zone: str) -> pl.Expr:
+def to_instant(wall: pl.Expr, zone: str, *, ambiguous: Literal["earliest", "latest"] = "earliest") -> pl.Expr:
     """Returns the instant of a wall-clock reading in a zone.
 
-    A reading that occurs twice is the earlier; one that the clocks skip is moved forward by the gap, as Java does.
+    A reading that occurs twice is the earlier, if not said otherwise; one that the clocks skip is moved forward by the
+    gap, as Java does.
     """
     if zone == "UTC":
         return wall.dt.replace_time_zone("UTC")
 
     def placed(reading: pl.Expr) -> pl.Expr:
-        local = reading.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+        local = reading.dt.replace_time_zone(zone, ambiguous=ambiguous, non_existent="null")
         return local.dt.convert_time_zone("UTC")
 
     day_before = placed(wall.dt.offset_by("-1d")).dt.offset_by("24h")
@@ -42,21 +45,28 @@ def text_to_date(column: pl.Series) -> pl.Series:
     """Reads yyyy-MM-dd, also before a time; NULL for anything else."""
     plain = column.str.to_date("%Y-%m-%d", strict=False)
     if plain.null_count() == column.null_count():
-        return plain
+        return _of_our_era(plain)
     words = column.str.strip_chars(" ").str.extract(r"^(\d{1,4}(?:-\d{1,2}){0,2})(?:[ T].*)?$", 1)
     dashes = words.str.count_matches("-", literal=True)
     short = {0: "-01-01", 1: "-01", 2: ""}
     whole = words + dashes.replace_strict(list(short), list(short.values()), default=None, return_dtype=pl.String)
-    return whole.str.to_date("%Y-%m-%d", strict=False)
+    return _of_our_era(whole.str.to_date("%Y-%m-%d", strict=False))
+
+
+def _of_our_era(days: pl.Series) -> pl.Series:
+    """Years 1 to 9999; others are no dates."""
+    outside = (days.dt.year() < 1) | (days.dt.year() > 9999)
+    return days.set(outside, None) if outside.any() else days
 
 
 def text_to_time(column: pl.Series) -> pl.Series:
-    """Reads HH:mm[:ss[.fraction]]; NULL for anything else."""
+    """Reads HH[:mm[:ss[.fraction]]]; NULL for anything else."""
     words = column.str.strip_chars(" ")
     full = words.str.to_time("%H:%M:%S%.f", strict=False)
     if full.null_count() == column.null_count():
         return full
-    return full.fill_null(words.str.to_time("%H:%M", strict=False))
+    shorter = words.str.replace(r"^([0-9]{1,2})$", "${1}:00").str.to_time("%H:%M", strict=False)
+    return full.fill_null(shorter)
 
 
 def text_to_timestamp(column: pl.Series, target: DataType, zone: str) -> pl.Series:

@@ -10,6 +10,8 @@ from yeoul.engine.compile.collections import later_pairs
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.faults import EvaluationError, checked, first_true
 from yeoul.engine.compile.lowering import Lowering, Missing, Site
+from yeoul.engine.compile.text import literal_text
+from yeoul.engine.compile.variants import variant_item
 from yeoul.errors import UserError
 from yeoul.plan.types import Kind
 
@@ -29,6 +31,8 @@ def _exploded(lists: pl.Series, others: pl.Series) -> pl.DataFrame:
 
 def _item(site: Site) -> pl.Expr:
     container, key = site.args
+    if site.types[0].kind is Kind.VARIANT:
+        return variant_item(site)
     if site.types[0].kind is Kind.MAP:
         return checked([container, key], _looked_up(site.dtype), site.dtype)
     index = site.constant(1)
@@ -92,10 +96,21 @@ def _array_position(site: Site) -> pl.Expr:
     return checked(site.args, compute, pl.Int32())
 
 
+def _single(item: pl.Expr, site: Site) -> pl.Expr:
+    """An array of one element; a list would be taken for that array, so it is wrapped meanwhile."""
+    if not isinstance(site.dtype, pl.List) or not isinstance(site.dtype.inner, pl.List):
+        return pl.concat_list([item])
+    return pl.concat_list([pl.struct(item.alias("e"))]).list.eval(pl.element().struct.field("e")).cast(site.dtype)
+
+
+def _array(site: Site) -> pl.Expr:
+    return pl.concat_list([_single(each, site) for each in site.args])
+
+
 def _with_item(*, front: bool) -> Lowering:
     def lower(site: Site) -> pl.Expr:
         array, item = site.args
-        single = pl.concat_list([item])
+        single = _single(item, site)
         joined = pl.concat_list([single, array] if front else [array, single])
         return pl.when(array.is_not_null()).then(joined)
 
@@ -133,14 +148,28 @@ def _row(site: Site) -> pl.Expr:
     return pl.struct(each.alias(name) for each, name in zip(site.args, names, strict=True))
 
 
+def _object_of(site: Site) -> pl.Expr:
+    names = [field.name for field in site.call.type.fields]
+    return pl.struct([each.alias(name) for each, name in zip(site.args[2::2], names, strict=True)])
+
+
+def _object_update(site: Site) -> pl.Expr:
+    base, names = site.args[0], [field.name for field in site.call.type.fields]
+    new = {literal_text(site, index, "A name"): site.args[index + 1] for index in range(1, len(site.args), 2)}
+    fields = [(new[name] if name in new else base.struct.field(name)).alias(name) for name in names]
+    return pl.when(base.is_not_null()).then(pl.struct(fields))
+
+
 def _entry(part: str) -> Lowering:
     return lambda site: site.args[0].list.eval(pl.element().struct.field(part)).cast(polars_dtype(site.call.type))
 
 
 STRUCTURES: Mapping[str, Lowering] = {
-    "array": lambda site: pl.concat_list([pl.concat_list([each]) for each in site.args]),
+    "array": _array,
     "map": _map,
     "row": _row,
+    "object_of": _object_of,
+    "object_update": _object_update,
     "item": _item,
     "field": _field,
     "cardinality": lambda site: site.args[0].list.len().cast(pl.Int32),

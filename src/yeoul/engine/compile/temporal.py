@@ -193,11 +193,16 @@ def _timestampadd(site: Site) -> pl.Expr:
     return operand + (amount * _UNIT_MS[unit]).cast(pl.Duration("ms")).cast(pl.Duration(dtype.time_unit))
 
 
+def _on_first_day(clock: pl.Expr) -> pl.Expr:
+    """A time of day as a point in time, all on one day."""
+    return clock.cast(pl.Int64).floordiv(1_000).cast(pl.Datetime("us"))
+
+
 def _timestampdiff(site: Site) -> pl.Expr:
     """Whole units from the first to the second, cut towards zero."""
     unit = _unit(site, 0, {**_UNIT_MS, **_UNIT_MONTHS})
     start, end = (
-        _wall(operand, type, site).cast(pl.Datetime("us"))
+        _on_first_day(operand) if type.kind is Kind.TIME else _wall(operand, type, site).cast(pl.Datetime("us"))
         for operand, type in zip(site.args[1:], site.types[1:], strict=True)
     )
     if unit in _UNIT_MS:
@@ -218,7 +223,7 @@ def _end(site: Site, start: pl.Expr, end: pl.Expr, index: int) -> pl.Expr:
     """The end of a stretch given as (start, end) or as (start, interval)."""
     point, kind = site.types[index], site.types[index + 1].kind
     if kind is Kind.INTERVAL_YEAR_MONTH:
-        return shifted_months(start, end, point, site.context.time_zone)
+        return shifted_months(start, end, point)
     return shifted_time(start, end, point, site.text) if kind is Kind.INTERVAL_DAY_TIME else end
 
 
@@ -344,7 +349,7 @@ def _unix_timestamp(site: Site) -> pl.Expr:
         return _now(site, lambda clock: clock.astimezone(datetime.UTC), pl.Datetime("ms", "UTC")).dt.epoch("s")
     chrono = _format(site, 1, parsing=True) or _SECOND_FORMAT
     wall = checked([site.args[0]], lambda column: _parsed(column, chrono, date=False), pl.Datetime("ms"))
-    seconds = to_instant(wall, site.context.time_zone).dt.epoch("s")
+    seconds = to_instant(wall, site.context.time_zone, ambiguous="latest").dt.epoch("s")
     return pl.when(site.args[0].is_not_null()).then(seconds.fill_null(-(1 << 63)))
 
 

@@ -17,7 +17,7 @@ from yeoul.plan.functions.signatures import (
     Typing,
     takes,
 )
-from yeoul.plan.types import BIGINT, DOUBLE, INT, STRING, DataType, Kind, array_of, decimal, map_of
+from yeoul.plan.types import BIGINT, BITMAP, DOUBLE, INT, STRING, DataType, Kind, array_of, decimal, map_of
 
 __all__ = ["AGGREGATES", "value_over_nothing"]
 
@@ -58,6 +58,37 @@ def _at_share(given: tuple[DataType, ...], literals: tuple[LiteralValue, ...]) -
     typing = takes(ANY_NUMBER, ANY_NUMBER, returns=DOUBLE, nullable=True)(given)
     share = literals[1] if len(literals) == 2 else None
     return typing if isinstance(share, int | float | Decimal) and 0 <= share <= 1 else None
+
+
+def _at_counted_share(given: tuple[DataType, ...], literals: tuple[LiteralValue, ...]) -> Typing | None:
+    """PERCENTILE(x, share[, frequency]): how often each value counts."""
+    if len(given) != 3:
+        return _at_share(given, literals)
+    typing = _at_share(given[:2], literals[:2])
+    return None if typing is None or not given[2].is_integer else ((*typing[0], given[2]), typing[1])
+
+
+_BITMAP = Parameter("a BITMAP", lambda given: given if given.kind is Kind.BITMAP else None)
+_SMALL = Parameter("an INT", lambda given: given if given.kind in (Kind.TINYINT, Kind.SMALLINT, Kind.INT) else None)
+
+
+def _bitmap_aggregates() -> tuple[Function, ...]:
+    said = {
+        "BUILD": ("x", "of the group's integers", _SMALL),
+        "AND": ("b", "of the integers that all bitmaps have", _BITMAP),
+        "OR": ("b", "of the integers that any bitmap has", _BITMAP),
+        "XOR": ("b", "of the integers that an odd number of bitmaps have", _BITMAP),
+    }
+    return tuple(
+        _aggregate(
+            f"BITMAP_{name}{part}_AGG",
+            f"BITMAP_{name}{part}_AGG({letter})",
+            f"{'How many there are' if part else 'The bitmap'} {what}; NULL over no value.",
+            takes(place, returns=BIGINT if part else BITMAP, nullable=True),
+        )
+        for name, (letter, what, place) in said.items()
+        for part in ("", "_CARDINALITY")
+    )
 
 
 def value_over_nothing(function: str, type: DataType) -> int | str | tuple[()] | None:
@@ -104,11 +135,11 @@ AGGREGATES: tuple[Function, ...] = (
         "percentile",
         ("PERCENTILE",),
         "aggregate",
-        "PERCENTILE(x, share)",
+        "PERCENTILE(x, share[, frequency])",
         "The value with that share (0 to 1) of the others below it, between two values by proportion; keeps them all.",
         takes(ANY_NUMBER, ANY_NUMBER, returns=DOUBLE, nullable=True),
         "The share is a literal from 0 to 1; several shares are several calls.",
-        _at_share,
+        _at_counted_share,
     ),
     Function(
         "approx_percentile",
@@ -170,6 +201,7 @@ AGGREGATES: tuple[Function, ...] = (
         "A MAP<T, INT> of each value to how often it occurs, NULLs left out.",
         takes(_KEYED, returns=lambda given: map_of(given[0].not_null(), INT.not_null()), nullable=False),
     ),
+    *_bitmap_aggregates(),
     _aggregate(
         "ARRAY_AGG",
         "ARRAY_AGG([DISTINCT] x)",

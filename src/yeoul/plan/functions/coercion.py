@@ -163,7 +163,7 @@ def _common_of_two(a: DataType, b: DataType) -> DataType | None:
     if a.same_as(b):
         return a
     if a.is_numeric and b.is_numeric:
-        return numeric_type(a, b)
+        return _common_number(a, b)
     if a.kind is b.kind:
         return _common_of_one_kind(a, b)
     if {a.kind, b.kind} <= {Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_LTZ}:
@@ -172,14 +172,20 @@ def _common_of_two(a: DataType, b: DataType) -> DataType | None:
     return None
 
 
+def _common_number(a: DataType, b: DataType) -> DataType | None:
+    """As `numeric_type`, but of two decimals that need more than 38 digits the scale gives way."""
+    met = numeric_type(a, b)
+    if met is None or met.kind is not Kind.DECIMAL:
+        return met
+    (p1, s1), (p2, s2) = as_decimal(a), as_decimal(b)
+    return decimal(met.precision or MAX_DIGITS, min(max(s1, s2), MAX_DIGITS - max(p1 - s1, p2 - s2)))
+
+
 def _common_of_one_kind(a: DataType, b: DataType) -> DataType | None:
     match a.kind:
         case Kind.STRING | Kind.BYTES:
-            return (
-                replace(a, precision=None)
-                if None in (a.precision, b.precision)
-                else (a if (a.precision or 0) >= (b.precision or 0) else b)
-            )
+            longest = None if a.precision is None or b.precision is None else max(a.precision, b.precision)
+            return replace(a, precision=longest, fixed=a.fixed and b.fixed and a.precision == b.precision)
         case Kind.TIME | Kind.TIMESTAMP | Kind.TIMESTAMP_LTZ:
             return a if (a.precision or 0) >= (b.precision or 0) else b
         case Kind.ARRAY | Kind.MAP:
@@ -211,6 +217,9 @@ def comparable_type(a: DataType, b: DataType) -> DataType | None:
         >>> str(comparable_type(INT, STRING)), str(comparable_type(timestamp(3), STRING))
         ('INT', 'TIMESTAMP(3)')
     """
+    if a.is_numeric and b.is_numeric:
+        met = numeric_type(a, b)
+        return None if met is None else met.or_null(a.nullable or b.nullable)
     common = common_type([a, b])
     if common is not None:
         return common
@@ -228,6 +237,8 @@ def may_lose_digits(source: DataType, target: DataType) -> bool:
         >>> may_lose_digits(INT, decimal(5, 2)), may_lose_digits(INT, decimal(10)), may_lose_digits(DOUBLE, INT)
         (True, False, False)
     """
+    if source.kind is Kind.BOOLEAN and target.kind is Kind.DECIMAL:
+        return target.precision == target.scale
     if not source.is_numeric or target.kind is not Kind.DECIMAL:
         return False
     if source.is_float:
@@ -247,6 +258,8 @@ def can_cast(source: DataType, target: DataType) -> bool:
     a, b = source.kind, target.kind
     if Kind.NULL in (a, b) or a is b:
         return a is Kind.NULL or _can_cast_parts(source, target)
+    if Kind.VARIANT in (a, b):
+        return False
     if Kind.STRING in (a, b):
         other = a if b is Kind.STRING else b
         return b is Kind.STRING or not (other in (Kind.ARRAY, Kind.MAP, Kind.ROW, Kind.BITMAP) or target.is_interval)

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from yeoul.plan.expressions import LiteralValue
 from yeoul.plan.functions.coercion import can_cast
-from yeoul.plan.functions.signatures import TEXT, Function, Rule, Typing, any_null, takes
-from yeoul.plan.types import BOOLEAN, DOUBLE, INT, STRING, DataType, Kind, array_of
+from yeoul.plan.functions.signatures import TEXT, Function, Parameter, Rule, Typing, any_null, takes
+from yeoul.plan.types import BOOLEAN, DOUBLE, INT, STRING, VARIANT, DataType, Kind, array_of
 
 __all__ = ["JSON", "JSON_MAKERS", "is_writable"]
 
@@ -68,6 +68,7 @@ def _never(args: tuple[DataType, ...]) -> Typing | None:
     return None
 
 
+_ALLOWED = Parameter("a BOOLEAN", lambda given: given if given.kind is Kind.BOOLEAN else None)
 JSON: tuple[Function, ...] = (
     Function(
         "is_json",
@@ -114,6 +115,20 @@ JSON: tuple[Function, ...] = (
         "JSON(s)",
         "Within JSON_OBJECT and JSON_ARRAY: s is JSON already.",
         takes(TEXT, returns=STRING),
+    ),
+    *(
+        Function(
+            name.lower(),
+            (name,),
+            "json",
+            f"{name}(s[, allow_duplicate_keys])",
+            f"A VARIANT: what the JSON stands for; {bad}. JSON_STRING writes it, [...] reaches into it.",
+            takes(TEXT, _ALLOWED, returns=VARIANT, optional=1, nullable=nullable),
+        )
+        for name, bad, nullable in (
+            ("PARSE_JSON", "what is not JSON fails the job", None),
+            ("TRY_PARSE_JSON", "NULL for what is not JSON", True),
+        )
     ),
     _json("json_quote", "JSON_QUOTE(s)", "s as a JSON string.", takes(TEXT, returns=STRING)),
     _json(

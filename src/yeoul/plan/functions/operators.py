@@ -117,6 +117,14 @@ def _comparison(args: tuple[DataType, ...]) -> Typing | None:
     return tuple(meeting.or_null(each.nullable) for each in args), BOOLEAN.or_null(any_null(args))
 
 
+def _order(args: tuple[DataType, ...]) -> Typing | None:
+    """Which of two values is the greater: arrays, maps and rows have no order."""
+    return None if any(each.kind in _UNORDERED for each in args) else _comparison(args)
+
+
+_UNORDERED = frozenset({Kind.ARRAY, Kind.MAP, Kind.ROW, Kind.BITMAP, Kind.VARIANT})
+
+
 def _never_null(rule: Rule) -> Rule:
     def wrapped(args: tuple[DataType, ...]) -> Typing | None:
         typing = rule(args)
@@ -157,10 +165,10 @@ def _operator(id: str, usage: str, summary: str, rule: Rule, hint: str = "", fam
 OPERATORS: tuple[Function, ...] = (
     _operator("equals", "a = b", "Equal.", _comparison),
     _operator("not_equals", "a <> b", "Not equal.", _comparison),
-    _operator("less", "a < b", "Less.", _comparison),
-    _operator("less_or_equal", "a <= b", "Less or equal.", _comparison),
-    _operator("greater", "a > b", "Greater.", _comparison),
-    _operator("greater_or_equal", "a >= b", "Greater or equal.", _comparison),
+    _operator("less", "a < b", "Less.", _order),
+    _operator("less_or_equal", "a <= b", "Less or equal.", _order),
+    _operator("greater", "a > b", "Greater.", _order),
+    _operator("greater_or_equal", "a >= b", "Greater or equal.", _order),
     _operator(
         "is_distinct_from", "a IS DISTINCT FROM b", "Not equal, NULL being a value like any.", _never_null(_comparison)
     ),

@@ -22,6 +22,7 @@ from yeoul.plan.types import (
     BOOLEAN,
     INT,
     STRING,
+    VARIANT,
     DataType,
     Kind,
     RowField,
@@ -62,6 +63,9 @@ def _nullif(args: tuple[DataType, ...]) -> Typing | None:
 
 
 def _item(args: tuple[DataType, ...]) -> Typing | None:
+    if len(args) == 2 and args[0].kind is Kind.VARIANT:
+        place = args[1] if args[1].kind is Kind.STRING else ANY_INTEGER(args[1])
+        return None if place is None else ((args[0], place), VARIANT)
     if len(args) != 2 or args[0].element is None:
         return None
     key = args[0].key if args[0].kind is Kind.MAP else ANY_INTEGER(args[1])
@@ -75,6 +79,36 @@ def _field(args: tuple[DataType, ...], literals: tuple[LiteralValue, ...]) -> Ty
         return None
     found = next((field for field in args[0].fields if field.name == literals[1]), None)
     return None if found is None else (args, found.type.or_null(found.type.nullable or args[0].nullable))
+
+
+def _fields_given(args: tuple[DataType, ...], literals: tuple[LiteralValue, ...]) -> tuple[RowField, ...] | None:
+    """The fields that pairs of a literal name and a value stand for; None if they are none, or a name comes twice."""
+    names, kinds = literals[1::2], args[2::2]
+    named = [RowField(name, kind) for name, kind in zip(names, kinds, strict=False) if isinstance(name, str)]
+    whole = len(named) == len(names) == len(kinds) == len(set(names))
+    return tuple(named) if whole else None
+
+
+def _object_of(args: tuple[DataType, ...], literals: tuple[LiteralValue, ...]) -> Typing | None:
+    """OBJECT_OF(class, name, value, ...): a row; the class is asked for, and forgotten."""
+    fields = _fields_given(args, literals)
+    is_named = bool(literals) and isinstance(literals[0], str)
+    return (args, row_of(*fields)) if fields and is_named else None
+
+
+def _object_update(args: tuple[DataType, ...], literals: tuple[LiteralValue, ...]) -> Typing | None:
+    """OBJECT_UPDATE(row, name, value, ...): the same fields, some of other types."""
+    fields = _fields_given(args, literals)
+    if not fields or args[0].kind is not Kind.ROW:
+        return None
+    known, new = {field.name for field in args[0].fields}, {field.name: field for field in fields}
+    if not new.keys() <= known:
+        return None
+    return args, row_of(*(new.get(field.name, field) for field in args[0].fields)).or_null(args[0].nullable)
+
+
+def _never(args: tuple[DataType, ...]) -> Typing | None:
+    return None
 
 
 def _array_like(given: DataType) -> DataType | None:
@@ -222,10 +256,30 @@ STRUCTURES: tuple[Function, ...] = (
     Function("map", ("MAP",), "collection", "MAP[k, v, ...]", "A map of the pairs.", _map),
     Function("row", ("ROW",), "collection", "ROW(a, ...)", "A row of the values.", _row),
     Function(
+        "object_of",
+        ("OBJECT_OF",),
+        "collection",
+        "OBJECT_OF(class, name, value, ...)",
+        "A row of the named values; the class is not kept.",
+        _never,
+        "The class and the names are literals, each name comes once: OBJECT_OF('User', 'name', x, 'age', y).",
+        _object_of,
+    ),
+    Function(
+        "object_update",
+        ("OBJECT_UPDATE",),
+        "collection",
+        "OBJECT_UPDATE(row, name, value, ...)",
+        "The row with other values in the named fields.",
+        _never,
+        "The names are literals and fields of the row, each comes once: OBJECT_UPDATE(user, 'name', x).",
+        _object_update,
+    ),
+    Function(
         "item",
         (),
         "collection",
-        "array[i], map[key]",
+        "array[i], map[key], variant[i or key]",
         "The element at i, from 1, or the key's value; NULL if there is none.",
         _item,
     ),

@@ -33,6 +33,16 @@ def _calendar(name: str, summary: str) -> Function:
     return Function(name.lower(), (name,), "temporal", f"{name}(t)", summary, rule)
 
 
+_CLOCK = Parameter("a TIME", lambda given: given if given.kind is Kind.TIME else None)
+
+
+def _difference(args: tuple[DataType, ...]) -> Typing | None:
+    """TIMESTAMPDIFF(unit, a, b): of two times of day, or of two points in time."""
+    of_clocks = len(args) == 3 and Kind.TIME in (args[1].kind, args[2].kind)
+    place = _CLOCK if of_clocks else ANY_TIMESTAMP
+    return takes(TEXT, place, place, returns=INT)(args)
+
+
 def _never(args: tuple[DataType, ...]) -> Typing | None:
     return None  # the literal rule answers
 
@@ -116,7 +126,7 @@ TEMPORAL: tuple[Function, ...] = (
         "temporal",
         "TIMESTAMPDIFF(unit, a, b)",
         "Whole units from a to b.",
-        takes(TEXT, ANY_TIMESTAMP, ANY_TIMESTAMP, returns=INT),
+        _difference,
     ),
     Function(
         "to_date",

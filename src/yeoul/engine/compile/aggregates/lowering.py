@@ -8,6 +8,7 @@ from dataclasses import replace
 import polars as pl
 
 from yeoul.engine.compile.aggregates.bags import BAG
+from yeoul.engine.compile.aggregates.bitmaps import BITMAP_AGGREGATES, bitmap_aggregate
 from yeoul.engine.compile.aggregates.contract import CompiledAggregate, Job
 from yeoul.engine.compile.aggregates.counts import count, count_star
 from yeoul.engine.compile.aggregates.documents import json_aggregate
@@ -49,6 +50,7 @@ _COMPILERS: Mapping[str, Callable[[Job], CompiledAggregate]] = {
     "percentile": percentile,
     "approx_percentile": approx_percentile,
     "collect": collect,
+    **dict.fromkeys(BITMAP_AGGREGATES, bitmap_aggregate),
     **{
         f"json_{kind}agg_{clause}_on_null": json_aggregate
         for kind in ("array", "object")
@@ -89,9 +91,9 @@ def _kept_by(call: AggregateCall, *, weighted: bool) -> Hashable | None:
     if is_python(call.function):
         return None
     values = call.args if call.function == "count" else call.args[:1]
-    if weighted and not _subtracts(call) and call.function in _BAGGED:
+    if weighted and not _subtracts(call) and call.function in _BAGGED and not _is_counted(call):
         family = "bag"
-    elif call.distinct and call.function in (*_TOTALS, *_SPREADS, *_PERCENTILES):
+    elif call.distinct and call.function in (*_TOTALS, *_SPREADS, *_PERCENTILES) and not _is_counted(call):
         family = "set"
     elif not call.distinct and call.function in _TOTALS:
         family = "total"
@@ -99,8 +101,13 @@ def _kept_by(call: AggregateCall, *, weighted: bool) -> Hashable | None:
         family = "spread"
     else:
         family = f"{call.function} {call.distinct}"
-        values = values if call.function in _PERCENTILES else call.args
+        values = values if call.function in _PERCENTILES and len(call.args) == 2 else call.args
     return family, values, call.filter
+
+
+def _is_counted(call: AggregateCall) -> bool:
+    """Whether each value comes with how often it counts."""
+    return call.function == "percentile" and len(call.args) == 3
 
 
 _BAGGED = frozenset(["count", "min", "max", "first_value", "last_value", "sum", "avg", "listagg", "percentile"])

@@ -28,7 +28,14 @@ from yeoul.errors import UserError
 from yeoul.kernels.quantile_sketches import COUNT_BITS, MOST, at_rank, united
 from yeoul.plan.expressions import AggregateCall, Literal
 
-__all__ = ["RELATIVE_ERROR", "approx_percentile", "percentile", "percentile_of_values", "settled_sketches"]
+__all__ = [
+    "RELATIVE_ERROR",
+    "approx_percentile",
+    "counted_values",
+    "percentile",
+    "percentile_of_values",
+    "settled_sketches",
+]
 
 RELATIVE_ERROR = 0.01
 _GROWTH = np.log((1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR))
@@ -40,17 +47,59 @@ _NAN = MOST
 
 def percentile(job: Job) -> CompiledAggregate:
     """PERCENTILE: keeps every value, of equal ones one if DISTINCT."""
+    column = job.column("values")
+    if len(job.args) == 3:
+        counted = counted_values(job).drop_nulls()
+        values, kept = (counted, column.explode().drop_nulls())
+        if job.call.distinct:
+            values, kept = values.unique(), kept.unique()
+        return job.done({"values": values}, {"values": kept}, percentile_of_values(job, column))
     if job.call.distinct:
         return over_set(job, lambda values: percentile_of_values(job, values))
-    column = job.column("values")
     partial = job.value.cast(pl.Float64).drop_nulls()
     return job.done({"values": partial}, {"values": column.explode().drop_nulls()}, percentile_of_values(job, column))
 
 
 def percentile_of_values(job: Job, values: pl.Expr) -> pl.Expr:
     """The percentile of each list of values, between two of them by proportion."""
+    share = _share(job.call)
+    if len(job.args) == 3:
+        return checked([values], lambda lists: _counted_percentile(lists, share), pl.Float64())
     numbers = pl.element().cast(pl.Float64)
-    return values.list.agg(numbers.quantile(_share(job.call), interpolation="linear")).cast(pl.Float64)
+    return values.list.agg(numbers.quantile(share, interpolation="linear")).cast(pl.Float64)
+
+
+def counted_values(job: Job) -> pl.Expr:
+    """Each value beside how often it counts; NULL where that is not above zero."""
+    value, times = job.value.cast(pl.Float64), job.args[2].cast(pl.Int64)
+    return pl.when(value.is_not_null() & (times > 0)).then(pl.struct(value.alias(_VALUE), times.alias(_TIMES)))
+
+
+_VALUE, _TIMES = "v", "n"
+
+
+def _counted_percentile(lists: pl.Series, share: float) -> pl.Series:
+    """As if each value stood there as often as it counts, without putting it there."""
+    rows = pl.DataFrame({"g": pl.Series(range(len(lists)), dtype=pl.UInt32), "e": lists})
+    total = pl.col(_TIMES).sum().over("g")
+    place = share * (total - 1)
+    ends = (
+        rows.explode("e")
+        .drop_nulls("e")
+        .unnest("e")
+        .sort("g", _VALUE)
+        .with_columns(end=pl.col(_TIMES).cum_sum().over("g"), place=place)
+        .group_by("g")
+        .agg(
+            low=pl.col(_VALUE).filter(pl.col("end") > pl.col("place").floor()).first(),
+            high=pl.col(_VALUE).filter(pl.col("end") > pl.col("place").ceil()).first(),
+            part=(pl.col("place") % 1.0).first(),
+        )
+    )
+    between = pl.col("low") + (pl.col("high") - pl.col("low")) * pl.col("part")
+    exact = pl.when(pl.col("low") == pl.col("high")).then(pl.col("low")).otherwise(between)
+    found = rows.select("g").join(ends.select("g", exact.alias("p")), on="g", how="left", maintain_order="left")
+    return found["p"].alias(lists.name)
 
 
 def approx_percentile(job: Job) -> CompiledAggregate:

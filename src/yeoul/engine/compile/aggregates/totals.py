@@ -6,13 +6,14 @@ of so many digits that a sum of them could leave 128 bits are kept as two halves
 
 from __future__ import annotations
 
-import decimal
+import operator
 
 import polars as pl
 import pyarrow as pa
 
 from yeoul.engine.compile.aggregates.contract import CompiledAggregate, Job, added
 from yeoul.engine.compile.aggregates.sets import over_set
+from yeoul.engine.compile.decimals import combined_decimals
 from yeoul.engine.compile.faults import checked
 from yeoul.plan.types import DataType, Kind
 
@@ -116,8 +117,9 @@ def _fitted(total: pl.Expr, job: Job) -> pl.Expr:
 def _mean(total: pl.Expr, count: pl.Expr, job: Job) -> pl.Expr:
     """Sum by count, NULL by zero: of integers cut towards zero, of decimals rounded half up, exactly."""
     if job.type.kind is Kind.DECIMAL:
-        divisor = pl.when(count > 0).then(count)
-        return checked([total, divisor], lambda sums, counts: _decimal_means(sums, counts, job.dtype), job.dtype)
+        dtype, divisor = job.dtype, pl.when(count > 0).then(count)
+        assert isinstance(dtype, pl.Decimal)
+        return checked([total, divisor], lambda a, b: combined_decimals(a, b, operator.truediv, dtype), dtype)
     if job.type.is_float:
         return (total / pl.when(count > 0).then(count)).cast(job.dtype)
     return total.truncdiv(count).cast(job.dtype)
@@ -130,31 +132,3 @@ def _widened(value: pl.Expr, type: DataType) -> pl.Expr:
     if type.is_float:
         return value if type.kind is Kind.DOUBLE else value.cast(pl.Float64)
     return value.cast(pl.Int64)
-
-
-def _decimal_means(sums: pl.Series, counts: pl.Series, dtype: pl.DataType) -> pl.Series:
-    """Means in columns; value by value where a step would need more than 38 digits."""
-    assert isinstance(dtype, pl.Decimal)
-    frame = pl.DataFrame([sums.alias("sum"), counts.alias("count")])
-    try:
-        return frame.select(_decimal_mean(pl.col("sum"), pl.col("count"), dtype.scale)).to_series()
-    except pl.exceptions.PolarsError:
-        unit = decimal.Decimal(1).scaleb(-dtype.scale)
-        exact = decimal.Context(prec=100, rounding=decimal.ROUND_HALF_UP)
-        means = [
-            None if total is None or count is None else exact.divide(total, count).quantize(unit, context=exact)
-            for total, count in frame.iter_rows()
-        ]
-        return pl.Series("sum", means, dtype=dtype)
-
-
-def _decimal_mean(total: pl.Expr, count: pl.Expr, scale: int) -> pl.Expr:
-    """Divides to the nearest at `scale`; Polars rounds a tie to even, so ties are found by the remainder and mended."""
-    dtype = pl.Decimal(38, scale)
-    unit = pl.lit(10.0**-scale).cast(dtype)
-    exact, divisor = total.cast(dtype), count.cast(pl.Decimal(38, 0))
-    quotient = (exact / divisor.cast(dtype)).cast(dtype)
-    rest = exact - (quotient * divisor).cast(dtype)
-    tie = ((rest + rest).abs() == (unit * divisor).cast(dtype)) & ((rest > 0) == (exact > 0)) & (rest != 0)
-    step = pl.when(exact < 0).then(-unit).otherwise(unit)
-    return pl.when(tie).then((quotient + step).cast(dtype)).otherwise(quotient)

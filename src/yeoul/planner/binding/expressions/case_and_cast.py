@@ -10,8 +10,9 @@ from yeoul.errors import Span, UserError
 from yeoul.plan import types
 from yeoul.plan.expressions import Case, Cast, Expression, Literal
 from yeoul.plan.functions import can_cast, common_type, may_lose_digits
-from yeoul.plan.types import DataType, Kind
+from yeoul.plan.types import Kind
 from yeoul.planner.binding.expressions.calls import call
+from yeoul.planner.binding.expressions.literals import interval_value
 from yeoul.planner.casts import coerced
 
 if TYPE_CHECKING:
@@ -27,8 +28,11 @@ def cast(binder: ExpressionBinder, node: Any, span: Span | None) -> Expression:
     lenient = isinstance(node, exp.TryCast)
     if operand.type.same_as(target):
         return operand
+    if target.is_interval and operand.type.is_integer:
+        value, type = interval_value("1", node.args["to"].args["unit"])
+        return call("multiply", (operand, Literal(value, type, span)), span)
     loses = lenient or may_lose_digits(operand.type, target)
-    type: DataType = target.or_null(loses or operand.type.nullable or operand.type.kind is Kind.NULL)
+    type = target.or_null(loses or operand.type.nullable or operand.type.kind is Kind.NULL)
     return Cast(operand, type, lenient, span)
 
 

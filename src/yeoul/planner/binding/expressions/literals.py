@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from yeoul.errors import Span, UserError
 from yeoul.plan import types
-from yeoul.plan.expressions import Expression, Literal
+from yeoul.plan.expressions import Cast, Expression, Literal
 from yeoul.plan.types import DataType
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ _SECONDS = {"WEEK": 604_800, "DAY": 86_400, "HOUR": 3_600, "MINUTE": 60, "SECOND
 _MONTHS = {"YEAR": 12, "QUARTER": 3, "MONTH": 1}
 _SEPARATORS = {"DAY": " ", "HOUR": ":", "MINUTE": ":"}
 _TIMESTAMP = re.compile(r"(\d{4}-\d{1,2}-\d{1,2})(?:[ T](\d{1,2}:\d{2}(?::\d{2}(?:\.(\d{1,9}))?)?))?")
-_TIME = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:\.(\d{1,9}))?)?")
+_FINE_TIMESTAMP = re.compile(r"(?:1[7-9]|2[01])\d\d-\d\d-\d\d \d\d:\d\d:\d\d\.(\d{7,9})")
+"""One with nanoseconds, in the years that 64 bits of them reach."""
+_TIME = re.compile(r"\d{1,2}:\d{1,2}(?::\d{1,2}(?:\.(\d{1,9}))?)?")
 
 
 def literal(_: ExpressionBinder, node: Any, span: Span | None) -> Expression:
@@ -41,6 +43,10 @@ def literal(_: ExpressionBinder, node: Any, span: Span | None) -> Expression:
 
 
 def typed_literal(_: ExpressionBinder, node: Any, span: Span | None) -> Expression:
+    fine = _FINE_TIMESTAMP.fullmatch(node.this.strip()) if node.args["kind"] == "TIMESTAMP" else None
+    if fine is not None:  # more digits than a datetime holds
+        text = Literal(node.this.strip(), types.STRING.not_null(), span)
+        return Cast(text, types.timestamp(len(fine[1])).not_null(), span=span)
     value, type = typed_value(node.args["kind"], node.this)
     return Literal(value, type, span)
 
@@ -143,7 +149,7 @@ def _clock(text: str) -> datetime.time:
 def _digits(fraction: str | None) -> int:
     digits = len(fraction or "")
     if digits > 6 and fraction is not None and fraction[6:].strip("0"):
-        raise UserError("A literal holds at most 6 digits of a second")
+        raise UserError("Only a TIMESTAMP of the years 1700 to 2199 holds more than 6 digits of a second")
     return min(digits, 6)
 
 

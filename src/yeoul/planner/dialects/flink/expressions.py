@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
+from yeoul.plan.types import INTERVAL_DAY_TIME, INTERVAL_YEAR_MONTH
 from yeoul.planner.dialects.flink.cursor import RESERVED
 from yeoul.planner.dialects.flink.json_calls import JsonGrammar
 from yeoul.planner.dialects.flink.lexer import Token, TokenType
-from yeoul.planner.dialects.flink.nodes import FunctionCall, TypedLiteral
+from yeoul.planner.dialects.flink.nodes import FunctionCall, TypedLiteral, TypeName
 from yeoul.planner.dialects.flink.over import OverGrammar
 
 __all__ = ["INTERVAL_UNITS", "ExpressionGrammar"]
@@ -407,7 +408,16 @@ class ExpressionGrammar(JsonGrammar, OverGrammar):
         value = self.expression_()
         if not self.take_word("AS"):
             self.fail("AS and a type in CAST", hint="CAST(x AS type)")
-        return kind(this=value, to=self.type_name())
+        return kind(this=value, to=self._interval_type() if self.sees_word("INTERVAL") else self.type_name())
+
+    def _interval_type(self) -> exp.Expr:
+        token = self._curr
+        self._advance()
+        unit = self._interval_unit()
+        if self.take_word("TO"):
+            self._interval_unit()
+        type = INTERVAL_YEAR_MONTH if unit.name in ("YEAR", "QUARTER", "MONTH") else INTERVAL_DAY_TIME
+        return self.at(TypeName(this=type, unit=unit.name), token)
 
     def _extract(self) -> exp.Expr:
         unit = self._unit()

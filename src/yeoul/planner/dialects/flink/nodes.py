@@ -45,9 +45,9 @@ __all__ = [
 
 
 class TypeName(exp.Expression):
-    """A type as written; `this` is the `yeoul.plan.types.DataType`."""
+    """A type as written; `this` is the `yeoul.plan.types.DataType`, `unit` the first unit of an interval."""
 
-    arg_types: ClassVar[dict[str, bool]] = {"this": True}
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "unit": False}
 
 
 class TypedLiteral(exp.Expression):

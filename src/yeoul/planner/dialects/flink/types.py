@@ -28,6 +28,7 @@ _PLAIN = {
     "STRING": types.STRING,
     "BYTES": types.BYTES,
     "BITMAP": types.BITMAP,
+    "VARIANT": types.VARIANT,
     "DATE": types.DATE,
 }
 _FOREIGN = {
@@ -128,14 +129,14 @@ class TypeGrammar(TokenCursor):
         numbers = self._parameters(("length",))
         if numbers == [MAX_LENGTH] or not (numbers or is_char):
             return types.STRING
-        return DataType(Kind.STRING, precision=numbers[0] if numbers else 1)
+        return DataType(Kind.STRING, precision=numbers[0] if numbers else 1, fixed=is_char)
 
     def _binary(self) -> DataType:
         is_fixed = self._prev.text.upper() == "BINARY"
         numbers = self._parameters(("length",))
         if numbers == [MAX_LENGTH] or not (numbers or is_fixed):
             return types.BYTES
-        return DataType(Kind.BYTES, precision=numbers[0] if numbers else 1)
+        return DataType(Kind.BYTES, precision=numbers[0] if numbers else 1, fixed=is_fixed)
 
     def _time(self) -> DataType:
         digits = self._fraction_digits(0)
