@@ -66,7 +66,7 @@ def _measure(keys: int, events: int, limit_mb: int) -> dict[str, float]:
     from yeoul.engine.compile.aggregates import compile_aggregate
     from yeoul.engine.operators.contract import END_OF_TIME, Output
     from yeoul.engine.operators.groups.group_aggregate import GroupAggregate
-    from yeoul.engine.operators.key_groups import by_key_group
+    from yeoul.engine.operators.key_groups.prepared import by_key_group
     from yeoul.engine.state.memory import StateMemory
     from yeoul.plan.expressions import AggregateCall, ColumnRef
     from yeoul.plan.types import BIGINT, DOUBLE

@@ -1,7 +1,7 @@
 """The Python functions that golden cases call, under decorators that yeoul and PyFlink share.
 
 Cases name them by `CREATE TEMPORARY FUNCTION size AS 'tests.golden.python_functions.size' LANGUAGE PYTHON`; on PyFlink
-the same file is imported by its Python. Table functions of aggregates and rows are plain classes in both.
+the same file is imported by its Python.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from tests.pipeline_runs import (
 
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.contract import WEIGHT
-from yeoul.engine.operators import key_groups
+from yeoul.engine.operators.key_groups import divided
 from yeoul.engine.state import memory
 from yeoul.errors import UserError
 from yeoul.plan.tables import ColumnKind
@@ -120,7 +120,7 @@ def test_rows_come_to_these_however_restored(case):
 @pytest.mark.parametrize("case", [case for case in ANSWERED if "rows" in case.sections], ids=str)
 def test_rows_come_to_these_with_state_on_disk(case, tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "_LEAST_PIECE_BYTES", 1)
-    monkeypatch.setattr(key_groups, "_MOST_BITS", 3)
+    monkeypatch.setattr(divided, "_MOST_BITS", 3)
     for mode in case.modes:
         query, steps = bound(case, mode)
         limited = replace(query.settings, state_memory_bytes=1, spill_directory=str(tmp_path))

@@ -2,7 +2,7 @@
 
 Spark gives a window out when a later batch finds it closed; other engines close all at the end of their input. So that
 it does, too, a second file holds one event of each kind of a later time, for queries that give windows out: their own
-windows stay open, so that they never show.
+windows stay open, so that they never show. They have keys, since Spark drops what has none before it looks at the time.
 """
 
 import os
@@ -12,7 +12,8 @@ import tempfile
 from pyspark.sql import SparkSession
 from turns import job, take_turns
 
-LAST = '{"event_type":%d,"%s":{"dateTime":"2016-01-01 00:00:00.000"}}\n'
+KEYS = '"id":-1,"seller":-1,"auction":-1,"bidder":-1,"price":-1'
+LAST = '{"event_type":%d,"%s":{' + KEYS + ',"dateTime":"2016-01-01 00:00:00.000"}}\n'
 asked = job()
 builder = SparkSession.builder.master(f"local[{asked['cores']}]").config("spark.sql.shuffle.partitions", asked["cores"])
 builder = builder.config("spark.ui.enabled", "false").config("spark.sql.session.timeZone", "UTC")

@@ -23,6 +23,7 @@ from yeoul.catalog.memory import Catalog
 from yeoul.catalog.stored import CatalogFile
 from yeoul.connectors.frame.tables import as_frame, define_table
 from yeoul.connectors.registry import ConnectorContext
+from yeoul.engine.runtime.progress import Progress
 from yeoul.engine.runtime.side_streams import SideStreams
 from yeoul.errors import UserError, did_you_mean
 from yeoul.functions import PythonFunction
@@ -41,6 +42,7 @@ from yeoul.plan.nodes import Field, Node, Scan, Schema, Write, walk
 from yeoul.plan.tables import TableDefinition
 from yeoul.plan.types import BIGINT, STRING
 from yeoul.planner.sql import bind, parse
+from yeoul.units import format_size
 
 __all__ = ["ArrowStream", "Done", "Explained", "Frame", "Outcome", "Session"]
 
@@ -276,18 +278,33 @@ class Session:
         if detail is None:
             return "\n".join([explain(plan, among), *options.optimiser_notes(self.settings)])
         text = explain_details(plan, detail, among, state_ttl_ms=options.engine_settings(self.settings).state_ttl_ms)
+        scans = [node for node in walk(plan) if isinstance(node, Scan)]
+        if detail is ExplainDetail.STATE:
+            return "\n".join([text, *self._states({scan.table.name for scan in scans})])
         if detail is not ExplainDetail.WATERMARK:
             return text
-        tables = {node.table.name for node in walk(plan) if isinstance(node, Scan) and node.table.watermark is not None}
-        return "\n".join([text, *self._watermark_holders(tables)])
+        return "\n".join([text, *self._watermark_holders({one.table.name for one in scans if one.table.watermark})])
 
     def _watermark_holders(self, tables: Set[str]) -> Iterator[str]:
         """Yields a line for each running job that reads one of the tables: what holds its watermark."""
+        for job, progress in self._running(tables):
+            if progress.held_by is not None:
+                yield f"Job {job.name!r}, running: {progress.held_by}"
+
+    def _states(self, tables: Set[str]) -> Iterator[str]:
+        """Yields a line for each operator that remembers anything, of each running job that reads one of the tables."""
+        for job, progress in self._running(tables):
+            for one in progress.operators:
+                spilled = f", {format_size(one.spilled_bytes)} on disk" if one.spilled_bytes else ""
+                yield f"Job {job.name!r}, running: {one.name} takes {format_size(one.memory_bytes)} in memory{spilled}"
+
+    def _running(self, tables: Set[str]) -> Iterator[tuple[Job, Progress]]:
+        """Yields the running jobs that read one of the tables, by name."""
         running = [job for job in self._jobs if job.status is JobStatus.RUNNING]
         for job in sorted(running, key=lambda one: one.name):
             progress = job.progress()
-            if progress.held_by is not None and any(one.table in tables for one in progress.splits):
-                yield f"Job {job.name!r}, running: {progress.held_by}"
+            if any(one.table in tables for one in progress.splits):
+                yield job, progress
 
     def _insert(self, plan: Write | Sequence[Write], tables: str) -> Job:
         job = self._job(plan, self.settings.get("pipeline.name", tables), None)

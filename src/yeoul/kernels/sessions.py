@@ -148,6 +148,12 @@ class SessionChains:
         )
         self._counts = np.zeros(4, np.int64)
 
+    @property
+    def size_bytes(self) -> int:
+        """What the arrays take."""
+        arrays = (self._heads, self._nexts, self._starts, self._ends, self._owners, self._kept, self._free)
+        return sum(array.nbytes for array in arrays)
+
     def assign(self, keys: Words, times: Words, closed: Words) -> Assigned:
         """Puts rows into sessions, in order.
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from yeoul.cli.rendering.progress import RateMeter, progress_line
 from yeoul.cli.rendering.rows import WRITERS
-from yeoul.engine.runtime.progress import Progress
+from yeoul.engine.runtime.progress import OperatorState, Progress
 from yeoul.plan.nodes import Field, Schema
 from yeoul.plan.types import (
     BIGINT,
@@ -214,6 +214,12 @@ def test_a_progress_line_holds_what_matters() -> None:
         "INSERT INTO hits: running | rows in 1.5 k (0/s) | out 12 | watermark 2024-01-01 10:00:00.000 | lag - | "
         "late 2 | dead 10"
     )
+
+
+def test_a_progress_line_says_what_state_takes_and_what_of_it_lies_on_disk() -> None:
+    operators = (OperatorState("GROUP BY", 3 << 20, 5 << 30), OperatorState("TUMBLE", 1 << 20, 0))
+    line = progress_line("hits", "RUNNING", progress(operators=operators), RateMeter(), 1.0)
+    assert line.endswith(" | state 4.0 MB + 5.0 GB on disk")
 
 
 def test_the_rate_at_the_end_is_that_of_the_whole_run() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +122,59 @@ def test_batches_that_are_joined_tell_of_all_rows_left_out() -> None:
     assert omitted is not None
     assert omitted.times["ts"].to_list() == [0, 1, 9, 5, 1, 5, 0, 1, 9, 5]
     assert omitted.kept.tolist() == [1, 3, 4, 5, 7, 9]
+
+
+CONDITIONS = [
+    "x > 0.5",
+    "x < -0.5",
+    "x = 0.0",
+    "x >= 9.0",
+    "d > 3.25",
+    "d IN (1.5, 2.5)",
+    "d BETWEEN 0 AND 1",
+    "s >= 'é'",
+    "s = 'b'",
+    "s < 'B' OR s IS NULL",
+    "at_time > TIMESTAMP '2024-01-01 00:00:02.500'",
+    "day_of = DATE '2024-01-03'",
+    "b = 3",
+    "b > 2 AND s IS NULL",
+    "seen < TO_TIMESTAMP_LTZ(1704067203000, 3)",
+    "TIMESTAMP '2024-01-01 00:00:01' >= at_time",
+    "n = 3",
+    "n > 9",
+    "x <> 0.0",
+]
+
+
+def test_no_row_is_lost_whatever_its_type(tmp_path: Path) -> None:
+    draw = random.Random(3)
+    choices = {
+        "x": [None, float("nan"), -0.0, 0.0, -1.0, 1.0, 9.5],
+        "d": [None, Decimal("1.50"), Decimal("2.50"), Decimal("-3.00"), Decimal("3.26")],
+        "s": [None, "", "a", "b", "é", "\U0001f600", "B"],
+        "at_time": [None, *(datetime(2024, 1, 1, 0, 0, s, 500_999) for s in range(4))],
+        "seen": [None, *(datetime(2024, 1, 1, 0, 0, s, 999, UTC) for s in range(5))],
+        "day_of": [None, *(date(2024, 1, d) for d in range(1, 5))],
+        "b": [None, *range(-2, 5)],
+        "n": [None, "3", "10", "9"],
+    }
+    dtypes = {"d": pl.Decimal(10, 2), "at_time": pl.Datetime("us"), "seen": pl.Datetime("us", "UTC"), "b": pl.Int16}
+    groups = []
+    for _ in range(60):
+        few = {name: draw.sample(values, draw.choice([1, 2])) for name, values in choices.items()}
+        columns = {name: [draw.choice(values) for _ in range(4)] for name, values in few.items()}
+        groups.append(pl.DataFrame(columns, schema_overrides=dtypes))
+    pl.concat(groups, how="vertical_relaxed").write_parquet(tmp_path / "t.parquet", row_group_size=4)
+    declared = (
+        "x DOUBLE, d DECIMAL(10, 2), s STRING, at_time TIMESTAMP(3), seen TIMESTAMP_LTZ(3), day_of DATE, b BIGINT"
+    )
+    with yeoul.Session() as session:
+        session.sql(
+            f"CREATE TABLE t ({declared}, n INT)"
+            f" WITH ('connector' = 'filesystem', 'path' = '{tmp_path}', 'format' = 'parquet')"
+        )
+        for condition in CONDITIONS:
+            asked = f"SELECT COUNT(*) FROM t WHERE {condition}"
+            untold = f"SELECT SUM(CASE WHEN {condition} THEN 1 ELSE 0 END) FROM t"
+            assert session.sql(asked).rows() == session.sql(untold).rows(), condition

@@ -18,6 +18,7 @@ import pytest
 from yeoul.clock import ManualClock
 from yeoul.engine.contract import WEIGHT, CacheBounds
 from yeoul.engine.operators.joins.lookup import LookedUpValue, LookupJoin
+from yeoul.engine.state.memory import StateMemory
 from yeoul.errors import UserError
 from yeoul.jobs.result import Result
 from yeoul.jobs.session import Session
@@ -134,7 +135,9 @@ class Counting:
         return pl.DataFrame({"k": [1, 2, 2], "name": ["a", "b", "c"]}).join(keys, on="k", how="semi")
 
 
-def operator(lookup: Counting, clock: ManualClock, bounds: CacheBounds) -> LookupJoin:
+def operator(
+    lookup: Counting, clock: ManualClock, bounds: CacheBounds, memory: StateMemory | None = None
+) -> LookupJoin:
     values = [LookedUpValue("n", pl.col("name"), pl.String())]
     return LookupJoin(
         lookup,
@@ -146,6 +149,7 @@ def operator(lookup: Counting, clock: ManualClock, bounds: CacheBounds) -> Looku
         output=["i", "n"],
         clock=clock,
         bounds=bounds,
+        memory=memory,
     )
 
 
@@ -186,6 +190,18 @@ def asked_for(bounds: CacheBounds, batches: list[tuple[int, list[int]]]) -> list
         clock.advance_ms(passed_ms)
         running.process(0, pl.DataFrame({"i": keys}, schema={"i": pl.Int64}))
     return lookup.asked
+
+
+def test_the_memory_of_the_jobs_state_bounds_what_is_kept():
+    lookup, memory = Counting(), StateMemory(1 << 20)
+    running = operator(lookup, ManualClock(), CacheBounds(1_000_000), memory)
+    for start in range(0, 60_000, 6_000):
+        running.process(0, pl.DataFrame({"i": range(start, start + 6_000)}))
+        assert memory.used_bytes <= memory.limit_bytes
+    running.process(0, pl.DataFrame({"i": [59_999]}))
+    assert len(lookup.asked) == 10, "what was asked for last is kept"
+    running.process(0, pl.DataFrame({"i": [0]}))
+    assert lookup.asked[-1] == [0], "what was asked for first is not"
 
 
 def test_a_row_is_kept_for_as_long_as_it_is_asked_for():

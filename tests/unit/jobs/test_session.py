@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import threading
 from pathlib import Path
 
@@ -386,7 +387,7 @@ def test_jobs_of_one_session_set_rows_aside_at_the_same_time(tmp_path: Path) -> 
         assert len(session.sql("SELECT reason FROM t$dead").rows()) == 4_000
 
 
-def test_explain_names_the_split_that_holds_the_watermark_of_a_running_job() -> None:
+def test_explain_names_what_holds_a_running_job_and_what_it_remembers() -> None:
     text = """
         CREATE TABLE clock (n BIGINT, ts AS LOCALTIMESTAMP, WATERMARK FOR ts AS ts)
         WITH ('connector' = 'datagen', 'rows-per-second' = '1000');
@@ -401,3 +402,7 @@ def test_explain_names_the_split_that_holds_the_watermark_of_a_running_job() -> 
         told = single(session, "EXPLAIN WATERMARK SELECT * FROM clock")
         assert isinstance(told, Explained)
         assert told.text.splitlines()[-1].startswith("Job 'nowhere', running: split ")
+        assert any(job.progress().state_bytes or job.wait(0.01) for _ in range(2_000))
+        remembered = single(session, "EXPLAIN STATE SELECT * FROM clock")
+        assert isinstance(remembered, Explained)
+        assert re.search(r"\nJob 'nowhere', running: TUMBLE.* takes \d.* in memory$", remembered.text)

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from yeoul.clock import ManualClock
 from yeoul.engine.compile.aggregates import compile_aggregate
 from yeoul.engine.contract import WEIGHT
-from yeoul.engine.operators import key_groups
 from yeoul.engine.operators.contract import END_OF_TIME
 from yeoul.engine.operators.groups.group_aggregate import GroupAggregate
 from yeoul.engine.operators.groups.set_operation import SetOperation
-from yeoul.engine.operators.key_groups import by_key_group
+from yeoul.engine.operators.key_groups import divided
+from yeoul.engine.operators.key_groups.prepared import by_key_group
 from yeoul.engine.state import memory
 from yeoul.engine.state.memory import StateMemory
 from yeoul.engine.state.spill_files import SpillFiles
@@ -49,7 +49,7 @@ def intersection() -> SetOperation:
 @pytest.fixture
 def small_pieces(monkeypatch):
     monkeypatch.setattr(memory, "_LEAST_PIECE_BYTES", 1)
-    monkeypatch.setattr(key_groups, "_MOST_BITS", 3)
+    monkeypatch.setattr(divided, "_MOST_BITS", 3)
 
 
 def carried_out(table: Counter, output) -> None:
@@ -68,7 +68,7 @@ STEPS = st.lists(st.one_of(st.lists(ROWS, max_size=40), st.sampled_from(["restor
 def test_what_is_given_comes_to_the_same_with_any_memory_however_restored(make, steps, limits, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(memory, "_LEAST_PIECE_BYTES", 1)
-        patch.setattr(key_groups, "_MOST_BITS", 3)
+        patch.setattr(divided, "_MOST_BITS", 3)
         folder = str(tmp_path_factory.mktemp("spilled"))
         free, table, right = make(), Counter(), Counter()
         kept = StateMemory(limits[0], folder)

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from yeoul.units import format_count
+from yeoul.units import format_count, format_size
 
 if TYPE_CHECKING:
     from yeoul.engine.runtime.progress import Progress
@@ -52,6 +52,9 @@ def progress_line(name: str, status: str, progress: Progress, meter: RateMeter, 
         f"late {format_count(progress.late)}",
         f"dead {format_count(progress.dead)}",
     ]
+    if progress.operators:
+        on_disk = f" + {format_size(progress.spilled_bytes)} on disk" if progress.spilled_bytes else ""
+        parts.append(f"state {format_size(progress.state_bytes)}{on_disk}")
     return " | ".join(parts)
 
 

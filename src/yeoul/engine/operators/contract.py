@@ -14,7 +14,18 @@ from typing import Protocol, runtime_checkable
 
 import polars as pl
 
-__all__ = ["EMPTY", "END_OF_TIME", "START_OF_TIME", "LateRows", "Operator", "Output", "State", "Stateless", "Timed"]
+__all__ = [
+    "EMPTY",
+    "END_OF_TIME",
+    "START_OF_TIME",
+    "LateRows",
+    "Operator",
+    "Output",
+    "Sized",
+    "State",
+    "Stateless",
+    "Timed",
+]
 
 END_OF_TIME = 2**63 - 1
 """The watermark that ends an input."""
@@ -83,6 +94,16 @@ class Timed(Protocol):
 
     def wake(self, now_ms: int) -> Output:
         """Learns the time; called when it is due, or sooner."""
+        ...
+
+
+@runtime_checkable
+class Sized(Protocol):
+    """An operator that tells how much it remembers."""
+
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
         ...
 
 

@@ -13,7 +13,12 @@ from yeoul.engine.operators.contract import LateRows
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.errors import UserError
 
-__all__ = ["in_time"]
+__all__ = ["in_time", "may_be_late"]
+
+
+def may_be_late(batch: pl.DataFrame, column: str) -> pl.Series:
+    """Tells which rows, all with `$watermark`, that had passed before they came."""
+    return epoch_ms(batch[column]).fill_null(0) <= batch[WATERMARK]
 
 
 def in_time(batch: pl.DataFrame, column: str, watermark_ms: int) -> tuple[pl.DataFrame, LateRows | None]:

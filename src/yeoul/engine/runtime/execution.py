@@ -154,8 +154,7 @@ class Execution:
                 splits=splits,
                 started_ms=self._started[0] if self._started else None,
                 elapsed_s=self._elapsed(),
-                state_bytes=None if self._built.memory is None else self._built.memory.used_bytes,
-                spilled_bytes=None if self._built.memory is None else self._built.memory.spilled_bytes,
+                operators=tuple(self._pipeline.states()),
             )
 
     # The job's own thread

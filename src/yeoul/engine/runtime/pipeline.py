@@ -9,7 +9,7 @@ the same order always give the same effects; cutting the batches differently doe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -23,6 +23,7 @@ from yeoul.engine.operators.contract import (
     LateRows,
     Operator,
     Output,
+    Sized,
     State,
     Stateless,
     Timed,
@@ -31,12 +32,14 @@ from yeoul.engine.operators.groups.aggregate import Aggregate
 from yeoul.engine.operators.groups.group_aggregate import GroupAggregate
 from yeoul.engine.operators.joins.interval import IntervalJoin
 from yeoul.engine.operators.joins.temporal import TemporalJoin
-from yeoul.engine.operators.key_groups import AggregateKeyGroups
+from yeoul.engine.operators.key_groups.divided import KeyGroups
+from yeoul.engine.operators.key_groups.prepared import AggregateKeyGroups, WindowKeyGroups, undivided
 from yeoul.engine.operators.rows.limit import Limit
 from yeoul.engine.operators.rows.relabel import RESERVED
 from yeoul.engine.operators.rows.values import Values
 from yeoul.engine.operators.watermarks import WatermarkMerge
 from yeoul.engine.operators.windows.aggregate import PreparedPanes, WindowAggregate
+from yeoul.engine.runtime.progress import OperatorState
 
 __all__ = ["Effects", "Lane", "Pipeline", "Prepared", "Stage"]
 
@@ -74,6 +77,9 @@ class Stage:
         ports: The merge of its inputs' watermarks, if it has several.
         delay_ms: How far its rows may be behind its watermark: by so much the stages above are told less.
         gives_at_end: Whether its rows come at the end of its input: until then the stages above are told nothing.
+        watermark_ms: How far its input has come.
+        given_ms: How far what it gives has come: behind that where rows wait for spilled state.
+        is_idle: Whether its input is idle.
         number: Of the plan whose result it gives, if it has no parent.
     """
 
@@ -84,6 +90,8 @@ class Stage:
     watermark_ms: int = START_OF_TIME
     delay_ms: int = 0
     gives_at_end: bool = False
+    given_ms: int = START_OF_TIME
+    is_idle: bool = False
     number: int = 0
 
     def passed_on(self, watermark_ms: int) -> int:
@@ -152,15 +160,16 @@ class Lane:
         return operator if isinstance(operator, Aggregate | GroupAggregate | AggregateKeyGroups) else None
 
     @property
-    def window(self) -> WindowAggregate | None:
+    def window(self) -> WindowAggregate | WindowKeyGroups | None:
         """The windowed aggregate that the lane leads straight into, if it does."""
         operator = self.target[0].operator if self.target else None
-        return operator if isinstance(operator, WindowAggregate) else None
+        return operator if isinstance(operator, WindowAggregate | WindowKeyGroups) else None
 
     @property
     def _leads_into_timed_join(self) -> bool:
         """Whether the lane leads straight into one: it looks at each row's watermark only if a row may be late."""
-        return self.target is not None and isinstance(self.target[0].operator, IntervalJoin | TemporalJoin)
+        operator = self.target[0].operator if self.target else None
+        return isinstance(undivided(operator), IntervalJoin | TemporalJoin)
 
     def prepare(self, source: SourceBatch, full: bool = False) -> Prepared:
         """Does the stateless part; callable from any thread."""
@@ -226,6 +235,14 @@ class Pipeline:
         lanes = [lane.assign.splits.current_ms for lane in self.lanes if lane.assign and lane.target is None]
         return min(tops + lanes, default=START_OF_TIME)
 
+    def states(self) -> Iterator[OperatorState]:
+        """Yields what each operator that remembers anything takes, inputs before those that read them."""
+        for stage in self._stages:
+            operator = stage.operator
+            if isinstance(operator, Sized):
+                spilled_bytes = operator.spilled_bytes if isinstance(operator, KeyGroups) else 0
+                yield OperatorState(stage.name, operator.size_bytes, spilled_bytes)
+
     def start(self) -> Effects:
         """Gives what is there without any input; to be called once, before all else (after `restore`)."""
         effects = Effects()
@@ -253,6 +270,7 @@ class Pipeline:
             assert one.target is not None
             stage, _ = one.target
             self._hand_on(one.aggregate.process_prepared(prepared.groups), stage, effects)
+            self._catch_up(stage, effects)
         if one.assign is None:
             self._push(one.target, prepared.frame, effects)
             return effects
@@ -279,6 +297,7 @@ class Pipeline:
         for stage, operator in self._timed:
             if stage.watermark_ms < END_OF_TIME:
                 self._hand_on(operator.wake(now_ms), stage, effects)
+                self._catch_up(stage, effects)
         return effects
 
     def set_idle(self, lane: int, split: str) -> Effects:
@@ -367,8 +386,23 @@ class Pipeline:
         if watermark_ms > stage.watermark_ms:
             stage.watermark_ms = watermark_ms
             self._hand_on(stage.operator.advance(watermark_ms), stage, effects)
+        stage.is_idle = is_idle
+        self._report_on(stage, watermark_ms, effects)
+
+    def _report_on(self, stage: Stage, watermark_ms: int, effects: Effects) -> None:
+        """Tells who reads a stage how far what it gives has come."""
+        is_idle = stage.is_idle and not stage.gives_at_end
+        if isinstance(stage.operator, KeyGroups):
+            watermark_ms, is_held = min(watermark_ms, stage.operator.passed_ms), stage.operator.holds
+            is_idle &= not is_held
+        stage.given_ms = max(stage.given_ms, watermark_ms)
         for parent in stage.parents:
-            self._report(parent, stage.passed_on(watermark_ms), is_idle and not stage.gives_at_end, effects)
+            self._report(parent, stage.passed_on(watermark_ms), is_idle, effects)
+
+    def _catch_up(self, stage: Stage, effects: Effects) -> None:
+        """Tells who reads a stage of a watermark that had to wait for spilled state."""
+        if isinstance(stage.operator, KeyGroups) and stage.operator.passed_ms > stage.given_ms:
+            self._report_on(stage, stage.watermark_ms, effects)
 
     def _push(
         self, target: tuple[Stage, int] | None, batch: pl.DataFrame, effects: Effects, giver: Stage | None = None
@@ -384,6 +418,7 @@ class Pipeline:
         if stage.ports is not None and WATERMARK in batch.columns:
             batch = stage.ports.bounds(str(port)).clamp(batch)
         self._hand_on(stage.operator.process(port, batch), stage, effects)
+        self._catch_up(stage, effects)
         self._cut_if_done(stage, effects)
 
     def _hand_on(self, output: Output, stage: Stage, effects: Effects) -> None:

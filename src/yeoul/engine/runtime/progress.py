@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from yeoul.engine.contract import Position
 
-__all__ = ["Progress", "SplitProgress"]
+__all__ = ["OperatorState", "Progress", "SplitProgress"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,21 @@ class SplitProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorState:
+    """What an operator remembers.
+
+    Attributes:
+        name: What the operator is called.
+        memory_bytes: What its state takes in memory, about, with the rows that wait for it.
+        spilled_bytes: What of it lies on disk.
+    """
+
+    name: str
+    memory_bytes: int
+    spilled_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """A job at one moment.
 
@@ -53,8 +68,7 @@ class Progress:
         splits: Every split.
         started_ms: When the run began, wall time; None before.
         elapsed_s: For how long it has run, or ran.
-        state_bytes: What keyed state takes in memory, about; None if it is not limited.
-        spilled_bytes: What of it lies on disk; None if it is not limited.
+        operators: What each operator that remembers anything takes, inputs before those that read them.
     """
 
     status: str
@@ -71,8 +85,17 @@ class Progress:
     splits: tuple[SplitProgress, ...]
     started_ms: int | None
     elapsed_s: float
-    state_bytes: int | None = None
-    spilled_bytes: int | None = None
+    operators: tuple[OperatorState, ...] = ()
+
+    @property
+    def state_bytes(self) -> int:
+        """What state takes in memory, about."""
+        return sum(one.memory_bytes for one in self.operators)
+
+    @property
+    def spilled_bytes(self) -> int:
+        """What of it lies on disk."""
+        return sum(one.spilled_bytes for one in self.operators)
 
     @property
     def lag(self) -> int | None:

@@ -8,7 +8,7 @@ belongs to. As pure as the pipelines in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -16,6 +16,7 @@ import polars as pl
 from yeoul.engine.contract import WEIGHT, DeadLetters, Omitted, SourceBatch
 from yeoul.engine.operators.contract import State
 from yeoul.engine.runtime.pipeline import Effects, Lane, Pipeline, Prepared
+from yeoul.engine.runtime.progress import OperatorState
 from yeoul.plan.encoding import Encoding
 from yeoul.plan.expressions import Call
 from yeoul.plan.nodes import Field, Scan, Schema, Sieve
@@ -113,6 +114,10 @@ class PipelineSet:
     def watermark_ms(self) -> int:
         """The least watermark of the pipelines."""
         return min(one.watermark_ms for one in self._pipelines)
+
+    def states(self) -> Iterator[OperatorState]:
+        """Yields what the operators of every plan take."""
+        return (state for one in self._pipelines for state in one.states())
 
     def start(self) -> Effects:
         """Gives what is there without any input."""

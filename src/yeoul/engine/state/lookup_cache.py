@@ -49,6 +49,11 @@ class LookupCache:
         """How many rows there are; a key without any counts as one."""
         return self._size
 
+    @property
+    def size_bytes(self) -> int:
+        """What they take in memory, about."""
+        return self._known.size_bytes + self._rows.size_bytes if self._size else 0
+
     def clear(self) -> None:
         """Forgets everything."""
         by = {name: self._columns[name] for name in self._key_names}
@@ -98,7 +103,17 @@ class LookupCache:
             if len(living):
                 self._remove(living[self._known.read_column(_ROWS, living).to_numpy() == 0])
         if self._size > self._bounds.max_rows:
-            self._shrink()
+            self.shrink(self._bounds.max_rows * _LEFT_OF_EIGHT // 8)
+
+    def halve(self) -> None:
+        """Gives back half of the memory, or all of it where that is little."""
+        self.shrink(self._size // 2)
+        known, rows, size = self._known.snapshot(), self._rows.snapshot(), self._size
+        self.clear()
+        if size:
+            self._known.restore(known)
+            self._rows.restore(rows)
+            self._size = size
 
     def _are_old(self, slots: Slots, now_ms: int) -> NDArray[np.bool_]:
         old = np.zeros(len(slots), np.bool_)
@@ -108,13 +123,15 @@ class LookupCache:
             old |= np.isin(slots, self._known.untouched_since(now_ms - self._bounds.after_access_ms + 1))
         return old
 
-    def _shrink(self) -> None:
-        """Drops keys, those first that were not asked for the longest."""
+    def shrink(self, row_count: int) -> None:
+        """Drops keys until no more rows than so many are left, those first that were not asked for the longest."""
+        if row_count <= 0:
+            self.clear()
+            return
         rows = self._known.snapshot()
         order = np.argsort(rows["$touched"].to_numpy(), kind="stable")
         sizes = np.maximum(rows[_ROWS].to_numpy()[order], 1)
-        too_many = self._size - self._bounds.max_rows * _LEFT_OF_EIGHT // 8
-        count = int(np.searchsorted(np.cumsum(sizes), too_many)) + 1
+        count = int(np.searchsorted(np.cumsum(sizes), self._size - row_count)) + 1
         self._remove(self._known.living()[order[:count]])
 
     def _remove(self, slots: Slots) -> None:

@@ -28,6 +28,7 @@ class _Pane:
     frames: list[pl.DataFrame] = field(default_factory=list)
     rows: int = 0
     merged_rows: int = 0
+    size_bytes: int = 0
 
 
 class PaneStore:
@@ -40,13 +41,19 @@ class PaneStore:
     def __init__(self, merge: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
         self._merge = merge
         self._pending: list[pl.DataFrame] = []
-        self._pending_rows = 0
+        self._pending_rows = self._pending_bytes = 0
         self._panes: dict[int, _Pane] = {}
+
+    @property
+    def size_bytes(self) -> int:
+        """What the frames take."""
+        return self._pending_bytes + sum(one.size_bytes for one in self._panes.values())
 
     def add(self, partial: pl.DataFrame) -> None:
         """Takes the partial aggregates of a batch."""
         self._pending.append(partial)
         self._pending_rows += partial.height
+        self._pending_bytes += int(partial.estimated_size())
         if self._pending_rows >= _PENDING_ROWS or len(self._pending) >= _PENDING_FRAMES:
             self._settle()
 
@@ -70,7 +77,7 @@ class PaneStore:
         """Puts merged rows into one pane in place of all rows of several."""
         for old in panes:
             del self._panes[old]
-        self._panes[pane] = _Pane([merged], merged.height, merged.height)
+        self._panes[pane] = _Pane([merged], merged.height, merged.height, int(merged.estimated_size()))
 
     def drop(self, panes: Iterable[int]) -> None:
         """Forgets settled panes."""
@@ -88,7 +95,7 @@ class PaneStore:
             return
         pending = self._pending
         merged = pending[0] if len(pending) == 1 else compacted(self._merge(pl.concat(pending)))
-        self._pending, self._pending_rows = [], 0
+        self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
         low, high = merged[PANE].min(), merged[PANE].max()
         parts = [merged] if low == high else merged.partition_by(PANE, maintain_order=True)
         for part in parts:
@@ -98,8 +105,10 @@ class PaneStore:
         one = self._panes.setdefault(pane, _Pane())
         one.frames.append(part)
         one.rows += part.height
+        one.size_bytes += int(part.estimated_size())
         if len(one.frames) == 1:
             one.merged_rows = one.rows
         elif one.rows > 2 * one.merged_rows:
             merged = compacted(self._merge(pl.concat(one.frames)))
             one.frames, one.rows, one.merged_rows = [merged], merged.height, merged.height
+            one.size_bytes = int(merged.estimated_size())

@@ -93,6 +93,10 @@ class SpillFiles:
                 hint="The job cannot go on without it; start it again.",
             ) from error
 
+    def size_of(self, number: int) -> int:
+        """Returns what frames take on disk."""
+        return self._sizes[number]
+
     def remove(self, number: int) -> None:
         """Removes frames; who has read them may go on looking at them."""
         for path in self._names.pop(number).values():

@@ -82,6 +82,20 @@ class LatestRows:
             self._rows.restore(state["rows"])
         self._waiting.restore(state)
 
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return self._rows.size_bytes + self._waiting.size_bytes
+
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot; empty if watermarks move rows."""
+        return {} if self._strict else {"rows": self._key}
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns the keys of rows."""
+        return batch.select(self._key)
+
     def _taken(self, batch: pl.DataFrame) -> Output:
         self._forgetting.forget(self._rows)
         rows, weights = batch.select(self._columns), _weights(batch)
@@ -165,6 +179,11 @@ class FirstRows:
             self._rows.restore(state["rows"])
         self._waiting.restore(state)
 
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return self._rows.size_bytes + self._waiting.size_bytes
+
     def _taken(self, changes: pl.DataFrame) -> Output:
         self._forgetting.forget(self._rows)
         keys = changes.select(self._key).unique(maintain_order=True)
@@ -207,6 +226,11 @@ class _Waiting:
     def __init__(self, columns: Sequence[str]) -> None:
         self._columns = list(columns)
         self._changes = GroupStore(self._added_up)
+
+    @property
+    def size_bytes(self) -> int:
+        """What they take in memory."""
+        return self._changes.size_bytes
 
     def add(self, batch: pl.DataFrame) -> None:
         rows = batch.select(self._columns).with_columns(pl.Series(WEIGHT, _weights(batch)))

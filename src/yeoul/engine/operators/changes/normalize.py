@@ -80,6 +80,20 @@ class ChangelogNormalize:
         if state["rows"].height:
             self._state.restore(state["rows"])
 
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return self._state.size_bytes
+
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot."""
+        return {"rows": self._state.key_names}
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns the keys of rows."""
+        return batch.select(self._state.key_names)
+
     def _before(
         self,
         rows: pl.DataFrame,

@@ -10,6 +10,7 @@ whose time had passed count as gone. So the answer is the same however the input
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,10 +82,8 @@ class IntervalJoin:
     @property
     def wake_at_ms(self) -> int | None:
         """When, by the clock, the next row's interval has passed; None if nothing waits for that."""
-        if not self._interval.by_clock:
-            return None
-        earliest = [(rows.earliest, wait) for rows, wait in zip(self._rows, self._waits_ms, strict=True) if rows]
-        return min((time + wait + 1 for time, wait in earliest if time is not None), default=None)
+        next_ms = self._next_ms if self._interval.by_clock else None
+        return None if next_ms is None else next_ms + 1
 
     def wake(self, now_ms: int) -> Output:
         """Gives, by the clock, what is without a partner and whose interval has passed; nothing by event time."""
@@ -102,6 +101,37 @@ class IntervalJoin:
             if name in state:
                 self._rows[port] = self._made(port, state[name])
                 self._rows_of(port).restore(state[name])
+
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return sum(rows.size_bytes for rows in self._rows if rows is not None)
+
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot; empty without keys."""
+        names = self._sides.key_names
+        return dict.fromkeys(_NAMES, names) if names else {}
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns the keys of an input's rows."""
+        return self._sides.keyed(port, batch).select(self._sides.key_names)
+
+    @property
+    def due_ms(self) -> int | None:
+        """The least watermark that gives a row without a partner; None if none is, or the clock says when."""
+        keeps = self._sides.keeps(0) or self._sides.keeps(1)
+        return self._next_ms if keeps and not self._interval.by_clock else None
+
+    def may_be_late(self, port: int, batch: pl.DataFrame) -> None:
+        """No row is set aside."""
+        return None
+
+    @property
+    def _next_ms(self) -> int | None:
+        """The earliest time at which a row's interval has passed."""
+        earliest = [(rows.earliest, wait) for rows, wait in zip(self._rows, self._waits_ms, strict=True) if rows]
+        return min((time + wait for time, wait in earliest if time is not None), default=None)
 
     def _arrived(self, port: int, batch: pl.DataFrame) -> _Arrived:
         rows = self._sides.keyed(port, batch)

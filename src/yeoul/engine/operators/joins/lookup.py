@@ -1,7 +1,8 @@
 """The lookup join: each row beside the rows of an outside table that have its key, as they are when it comes.
 
-All keys of a batch are asked for at once, each once. What was found is kept as the table's options say. There is no
-other state: a restored join asks anew.
+All keys of a batch are asked for at once, each once. What was found is kept as the table's options say, and as long as
+the memory of the job's state lets it: then the keys that were not asked for the longest go, half of them at a time.
+There is no other state: a restored join asks anew.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from yeoul.clock import Clock
 from yeoul.engine.contract import ROW, WATERMARK, WEIGHT, CacheBounds, Lookup
 from yeoul.engine.operators.contract import EMPTY, Output, State
 from yeoul.engine.state.lookup_cache import LookupCache
+from yeoul.engine.state.memory import StateMemory
 
 __all__ = ["LookedUpValue", "LookupJoin"]
 
@@ -49,6 +51,7 @@ class LookupJoin:
         output: The names of the columns given, in order.
         clock: The time, for the cache.
         bounds: How much of what was found is kept.
+        memory: What the job's state may take; None: all.
     """
 
     def __init__(
@@ -63,10 +66,11 @@ class LookupJoin:
         output: Sequence[str],
         clock: Clock,
         bounds: CacheBounds,
+        memory: StateMemory | None = None,
     ) -> None:
         self._lookup, self._keys, self._columns, self._values = lookup, dict(keys), dict(columns), list(values)
         self._condition, self._keeps_left, self._output = condition, keeps_left, list(output)
-        self._clock = clock
+        self._clock, self._memory = clock, memory
         self._cache = LookupCache(self._columns, list(keys), bounds)
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
@@ -76,6 +80,7 @@ class LookupJoin:
         self._fetch(keys)
         places, found = self._cache.find(keys)
         self._cache.settle()
+        self._make_room()
         both = batch[places]
         if self._values:
             partners = found.select([one.value.cast(one.dtype).alias(one.name) for one in self._values])
@@ -96,6 +101,27 @@ class LookupJoin:
 
     def restore(self, state: State) -> None:
         return None
+
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return self._cache.size_bytes
+
+    def evict(self) -> None:
+        """Gives room to other state: half of what is kept."""
+        self._cache.halve()
+        assert self._memory is not None
+        self._memory.hold(self, self._cache.size_bytes)
+
+    def _make_room(self) -> None:
+        if self._memory is None:
+            return
+        self._memory.hold(self, self._cache.size_bytes)
+        while self._cache.size_bytes and self._memory.used_bytes > self._memory.limit_bytes:
+            before = self._memory.used_bytes
+            self._memory.make_room()
+            if self._memory.used_bytes >= before:
+                return
 
     def _keys_of(self, batch: pl.DataFrame) -> pl.DataFrame:
         """Returns the keys to look up; a value that the table's column cannot hold has no partner, as NULL has none."""

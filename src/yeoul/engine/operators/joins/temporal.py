@@ -11,6 +11,8 @@ answered, if it is the newest that has passed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -89,11 +91,36 @@ class TemporalJoin:
 
     def restore(self, state: State) -> None:
         self._watermark_ms = state["watermark"]["ms"].item()
-        if "left" in state:
+        if "left" in state and state["left"].height:
             self._waiting = [state["left"]]
         if "right" in state:
             self._versions = self._made(state["right"])
             self._versions.restore(state["right"])
+
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        versions = 0 if self._versions is None else self._versions.size_bytes
+        return versions + sum(int(run.estimated_size()) for run in self._waiting)
+
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot; empty without keys."""
+        names = self._sides.key_names
+        return {"left": names, "right": names} if names else {}
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns the keys of an input's rows."""
+        return self._sides.keyed(port, batch).select(self._sides.key_names)
+
+    @property
+    def due_ms(self) -> int | None:
+        """The least watermark that has passed a row that waits; None if none does."""
+        return min((int(run[_TIME][0]) for run in self._waiting), default=None)
+
+    def may_be_late(self, port: int, batch: pl.DataFrame) -> None:
+        """No row is set aside."""
+        return None
 
     def _add_versions(
         self, rows: pl.DataFrame, times: NDArray[np.int64], before: NDArray[np.int64], is_gone: NDArray[np.bool_]

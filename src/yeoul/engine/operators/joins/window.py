@@ -6,6 +6,8 @@ that close are joined at once. A row of a window that has closed, by the waterma
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import polars as pl
 
 from yeoul.engine.contract import ROW, WATERMARK
@@ -40,11 +42,7 @@ class WindowJoin:
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
         ends = epoch_ms(batch[self._windows[port][1]]).alias(PANE)
-        judged = WATERMARK in batch.columns
-        is_late = ends - 1 <= (
-            self._axis.passed_each(batch[WATERMARK]) if judged else self._axis.passed(self._watermark_ms)
-        )
-        late = None
+        is_late, late = self.may_be_late(port, batch), None
         if is_late.any():
             late = self._late(port, batch.filter(is_late))
             batch, ends = batch.filter(~is_late), ends.filter(~is_late)
@@ -74,7 +72,36 @@ class WindowJoin:
         for port, name in enumerate(_NAMES):
             if name in state:
                 self._empty[port] = state[name].clear()
-                self._stores[port].add(state[name])
+                if state[name].height:
+                    self._stores[port].add(state[name])
+
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return sum(store.size_bytes for store in self._stores)
+
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot; empty without keys."""
+        names = self._sides.key_names
+        return dict.fromkeys(_NAMES, names) if names else {}
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns the keys of an input's rows."""
+        return self._sides.keyed(port, batch).select(self._sides.key_names)
+
+    @property
+    def due_ms(self) -> int | None:
+        """The least watermark that closes a window of a row; None if no row waits for one."""
+        earliest = min((end for store in self._stores for end in store.starts()), default=None)
+        return None if earliest is None else self._axis.instant(earliest - 1)
+
+    def may_be_late(self, port: int, batch: pl.DataFrame) -> pl.Series:
+        """Tells which rows' windows had closed before they came."""
+        ends = epoch_ms(batch[self._windows[port][1]])
+        if WATERMARK in batch.columns:
+            return ends - 1 <= self._axis.passed_each(batch[WATERMARK])
+        return ends - 1 <= self._axis.passed(self._watermark_ms)
 
     def _taken(self, port: int, ends: list[int]) -> pl.DataFrame | None:
         store = self._stores[port]

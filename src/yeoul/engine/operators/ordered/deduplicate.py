@@ -19,7 +19,7 @@ from yeoul.engine.contract import ROW, WATERMARK
 from yeoul.engine.operators.changes.rows import as_changes, differing
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, Output, State
 from yeoul.engine.operators.forgetting import Forgetting
-from yeoul.engine.operators.lateness import in_time
+from yeoul.engine.operators.lateness import in_time, may_be_late
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.state.keyed import KeyedState
 from yeoul.plan.ordering import OverTime
@@ -103,13 +103,21 @@ class FirstRows:
 
     @property
     def state_keys(self) -> Mapping[str, Sequence[str]]:
-        """The key of each frame of a snapshot; empty without keys, or if the watermark moves rows."""
-        apart = self._key_names and self.time is not OverTime.EVENT
-        return {"known": self._key_names, "waiting": self._key_names} if apart else {}
+        """The key of each frame of a snapshot; empty without keys."""
+        return {"known": self._key_names, "waiting": self._key_names} if self._key_names else {}
 
     def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
         """Returns the keys of rows."""
         return batch.select(self._key_names)
+
+    @property
+    def due_ms(self) -> int | None:
+        """The least watermark that completes a row; None if watermarks do not."""
+        return self._next_ms if self.time is OverTime.EVENT else None
+
+    def may_be_late(self, port: int, batch: pl.DataFrame) -> pl.Series | None:
+        """Tells which rows the watermark had passed before they came; None if none is ever late."""
+        return may_be_late(batch, self._time_column) if self.time is OverTime.EVENT else None
 
     def _at_once(self, batch: pl.DataFrame) -> Output:
         found = self._known.upsert(batch)

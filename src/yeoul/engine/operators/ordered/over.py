@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from yeoul.engine.compile.aggregates import CompiledAggregate
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, Output, State
-from yeoul.engine.operators.lateness import in_time
+from yeoul.engine.operators.lateness import in_time, may_be_late
 from yeoul.engine.operators.ordered.frames import Places, Runs, merged, sums
 from yeoul.engine.operators.ordered.lookback import Lookback
 from yeoul.engine.operators.ordered.over_functions import GROUPS, ROWS, counts_rows, neighbours, ranked, shares
@@ -98,6 +98,7 @@ class Over:
         self._has_time = frame.unit is FrameUnit.RANGE and window.time is not OverTime.END
         self._has_time |= bool(frame.unit is FrameUnit.RANGE and (frame.preceding or frame.following))
         self._waiting: list[pl.DataFrame] = []
+        self._next_ms = END_OF_TIME
         self._watermark_ms = START_OF_TIME
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
@@ -108,12 +109,13 @@ class Over:
             return EMPTY
         rows, late = in_time(batch, self._window.order[0].column, self._watermark_ms)
         if rows.height:
-            self._waiting.append(rows.select(self._window.columns))
+            self._wait(rows.select(self._window.columns))
         return Output(late=late)
 
     def advance(self, watermark_ms: int) -> Output:
         self._watermark_ms = watermark_ms
-        if not self._waiting or (self.time is OverTime.END and watermark_ms < END_OF_TIME):
+        is_early = watermark_ms < (END_OF_TIME if self.time is OverTime.END else self._next_ms)
+        if not self._waiting or is_early:
             return EMPTY
         rows = pl.concat(self._waiting)
         if self.time is OverTime.END:
@@ -122,9 +124,9 @@ class Over:
         column = self._window.order[0].column
         passed = epoch_ms(rows[column]) <= watermark_ms
         complete = rows.filter(passed)
-        self._waiting = [compacted(rows.filter(~passed)) if complete.height else rows]
-        if not complete.height:
-            return EMPTY
+        self._waiting, self._next_ms = [], END_OF_TIME
+        if complete.height < rows.height:
+            self._wait(compacted(rows.filter(~passed)))
         answered = self._answered(complete.sort(column, maintain_order=True))
         self._lookback.forget_before(watermark_ms + 1)
         return Output((answered,))
@@ -136,7 +138,8 @@ class Over:
 
     def restore(self, state: State) -> None:
         self._watermark_ms = state["times"].item()
-        self._waiting = [state["waiting"]] if "waiting" in state else []
+        if "waiting" in state and state["waiting"].height:
+            self._wait(state["waiting"])
         self._lookback.restore({name: frame for name, frame in state.items() if name not in ("times", "waiting")})
 
     @property
@@ -146,16 +149,28 @@ class Over:
 
     @property
     def state_keys(self) -> Mapping[str, Sequence[str]]:
-        """The key of each frame of a snapshot; empty without a partition, or if the watermark moves rows."""
+        """The key of each frame of a snapshot; empty without a partition."""
         partition = self._window.partition
-        if not partition or self.time is OverTime.EVENT:
-            return {}
         inner = [f"$key{index}" for index in range(len(partition))]
-        return {"waiting": partition, "partitions": inner, "rows": inner}
+        return {"waiting": partition, "partitions": inner, "rows": inner} if partition else {}
 
     def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
         """Returns the partitions of rows."""
         return batch.select(self._window.partition)
+
+    @property
+    def due_ms(self) -> int | None:
+        """The least watermark that completes a row; None if watermarks do not."""
+        return self._next_ms if self.time is OverTime.EVENT else None
+
+    def may_be_late(self, port: int, batch: pl.DataFrame) -> pl.Series | None:
+        """Tells which rows the watermark had passed before they came; None if none is ever late."""
+        return may_be_late(batch, self._window.order[0].column) if self.time is OverTime.EVENT else None
+
+    def _wait(self, rows: pl.DataFrame) -> None:
+        self._waiting.append(rows)
+        if self.time is OverTime.EVENT:
+            self._next_ms = min(self._next_ms, int(epoch_ms(rows[self._window.order[0].column]).min()))  # type: ignore[arg-type]
 
     # --- answering
 

@@ -73,6 +73,11 @@ class SortByTime:
         self._watermark_ms = state["times"].item()
         self._waiting = [state["rows"]] if "rows" in state else []
 
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return sum(int(rows.estimated_size()) for rows in self._waiting)
+
 
 class SortAtEnd:
     """Gives the rows that are left at the end of the input, in order.
@@ -128,6 +133,12 @@ class SortAtEnd:
             self._settled.restore(state)
         elif "rows" in state:
             self._rows, self._gathered = [state["rows"]], state["rows"].height
+
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        settled = 0 if self._settled is None else self._settled.size_bytes
+        return settled + sum(int(rows.estimated_size()) for rows in self._rows)
 
     def _sorted(self) -> pl.DataFrame:
         return sorted_by(pl.concat(self._rows), self._order)

@@ -15,7 +15,7 @@ of which there are any.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -138,8 +138,7 @@ class WindowAggregate:
             return None
         layout, readings, doubtful = self._layout, self._readings(batch), None
         if WATERMARK in batch.columns:
-            first_ends = _each(readings, lambda time: layout.first_end(layout.pane_of(time)))
-            is_doubtful = self._axis.passed_each(batch[WATERMARK]) >= first_ends - 1
+            is_doubtful = self.may_be_late(0, batch)
             if is_doubtful.any():
                 doubtful, batch = batch.filter(is_doubtful), batch.filter(~is_doubtful)
                 readings = readings.filter(~is_doubtful)
@@ -199,8 +198,30 @@ class WindowAggregate:
 
     def restore(self, state: State) -> None:
         self._closed, self._watermark_ms = state["times"].row(0)
-        if "panes" in state:
+        if "panes" in state and state["panes"].height:
             self._add(state["panes"])
+
+    # What is told of it to who divides it by key
+
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return self._panes.size_bytes
+
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot; empty without keys."""
+        return {"panes": self._inner_keys} if self._inner_keys else {}
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns the keys of rows."""
+        return batch.with_columns(self._keys).select(self._inner_keys)
+
+    def may_be_late(self, port: int, batch: pl.DataFrame) -> pl.Series:
+        """Tells for which rows a window has closed, by the watermark before them."""
+        layout = self._layout
+        first_ends = _each(self._readings(batch), lambda time: layout.first_end(layout.pane_of(time)))
+        return self._axis.passed_each(batch[WATERMARK]) >= first_ends - 1
 
     def _readings(self, batch: pl.DataFrame) -> pl.Series:
         times = batch[self.time_column]

@@ -22,6 +22,11 @@ class Windowed(Operator, Protocol):
     """An operator that gives something out when a watermark has passed a time that it knows."""
 
     @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        ...
+
+    @property
     def due_ms(self) -> int | None:
         """The least watermark, in ms, that may give something out; None if there is nothing to wait for."""
         ...
@@ -39,6 +44,11 @@ class ByClock:
     def __init__(self, inner: Windowed, clock: Clock, time_column: str | None) -> None:
         self._inner, self._clock, self._time = inner, clock, time_column
         self._now_ms = START_OF_TIME
+
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return self._inner.size_bytes
 
     @property
     def wake_at_ms(self) -> int | None:

@@ -48,6 +48,11 @@ class EmittingWindows:
         self._late_at_ms: int | None = None
 
     @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return self._inner.size_bytes + sum(int(rows.estimated_size()) for rows in self._given.values())
+
+    @property
     def wake_at_ms(self) -> int | None:
         """When changes that wait are to be given; None if none do."""
         return min((time for time in (self._early_at_ms, self._late_at_ms) if time is not None), default=None)

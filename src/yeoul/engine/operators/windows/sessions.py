@@ -11,7 +11,7 @@ over, for only then are the window's bounds known.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -62,7 +62,7 @@ class _Sessions:
         self._known: KeyedState | None = None
         self._values: SlotColumns | None = None
         self._doubtful_keys: list[Slots] = []
-        self._closed = self._watermark_ms = START_OF_TIME
+        self._closed = self._judged_by = self._watermark_ms = START_OF_TIME
 
     @property
     def due_ms(self) -> int | None:
@@ -75,6 +75,7 @@ class _Sessions:
             return EMPTY
         times = self._readings(batch)
         closed = self._closed_before(batch)
+        self._judged_by = max(self._judged_by, int(closed.max()))  # type: ignore[arg-type]
         keys = batch.with_columns(self._keys) if self._keys else batch
         if self._known is None:
             self._known = KeyedState({name: keys.schema[name] for name in self._inner_keys}, {})
@@ -110,15 +111,34 @@ class _Sessions:
 
     def restore(self, state: State) -> None:
         self._closed, self._watermark_ms = state["times"].row(0)
-        if "sessions" not in state:
+        rows = state.get("sessions")
+        if rows is None or not rows.height:
             return
-        rows = state["sessions"]
         self._known = KeyedState({name: rows.schema[name] for name in self._inner_keys}, {})
         keys = self._known.upsert(rows).slots
         slots = self._chains.restore(keys, rows[_START].to_numpy(), rows[_END].to_numpy())
         self._write(slots, rows.drop(_START, _END, *self._inner_keys))
         self._armed = _longer(self._armed, len(slots))
         self._arm(slots)
+
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        kept = [each.size_bytes for each in (self._known, self._values) if each is not None]
+        return sum(kept) + self._chains.size_bytes + self._armed.nbytes
+
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot; empty without keys."""
+        return {"sessions": self._inner_keys} if self._inner_keys else {}
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns the keys of rows."""
+        return batch.with_columns(self._keys).select(self._inner_keys)
+
+    def may_be_late(self, port: int, batch: pl.DataFrame) -> pl.Series:
+        """Tells which rows are late if they lie in no open session."""
+        return self._readings(batch) + self._chains.gap_ms <= self._closed_before(batch)
 
     def _given(self, sessions: pl.DataFrame) -> pl.DataFrame:
         """Returns what is given out of sessions: `$start`, `$end`, the inner keys and the partial columns."""
@@ -180,18 +200,22 @@ class _Sessions:
     def _forget(self, slots: Slots, closed: int) -> None:
         """Drops sessions that were given out, and keys of which no session is left.
 
-        A key is only dropped here: while a batch is taken in, a session may be over, and in no chain, but not given
-        out yet.
+        A key is only dropped here, once everything is closed that its rows were judged by: until then a session may be
+        over, and in no chain, but not given out yet.
         """
         if not len(slots) and not self._doubtful_keys:
             return
         assert self._known is not None
-        keys = _distinct(np.concatenate([self._chains.owners(slots), *self._doubtful_keys]))
-        self._doubtful_keys = []
+        self._doubtful_keys.append(self._chains.owners(slots))
         if self._values is not None:
             self._values.forget(slots)
-        self._chains.prune(keys, closed)
-        self._known.remove(keys[self._chains.is_empty(keys)])
+        if closed >= self._judged_by:
+            keys = _distinct(np.concatenate(self._doubtful_keys))
+            self._doubtful_keys = []
+            self._chains.prune(keys, closed)
+            self._known.remove(keys[self._chains.is_empty(keys)])
+        else:
+            self._chains.prune(_distinct(self._doubtful_keys[-1]), closed)
         self._chains.release(slots)
 
     # When sessions are over

@@ -8,7 +8,7 @@ A row whose window was over before it came, by `$watermark` of that very row, is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -50,6 +50,7 @@ class WindowTopN:
     ) -> None:
         self._axis, (self._start, self._end) = axis, bounds
         self._partition, self._order = list(partition), order
+        self._keys = [name for name in self._partition if name not in bounds]
         self._first, self._last, self._rank = first, last, rank
         self._panes = PaneStore(self._pruned)
         self._closed = self._watermark_ms = START_OF_TIME
@@ -64,7 +65,7 @@ class WindowTopN:
         if not batch.height:
             return EMPTY
         ends = epoch_ms(batch[self._end])
-        is_late = ends <= self._closed_before(batch)
+        is_late = self.may_be_late(port, batch)
         late = None
         if is_late.any():
             late = self._late_rows(batch.filter(is_late))
@@ -101,9 +102,27 @@ class WindowTopN:
 
     def restore(self, state: State) -> None:
         self._closed, self._watermark_ms = state["times"].row(0)
-        if "rows" in state:
+        if "rows" in state and state["rows"].height:
             self._panes.add(state["rows"])
             self._next_end = min(self._panes.starts())
+
+    @property
+    def size_bytes(self) -> int:
+        """What its state takes in memory, about."""
+        return self._panes.size_bytes
+
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot; empty if only windows tell partitions apart."""
+        return {"rows": self._keys} if self._keys else {}
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns what tells partitions of one window apart."""
+        return batch.select(self._keys)
+
+    def may_be_late(self, port: int, batch: pl.DataFrame) -> pl.Series:
+        """Tells which rows' windows were over before they came."""
+        return epoch_ms(batch[self._end]) <= self._closed_before(batch)
 
     def _closed_before(self, batch: pl.DataFrame) -> pl.Series:
         if WATERMARK not in batch.columns:

@@ -14,6 +14,7 @@ from yeoul.engine.operators.joins.temporal import TemporalJoin
 from yeoul.engine.operators.joins.window import WindowJoin
 from yeoul.engine.operators.time_axis import TimeAxis
 from yeoul.engine.runtime.settings import Settings
+from yeoul.engine.state.memory import StateMemory
 from yeoul.errors import UserError
 from yeoul.plan.changelog import is_updating, side_states
 from yeoul.plan.expressions import columns_of
@@ -62,7 +63,9 @@ def _sides(node: Join, context: EvaluationContext) -> JoinSides:
     return JoinSides(left, right, node.kind, condition, node.schema.names)
 
 
-def lookup_operator(node: LookupJoin, context: EvaluationContext, settings: Settings) -> LookupOperator:
+def lookup_operator(
+    node: LookupJoin, context: EvaluationContext, settings: Settings, memory: StateMemory | None
+) -> LookupOperator:
     """Returns the operator of a lookup join, its table opened.
 
     Raises:
@@ -85,4 +88,5 @@ def lookup_operator(node: LookupJoin, context: EvaluationContext, settings: Sett
         output=node.schema.names,
         clock=settings.clock,
         bounds=found.bounds,
+        memory=memory,
     )

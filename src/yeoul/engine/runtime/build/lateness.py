@@ -6,6 +6,7 @@ from yeoul.engine.operators.contract import Operator
 from yeoul.engine.operators.joins.interval import IntervalJoin
 from yeoul.engine.operators.joins.temporal import TemporalJoin
 from yeoul.engine.operators.joins.window import WindowJoin
+from yeoul.engine.operators.key_groups.prepared import undivided
 from yeoul.engine.operators.ordered.deduplicate import FirstRows
 from yeoul.engine.operators.ordered.over import Over
 from yeoul.engine.operators.ordered.sort import SortByTime
@@ -30,8 +31,9 @@ _JUDGING = (
 )
 
 
-def judges_lateness(operator: Operator) -> bool:
+def judges_lateness(operator: Operator | None) -> bool:
     """Tells whether an operator sets rows aside that the watermark had passed."""
+    operator = undivided(operator)
     if isinstance(operator, FirstRows | Over):
         return operator.time is OverTime.EVENT
     return isinstance(operator, _JUDGING)

@@ -15,7 +15,7 @@ from yeoul.engine.compile.expressions import EvaluationContext, compile_expressi
 from yeoul.engine.operators.assign_watermark import AssignWatermark as WatermarkOperator
 from yeoul.engine.operators.changes.settle import SettleChanges
 from yeoul.engine.operators.contract import Operator, Stateless
-from yeoul.engine.operators.key_groups import by_key_group
+from yeoul.engine.operators.key_groups.prepared import by_key_group
 from yeoul.engine.operators.rows.limit import Limit as LimitOperator
 from yeoul.engine.operators.rows.union import Union as UnionOperator
 from yeoul.engine.operators.rows.values import Values as ValuesOperator
@@ -205,7 +205,7 @@ class _Builder:
                     node, context, settings, judged=any(map(_judges, parents))
                 )
             case LookupJoin():
-                return f"LOOKUP {node.table.table.name}", lookup_operator(node, context, settings)
+                return f"LOOKUP {node.table.table.name}", lookup_operator(node, context, settings, self._memory)
             case ChangelogNormalize():
                 return "NORMALIZE", normalize_operator(node, settings)
             case SinkMaterialize():
