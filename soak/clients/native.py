@@ -45,7 +45,7 @@ class _Writer:
         failure: Exception | None = None
         try:
             for place, records in sent.items():
-                self._producer.send(TopicPartition(*place), _section([value for value, _ in records]))
+                self._producer.send([(TopicPartition(*place), _section([value for value, _ in records]))])
             self._producer.flush()
         except YeoulError as error:
             failure = Failed(error.message)

@@ -1,8 +1,9 @@
-"""Rows of fixed width in one block of memory: some fields of any rows, read into columns or written from them.
+"""Rows of fixed width in blocks of memory: some fields of any rows, read into columns or written from them.
 
-The fields of a row stand beside each other, so that a row that is met by chance costs one miss of the caches and not
-one for each field; and rows are asked for some way ahead. Where a field of a row lies, and where its column is, says a
-`FieldTable` of five words for each field.
+A block has a power of two of rows, so that a row is found by its number; one is put behind the others without moving
+them. The fields of a row stand beside each other, so that a row that is met by chance costs one miss of the caches and
+not one for each field; and rows are asked for some way ahead. Where a field of a row lies, and where its column is,
+says a `FieldTable` of five words for each field.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ from yeoul.kernels.machine import (
     store_u64,
 )
 
-__all__ = ["FieldTable", "gather_rows", "scatter_rows"]
+__all__ = ["FieldTable", "Layout", "gather_rows", "row_at", "scatter_rows"]
 
 FieldTable = NDArray[np.int64]
 """For each field: where it begins in a row, its bytes (1, 2, 4, 8 or 16), the address of its column, where its flag for
 NULL begins in a row, and the address of its column of flags (0: there is none)."""
+
+Layout = tuple[int, int, int]
+"""The address of the blocks' addresses, the bits of a row's number within its block, and the bytes of a row."""
 
 _WORDS = 5
 _AHEAD = 16
@@ -36,10 +40,16 @@ _LINE_BYTES = 64
 
 
 @inlined
-def _ask(block, width, slots, row, count):
+def row_at(blocks, bits, width, slot):
+    """Returns the address of a row."""
+    return load_u64(blocks + (slot >> bits) * 8) + (slot & ((1 << bits) - 1)) * width
+
+
+@inlined
+def _ask(blocks, bits, width, slots, row, count):
     """Asks for a row further on."""
     if row + _AHEAD < count:
-        at = block + load_u64(slots + (row + _AHEAD) * 8) * width
+        at = row_at(blocks, bits, width, load_u64(slots + (row + _AHEAD) * 8))
         for line in range(0, width, _LINE_BYTES):
             prefetch(at + line)
         prefetch(at + width - 1)
@@ -61,12 +71,12 @@ def _move(target, source, size):
         store_u16(target, load_u16(source))
 
 
-@kernel("int64(int64, int64, int64, int64, int64, int64)")
-def _gather(block, width, slots, count, table, fields):
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64)")
+def _gather(blocks, bits, width, slots, count, table, fields):
     """Copies fields of rows into columns."""
     for row in range(count):
-        _ask(block, width, slots, row, count)
-        at = block + load_u64(slots + row * 8) * width
+        _ask(blocks, bits, width, slots, row, count)
+        at = row_at(blocks, bits, width, load_u64(slots + row * 8))
         for field in range(fields):
             entry = table + field * _WORDS * 8
             size = load_u64(entry + 8)
@@ -77,12 +87,12 @@ def _gather(block, width, slots, count, table, fields):
     return 0
 
 
-@kernel("int64(int64, int64, int64, int64, int64, int64, int64)")
-def _scatter(block, width, slots, count, table, fields, flagged):
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64, int64)")
+def _scatter(blocks, bits, width, slots, count, table, fields, flagged):
     """Copies columns into fields of rows; where rows have flags, a field without a column of them has no NULL."""
     for row in range(count):
-        _ask(block, width, slots, row, count)
-        at = block + load_u64(slots + row * 8) * width
+        _ask(blocks, bits, width, slots, row, count)
+        at = row_at(blocks, bits, width, load_u64(slots + row * 8))
         for field in range(fields):
             entry = table + field * _WORDS * 8
             size = load_u64(entry + 8)
@@ -93,20 +103,17 @@ def _scatter(block, width, slots, count, table, fields, flagged):
     return 0
 
 
-def gather_rows(block: NDArray[np.uint8], width: int, slots: NDArray[np.int64], table: FieldTable) -> None:
+def gather_rows(layout: Layout, slots: NDArray[np.int64], table: FieldTable) -> None:
     """Copies fields of rows into the columns that the table names.
 
     Args:
-        block: The rows.
-        width: The bytes of a row.
+        layout: The blocks, which the caller holds.
         slots: Which rows, one for each row of the columns.
         table: The fields; whoever made it holds the columns.
     """
-    _gather(block.ctypes.data, width, slots.ctypes.data, len(slots), table.ctypes.data, len(table))
+    _gather(*layout, slots.ctypes.data, len(slots), table.ctypes.data, len(table))
 
 
-def scatter_rows(
-    block: NDArray[np.uint8], width: int, slots: NDArray[np.int64], table: FieldTable, *, flagged: bool
-) -> None:
+def scatter_rows(layout: Layout, slots: NDArray[np.int64], table: FieldTable, *, flagged: bool) -> None:
     """Copies the columns that the table names into fields of rows; `flagged`: rows have flags for NULL."""
-    _scatter(block.ctypes.data, width, slots.ctypes.data, len(slots), table.ctypes.data, len(table), int(flagged))
+    _scatter(*layout, slots.ctypes.data, len(slots), table.ctypes.data, len(table), int(flagged))

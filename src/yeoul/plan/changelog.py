@@ -11,8 +11,9 @@ import enum
 from dataclasses import dataclass, replace
 
 from yeoul.plan.encoding import Conflict, Encoding
-from yeoul.plan.expressions import ColumnRef
+from yeoul.plan.expressions import ColumnRef, columns_of
 from yeoul.plan.join_bounds import AsOf, Interval, SameWindow
+from yeoul.plan.join_state import SideState, side_state
 from yeoul.plan.nodes import (
     Aggregate,
     AssignWatermark,
@@ -52,6 +53,7 @@ __all__ = [
     "changelog_of",
     "gives_at_end",
     "is_updating",
+    "side_states",
     "state_of",
 ]
 
@@ -311,12 +313,26 @@ def state_of(node: Node) -> tuple[StateBound, str]:
             return StateBound.NONE, ""
 
 
+def side_states(node: Join) -> tuple[SideState, SideState]:
+    """Returns what a join without a bound keeps of its left and of its right."""
+    used = {*node.schema.names, *([] if node.condition is None else columns_of(node.condition))}
+    left, right = (
+        side_state(changelog.keys, is_append_only=changelog.is_append_only, compared=compared, used=used)
+        for changelog, compared in zip(
+            (changelog_of(node.left), changelog_of(node.right)), _compared(node), strict=True
+        )
+    )
+    return left, right
+
+
 def _state_of_join(node: Join) -> tuple[StateBound, str]:
+    left, right = side_states(node)
     if node.ttl_ms == (None, None):
-        return StateBound.UNBOUNDED, "every row of both sides, never dropped"
-    left, right = (_until(one) for one in node.ttl_ms)
+        kept = f"{left} of both sides" if left == right else f"{left} of the left, {right} of the right"
+        return StateBound.UNBOUNDED, f"{kept}, never dropped"
+    left_until, right_until = (_until(one) for one in node.ttl_ms)
     bound = StateBound.BOUNDED if all(node.ttl_ms) else StateBound.UNBOUNDED
-    return bound, f"every row of the left, {left}; every row of the right, {right}"
+    return bound, f"{left} of the left, {left_until}; {right} of the right, {right_until}"
 
 
 def _until(ttl_ms: int | None) -> str:

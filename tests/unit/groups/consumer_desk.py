@@ -187,6 +187,7 @@ class Member:
         epoch = self.epoch if epoch is None else epoch
         if epoch == 0:
             self.owned = self.assigned = frozenset()
+        self.gives_up_waiting()
         full = complete or epoch == 0 or self.was_cut_off
         self.was_cut_off = False
         request = ConsumerHeartbeatRequest(
@@ -209,6 +210,13 @@ class Member:
         self.desk.askers[number] = self
         self.desk.ask(request)
         return number
+
+    def gives_up_waiting(self) -> None:
+        """Hears no answer any more that is still to come: a client has one heartbeat under way."""
+        numbers = [number for number, asker in self.desk.askers.items() if asker is self]
+        for number in numbers:
+            del self.desk.askers[number]
+            self.was_cut_off = True
 
     def beat(self, **about: object) -> ConsumerHeartbeatReply:
         self.send(**about)  # type: ignore[arg-type]

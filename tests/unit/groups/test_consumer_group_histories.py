@@ -82,6 +82,7 @@ class Histories(RuleBasedStateMachine):
         """A client that has heard nothing for a session's length stops to read, as clients do."""
         for member in self.members.values():
             if duration_ms >= 6_000:
+                member.gives_up_waiting()
                 member.owned = frozenset()
                 member.epoch = 0
         self.desk.advance(duration_ms)

@@ -146,4 +146,4 @@ def test_what_the_values_of_gone_keys_took_returns_while_others_live():
 def test_slots_that_were_never_written_can_be_read():
     state = KeyedState({"k": pl.Int64()}, {"n": pl.Int64(), "v": pl.String()})
     slots = state.upsert(pl.DataFrame({"k": [1, 2]})).slots
-    assert state.read(slots)["v"].to_list() == [None, None]
+    assert state.read(slots)["v"].to_list() == ["", ""]

@@ -1,6 +1,7 @@
 """Columns by slot: values that are read and overwritten at any slots, many at a time.
 
-Columns of fixed width stand beside each other in a `RowBlock`, every other one for itself in `Chunks`.
+Columns of fixed width and texts stand beside each other in a `RowBlock`, lists, maps and rows each for itself in
+`Chunks`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.engine.state.chunks import Chunks
-from yeoul.engine.state.row_block import RowBlock, has_fixed_width
+from yeoul.engine.state.row_block import RowBlock, fits_a_block
 
 __all__ = ["SlotColumns", "Slots"]
 
@@ -35,8 +36,8 @@ class SlotColumns:
 
     def __init__(self, dtypes: Mapping[str, pl.DataType]) -> None:
         self.names = list(dtypes)
-        self._block = RowBlock({name: dtype for name, dtype in dtypes.items() if has_fixed_width(dtype)})
-        self._chunks = {name: Chunks(dtype) for name, dtype in dtypes.items() if not has_fixed_width(dtype)}
+        self._block = RowBlock({name: dtype for name, dtype in dtypes.items() if fits_a_block(dtype)})
+        self._chunks = {name: Chunks(dtype) for name, dtype in dtypes.items() if not fits_a_block(dtype)}
 
     @property
     def size_bytes(self) -> int:
@@ -44,7 +45,7 @@ class SlotColumns:
         return self._block.size_bytes + sum(column.size_bytes for column in self._chunks.values())
 
     def reserve(self, slot_count: int) -> None:
-        """Makes room for slots below a number: they can be read then, and hold zeros or NULLs."""
+        """Makes room for slots below a number: they can be read then, and hold zeros, empty texts or NULLs."""
         self._block.reserve(slot_count)
         for column in self._chunks.values():
             column.reserve(slot_count)
@@ -71,5 +72,6 @@ class SlotColumns:
 
     def forget(self, slots: Slots) -> None:
         """Says that what was written at slots is not needed any more."""
+        self._block.forget(slots)
         for column in self._chunks.values():
             column.forget(slots)

@@ -18,7 +18,7 @@ from yeoul.engine.state.columns import SlotColumns, Slots
 from yeoul.engine.state.fingerprints import Lanes, fingerprints
 from yeoul.kernels.key_index import KeyIndex
 
-__all__ = ["Found", "KeyedState", "key_lanes"]
+__all__ = ["Found", "KeyedState", "key_lanes", "lanes_by"]
 
 _SEED = 0x79656F756C
 _TOUCHED = "$touched"
@@ -77,9 +77,9 @@ class KeyedState:
         touched = 0 if self._touched is None else self._touched.size_bytes
         return self._index.size_bytes + self._keys.size_bytes + self._values.size_bytes + touched
 
-    def find(self, keys: pl.DataFrame) -> Slots:
-        """Returns the slot of each row's key, -1 where there is none."""
-        return self._index.find(*self._fingerprints(keys))
+    def find(self, keys: pl.DataFrame, lanes: Lanes | None = None) -> Slots:
+        """Returns the slot of each row's key, -1 where there is none; `lanes` as for `upsert`."""
+        return self._index.find(*(self._fingerprints(keys) if lanes is None else lanes))
 
     def upsert(self, keys: pl.DataFrame, lanes: Lanes | None = None) -> Found:
         """Returns the slot of each row's key, which it gets if it is new.
@@ -99,9 +99,9 @@ class KeyedState:
             self._keys.write(slots, keys if found.is_new.all() else keys.filter(pl.Series(found.is_new)))
         return found
 
-    def read(self, slots: Slots) -> pl.DataFrame:
-        """Returns the values at slots."""
-        return self._values.read(slots)
+    def read(self, slots: Slots, names: Sequence[str] | None = None) -> pl.DataFrame:
+        """Returns the values at slots, or some of their columns."""
+        return self._values.read(slots, names)
 
     def read_keys(self, slots: Slots, names: Sequence[str] | None = None) -> pl.DataFrame:
         """Returns the keys at slots, or some of their columns."""
@@ -174,7 +174,7 @@ class KeyedState:
         self._touched.write(slots, times.alias(_TOUCHED).to_frame())
 
     def _fingerprints(self, keys: pl.DataFrame) -> Lanes:
-        return fingerprints((keys[name] for name in self.key_names), keys.height, _SEED)
+        return lanes_by(keys, self.key_names)
 
 
 def key_lanes(keys: pl.DataFrame) -> Lanes:
@@ -183,4 +183,9 @@ def key_lanes(keys: pl.DataFrame) -> Lanes:
     Args:
         keys: The key columns, in order; nothing else.
     """
-    return fingerprints(keys.get_columns(), keys.height, _SEED)
+    return lanes_by(keys, keys.columns)
+
+
+def lanes_by(rows: pl.DataFrame, names: Sequence[str]) -> Lanes:
+    """Returns the fingerprints by which every keyed state knows the keys of rows; without names all have one key."""
+    return fingerprints((rows[name] for name in names), rows.height, _SEED)

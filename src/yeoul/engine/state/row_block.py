@@ -1,7 +1,9 @@
-"""Values of fixed width by slot: all columns of a slot beside each other in one block of memory.
+"""Values by slot: all columns of a slot beside each other in blocks of memory.
 
-A key that is met by chance costs one miss of the caches, however many columns it has. Flags for NULL stand behind the
-values, from the first NULL on that any column is given. Slots that were never written hold zeros.
+A key that is met by chance costs one miss of the caches, however many columns it has. Strings and bytes stand there as
+views of sixteen bytes; what does not fit into a view lies in `Texts`. Flags for NULL stand behind the values, from the
+first NULL on that any column is given. Slots that were never written hold zeros. The first block grows until it is
+as large as blocks are; from then on nothing is ever moved.
 """
 
 from __future__ import annotations
@@ -14,17 +16,19 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from yeoul.kernels.row_blocks import FieldTable, gather_rows, scatter_rows
+from yeoul.engine.state.texts import VIEW, Texts
+from yeoul.kernels.row_blocks import FieldTable, Layout, gather_rows, scatter_rows
 
-__all__ = ["RowBlock", "has_fixed_width"]
+__all__ = ["RowBlock", "fits_a_block"]
 
 Slots = NDArray[np.int64]
 _LEAST_ROWS = 1_024
+_BLOCK_BYTES = 1 << 24
 
 
-def has_fixed_width(dtype: pl.DataType) -> bool:
+def fits_a_block(dtype: pl.DataType) -> bool:
     """Tells whether a type's values can stand in a block."""
-    return dtype.is_numeric() or dtype.is_temporal() or isinstance(dtype, pl.Boolean)
+    return dtype.is_numeric() or dtype.is_temporal() or isinstance(dtype, pl.Boolean) or _is_text(dtype)
 
 
 @dataclass(slots=True)
@@ -39,7 +43,7 @@ class _Field:
 
 
 class RowBlock:
-    """Columns of fixed width.
+    """Columns of fixed width, and texts.
 
     Args:
         dtypes: Name and type of each.
@@ -59,23 +63,40 @@ class RowBlock:
             self._fields[name] = _Field(len(self._fields), offset, dtypes[name], kinds[name])
             offset += kinds[name].itemsize
         self._values_bytes = offset
+        self._texts = Texts()
+        self._text_offsets = [field.offset for field in self._fields.values() if _is_text(field.dtype)]
         self._flagged = False
         self._width = _aligned(offset)
-        self._rows = np.zeros(0, np.uint8)
+        self._bits = max((_BLOCK_BYTES // max(self._width, 1)).bit_length() - 1, _LEAST_ROWS.bit_length() - 1)
+        self._set_blocks([])
 
     @property
     def size_bytes(self) -> int:
         """What it takes."""
-        return self._rows.nbytes
+        return sum(block.nbytes for block in self._blocks) + self._texts.size_bytes
 
     def reserve(self, slot_count: int) -> None:
         """Makes room for slots below a number."""
-        if slot_count * self._width > len(self._rows):
-            rows = max(slot_count, len(self._rows) // self._width * 3 // 2, _LEAST_ROWS)
-            # A new array, not one that is resized in place: NumPy asks for huge pages for it.
-            grown = np.zeros(rows * self._width, np.uint8)
-            grown[: len(self._rows)] = self._rows
-            self._rows = grown
+        if slot_count * self._width <= self._room_bytes or not self._width:
+            return
+        whole = 1 << self._bits
+        blocks = self._blocks[:-1] if self._blocks and len(self._blocks[-1]) < whole * self._width else self._blocks
+        if not blocks and slot_count <= whole // 2:
+            rows = min(max(slot_count, self._room_bytes // self._width * 3 // 2, _LEAST_ROWS), whole)
+            return self._set_blocks([_longer(self._blocks, rows * self._width)])
+        if len(blocks) < len(self._blocks):
+            blocks = [*blocks, _longer(self._blocks[-1:], whole * self._width)]
+        # New arrays, never resized: NumPy asks for huge pages for them.
+        more = range(len(blocks), -(-slot_count // whole))
+        self._set_blocks([*blocks, *(np.zeros(whole * self._width, np.uint8) for _ in more)])
+
+    def _set_blocks(self, blocks: list[NDArray[np.uint8]]) -> None:
+        self._blocks, self._room_bytes = blocks, sum(len(block) for block in blocks)
+        self._addresses = np.array([block.ctypes.data for block in blocks] or [0], np.int64)
+
+    @property
+    def _layout(self) -> Layout:
+        return self._addresses.ctypes.data, self._bits, self._width
 
     def read(self, slots: Slots, names: Iterable[str]) -> list[pl.Series]:
         """Returns columns at slots for which there is room."""
@@ -83,8 +104,8 @@ class RowBlock:
         values = [np.empty(len(slots), field.kind) for field in fields]
         nulls = [np.empty(len(slots), np.bool_) if field.has_nulls else None for field in fields]
         slots = np.ascontiguousarray(slots, np.int64)
-        gather_rows(self._rows, self._width, slots, self._table(fields, values, nulls))
-        return [_series(*each) for each in zip(fields, values, nulls, strict=True)]
+        gather_rows(self._layout, slots, self._table(fields, values, nulls))
+        return [self._series(*each) for each in zip(fields, values, nulls, strict=True)]
 
     def write(self, slots: Slots, columns: Mapping[str, pl.Series]) -> None:
         """Puts values of some columns at slots, each of which stands once."""
@@ -97,10 +118,39 @@ class RowBlock:
             field.has_nulls |= flags is not None
         if not self._flagged and any(field.has_nulls for field in fields):
             self._add_flags()
-        values = [_plain(field, series) for field, series in zip(fields, columns.values(), strict=True)]
         slots = np.ascontiguousarray(slots, np.int64)
+        self._drop_texts(slots, [field.offset for field in fields if _is_text(field.dtype)])
+        values = [self._plain(field, series) for field, series in zip(fields, columns.values(), strict=True)]
         table = self._table(fields, values, nulls)
-        scatter_rows(self._rows, self._width, slots, table, flagged=self._flagged)
+        scatter_rows(self._layout, slots, table, flagged=self._flagged)
+        self._collect_if_worthwhile()
+
+    def forget(self, slots: Slots) -> None:
+        """Says that what was written at slots is not needed any more."""
+        if not self._text_offsets or not len(slots):
+            return
+        slots = np.ascontiguousarray(slots, np.int64)
+        self._drop_texts(slots, self._text_offsets)
+        fields = [field for field in self._fields.values() if _is_text(field.dtype)]
+        nothing = np.zeros(len(slots), VIEW)
+        table = self._table(fields, [nothing] * len(fields), [None] * len(fields))
+        scatter_rows(self._layout, slots, table, flagged=self._flagged)
+        self._collect_if_worthwhile()
+
+    def _drop_texts(self, slots: Slots, offsets: Iterable[int]) -> None:
+        for offset in offsets:
+            self._texts.drop(self._layout, offset, slots)
+
+    def _collect_if_worthwhile(self) -> None:
+        if self._texts.is_mostly_garbage:
+            self._texts.collect(self._blocks, self._width, self._text_offsets)
+
+    def _plain(self, field: _Field, values: pl.Series) -> NDArray[np.generic]:
+        return self._texts.put(values.cast(field.dtype)) if _is_text(field.dtype) else _plain(field, values)
+
+    def _series(self, field: _Field, values: NDArray[np.generic], nulls: NDArray[np.bool_] | None) -> pl.Series:
+        series = self._texts.series(values, field.dtype) if _is_text(field.dtype) else _series(field, values)
+        return series.set(pl.Series(nulls), None) if nulls is not None and nulls.any() else series
 
     def _table(
         self,
@@ -122,9 +172,22 @@ class RowBlock:
 
     def _add_flags(self) -> None:
         width = _aligned(self._values_bytes + len(self._fields))
-        rows = np.zeros((len(self._rows) // self._width, width), np.uint8)
-        rows[:, : self._values_bytes] = self._rows.reshape(-1, self._width)[:, : self._values_bytes]
-        self._rows, self._width, self._flagged = rows.reshape(-1).copy(), width, True
+        old, values = self._width, self._values_bytes
+        blocks = []
+        for block in self._blocks:
+            rows = np.zeros((len(block) // old, width), np.uint8)
+            rows[:, :values] = block.reshape(-1, old)[:, :values]
+            blocks.append(rows.reshape(-1))
+        self._width, self._flagged = width, True
+        self._set_blocks(blocks)
+
+
+def _longer(blocks: list[NDArray[np.uint8]], size_bytes: int) -> NDArray[np.uint8]:
+    """Returns a block that begins with another one, if there is one."""
+    grown = np.zeros(size_bytes, np.uint8)
+    for block in blocks:
+        grown[: len(block)] = block
+    return grown
 
 
 def _aligned(size: int) -> int:
@@ -133,13 +196,17 @@ def _aligned(size: int) -> int:
     return -(-size // unit) * unit
 
 
+def _is_text(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, pl.String | pl.Binary)
+
+
 def _is_wide(dtype: pl.DataType) -> bool:
     return isinstance(dtype, pl.Decimal | pl.Int128)
 
 
 def _kind(dtype: pl.DataType) -> np.dtype[np.generic]:
-    if _is_wide(dtype):
-        return np.dtype("V16")
+    if _is_wide(dtype) or _is_text(dtype):
+        return VIEW
     return np.asarray(pl.Series([], dtype=dtype).to_physical().to_numpy()).dtype
 
 
@@ -157,9 +224,8 @@ def _plain(field: _Field, values: pl.Series) -> NDArray[np.generic]:
     return np.ascontiguousarray(physical.to_numpy(), field.kind)
 
 
-def _series(field: _Field, values: NDArray[np.generic], nulls: NDArray[np.bool_] | None) -> pl.Series:
-    series = _from_wide(values, field.dtype) if _is_wide(field.dtype) else pl.Series(values).cast(field.dtype)
-    return series.set(pl.Series(nulls), None) if nulls is not None and nulls.any() else series
+def _series(field: _Field, values: NDArray[np.generic]) -> pl.Series:
+    return _from_wide(values, field.dtype) if _is_wide(field.dtype) else pl.Series(values).cast(field.dtype)
 
 
 def _from_wide(values: NDArray[np.generic], dtype: pl.DataType) -> pl.Series:

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.engine.state.columns import Slots
+from yeoul.engine.state.fingerprints import Lanes
 from yeoul.engine.state.keyed import KeyedState
 from yeoul.kernels.chains import Chains
 
@@ -88,6 +89,9 @@ class KeyedRows:
         slots = found.slots
         if found.is_new.any():
             self._begin(rows, slots, found.is_new, notes)
+        if found.is_new.all() and (weights == 1).all():
+            self._rows.write_column(COUNT, slots, pl.Series(np.ones(len(slots), np.int64)))
+            return slots
         different, inverse = np.unique(slots, return_inverse=True)
         counts = self.counts(different) + np.bincount(inverse, weights, len(different)).astype(np.int64)
         self._rows.write_column(COUNT, different, pl.Series(counts))
@@ -97,9 +101,9 @@ class KeyedRows:
         """Returns how many equal rows there are at each slot."""
         return self._rows.read_column(COUNT, slots).to_numpy()
 
-    def find(self, keys: pl.DataFrame) -> Matches:
-        """Returns the rows of keys, given by columns of the key's names."""
-        return Matches(*self._chains.rows_of(self._keys.find(keys)))
+    def find(self, keys: pl.DataFrame, lanes: Lanes | None = None) -> Matches:
+        """Returns the rows of keys, given by columns of the key's names; `lanes`: their fingerprints, if known."""
+        return Matches(*self._chains.rows_of(self._keys.find(keys, lanes)))
 
     def read(self, slots: Slots) -> pl.DataFrame:
         """Returns rows."""
@@ -152,13 +156,13 @@ class KeyedRows:
         return rows[places]
 
     def restore(self, rows: pl.DataFrame) -> None:
-        """Takes what an equal state's `snapshot` gave; to be called on an empty one."""
+        """Takes what an equal state's `snapshot` gave, or that of `UniqueRows`; to be called on an empty one."""
         self._rows.restore(rows)
         self._chains.append(self._upsert_keys(rows), np.arange(rows.height))
 
     def _begin(self, rows: pl.DataFrame, slots: Slots, is_new: NDArray[np.bool_], notes: pl.DataFrame | None) -> None:
-        fresh, new = rows.filter(pl.Series(is_new)), slots[is_new]
-        zeros = pl.zeros(len(new), pl.Int64, eager=True)
+        fresh, new = rows if is_new.all() else rows.filter(pl.Series(is_new)), slots[is_new]
+        zeros = pl.Series(np.zeros(len(new), np.int64))
         self._rows.write_column(COUNT, new, zeros)
         for name in self._notes:
             values = zeros if notes is None else notes[name].filter(pl.Series(is_new))

@@ -1,9 +1,9 @@
 """The regular join: rows of two inputs that belong together, as both change.
 
-Each side's rows are kept by key; a row that comes finds its partners on the other side and goes out with each of them,
-+1 or -1 as it came. For kinds that also give rows without a partner, each such row's number of partners is noted beside
-it: where it leaves zero, the row with NULLs is taken back; where it comes to zero, it is given (for SEMI and ANTI: the
-row itself). A key with a NULL in it has no partner and needs no state.
+Each side's rows are kept by key, as its `SideState` says; a row that comes finds its partners on the other side and
+goes out with each of them, +1 or -1 as it came. For kinds that also give rows without a partner, each such row's number
+of partners is noted beside it: where it leaves zero, the row with NULLs is taken back; where it comes to zero, it is
+given (for SEMI and ANTI: the row itself). A key with a NULL in it has no partner and needs no state.
 
 What a batch gives adds up to the same table however the inputs were cut and whichever side came first.
 """
@@ -18,26 +18,51 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
+from yeoul.engine.columnwise import concatenated
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import EMPTY, Output, State
 from yeoul.engine.operators.joins.sides import JoinSides
 from yeoul.engine.state.columns import Slots
+from yeoul.engine.state.fingerprints import Lanes
+from yeoul.engine.state.keyed import lanes_by
 from yeoul.engine.state.rows import KeyedRows
+from yeoul.engine.state.standing_rows import StandingRows
+from yeoul.engine.state.unique_rows import UniqueRows
+from yeoul.plan.join_state import RowsKept
 from yeoul.plan.nodes import JoinKind
 
 __all__ = ["Join"]
 
 _PARTNERS = "$partners"
 _CHECKS_PER_TTL = 4
+_NONE = np.empty(0, np.int64)
+
+
+_Rows = StandingRows | UniqueRows | KeyedRows
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """Rows that came and have a key, with their weights and the fingerprints of their keys."""
+
+    rows: pl.DataFrame
+    signs: NDArray[np.int64]
+    lanes: Lanes
 
 
 @dataclass(frozen=True, slots=True)
 class _Pairs:
-    """Rows that belong together: for each pair, the place of the row that came, the slot of its partner, how often."""
+    """Rows that belong together.
+
+    Attributes:
+        places: For each pair, the place of the row that came.
+        slots: The slot of its partner.
+        both: Both rows beside each other; None if nobody asked for them.
+    """
 
     places: NDArray[np.int64]
     slots: Slots
-    counts: NDArray[np.int64]
+    both: pl.DataFrame | None
 
 
 class Join:
@@ -63,25 +88,21 @@ class Join:
         alone = not sides.kind.gives_right
         self._notes = (sides.kind.keeps_left or alone, sides.kind.keeps_right)
         self._key_names = sides.key_names
-        self._rows: list[KeyedRows | None] = [None, None]
+        self._rows: list[_Rows | None] = [None, None]
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
         self._forget_untouched()
-        keyed = self._sides.keyed(port, batch)
-        height = keyed.height
-        weights = batch[WEIGHT] if WEIGHT in batch.columns else pl.repeat(1, height, dtype=pl.Int64, eager=True)
-        has_key = pl.Series(np.ones(height, np.bool_))
-        for name in self._key_names:
-            has_key &= keyed[name].is_not_null()
-        given = [] if has_key.all() else self._without_key(port, keyed.filter(~has_key), weights.filter(~has_key))
-        rows, signs = keyed.filter(has_key), weights.filter(has_key).to_numpy()
+        rows = self._sides.keyed(port, batch)
+        signs = batch[WEIGHT].to_numpy() if WEIGHT in batch.columns else np.ones(rows.height, np.int64)
+        given = []
+        has_key = self._has_key(rows)
+        if has_key is not None:
+            given += self._without_key(port, rows.filter(~has_key), signs[~has_key.to_numpy()])
+            rows, signs = rows.filter(has_key), signs[has_key.to_numpy()]
         if rows.height:
-            given += self._joined(port, rows, signs)
+            given += self._joined(port, _Arrived(rows, signs, lanes_by(rows, self._key_names)))
         given = [frame for frame in given if frame.height]
-        if not given:
-            return EMPTY
-        joined = pl.concat(given)
-        return Output((joined if self._weighted else joined.drop(WEIGHT),))
+        return Output((concatenated(given),)) if given else EMPTY
 
     def advance(self, watermark_ms: int) -> Output:
         return EMPTY
@@ -92,10 +113,13 @@ class Join:
 
     def restore(self, state: State) -> None:
         for port, name in enumerate(("left", "right")):
-            if name in state:
-                rows = state[name]
-                self._rows[port] = self._made(port, rows)
-                self._rows_of(port).restore(rows)
+            if name not in state:
+                continue
+            kept = self._made(port, state[name])
+            if kept.restore(state[name]) is False:
+                kept = self._counted(port, state[name])
+                kept.restore(state[name])
+            self._rows[port] = kept
 
     @property
     def size_bytes(self) -> int:
@@ -111,48 +135,63 @@ class Join:
         """Returns the keys of an input's rows."""
         return self._sides.keyed(port, batch).select(self._key_names)
 
-    def _joined(self, port: int, rows: pl.DataFrame, signs: NDArray[np.int64]) -> list[pl.DataFrame]:
-        pairs = self._pairs(port, rows)
-        partners = np.bincount(pairs.places, pairs.counts, rows.height).astype(np.int64)
+    def _has_key(self, rows: pl.DataFrame) -> pl.Series | None:
+        """Tells which rows have no NULL in their key; None: all of them."""
+        has_key = None
+        for name in self._key_names:
+            if rows[name].null_count():
+                known = rows[name].is_not_null()
+                has_key = known if has_key is None else has_key & known
+        return has_key
+
+    def _joined(self, port: int, arrived: _Arrived) -> list[pl.DataFrame]:
+        rows, signs = arrived.rows, arrived.signs
+        pairs = self._pairs(port, arrived)
+        partners = np.bincount(pairs.places, minlength=rows.height)
         before, after = self._changed_partners(port, pairs, signs)
         given = [*before]
         if self._kind.gives_right:
-            given.append(self._together(port, rows, signs, pairs))
+            if pairs.both is not None:
+                given.append(self._weighed(pairs.both[list(self._sides.output)], signs[pairs.places]))
             if self._sides.keeps(port):
                 alone = partners == 0
                 given.append(self._alone(port, rows.filter(pl.Series(alone)), signs[alone]))
         elif port == 0:
             wanted = (partners > 0) == (self._kind is JoinKind.SEMI)
-            given.append(_weighted(rows.filter(pl.Series(wanted)).select(list(self._sides.output)), signs[wanted]))
+            given.append(self._itself(rows.filter(pl.Series(wanted)), signs[wanted]))
         given += after
-        self._remember(port, rows, signs, partners)
+        self._remember(port, arrived, partners)
         return given
 
-    def _pairs(self, port: int, rows: pl.DataFrame) -> _Pairs:
+    def _pairs(self, port: int, arrived: _Arrived) -> _Pairs:
+        """Finds partners; one of which there are several equal ones stands as often."""
         other = self._rows[1 - port]
         if other is None:
-            none = np.empty(0, np.int64)
-            return _Pairs(none, none, none)
-        found = other.find(rows)
-        pairs = _Pairs(found.places, found.slots, other.counts(found.slots))
-        if self._sides.condition is None or not len(pairs.places):
-            return pairs
-        holding = self._sides.holding(self._sides.together(port, rows[pairs.places], other.read(pairs.slots)))
-        assert holding is not None
+            return _Pairs(_NONE, _NONE, None)
+        found = other.find(arrived.rows, arrived.lanes)
+        places, slots = found.places, found.slots
+        if isinstance(other, KeyedRows):
+            counts = other.counts(slots)
+            if (counts != 1).any():
+                places, slots = np.repeat(places, counts), np.repeat(slots, counts)
+        if not len(places) or not (self._kind.gives_right or self._sides.condition is not None):
+            return _Pairs(places, slots, None)
+        both = self._sides.together(port, arrived.rows[pl.Series(places.astype(np.uint32))], other.read(slots))
+        holding = self._sides.holding(both)
+        if holding is None or holding.all():
+            return _Pairs(places, slots, both)
         holds = holding.to_numpy()
-        return _Pairs(pairs.places[holds], pairs.slots[holds], pairs.counts[holds])
-
-    def _together(self, port: int, rows: pl.DataFrame, signs: NDArray[np.int64], pairs: _Pairs) -> pl.DataFrame:
-        places, slots = np.repeat(pairs.places, pairs.counts), np.repeat(pairs.slots, pairs.counts)
-        other = self._rows[1 - port]
-        if other is None:
-            return self._alone(port, rows.clear(), signs[:0])
-        both = self._sides.together(port, rows[places], other.read(slots))
-        return _weighted(both.select(list(self._sides.output)), signs[places])
+        return _Pairs(places[holds], slots[holds], both.filter(holding))
 
     def _alone(self, port: int, rows: pl.DataFrame, signs: NDArray[np.int64]) -> pl.DataFrame:
         """Rows with NULLs for the other side's columns."""
-        return _weighted(self._sides.alone(port, rows), signs)
+        return self._weighed(self._sides.alone(port, rows), signs)
+
+    def _itself(self, rows: pl.DataFrame, signs: NDArray[np.int64]) -> pl.DataFrame:
+        return self._weighed(rows[list(self._sides.output)], signs)
+
+    def _weighed(self, rows: pl.DataFrame, signs: NDArray[np.int64]) -> pl.DataFrame:
+        return rows.hstack([pl.Series(WEIGHT, signs)]) if self._weighted else rows
 
     def _changed_partners(
         self, port: int, pairs: _Pairs, signs: NDArray[np.int64]
@@ -163,6 +202,9 @@ class Join:
         other = self._rows_of(1 - port)
         slots, inverse = np.unique(pairs.slots, return_inverse=True)
         change = np.bincount(inverse, signs[pairs.places], len(slots)).astype(np.int64)
+        if isinstance(other, KeyedRows):
+            # Of equal rows each has met the same partners.
+            change //= np.maximum(other.counts(slots), 1)
         had = other.read_note(_PARTNERS, slots).to_numpy()
         has = had + change
         other.write_note(_PARTNERS, slots, pl.Series(has))
@@ -174,36 +216,63 @@ class Join:
     def _again(self, port: int, slots: Slots, sign: int) -> pl.DataFrame:
         """Rows that are kept, as they stand without a partner (SEMI: with one)."""
         kept = self._rows_of(port)
-        slots = np.repeat(slots, kept.counts(slots))
+        if isinstance(kept, KeyedRows):
+            slots = np.repeat(slots, kept.counts(slots))
         rows, signs = kept.read(slots), np.full(len(slots), sign, np.int64)
-        if self._kind.gives_right:
-            return self._alone(port, rows, signs)
-        return _weighted(rows.select(list(self._sides.output)), signs)
+        return self._alone(port, rows, signs) if self._kind.gives_right else self._itself(rows, signs)
 
-    def _without_key(self, port: int, rows: pl.DataFrame, weights: pl.Series) -> list[pl.DataFrame]:
+    def _without_key(self, port: int, rows: pl.DataFrame, signs: NDArray[np.int64]) -> list[pl.DataFrame]:
         """Rows whose key is NULL: never with a partner."""
         if self._kind.gives_right:
-            return [self._alone(port, rows, weights.to_numpy())] if self._sides.keeps(port) else []
-        if port == 0 and self._kind is JoinKind.ANTI:
-            return [_weighted(rows.select(list(self._sides.output)), weights.to_numpy())]
-        return []
+            return [self._alone(port, rows, signs)] if self._sides.keeps(port) else []
+        return [self._itself(rows, signs)] if port == 0 and self._kind is JoinKind.ANTI else []
 
-    def _remember(self, port: int, rows: pl.DataFrame, signs: NDArray[np.int64], partners: NDArray[np.int64]) -> None:
-        if self._rows[port] is None:
-            self._rows[port] = self._made(port, rows)
-        kept = self._rows_of(port)
+    def _remember(self, port: int, arrived: _Arrived, partners: NDArray[np.int64]) -> None:
+        kept = self._rows[port]
+        if kept is None:
+            kept = self._rows[port] = self._made(port, arrived.rows)
         notes = pl.DataFrame({_PARTNERS: partners}) if self._notes[port] else None
-        slots = kept.add(rows, signs, notes)
+        slots = self._added(kept, arrived, notes)
+        if slots is None:
+            # The input is not what the plan says of it: from now on equal rows are counted.
+            counted = self._rows[port] = self._counted(port, arrived.rows)
+            counted.restore(kept.snapshot())
+            slots = self._added(kept := counted, arrived, notes)
+        assert slots is not None
         if self._ttls_ms[port] is not None:
             kept.touch(np.unique(slots), self._clock.now_ms())
-        if (signs < 0).any():
+        if isinstance(kept, KeyedRows) and (arrived.signs < 0).any():
             kept.remove_gone(slots)
 
-    def _made(self, port: int, rows: pl.DataFrame) -> KeyedRows:
-        columns = {name: rows.schema[name] for name in (*self._sides[port].columns, *self._key_names)}
-        return KeyedRows(columns, self._key_names, {_PARTNERS: pl.Int64()} if self._notes[port] else None)
+    def _added(self, kept: _Rows, arrived: _Arrived, notes: pl.DataFrame | None) -> Slots | None:
+        match kept:
+            case StandingRows():
+                return kept.add(arrived.rows, notes, arrived.lanes)
+            case UniqueRows():
+                return kept.apply(arrived.rows, arrived.signs, notes)
+            case KeyedRows():
+                return kept.add(arrived.rows, arrived.signs, notes)
 
-    def _rows_of(self, port: int) -> KeyedRows:
+    def _made(self, port: int, rows: pl.DataFrame) -> _Rows:
+        side = self._sides[port]
+        keys = {name: rows.schema[name] for name in self._key_names}
+        columns = {name: rows.schema[name] for name in side.columns}
+        match side.state.kept:
+            case RowsKept.STANDING:
+                return StandingRows(columns, keys, self._noted(port))
+            case RowsKept.COUNTED:
+                return self._counted(port, rows)
+            case _:
+                return UniqueRows({**columns, **keys}, self._key_names, side.state.unique, self._noted(port))
+
+    def _counted(self, port: int, rows: pl.DataFrame) -> KeyedRows:
+        columns = {name: rows.schema[name] for name in (*self._sides[port].columns, *self._key_names)}
+        return KeyedRows(columns, self._key_names, self._noted(port))
+
+    def _noted(self, port: int) -> dict[str, pl.DataType]:
+        return {_PARTNERS: pl.Int64()} if self._notes[port] else {}
+
+    def _rows_of(self, port: int) -> _Rows:
         rows = self._rows[port]
         assert rows is not None
         return rows
@@ -218,7 +287,3 @@ class Join:
             for rows, ttl_ms in zip(self._rows, self._ttls_ms, strict=True):
                 if rows is not None and ttl_ms is not None:
                     rows.remove(rows.untouched_since(now_ms - ttl_ms))
-
-
-def _weighted(rows: pl.DataFrame, signs: NDArray[np.int64]) -> pl.DataFrame:
-    return rows.with_columns(pl.Series(WEIGHT, signs, dtype=pl.Int64))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from yeoul.plan.join_state import COUNTED, SideState
 from yeoul.plan.nodes import JoinKind
 
 __all__ = ["JoinSide", "JoinSides"]
@@ -19,10 +20,12 @@ class JoinSide:
     Attributes:
         columns: Name and type of the columns that are given out or that the condition uses.
         keys: What has to equal the other side's, over its columns.
+        state: How the regular join keeps its rows.
     """
 
     columns: Mapping[str, pl.DataType]
     keys: Sequence[pl.Expr]
+    state: SideState = COUNTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,12 @@ class JoinSides:
 
     def keyed(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
         """Returns a batch's columns and its key's."""
-        keys = [key.alias(name) for name, key in zip(self.key_names, self[port].keys, strict=True)]
-        return batch.select(*self[port].columns, *keys)
+        side = self[port]
+        keys = [key.alias(name) for name, key in zip(self.key_names, side.keys, strict=True)]
+        if not all(key.meta.is_column() for key in side.keys):
+            return batch.select(*side.columns, *keys)
+        key_columns = [batch[key.meta.root_names()[0]].alias(key.meta.output_name()) for key in keys]
+        return pl.DataFrame([*(batch[name] for name in side.columns), *key_columns])
 
     def keeps(self, port: int) -> bool:
         """Tells whether rows of a side without a partner are given, with NULLs for the other's columns."""

@@ -16,7 +16,7 @@ from yeoul.engine.operators.time_axis import TimeAxis
 from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.state.memory import StateMemory
 from yeoul.errors import UserError
-from yeoul.plan.changelog import is_updating
+from yeoul.plan.changelog import is_updating, side_states
 from yeoul.plan.expressions import columns_of
 from yeoul.plan.join_bounds import AsOf, Interval, SameWindow
 from yeoul.plan.nodes import Join, LookupJoin
@@ -55,6 +55,7 @@ def _sides(node: Join, context: EvaluationContext) -> JoinSides:
             {one.name: polars_dtype(one.type) for one in below.schema.fields if one.name in used}
             or ({} if node.keys else {one.name: polars_dtype(one.type) for one in below.schema.fields[:1]}),
             [compile_expression(pair[side], context) for pair in node.keys],
+            side_states(node)[side],
         )
         for side, below in enumerate((node.left, node.right))
     )
