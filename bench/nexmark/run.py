@@ -138,7 +138,8 @@ class _Runner:
 
     def _turns(self, name: str, engine: Engine, program: Program) -> Iterator[tuple[int, Turn]]:
         took: list[tuple[int, float]] = []
-        while size := next_size(took, self.guess, self.inputs.sizes, self.steady_s):
+        sizes = [size for size in self.inputs.sizes if size >= engine.least]
+        while size := next_size(took, self.guess, sizes, self.steady_s):
             turn = program.turn(input_of(engine, name, self.inputs, size))
             took.append((size, turn.took_s))
             yield size, turn

@@ -187,7 +187,6 @@ class Member:
         epoch = self.epoch if epoch is None else epoch
         if epoch == 0:
             self.owned = self.assigned = frozenset()
-        self.gives_up_waiting()
         full = complete or epoch == 0 or self.was_cut_off
         self.was_cut_off = False
         request = ConsumerHeartbeatRequest(

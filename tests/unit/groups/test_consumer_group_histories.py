@@ -46,17 +46,23 @@ class Histories(RuleBasedStateMachine):
         )
         self.members[name].send()
 
+    @staticmethod
+    def sends(member: Member, *, epoch: int | None = None, complete: bool = False) -> int:
+        """A client has one heartbeat under way: with the next it gives up waiting for the last."""
+        member.gives_up_waiting()
+        return member.send(epoch=epoch, complete=complete)
+
     @rule(name=st.sampled_from(NAMES), complete=st.booleans())
     def beats(self, name: str, complete: bool) -> None:
         if name in self.members:
-            self.members[name].send(complete=complete)
+            self.sends(self.members[name], complete=complete)
 
     @rule(name=st.sampled_from(NAMES))
     def beats_and_hears_nothing(self, name: str) -> None:
         member = self.members.get(name)
         if member is None or member.epoch == 0:
             return
-        number = member.send()
+        number = self.sends(member)
         if self.desk.askers.pop(number, None) is not None:
             member.was_cut_off = True
 
@@ -64,14 +70,14 @@ class Histories(RuleBasedStateMachine):
     def subscribes_anew(self, name: str, topics: list[str]) -> None:
         if name in self.members:
             self.members[name].topics = topics
-            self.members[name].send(complete=True)
+            self.sends(self.members[name], complete=True)
 
     @rule(name=st.sampled_from(NAMES), for_good=st.booleans())
     def leaves(self, name: str, for_good: bool) -> None:
         member = self.members.pop(name, None)
         if member is not None and member.epoch > 0:
             member.owned = member.assigned = frozenset()
-            member.send(epoch=-1 if for_good or member.instance is None else -2)
+            self.sends(member, epoch=-1 if for_good or member.instance is None else -2)
 
     @rule(name=st.sampled_from(NAMES))
     def crashes(self, name: str) -> None:
