@@ -72,6 +72,11 @@ class KeyedState:
         return len(self._index)
 
     @property
+    def value_dtypes(self) -> Mapping[str, pl.DataType]:
+        """Name and type of what is kept for each key."""
+        return self._dtypes[1]
+
+    @property
     def size_bytes(self) -> int:
         """What it takes in memory, about."""
         touched = 0 if self._touched is None else self._touched.size_bytes

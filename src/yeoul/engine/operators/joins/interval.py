@@ -170,7 +170,8 @@ class IntervalJoin:
         other = self._rows[1 - port]
         if other is None or not len(other):
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        places, slots = other.find(arrived.rows)
+        found = other.find(arrived.rows)
+        places, slots = found.places, found.slots
         times = other.times(slots)
         away = arrived.times[places] - times if port == 0 else times - arrived.times[places]
         wanted = (away >= self._interval.lower_ms) & (away <= self._interval.upper_ms)

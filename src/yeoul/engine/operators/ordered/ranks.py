@@ -6,10 +6,10 @@ sorted once; ranks before and after are sums over the same order. Pure functions
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.plan.ordering import Ranking
@@ -33,11 +33,11 @@ class Entries:
     begins: NDArray[np.bool_]
 
     @staticmethod
-    def of(partition: Ints, order: pl.DataFrame) -> Entries:
-        """Marks where each new value of the order begins."""
+    def of(partition: Ints, codes: Sequence[Ints]) -> Entries:
+        """Marks where each new value of the order begins, told by its codes."""
         begins = starts_of(partition)
-        for column in order.get_columns():
-            begins[1:] |= column.slice(1).ne_missing(column.head(len(column) - 1)).to_numpy()
+        for column in codes:
+            begins[1:] |= column[1:] != column[:-1]
         return Entries(partition, begins)
 
 
