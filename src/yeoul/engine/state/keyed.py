@@ -72,11 +72,6 @@ class KeyedState:
         return len(self._index)
 
     @property
-    def value_dtypes(self) -> Mapping[str, pl.DataType]:
-        """Name and type of what is kept for each key."""
-        return self._dtypes[1]
-
-    @property
     def size_bytes(self) -> int:
         """What it takes in memory, about."""
         touched = 0 if self._touched is None else self._touched.size_bytes
@@ -101,7 +96,9 @@ class KeyedState:
             slots = found.slots[found.is_new]
             if self._touched is not None:
                 self.touch(slots, 0)
-            self._keys.write(slots, keys if found.is_new.all() else keys.filter(pl.Series(found.is_new)))
+            if self._keys.names:
+                own = keys if keys.width == len(self._keys.names) else keys[self._keys.names]
+                self._keys.write(slots, own if found.is_new.all() else own.filter(pl.Series(found.is_new)))
         return found
 
     def read(self, slots: Slots, names: Sequence[str] | None = None) -> pl.DataFrame:

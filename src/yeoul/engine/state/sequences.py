@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from yeoul.engine.state.chained_rows import ChainedRows
 from yeoul.engine.state.columns import Slots
@@ -17,7 +18,7 @@ from yeoul.engine.state.rows import Matches
 
 __all__ = ["KeyedSequences"]
 
-_TOUCHED = "$touched"
+_TOUCHED, _NOTED = "$touched", "$noted"
 
 
 class KeyedSequences(ChainedRows):
@@ -26,7 +27,7 @@ class KeyedSequences(ChainedRows):
     Args:
         columns: Name and type of the rows' columns.
         keys: Those that make the key; they may be none: all rows are of one key.
-        notes: Name and type of what is noted for each key, NULL until it is; snapshots leave it out.
+        notes: Name and type of what can be noted for keys; snapshots leave it out.
 
     Example:
         >>> rows = KeyedSequences({"k": pl.Int64(), "v": pl.String()}, ["k"])
@@ -43,7 +44,8 @@ class KeyedSequences(ChainedRows):
         keys: Sequence[str],
         notes: Mapping[str, pl.DataType] | None = None,
     ) -> None:
-        super().__init__(columns, {name: columns[name] for name in keys}, notes)
+        self._notes = list(notes or {})
+        super().__init__(columns, {name: columns[name] for name in keys}, {**notes, _NOTED: pl.UInt8()} if notes else {})
 
     def add(self, rows: pl.DataFrame, now_ms: int | None = None, lanes: Lanes | None = None) -> Slots:
         """Puts rows behind those of their keys; returns their slots.
@@ -56,10 +58,9 @@ class KeyedSequences(ChainedRows):
         if not rows.height:
             return np.empty(0, np.int64)
         slots, keys = self._put(rows, lanes)
-        new = keys.slots[keys.is_new]
-        if self._keys.value_names and len(new):
-            nulls = {name: pl.Series([None], dtype=dtype) for name, dtype in self._keys.value_dtypes.items()}
-            self._keys.write(new, pl.DataFrame({name: one.new_from_index(0, len(new)) for name, one in nulls.items()}))
+        if self._notes and keys.is_new.any():
+            new = keys.slots[keys.is_new]
+            self._keys.write_column(_NOTED, new, pl.Series(np.zeros(len(new), np.uint8)))
         if now_ms is not None:
             self._keys.touch(np.unique(keys.slots), now_ms)
         return slots
@@ -72,13 +73,17 @@ class KeyedSequences(ChainedRows):
         """Returns the rows of keys, given by `keys_of`."""
         return Matches(*self._chains.rows_of(keys))
 
+    def are_noted(self, keys: Slots) -> NDArray[np.bool_]:
+        """Tells for which keys, given by `keys_of`, something is noted."""
+        return self._keys.read_column(_NOTED, keys).to_numpy() != 0
+
     def read_notes(self, keys: Slots) -> pl.DataFrame:
         """Returns what is noted for keys, given by `keys_of`."""
-        return self._keys.read(keys)
+        return self._keys.read(keys, self._notes)
 
     def write_notes(self, keys: Slots, values: pl.DataFrame) -> None:
         """Notes something for keys, given by `keys_of`, each of which stands once."""
-        self._keys.write(keys, values)
+        self._keys.write(keys, values.with_columns(pl.Series(_NOTED, np.ones(len(keys), np.uint8))))
 
     def touch(self, keys: pl.DataFrame, now_ms: int) -> None:
         """Says that keys, as far as they are known, are in use."""

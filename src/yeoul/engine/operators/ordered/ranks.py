@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.engine.operators.ordered.codes import places_in_order
 from yeoul.plan.ordering import Ranking
 
 __all__ = ["Changed", "Entries", "changed", "shown", "starts_of"]
@@ -119,8 +120,8 @@ def changed(
     come, come_ranks = _apart(new, new_copies, old, old_copies, ranking, ranked)
     which, ranks = np.concatenate([gone, come]), np.concatenate([gone_ranks, come_ranks])
     weights = np.concatenate([np.full(len(gone), -1), np.full(len(come), 1)]).astype(np.int64)
-    keys = (which, weights, ranks) if ranked else (which, ranks, weights)
-    order = np.lexsort((*keys, entries.partition[which]))
+    keys = (ranks, weights, which) if ranked else (weights, ranks, which)
+    order = places_in_order((entries.partition[which], *keys))
     return Changed(which[order], ranks[order], weights[order])
 
 

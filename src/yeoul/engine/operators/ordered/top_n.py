@@ -29,7 +29,6 @@ from yeoul.plan.ordering import Ranking, SortKey
 
 __all__ = ["TopN"]
 
-_FULL = "$full"
 _CHECKS_PER_TTL = 4
 _NONE = np.empty(0, np.int64)
 
@@ -46,9 +45,8 @@ class TopN:
     def __init__(self, asked: TopNRows, *, clock: Clock, ttl_ms: int | None = None) -> None:
         self._asked, self._by = asked, asked.by
         self._worst = {f"$by{index}": asked.columns[name] for index, name in enumerate(self._by)}
-        self._passes_over = asked.ranking is Ranking.ROW_NUMBER and ttl_ms is None
-        notes = {**self._worst, _FULL: pl.Boolean()} if self._passes_over else {}
-        self._kept = KeyedSequences(asked.columns, asked.partition, notes)
+        self._passes_over = bool(self._by) and asked.ranking is Ranking.ROW_NUMBER and ttl_ms is None
+        self._kept = KeyedSequences(asked.columns, asked.partition, self._worst if self._passes_over else None)
         self._given = False
         self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
 
@@ -58,8 +56,8 @@ class TopN:
         lanes = lanes_by(rows, self._asked.partition)
         hopeful = self._hopeful(rows, lanes)
         if hopeful is not None:
-            rows, lanes = rows[hopeful], (lanes[0][hopeful], lanes[1][hopeful])
-        change, slots, gone = self._taken_in(rows, lanes) if rows.height else (None, _NONE, _NONE)
+            lanes = lanes[0][hopeful], lanes[1][hopeful]
+        change, slots, gone = self._taken_in(rows, lanes, hopeful) if len(lanes[0]) else (None, _NONE, _NONE)
         output = EMPTY if change is None else self._asked.given(self._kept.read(slots), change)
         self._kept.remove(gone)
         return output
@@ -82,7 +80,7 @@ class TopN:
         slots, entries = self._in_order()
         ranks, _ = shown(entries, np.ones(len(slots), np.int64), self._asked.ranking, 1, self._asked.last)
         worst = self._kept.read(slots[ranks == self._asked.last])
-        self._note_worst(lanes_by(worst, self._asked.partition), worst)
+        self._note_worst(lanes_by(worst, self._asked.partition), worst, np.arange(worst.height))
 
     @property
     def size_bytes(self) -> int:
@@ -98,34 +96,44 @@ class TopN:
         """Returns the partitions of rows."""
         return batch.select(self._asked.partition)
 
-    def _taken_in(self, rows: pl.DataFrame, lanes: Lanes) -> tuple[Changed | None, Slots, Slots]:
+    def _taken_in(
+        self, rows: pl.DataFrame, lanes: Lanes, hopeful: NDArray[np.int64] | None
+    ) -> tuple[Changed | None, Slots, Slots]:
         """Ranks rows among those of their partitions and keeps what is among the first.
+
+        Args:
+            rows: Of a batch.
+            lanes: The fingerprints of their partitions.
+            hopeful: Which rows `lanes` stand for; None: all.
 
         Returns:
             What is to be given, if changes are, the slots of its rows, and those that are not needed any more.
         """
-        groups = group_rows(*lanes)
+        groups, own = group_rows(*lanes), hopeful
         if groups.order is not None:
-            rows, lanes = rows[groups.order], (lanes[0][groups.order], lanes[1][groups.order])
+            lanes = lanes[0][groups.order], lanes[1][groups.order]
+            own = groups.order if hopeful is None else hopeful[groups.order]
         begins = np.cumsum(groups.sizes) - groups.sizes
         old = self._kept.rows_of(self._kept.keys_of(rows, (lanes[0][begins], lanes[1][begins])))
         count = len(old.slots)
         partition = np.concatenate([old.places, np.repeat(np.arange(len(begins)), groups.sizes)])
-        by = self._kept.read(old.slots, self._by).vstack(rows[self._by]) if self._by else pl.DataFrame()
+        by = rows[self._by] if own is None or not self._by else rows[self._by][own]
+        if count and self._by:
+            by = self._kept.read(old.slots, self._by).vstack(by)
         places, entries = self._asked.sorted(partition, by)
         one, is_old = np.ones(len(places), np.int64), places < count
         ranks, copies = shown(entries, one, self._asked.ranking, 1, self._asked.last)
         keeps = copies > 0
         added = np.sort(places[keeps & ~is_old]) - count
-        own = lanes[0][added], lanes[1][added]
         now_ms = None if self._ttl_ms is None else self._clock.now_ms()
-        slots = np.concatenate([old.slots, np.empty(rows.height, np.int64)])
-        slots[count + added] = self._kept.add(rows[added], now_ms, own)
+        slots = np.concatenate([old.slots, np.empty(len(lanes[0]), np.int64)])
+        kept = rows[added if own is None else own[added]]
+        slots[count + added] = self._kept.add(kept, now_ms, (lanes[0][added], lanes[1][added]))
         if now_ms is not None:
             self._kept.touch(rows, now_ms)
         worst = places[keeps & (ranks == self._asked.last)]
         firsts = begins[partition[worst]]
-        self._note_worst((lanes[0][firsts], lanes[1][firsts]), by[worst] if self._by else by)
+        self._note_worst((lanes[0][firsts], lanes[1][firsts]), by, worst)
         gone = slots[places[~keeps & is_old]]
         if not self._asked.updating:
             return None, _NONE, gone
@@ -143,27 +151,22 @@ class TopN:
         if not self._passes_over or not len(self._kept):
             return None
         keys = self._kept.keys_of(rows, lanes)
-        known = np.flatnonzero(keys >= 0)
-        worst = self._kept.read_notes(keys[known])
-        full = worst[_FULL].fill_null(False).to_numpy()
-        if not full.any():
+        full = np.flatnonzero(keys >= 0)
+        full = full[self._kept.are_noted(keys[full])]
+        if not len(full):
             return None
-        if not full.all():
-            known, worst = known[full], worst.filter(pl.Series(full))
-        by = [rows[name] for name in self._by]
-        own = pl.DataFrame(by if len(known) == rows.height else [column.gather(known) for column in by])
-        hopeless = ~_comes_before(own, worst, self._asked.order)
+        worst = self._kept.read_notes(keys[full])
+        own = [rows[name] if len(full) == rows.height else rows[name][full] for name in self._by]
+        hopeless = ~_comes_before(pl.DataFrame(own), worst, self._asked.order)
         hopeful = np.ones(rows.height, np.bool_)
-        hopeful[known[hopeless]] = False
+        hopeful[full[hopeless]] = False
         return np.flatnonzero(hopeful)
 
-    def _note_worst(self, lanes: Lanes, rows: pl.DataFrame) -> None:
-        """Remembers the last row of each partition that is full."""
-        if not self._passes_over or not len(lanes[0]):
-            return
-        notes = [rows[name].alias(noted) for noted, name in zip(self._worst, self._by, strict=True)]
-        full = pl.Series(_FULL, np.ones(len(lanes[0]), np.bool_))
-        self._kept.write_notes(self._kept.keys_of(rows, lanes), pl.DataFrame([*notes, full]))
+    def _note_worst(self, lanes: Lanes, by: pl.DataFrame, worst: NDArray[np.int64]) -> None:
+        """Remembers by what the last rows of full partitions rank; `worst` are their places in `by`."""
+        if self._passes_over and len(worst):
+            notes = [by[name][worst].alias(noted) for noted, name in zip(self._worst, self._by, strict=True)]
+            self._kept.write_notes(self._kept.keys_of(by, lanes), pl.DataFrame(notes))
 
     def _forget_untouched(self) -> None:
         if self._ttl_ms is None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import EMPTY, Output
-from yeoul.engine.operators.ordered.codes import order_codes
+from yeoul.engine.operators.ordered.codes import order_codes, places_in_order
 from yeoul.engine.operators.ordered.ranks import Changed, Entries, changed
 from yeoul.plan.ordering import Ranking, SortKey
 
@@ -58,7 +58,7 @@ class TopNRows:
             The place where each entry of the order stood, and the order.
         """
         codes = [order_codes(by[key.column], key) for key in self.order]
-        places = np.lexsort((*codes[::-1], partition))
+        places = places_in_order([partition, *codes])
         return places, Entries.of(partition[places], [code[places] for code in codes])
 
     def changes(self, entries: Entries, before: NDArray[np.int64], after: NDArray[np.int64]) -> Changed:
