@@ -219,12 +219,13 @@ def _in_place(ranges: Sequence[FetchedRange], found: _Found) -> _Places:
         at = next((span for span in spans if span.position == table.fault - starts[owner]), spans[0])
         raise batch_damaged(ranges[owner], at, "its records do not fit its header")
     counts = np.diff(table.first_rows, append=len(columns))
+    if len(found) == len(table):
+        return data, columns, np.repeat(np.arange(len(found)), counts)
     indexes = np.full(len(table), -1, np.int64)
     positions = [starts[index] + span.position for index, span in found]
     indexes[np.searchsorted(table.positions, positions)] = np.arange(len(found))
     batches = np.repeat(indexes, counts)
-    if (indexes[counts > 0] < 0).any():
-        columns, batches = _chosen(columns, batches >= 0), batches[batches >= 0]
+    columns, batches = _chosen(columns, batches >= 0), batches[batches >= 0]
     return data, columns, batches
 
 
