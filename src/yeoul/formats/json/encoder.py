@@ -6,6 +6,7 @@ records of its own, an ARRAY or MAP as the encoded elements put together again, 
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass
 from typing import Final
@@ -58,11 +59,11 @@ class JsonEncoder:
 
     def objects(self, frame: pl.DataFrame) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Returns every row of a frame as a JSON object, one behind the other, and where each begins and ends."""
-        series = [frame.get_column(column.name).cast(column.dtype) for column in self.columns]
-        return self._objects(series, len(frame))
+        given = [(frame.get_column(column.name), column.dtype) for column in self.columns]
+        return self._objects([one if one.dtype == dtype else one.cast(dtype) for one, dtype in given], len(frame))
 
     def _objects(self, series: list[pl.Series], rows: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        columns = [self._column(one, json.dumps(one.name, ensure_ascii=False).encode() + b":") for one in series]
+        columns = [self._column(one, _key(one.name)) for one in series]
         return write_json(columns, rows, skip_nulls=self.ignore_nulls)
 
     def _column(self, series: pl.Series, key: bytes) -> WriterColumn:
@@ -133,6 +134,11 @@ class JsonEncoder:
         """Returns each value of a column as JSON text."""
         data, places = write_json([self._column(series, b"")], len(series), braces=False)
         return _strings(data, places)
+
+
+@functools.lru_cache(4_096)
+def _key(name: str) -> bytes:
+    return json.dumps(name, ensure_ascii=False).encode() + b":"
 
 
 def value_texts(series: pl.Series) -> pl.Series:
