@@ -148,12 +148,12 @@ class KafkaSink:
         sizes = np.maximum(values.lengths, 0) + _RECORD_OVERHEAD_BYTES
         if keys is not None:
             sizes = sizes + np.maximum(keys.lengths, 0)
-        runs = (np.cumsum(sizes) - sizes) // _BATCH_BYTES
-        assigned = self._partitioner.assign(runs, keys)
         if len(self._partitions) == 1:
             for start, end in cut_batches(sizes, _BATCH_BYTES):
                 yield self._partitions[0], np.arange(start, end)
             return
+        runs = (np.cumsum(sizes) - sizes) // _BATCH_BYTES
+        assigned = self._partitioner.assign(runs, keys)
         order = np.argsort(assigned, kind="stable")
         bounds = np.searchsorted(assigned[order], np.arange(len(self._partitions) + 1))
         for index, partition in enumerate(self._partitions):

@@ -52,7 +52,8 @@ class Assembly:
         if not fields:
             return pl.DataFrame(height=self.read.rows)
         made = [self._column(spec, column.dtype) for spec, column in zip(fields, columns, strict=True)]
-        return pl.DataFrame([_imported(column.name, each) for column, each in zip(columns, made, strict=True)])
+        first, *others = [_imported(column.name, each) for column, each in zip(columns, made, strict=True)]
+        return first.to_frame().hstack(others)
 
     def _column(self, spec: JsonField, dtype: pl.DataType) -> pa.Array | pl.Series:
         leaf = self._next

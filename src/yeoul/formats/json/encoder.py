@@ -55,7 +55,7 @@ class JsonEncoder:
     def encode(self, frame: pl.DataFrame) -> RecordBuffer:
         """Encodes every row of a frame as one record; see `yeoul.formats.contract.Encoder`."""
         data, places = self.objects(frame)
-        return RecordBuffer(data, places[:-1], np.diff(places))
+        return RecordBuffer(data, places[:-1], places[1:] - places[:-1])
 
     def objects(self, frame: pl.DataFrame) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Returns every row of a frame as a JSON object, one behind the other, and where each begins and ends."""
@@ -161,7 +161,7 @@ def _integers(series: pl.Series) -> NDArray[np.int64]:
     """Returns whole numbers; what has nothing to convert is not, since a query over a few rows is all overhead."""
     physical = series if series.dtype.is_integer() else series.to_physical()
     filled = physical.fill_null(0) if physical.null_count() else physical
-    return filled.cast(pl.Int64).to_numpy()
+    return (filled if filled.dtype == pl.Int64 else filled.cast(pl.Int64)).to_numpy()
 
 
 def _texts(series: pl.Series) -> tuple[int, pl.Series]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from yeoul.engine.columnwise import together
 from yeoul.engine.contract import ROW, WATERMARK, WEIGHT
 from yeoul.engine.operators.contract import Stateless
 
@@ -29,7 +30,7 @@ class Relabel(Stateless):
         given = [column for column in columns if column.name not in RESERVED]
         reserved = [column for column in columns if column.name in RESERVED]
         renamed = [_as(column, name, dtype) for column, (name, dtype) in zip(given, self._columns, strict=True)]
-        return pl.DataFrame([*renamed, *reserved])
+        return together([*renamed, *reserved])
 
 
 def _as(column: pl.Series, name: str, dtype: pl.DataType) -> pl.Series:
