@@ -50,8 +50,7 @@ _CASES: Mapping[str, _Case] = {
         "SELECT SUM(v) OVER (PARTITION BY k ORDER BY ts ROWS BETWEEN 7 PRECEDING AND CURRENT ROW) AS s FROM l",
     ),
     "interval join": _Case(
-        "SELECT l.v + r.v AS s FROM l JOIN r ON l.k = r.k "
-        "AND l.ts BETWEEN r.ts AND r.ts + INTERVAL '{back}' SECOND(6)",
+        "SELECT l.v + r.v AS s FROM l JOIN r ON l.k = r.k AND l.ts BETWEEN r.ts AND r.ts + INTERVAL '{back}' SECOND(6)",
         "SELECT l.v + r.v AS s FROM l JOIN r ON l.k = r.k AND l.ts BETWEEN r.ts AND r.ts + INTERVAL '{back}' SECOND",
     ),
     "temporal join": _Case(
@@ -85,7 +84,9 @@ def run(scale: int) -> Iterator[Row]:
         for keys, count, what in ((many, events, f"{many:,} keys"), (few, long, f"{long:,} events")):
             one = _measured(name, keys, count)
             times = one["cpu_ns"] / base["cpu_ns"]
-            note = f"{few:,} keys, {events:,} events; DuckDB's grew {one['reference_ns'] / base['reference_ns']:.1f}-fold"
+            note = (
+                f"{few:,} keys, {events:,} events; DuckDB's grew {one['reference_ns'] / base['reference_ns']:.1f}-fold"
+            )
             yield Row(
                 f"{name}, {what}",
                 one["cpu_ns"],
@@ -119,7 +120,9 @@ def _measure(name: str, keys: int, events: int) -> dict[str, float]:
 
     def frame(count: int) -> pl.DataFrame:
         times = pl.Series("ts", np.arange(count) * sides).cast(pl.Datetime("ms"))
-        return pl.DataFrame([pl.Series("k", random.integers(0, keys, count)), pl.Series("v", random.integers(0, 100, count)), times])
+        return pl.DataFrame(
+            [pl.Series("k", random.integers(0, keys, count)), pl.Series("v", random.integers(0, 100, count)), times]
+        )
 
     frames = {side: frame(events // sides) for side in "lr"[:sides]}
 

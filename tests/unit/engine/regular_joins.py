@@ -1,4 +1,4 @@
-"""Regular joins under test: histories of rows that come and go, as what is kept of a side allows, and DuckDB's answer."""
+"""Regular joins under test: histories of rows that come and go, as each state of a side allows; DuckDB's answer."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ CLOCK = ManualClock(0)
     limits=st.lists(st.sampled_from([1, 1, 10_000_000]), min_size=3, max_size=6),
     data=st.data(),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_a_join_on_disk_adds_up_to_the_batch_join(kind, states, condition, limits, data, tmp_path_factory):
     folder, made = str(tmp_path_factory.mktemp("spilled")), 0
 

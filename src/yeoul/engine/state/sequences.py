@@ -45,7 +45,9 @@ class KeyedSequences(ChainedRows):
         notes: Mapping[str, pl.DataType] | None = None,
     ) -> None:
         self._notes = list(notes or {})
-        super().__init__(columns, {name: columns[name] for name in keys}, {**notes, _NOTED: pl.UInt8()} if notes else {})
+        super().__init__(
+            columns, {name: columns[name] for name in keys}, {**notes, _NOTED: pl.UInt8()} if notes else {}
+        )
 
     def add(self, rows: pl.DataFrame, now_ms: int | None = None, lanes: Lanes | None = None) -> Slots:
         """Puts rows behind those of their keys; returns their slots.
@@ -75,7 +77,8 @@ class KeyedSequences(ChainedRows):
 
     def are_noted(self, keys: Slots) -> NDArray[np.bool_]:
         """Tells for which keys, given by `keys_of`, something is noted."""
-        return self._keys.read_column(_NOTED, keys).to_numpy() != 0
+        noted: NDArray[np.bool_] = self._keys.read_column(_NOTED, keys).to_numpy() != 0
+        return noted
 
     def read_notes(self, keys: Slots) -> pl.DataFrame:
         """Returns what is noted for keys, given by `keys_of`."""

@@ -112,7 +112,7 @@ class TopN:
         groups, own = group_rows(*lanes), hopeful
         if groups.order is not None:
             lanes = lanes[0][groups.order], lanes[1][groups.order]
-            own = groups.order if hopeful is None else hopeful[groups.order]
+            own = groups.order.astype(np.int64) if hopeful is None else hopeful[groups.order]
         begins = np.cumsum(groups.sizes) - groups.sizes
         old = self._kept.rows_of(self._kept.keys_of(rows, (lanes[0][begins], lanes[1][begins])))
         count = len(old.slots)
