@@ -10,13 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yeoul.clock import SYSTEM_CLOCK, Clock, ManualClock
-from yeoul.engine.compile.aggregates import compile_aggregate
+from yeoul.engine.compile.aggregates import compile_aggregate, compile_aggregates, compile_distinct, split_distinct
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.groups.group_aggregate import GroupAggregate
 from yeoul.plan.expressions import AggregateCall, ColumnRef, Literal
+from yeoul.plan.nodes import Aggregation
 from yeoul.plan.types import BIGINT, DOUBLE, STRING, DataType, Kind
 
 N, X, S = ColumnRef("n", BIGINT), ColumnRef("x", DOUBLE), ColumnRef("s", STRING)
+B = ColumnRef("b", DataType(Kind.BOOLEAN))
+PAIRS = "count(distinct case when n is not null and s is not null then (n, s) end)"
 CALLS = {
     "count": (AggregateCall("count_star", (), BIGINT.not_null()), "count(*)"),
     "known": (AggregateCall("count", (N,), BIGINT.not_null()), "count(n)"),
@@ -25,10 +28,15 @@ CALLS = {
     "least": (AggregateCall("min", (S,), STRING), "min(s)"),
     "most": (AggregateCall("max", (N,), BIGINT), "max(n)"),
     "kinds": (AggregateCall("count", (S,), BIGINT.not_null(), distinct=True), "count(distinct s)"),
-    "some": (
-        AggregateCall("count_star", (), BIGINT.not_null(), filter=ColumnRef("b", DataType(Kind.BOOLEAN))),
-        "count(*) filter (where b)",
+    "some": (AggregateCall("count_star", (), BIGINT.not_null(), filter=B), "count(*) filter (where b)"),
+    "some_kinds": (
+        AggregateCall("count", (S,), BIGINT.not_null(), distinct=True, filter=B),
+        "count(distinct s) filter (where b)",
     ),
+    "numbers": (AggregateCall("count", (N,), BIGINT.not_null(), distinct=True), "count(distinct n)"),
+    "added": (AggregateCall("sum", (N,), BIGINT, distinct=True), "sum(distinct n)::bigint"),
+    "halves": (AggregateCall("avg", (X,), DOUBLE, distinct=True, filter=B), "avg(distinct x) filter (where b)"),
+    "pairs": (AggregateCall("count", (N, S), BIGINT.not_null(), distinct=True), PAIRS),
 }
 SCHEMA = {"k": pl.String, "n": pl.Int64, "x": pl.Float64, "s": pl.String, "b": pl.Boolean, WEIGHT: pl.Int64}
 ROW = st.tuples(
@@ -44,9 +52,17 @@ def operator(
     *, retracts: bool, keys: tuple[str, ...] = ("k",), clock: Clock = SYSTEM_CLOCK, ttl_ms: int | None = None
 ) -> GroupAggregate:
     weight = WEIGHT if retracts else None
-    compiled = [compile_aggregate(call, name, None, weight) for name, (call, _) in CALLS.items()]
-    named = [(key, pl.col(key)) for key in keys]
-    return GroupAggregate(named, compiled, [*keys, *CALLS], retracts=retracts, clock=clock, ttl_ms=ttl_ms)
+    calls = [Aggregation(name, call) for name, (call, _) in CALLS.items()]
+    plain, sharing = split_distinct(calls, weighted=retracts)
+    return GroupAggregate(
+        [(key, pl.col(key)) for key in keys],
+        compile_aggregates(plain, None, weight),
+        [*keys, *CALLS],
+        retracts=retracts,
+        clock=clock,
+        ttl_ms=ttl_ms,
+        distinct=compile_distinct(sharing, None, weight),
+    )
 
 
 def plain(*rows: tuple) -> pl.DataFrame:
@@ -75,7 +91,7 @@ def histories(draw: st.DrawFn) -> list[tuple[tuple, int]]:
 
 
 @given(histories(), st.booleans(), st.data())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_changes_add_up_to_the_batch_answer(history, has_key, data):
     keys = ("k",) if has_key else ()
     retracts = any(weight < 0 for _, weight in history)

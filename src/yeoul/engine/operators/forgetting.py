@@ -1,8 +1,11 @@
-"""The time to live of state: now and then, what was not touched for that long is looked for and forgotten."""
+"""The time to live of state: now and then, what was not touched for that long is looked for and forgotten.
+
+Where most of a state was forgotten, its memory is given back.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +27,13 @@ class _Touched(Protocol):
     def remove(self, slots: NDArray[np.int64]) -> None: ...
 
 
+@runtime_checkable
+class _Shrinking(Protocol):
+    """State that can give memory back."""
+
+    def give_back(self) -> None: ...
+
+
 class Forgetting:
     """Forgets for an operator.
 
@@ -36,7 +46,7 @@ class Forgetting:
         self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
 
     def forget(self, *states: _Touched) -> None:
-        """Looks at states, unless it did so a short time ago."""
+        """Looks at states, of which no slot is held, unless it did so a short time ago."""
         if self._ttl_ms is None:
             return
         now_ms = self._clock.now_ms()
@@ -44,8 +54,10 @@ class Forgetting:
             self._next_check_ms = now_ms + max(1, self._ttl_ms // _CHECKS_PER_TTL)
             for state in states:
                 state.remove(state.untouched_since(now_ms - self._ttl_ms))
+                if isinstance(state, _Shrinking):
+                    state.give_back()
 
     def touch(self, state: _Touched, slots: NDArray[np.int64]) -> None:
         """Says that slots, of which some may stand twice, are in use now."""
         if self._ttl_ms is not None:
-            state.touch(np.unique(slots), self._clock.now_ms())
+            state.touch(slots, self._clock.now_ms())

@@ -24,13 +24,25 @@ The argument is evaluated inside step 1; an error in it is an EvaluationError ou
 """
 
 from yeoul.engine.compile.aggregates.contract import WAS, CompiledAggregate, settled_rows
+from yeoul.engine.compile.aggregates.distinct import (
+    VALUE,
+    DistinctValues,
+    change_of,
+    compile_distinct,
+    split_distinct,
+)
 from yeoul.engine.compile.aggregates.lowering import compile_aggregate, compile_aggregates, compiled_aggregates
 
 __all__ = [
+    "VALUE",
     "WAS",
     "CompiledAggregate",
+    "DistinctValues",
+    "change_of",
     "compile_aggregate",
     "compile_aggregates",
+    "compile_distinct",
     "compiled_aggregates",
     "settled_rows",
+    "split_distinct",
 ]
