@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import duckdb
+import numpy as np
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -138,6 +139,46 @@ def test_an_untouched_group_is_forgotten_after_its_time_to_live():
     clock.advance_ms(2_000)
     (changes,) = running.process(0, plain(("a", 1, None, "u", True))).batches
     assert changes.select("k", "count", WEIGHT).rows() == [("a", 1, 1)]
+
+
+def distinct_counts(
+    clock: Clock = SYSTEM_CLOCK, ttl_ms: int | None = None, *, retracts: bool = False
+) -> GroupAggregate:
+    count = Aggregation("kinds", AggregateCall("count", (N,), BIGINT.not_null(), distinct=True))
+    weight = WEIGHT if retracts else None
+    values = compile_distinct([[count]], None, weight)
+    keys, settings_ = [("k", pl.col("k"))], {"retracts": retracts, "clock": clock, "ttl_ms": ttl_ms}
+    return GroupAggregate(keys, [], ["k", "kinds"], distinct=values, **settings_)
+
+
+def test_a_group_that_comes_again_has_none_of_its_former_values():
+    running = distinct_counts(retracts=True)
+    rows = pl.DataFrame({"k": ["a", "a"], "n": [1, 2], WEIGHT: [1, 1]})
+    running.process(0, rows)
+    running.process(0, pl.DataFrame({"k": ["a", "a"], "n": [7, 8], WEIGHT: [-1, -1]}))
+    (changes,) = running.process(0, rows).batches
+    assert changes.rows() == [("a", 2, 1)]
+
+
+def test_what_a_time_to_live_forgets_gives_its_memory_back():
+    clock = ManualClock()
+    running = distinct_counts(clock, ttl_ms=1_000)
+    running.process(0, pl.DataFrame({"k": ["a"], "n": [0]}))
+    empty_bytes, many = running.size_bytes, np.arange(200_000)
+    running.process(0, pl.DataFrame({"k": many.astype(str), "n": many}))
+    full_bytes = running.size_bytes
+    clock.advance_ms(2_000)
+    running.process(0, pl.DataFrame({"k": ["a"], "n": [0]}))
+    assert full_bytes > 10 * empty_bytes
+    assert running.size_bytes < 2 * empty_bytes
+
+
+def test_what_an_event_costs_in_memory_does_not_grow_with_its_group():
+    running, sizes = distinct_counts(), []
+    for batch in range(4):
+        running.process(0, pl.DataFrame({"k": ["a"] * 50_000, "n": np.arange(50_000) % 100 + batch}))
+        sizes.append(running.size_bytes)
+    assert sizes[3] == sizes[0]
 
 
 def test_listagg_and_last_value_forget_what_is_taken_back():

@@ -18,9 +18,13 @@ _CHECKS_PER_TTL = 4
 
 
 class _Touched(Protocol):
-    """State that knows when each of its slots was in use: keys with their rows, or rows."""
+    """State that is told when its slots are in use."""
 
     def touch(self, slots: NDArray[np.int64], now_ms: int) -> None: ...
+
+
+class _Aging(Protocol):
+    """State that knows when each of its slots was in use: keys with their rows, or rows."""
 
     def untouched_since(self, before_ms: int) -> NDArray[np.int64]: ...
 
@@ -45,7 +49,7 @@ class Forgetting:
     def __init__(self, clock: Clock, ttl_ms: int | None) -> None:
         self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
 
-    def forget(self, *states: _Touched) -> None:
+    def forget(self, *states: _Aging) -> None:
         """Looks at states, of which no slot is held, unless it did so a short time ago."""
         if self._ttl_ms is None:
             return
