@@ -42,7 +42,8 @@ def test_changes_come_to_the_answer_of_the_batch(several: list[Case]) -> None:
         answer_of_batch(case)
         return
     event("answered")
-    assert given_by_stream(case, query) == answer_of_batch(case)
+    given, answer = given_by_stream(case, query), answer_of_batch(case)
+    assert given == answer if case.sink is None else case.accepts(given, answer), f"given {given}, wanted {answer}"
 
 
 @settings(max_examples=FEW, deadline=None, suppress_health_check=UNHURRIED)
