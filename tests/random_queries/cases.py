@@ -106,7 +106,7 @@ class Case:
                 continue
             frame = tables[first.table].frame([one.row for one in together])
             if tables[first.table].is_changing:
-                frame = frame.with_columns(pl.Series(WEIGHT, [one.weight for one in together], dtype=pl.Int8))
+                frame = frame.with_columns(pl.Series(WEIGHT, [one.weight for one in together], dtype=pl.Int64))
             steps.append(Fed(first.table, frame, first.split))
             batches += 1
         return steps
