@@ -19,7 +19,7 @@ from tests.random_queries.files import answer_of_files, answers_of_sinks
 
 from yeoul.errors import UserError
 
-EXAMPLES = int(os.environ.get("YEOUL_FUZZ", "120"))
+EXAMPLES = int(os.environ.get("YEOUL_FUZZ", "110"))
 FEW = max(10, EXAMPLES // 12)
 UNHURRIED = list(HealthCheck)
 pytestmark = pytest.mark.timeout(60 + 3 * EXAMPLES)
