@@ -10,10 +10,14 @@ import asyncio
 
 try:
     from yeoul import AggregateFunction, Row, ScalarFunction, udaf, udf, udtf
-except ImportError:  # the environment of PyFlink, which has no yeoul
+
+    BIGINT, BIGINTS, DOUBLE = "BIGINT", "ARRAY<BIGINT>", "DOUBLE"
+except ImportError:  # the environment of PyFlink, which has no yeoul, and takes no names for the types of aggregates
     from pyflink.common import Row
-    from pyflink.table import AggregateFunction, ScalarFunction
+    from pyflink.table import AggregateFunction, DataTypes, ScalarFunction
     from pyflink.table.udf import udaf, udf, udtf
+
+    BIGINT, BIGINTS, DOUBLE = DataTypes.BIGINT(), DataTypes.ARRAY(DataTypes.BIGINT()), DataTypes.DOUBLE()
 
 __all__ = [
     "celsius",
@@ -132,7 +136,7 @@ class StrictTotal(AggregateFunction):
 
 
 strict_total = udaf(
-    StrictTotal(), result_type="BIGINT", input_types=["BIGINT"], accumulator_type="ARRAY<BIGINT>", name="strict_total"
+    StrictTotal(), result_type=BIGINT, input_types=[BIGINT], accumulator_type=BIGINTS, name="strict_total"
 )
 
 
@@ -157,11 +161,7 @@ class WeightedMean(AggregateFunction):
 
 
 weighted_mean = udaf(
-    WeightedMean(),
-    result_type="DOUBLE",
-    input_types=["BIGINT", "BIGINT"],
-    accumulator_type="ARRAY<BIGINT>",
-    name="weighted_mean",
+    WeightedMean(), result_type=DOUBLE, input_types=[BIGINT, BIGINT], accumulator_type=BIGINTS, name="weighted_mean"
 )
 span = udaf(
     lambda values: values.max() - values.min(),
