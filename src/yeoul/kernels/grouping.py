@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import load_u32, load_u64, shift_right, store_u32, store_u64
 
@@ -84,11 +85,11 @@ def group_rows(low: NDArray[np.int64], high: NDArray[np.int64]) -> Groups:
     bits = max(_LEAST_BITS, (2 * count).bit_length())
     table, ids, firsts = np.zeros(1 << bits, np.uint32), np.empty(count, np.uint32), np.empty(count, np.int64)
     low, high = np.ascontiguousarray(low, np.int64), np.ascontiguousarray(high, np.int64)
-    addresses = (table.ctypes.data, 64 - bits, ids.ctypes.data, firsts.ctypes.data)
-    found = int(_number(low.ctypes.data, high.ctypes.data, count, *addresses))
+    addresses = (address_of(table), 64 - bits, address_of(ids), address_of(firsts))
+    found = int(_number(address_of(low), address_of(high), count, *addresses))
     if found == count:
         return Groups(firsts, np.ones(count, np.int64), None)
     sizes = np.bincount(ids, minlength=found)
     ends, order = np.cumsum(sizes) - sizes, np.empty(count, np.uint32)
-    _order(ids.ctypes.data, count, ends.ctypes.data, order.ctypes.data)
+    _order(address_of(ids), count, address_of(ends), address_of(order))
     return Groups(firsts[:found], sizes, order)
