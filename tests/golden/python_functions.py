@@ -84,11 +84,11 @@ async def later(value):
         "TIMESTAMP(3)",
         "ARRAY<INT>",
         "MAP<STRING, INT>",
-        "ROW<name STRING, at ARRAY<INT>>",
+        "ROW<name STRING, places ARRAY<INT>>",
     ],
 )
 def seen(price, at, numbers, counts, row):
-    return f"{price + 1} {at.isoformat()} {numbers[-1]} {counts['a']} {row.name} {row['at']} {row[0]} {len(row)}"
+    return f"{price + 1} {at.isoformat()} {numbers[-1]} {counts['a']} {row.name} {row['places']} {row[0]} {len(row)}"
 
 
 @udf(result_type="ROW<a BIGINT, b BIGINT>", input_types=["ROW<x BIGINT, y BIGINT>"])
