@@ -47,13 +47,11 @@ def aggregate_operator(node: Aggregate, context: EvaluationContext, settings: Se
 
 def _over_nothing(node: Aggregate, context: EvaluationContext) -> pl.DataFrame:
     """Returns the row that aggregates without keys give over no rows."""
-    if node.keys:
-        return pl.DataFrame()
-    return pl.DataFrame({one.name: _nothing(one.call, context) for one in node.aggregates})
+    return pl.DataFrame({one.name: _nothing(one.call, context, bool(node.keys)) for one in node.aggregates})
 
 
-def _nothing(call: AggregateCall, context: EvaluationContext) -> pl.Series:
-    if is_python(call.function):
+def _nothing(call: AggregateCall, context: EvaluationContext, is_keyed: bool) -> pl.Series:
+    if is_python(call.function) and not is_keyed:
         return python_over_nothing(call, context.time_zone)
     return pl.Series([value_over_nothing(call.function, call.type)], dtype=polars_dtype(call.type))
 
