@@ -131,7 +131,9 @@ def taken(batch: pl.DataFrame, rows: NDArray[np.integer[Any]]) -> pl.DataFrame:
         >>> taken(pl.DataFrame({"a": [1, 2, 3]}), np.array([2, 0])).to_series().to_list()
         [3, 1]
     """
-    if len(rows) >= _FEW_ROWS or not batch.width:
+    if not batch.width:
+        return batch
+    if len(rows) >= _FEW_ROWS:
         return batch[rows]
     places = pl.Series(rows.astype(np.uint32, copy=False))
     return together([column[places] for column in batch.get_columns()])
