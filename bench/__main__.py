@@ -16,6 +16,7 @@ from bench import (
     json_decode,
     keyed_state,
     latency,
+    over_and_joins,
     peers,
     side_by_side,
     startup,
@@ -30,7 +31,7 @@ def main() -> int:
     """Returns 0 if every bar is reached."""
     parser = argparse.ArgumentParser(description="Speed, as ratios within one run on one machine.")
     parser.add_argument("--quick", action="store_true", help="a tenth of the events, one repeat; not remembered")
-    names = ["startup", "broker", "kafka", "file", "json", "topic", "state", "latency", "nexmark"]
+    names = ["startup", "broker", "kafka", "file", "json", "topic", "state", "over", "latency", "nexmark"]
     parser.add_argument("--only", nargs="+", choices=names, help="just these cases")
     parser.add_argument("--peers", action="store_true", help="the query in other engines instead; installs them")
     parser.add_argument("--queries", nargs="+", choices=suite.NAMES, help="of the case nexmark, just these")
@@ -48,6 +49,7 @@ def main() -> int:
         "file": lambda: file_tumble.run(2_000_000 // scale, repeats, seed),
         "json": lambda: json_decode.run(1_000_000 // scale, repeats, seed),
         "state": lambda: keyed_state.run(10_000_000 // scale, options.long),
+        "over": lambda: over_and_joins.run(scale),
         "topic": lambda: topic_tumble.run(2_000_000 // scale, repeats, seed),
         "latency": lambda: latency.run(30 / scale + 2),
     }

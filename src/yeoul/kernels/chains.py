@@ -103,7 +103,9 @@ class Chains:
 
     def make_room(self, keys: int, rows: int) -> None:
         """Sees to it that there are as many slots of keys and of rows."""
+        had = len(self._heads)
         self._heads, self._tails = _longer(self._heads, keys), _longer(self._tails, keys)
+        self._heads[had:] = self._tails[had:] = -1
         self._nexts, self._previous = _longer(self._nexts, rows), _longer(self._previous, rows)
         self._owners = _longer(self._owners, rows)
 
@@ -153,6 +155,7 @@ def _none(size: int) -> NDArray[np.int64]:
 def _longer(array: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     if size <= len(array):
         return array
-    grown = _none(max(size, len(array) * 3 // 2))
+    # Of rows to come nothing is written before they come: until then they take no memory.
+    grown = np.empty(max(size, len(array) * 3 // 2), np.int64)
     grown[: len(array)] = array
     return grown

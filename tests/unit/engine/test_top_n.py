@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from yeoul.clock import SYSTEM_CLOCK, ManualClock
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import END_OF_TIME
-from yeoul.engine.operators.ordered.top_n import RetractableTopN, TopN, TopNRows
+from yeoul.engine.operators.ordered.retractable_top_n import RetractableTopN
+from yeoul.engine.operators.ordered.top_n import TopN
+from yeoul.engine.operators.ordered.top_n_rows import TopNRows
 from yeoul.plan.ordering import Ranking, SortKey
 
 COLUMNS = {"k": pl.String(), "v": pl.Int64(), "id": pl.Int64()}

@@ -96,7 +96,8 @@ class KeyedState:
         self._values.reserve(self._index.slot_count)
         if self._keys.names and found.is_new.any():
             slots = found.slots[found.is_new]
-            self._keys.write(slots, keys if found.is_new.all() else keys.filter(pl.Series(found.is_new)))
+            own = keys if keys.width == len(self._keys.names) else keys[self._keys.names]
+            self._keys.write(slots, own if found.is_new.all() else own.filter(pl.Series(found.is_new)))
         return found
 
     def read(self, slots: Slots, names: Sequence[str] | None = None) -> pl.DataFrame:

@@ -217,9 +217,9 @@ def _plain(field: _Field, values: pl.Series) -> NDArray[np.generic]:
         array = values.cast(_decimal(field.dtype)).rechunk().to_arrow()
         whole = np.frombuffer(array.buffers()[1], field.kind)
         return whole[array.offset : array.offset + len(array)]
-    physical = values.cast(field.dtype)
+    physical = values if values.dtype == field.dtype else values.cast(field.dtype)
     if field.dtype.is_temporal():
-        physical = physical.to_physical()
+        physical = physical.cast(pl.Int32 if field.kind.itemsize == 4 else pl.Int64)
     if physical.null_count():
         physical = physical.fill_null(False if isinstance(physical.dtype, pl.Boolean) else 0)
     return np.ascontiguousarray(physical.to_numpy(), field.kind)

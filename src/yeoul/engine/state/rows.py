@@ -105,13 +105,9 @@ class KeyedRows:
         """Returns the rows of keys, given by columns of the key's names; `lanes`: their fingerprints, if known."""
         return Matches(*self._chains.rows_of(self._keys.find(keys, lanes)))
 
-    def read(self, slots: Slots) -> pl.DataFrame:
-        """Returns rows."""
-        return self._rows.read_keys(slots)
-
-    def read_columns(self, names: Sequence[str], slots: Slots) -> pl.DataFrame:
-        """Returns some columns of rows."""
-        return self._rows.read_keys(slots, names)
+    def read(self, slots: Slots, names: Sequence[str] | None = None) -> pl.DataFrame:
+        """Returns rows, or some of their columns."""
+        return self._rows.read_keys(slots, names) if names is None or names else pl.DataFrame(height=len(slots))
 
     def read_note(self, name: str, slots: Slots) -> pl.Series:
         """Returns what is noted for rows."""

@@ -1,7 +1,6 @@
-"""Rows in sequence by key: each row for itself, in the order in which it was put in.
+"""Rows in sequence by key, which are put in behind and taken out anywhere; keys have notes and a time of last use.
 
-What a Top-N over rows that stand keeps, and the rows that a window over rows looks back at. Unlike `KeyedRows` equal
-rows are not counted together, and no row is looked for by its values: only a key's rows are asked for, all of them.
+What a Top-N over rows that stand keeps, the rows that a window over rows looks back at, and what a lookup found.
 """
 
 from __future__ import annotations
@@ -12,82 +11,87 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.engine.state.columns import SlotColumns, Slots
-from yeoul.engine.state.keyed import KeyedState
+from yeoul.engine.state.chained_rows import ChainedRows
+from yeoul.engine.state.columns import Slots
+from yeoul.engine.state.fingerprints import Lanes
 from yeoul.engine.state.rows import Matches
-from yeoul.kernels.chains import Chains
 
 __all__ = ["KeyedSequences"]
 
-_TOUCHED = "$touched"
+_TOUCHED, _NOTED = "$touched", "$noted"
 
 
-class KeyedSequences:
+class KeyedSequences(ChainedRows):
     """Rows by key.
 
     Args:
         columns: Name and type of the rows' columns.
         keys: Those that make the key; they may be none: all rows are of one key.
+        notes: Name and type of what can be noted for keys; snapshots leave it out.
 
     Example:
         >>> rows = KeyedSequences({"k": pl.Int64(), "v": pl.String()}, ["k"])
-        >>> rows.add(pl.DataFrame({"k": [1, 2, 1], "v": ["a", "b", "a"]}), 0).tolist()
+        >>> rows.add(pl.DataFrame({"k": [1, 2, 1], "v": ["a", "b", "a"]})).tolist()
         [0, 1, 2]
         >>> found = rows.find(pl.DataFrame({"k": [3, 1]}))
         >>> found.places.tolist(), rows.read(found.slots)["v"].to_list()
         ([1, 1], ['a', 'a'])
     """
 
-    def __init__(self, columns: Mapping[str, pl.DataType], keys: Sequence[str]) -> None:
-        self._key_names = list(keys)
-        self._keys = KeyedState({name: columns[name] for name in keys}, {})
-        self._columns = SlotColumns(columns)
-        self._chains = Chains()
-        self._free = np.empty(0, np.int64)
-        self._used = 0
+    def __init__(
+        self,
+        columns: Mapping[str, pl.DataType],
+        keys: Sequence[str],
+        notes: Mapping[str, pl.DataType] | None = None,
+    ) -> None:
+        self._notes = list(notes or {})
+        super().__init__(
+            columns, {name: columns[name] for name in keys}, {**notes, _NOTED: pl.UInt8()} if notes else {}
+        )
 
-    def __len__(self) -> int:
-        """How many rows there are."""
-        return self._used - len(self._free)
+    def add(self, rows: pl.DataFrame, now_ms: int | None = None, lanes: Lanes | None = None) -> Slots:
+        """Puts rows behind those of their keys; returns their slots.
 
-    @property
-    def size_bytes(self) -> int:
-        """What they take in memory, about."""
-        return self._keys.size_bytes + self._chains.size_bytes + self._columns.size_bytes
-
-    def find(self, keys: pl.DataFrame) -> Matches:
-        """Returns the rows of keys, given by columns of the key's names; each key's rows in their order."""
-        return Matches(*self._chains.rows_of(self._keys.find(keys)))
-
-    def read(self, slots: Slots) -> pl.DataFrame:
-        """Returns rows."""
-        return self._columns.read(slots)
-
-    def add(self, rows: pl.DataFrame, now_ms: int) -> Slots:
-        """Puts rows behind those of their keys, which are in use now; returns their slots."""
+        Args:
+            rows: With all columns.
+            now_ms: What their keys are noted to be in use at; None: nothing is noted.
+            lanes: The fingerprints of their keys, if they are known.
+        """
         if not rows.height:
             return np.empty(0, np.int64)
-        slots = self._slots(rows.height)
-        self._columns.write(slots, rows)
-        keys = self._keys.upsert(rows.select(self._key_names) if self._key_names else rows).slots
-        self._keys.touch(np.unique(keys), now_ms)
-        self._chains.append(keys, slots)
+        slots, keys = self._put(rows, lanes)
+        if self._notes and keys.is_new.any():
+            new = keys.slots[keys.is_new]
+            self._keys.write_column(_NOTED, new, pl.Series(np.zeros(len(new), np.uint8)))
+        if now_ms is not None:
+            self._keys.touch(np.unique(keys.slots), now_ms)
         return slots
+
+    def keys_of(self, rows: pl.DataFrame, lanes: Lanes | None = None) -> Slots:
+        """Returns the slot of each row's key, -1 where no row has it."""
+        return self._keys.find(rows, lanes)
+
+    def rows_of(self, keys: Slots) -> Matches:
+        """Returns the rows of keys, given by `keys_of`."""
+        return Matches(*self._chains.rows_of(keys))
+
+    def are_noted(self, keys: Slots) -> NDArray[np.bool_]:
+        """Tells for which keys, given by `keys_of`, something is noted."""
+        noted: NDArray[np.bool_] = self._keys.read_column(_NOTED, keys).to_numpy() != 0
+        return noted
+
+    def read_notes(self, keys: Slots) -> pl.DataFrame:
+        """Returns what is noted for keys, given by `keys_of`."""
+        return self._keys.read(keys, self._notes)
+
+    def write_notes(self, keys: Slots, values: pl.DataFrame) -> None:
+        """Notes something for keys, given by `keys_of`, each of which stands once."""
+        self._keys.write(keys, values.with_columns(pl.Series(_NOTED, np.ones(len(keys), np.uint8))))
 
     def touch(self, keys: pl.DataFrame, now_ms: int) -> None:
         """Says that keys, as far as they are known, are in use."""
         slots = self._keys.find(keys)
         self._keys.touch(np.unique(slots[slots >= 0]), now_ms)
-
-    def remove(self, slots: Slots) -> None:
-        """Forgets rows, each of which stands once."""
-        if not len(slots):
-            return
-        keys = np.unique(self._chains.owners(slots))
-        self._chains.remove(slots)
-        self._columns.forget(slots)
-        self._free = np.concatenate([self._free, slots])
-        self._keys.remove(keys[self._chains.is_empty(keys)])
 
     def untouched_since(self, before_ms: int) -> Slots:
         """Returns the rows of keys whose last touch was before a time."""
@@ -95,7 +99,8 @@ class KeyedSequences:
 
     def living(self) -> Matches:
         """Returns all rows, one key after the other; places count the keys."""
-        return Matches(*self._chains.rows_of(self._keys.living()))
+        _, places, slots = self._living()
+        return Matches(places, slots)
 
     def snapshot(self) -> pl.DataFrame:
         """Returns every row, and when its key was last touched; each key's rows in their order."""
@@ -107,15 +112,10 @@ class KeyedSequences:
         """Takes what an equal state's `snapshot` gave; to be called on an empty one."""
         if not rows.height:
             return
-        self.add(rows, 0)
-        keys = self._keys.find(rows.select(self._key_names) if self._key_names else rows)
-        slots, first = np.unique(keys, return_index=True)
-        for now_ms in np.unique(rows[_TOUCHED].to_numpy()[first]):
-            self._keys.touch(slots[rows[_TOUCHED].to_numpy()[first] == now_ms], int(now_ms))
-
-    def _slots(self, count: int) -> NDArray[np.int64]:
-        again = self._free[len(self._free) - min(count, len(self._free)) :]
-        self._free = self._free[: len(self._free) - len(again)]
-        fresh = np.arange(self._used, self._used + count - len(again), dtype=np.int64)
-        self._used += len(fresh)
-        return np.concatenate([again, fresh])
+        self.add(rows)
+        touched = rows[_TOUCHED].to_numpy()
+        if not touched.any():
+            return
+        slots, first = np.unique(self._keys.find(rows), return_index=True)
+        for now_ms in np.unique(touched[first]):
+            self._keys.touch(slots[touched[first] == now_ms], int(now_ms))

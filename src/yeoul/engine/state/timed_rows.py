@@ -1,8 +1,7 @@
 """Rows by key that only come and, once their time has passed, go: what joins over a stretch of time remember.
 
-Unlike `KeyedRows`, equal rows are kept apart and no row is ever taken back, so nothing of a row but its key is looked
-up. Each row has a time and a deadline a fixed way after it. Deadlines stand sorted in runs, merged when they have grown
-as long as the run before, so that what has passed is found at the front of few runs.
+Each row has a time and a deadline a fixed way after it. Deadlines stand sorted in runs, merged when they have grown as
+long as the run before, so that what has passed is found at the front of few runs.
 """
 
 from __future__ import annotations
@@ -13,9 +12,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.engine.state.columns import SlotColumns, Slots
-from yeoul.engine.state.keyed import KeyedState
-from yeoul.kernels.chains import Chains
+from yeoul.engine.state.chained_rows import ChainedRows
+from yeoul.engine.state.columns import Slots
+from yeoul.engine.state.fingerprints import Lanes
 
 __all__ = ["TimedRows"]
 
@@ -25,7 +24,7 @@ _RATIO = 4
 _Run = tuple[NDArray[np.int64], Slots]
 
 
-class TimedRows:
+class TimedRows(ChainedRows):
     """Rows by key, each with a time.
 
     Args:
@@ -36,8 +35,8 @@ class TimedRows:
         >>> rows = TimedRows({"v": pl.String()}, {"k": pl.Int64()})
         >>> batch = pl.DataFrame({"k": [1, 2, 1], "v": ["a", "b", "c"]})
         >>> slots = rows.add(batch, np.array([10, 20, 30]), np.array([False, True, False]))
-        >>> places, found = rows.find(pl.DataFrame({"k": [1, 3]}))
-        >>> places.tolist(), rows.read(found)["v"].to_list(), rows.times(found).tolist()
+        >>> found = rows.find(pl.DataFrame({"k": [1, 3]}))
+        >>> found.places.tolist(), rows.read(found.slots)["v"].to_list(), rows.times(found.slots).tolist()
         ([0, 0], ['a', 'c'], [10, 30])
         >>> gone = rows.due(20)
         >>> rows.read(gone)["v"].to_list(), rows.met(gone).tolist()
@@ -48,51 +47,37 @@ class TimedRows:
     """
 
     def __init__(self, columns: Mapping[str, pl.DataType], keys: Mapping[str, pl.DataType]) -> None:
-        self._columns = SlotColumns(columns)
-        self._keys = KeyedState(keys, {})
-        self._chains = Chains()
+        super().__init__(columns, keys)
         self._times, self._met = np.zeros(0, np.int64), np.zeros(0, np.bool_)
-        self._free, self._used = np.zeros(0, np.int64), 0
         self._runs: list[_Run] = []
-
-    def __len__(self) -> int:
-        return self._used - len(self._free)
 
     @property
     def size_bytes(self) -> int:
         """What they take in memory, about."""
-        arrays = self._times.nbytes + self._met.nbytes + self._free.nbytes + 16 * len(self)
-        return self._columns.size_bytes + arrays + self._keys.size_bytes + self._chains.size_bytes
+        return super().size_bytes + self._times.nbytes + self._met.nbytes + 16 * len(self)
 
-    def add(self, rows: pl.DataFrame, times: NDArray[np.int64], met: NDArray[np.bool_]) -> Slots:
+    def add(
+        self, rows: pl.DataFrame, times: NDArray[np.int64], met: NDArray[np.bool_], lanes: Lanes | None = None
+    ) -> Slots:
         """Adds rows; returns their slots.
 
         Args:
             rows: With all columns and the key's.
             times: The time of each.
             met: Whether each has met a row of the other side.
+            lanes: The fingerprints of their keys, if they are known.
         """
-        slots = self._taken(rows.height)
-        self._columns.write(slots, rows)
+        slots = self._put(rows, lanes)[0]
+        if self._used > len(self._times):
+            size = max(self._used, len(self._times) * 3 // 2, 1_024)
+            self._times, self._met = np.resize(self._times, size), np.resize(self._met, size)
         self._times[slots], self._met[slots] = times, met
-        names = self._keys.key_names
-        self._chains.append(self._keys.upsert(rows.select(names) if names else rows).slots, slots)
         order = np.argsort(times, kind="stable")
         self._runs.append((times[order], slots[order]))
         while len(self._runs) > 1 and len(self._runs[-1][0]) * _RATIO > len(self._runs[-2][0]):
             last, before = self._runs.pop(), self._runs.pop()
             self._runs.append(_merged(before, last))
         return slots
-
-    def find(self, keys: pl.DataFrame) -> tuple[NDArray[np.int64], Slots]:
-        """Returns the rows of keys: for each the place of its key among those asked for, ascending, and its slot."""
-        return self._chains.rows_of(self._keys.find(keys))
-
-    def read(self, slots: Slots) -> pl.DataFrame:
-        """Returns rows, without the key's columns."""
-        if not self._columns.names:
-            return pl.DataFrame(height=len(slots))
-        return self._columns.read(slots)
 
     def times(self, slots: Slots) -> NDArray[np.int64]:
         """Returns the rows' times."""
@@ -123,20 +108,9 @@ class TimedRows:
         times, slots = (np.concatenate([each[part] for each in found] or [np.zeros(0, np.int64)]) for part in (0, 1))
         return slots if len(found) < 2 else slots[np.argsort(times, kind="stable")]
 
-    def remove(self, slots: Slots) -> None:
-        """Forgets rows that `due` gave."""
-        if not len(slots):
-            return
-        keys = np.unique(self._chains.owners(slots))
-        self._chains.remove(slots)
-        self._keys.remove(keys[self._chains.is_empty(keys)])
-        self._columns.forget(slots)
-        self._free = np.concatenate([self._free, slots])
-
     def snapshot(self) -> pl.DataFrame:
         """Returns every row with its key, its time and whether it has met another; each key's rows in their order."""
-        keys = self._keys.living()
-        places, slots = self._chains.rows_of(keys)
+        keys, places, slots = self._living()
         notes = pl.DataFrame({_TIME: self._times[slots], _MET: self._met[slots]})
         frames = [self._keys.read_keys(keys[places]), self.read(slots), notes]
         return pl.concat([frame for frame in frames if frame.width], how="horizontal")
@@ -145,16 +119,6 @@ class TimedRows:
         """Takes what an equal state's `snapshot` gave; to be called on an empty one."""
         if rows.height:
             self.add(rows, rows[_TIME].to_numpy(), rows[_MET].to_numpy())
-
-    def _taken(self, count: int) -> Slots:
-        """Returns free slots, the oldest ones first."""
-        again, self._free = self._free[:count], self._free[count:]
-        fresh = np.arange(self._used, self._used + count - len(again))
-        self._used += len(fresh)
-        if self._used > len(self._times):
-            size = max(self._used, len(self._times) * 3 // 2, 1_024)
-            self._times, self._met = np.resize(self._times, size), np.resize(self._met, size)
-        return np.concatenate([again, fresh])
 
 
 def _merged(one: _Run, other: _Run) -> _Run:

@@ -117,12 +117,9 @@ class UniqueRows:
         places = np.flatnonzero(slots >= 0)
         return Matches(places, slots[places])
 
-    def read(self, slots: Slots) -> pl.DataFrame:
-        """Returns rows."""
-        return self.read_columns(self._names, slots)
-
-    def read_columns(self, names: Sequence[str], slots: Slots) -> pl.DataFrame:
-        """Returns some columns of rows."""
+    def read(self, slots: Slots, names: Sequence[str] | None = None) -> pl.DataFrame:
+        """Returns rows, or some of their columns."""
+        names = self._names if names is None else names
         of_key = [name for name in names if name in self._rows.key_names]
         values = [name for name in names if name not in self._rows.key_names]
         found = self._rows.read_keys(slots, of_key) if of_key else pl.DataFrame(height=len(slots))

@@ -23,7 +23,9 @@ from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, O
 from yeoul.engine.operators.joins.sides import JoinSides
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.state.columns import Slots
+from yeoul.engine.state.keyed import lanes_by
 from yeoul.engine.state.timed_rows import TimedRows
+from yeoul.kernels.grouping import group_rows
 from yeoul.plan.join_bounds import Interval
 
 __all__ = ["IntervalJoin"]
@@ -166,16 +168,40 @@ class IntervalJoin:
         return given
 
     def _partners(self, port: int, arrived: _Arrived) -> tuple[NDArray[np.int64], Slots]:
-        """Returns which rows that came meet which rows that wait, by their times."""
+        """Returns which rows that came meet which rows that wait, by their times.
+
+        The waiting rows of each key that came stand by time, so that a row that came looks at those it meets alone.
+        """
+        none = np.zeros(0, np.int64)
         other = self._rows[1 - port]
         if other is None or not len(other):
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        places, slots = other.find(arrived.rows)
-        times = other.times(slots)
-        away = arrived.times[places] - times if port == 0 else times - arrived.times[places]
-        wanted = (away >= self._interval.lower_ms) & (away <= self._interval.upper_ms)
-        wanted &= arrived.watermarks[places] < times + self._waits_ms[1 - port]
-        return places[wanted], slots[wanted]
+            return none, none
+        lanes = lanes_by(arrived.rows, self._sides.key_names)
+        groups = group_rows(*lanes)
+        found = other.find(arrived.rows, (lanes[0][groups.firsts], lanes[1][groups.firsts]))
+        if not len(found.slots):
+            return none, none
+        times = other.times(found.slots)
+        order = np.lexsort((times, found.places))
+        slots, times, owners = found.slots[order], times[order], found.places[order]
+        group = np.arange(len(arrived.times))
+        if groups.order is not None:
+            group[groups.order] = np.repeat(np.arange(len(groups.sizes)), groups.sizes)
+        least_ms, most_ms = self._interval.lower_ms, self._interval.upper_ms
+        if port == 0:
+            least_ms, most_ms = -most_ms, -least_ms
+        # A row that waits may not have passed by the watermark before the one that came, which bounds its time as well.
+        gone = np.maximum(arrived.watermarks, START_OF_TIME + abs(self._waits_ms[1 - port])) - self._waits_ms[1 - port]
+        lowest = np.maximum(arrived.times + least_ms, gone + 1)
+        different = np.unique(times)
+        width = len(different) + 1
+        places = owners * width + np.searchsorted(different, times)
+        begins = np.searchsorted(places, group * width + np.searchsorted(different, lowest))
+        above = np.searchsorted(different, arrived.times + most_ms, side="right")
+        counts = np.maximum(np.searchsorted(places, group * width + above) - begins, 0)
+        firsts = np.cumsum(counts) - counts
+        met = np.arange(int(counts.sum())) + np.repeat(begins - firsts, counts)
+        return np.repeat(np.arange(len(counts)), counts), slots[met]
 
     def _keep(self, port: int, arrived: _Arrived, met: NDArray[np.bool_]) -> None:
         if not arrived.rows.height:

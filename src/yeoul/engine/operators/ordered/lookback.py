@@ -216,7 +216,7 @@ class LastRows(_Kept):
         stays = np.arange(every.height) > runs.ends - self._count
         kept = self._made(every.drop(PARTITION))
         kept.remove(self._found[~stays[~is_new]])
-        now_ms = self._clock.now_ms() if self._ttl_ms is not None else 0
+        now_ms = None if self._ttl_ms is None else self._clock.now_ms()
         kept.add(every.filter(pl.Series(stays & is_new)).drop(PARTITION), now_ms)
         self._forgetting.forget(kept)
 
@@ -243,7 +243,7 @@ class LastTime(_Kept):
         rows = every.filter(pl.Series(is_new)).drop(PARTITION)
         kept = self._made(rows)
         times = rows[_TIME].to_numpy()
-        slots = kept.add(rows, 0)
+        slots = kept.add(rows)
         order = np.argsort(times, kind="stable")
         self._queue.append((slots[order], times[order]))
         if self._by_arrival:

@@ -6,12 +6,13 @@ sorted once; ranks before and after are sums over the same order. Pure functions
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
+from yeoul.engine.operators.ordered.codes import places_in_order
 from yeoul.plan.ordering import Ranking
 
 __all__ = ["Changed", "Entries", "changed", "shown", "starts_of"]
@@ -33,11 +34,11 @@ class Entries:
     begins: NDArray[np.bool_]
 
     @staticmethod
-    def of(partition: Ints, order: pl.DataFrame) -> Entries:
-        """Marks where each new value of the order begins."""
+    def of(partition: Ints, codes: Sequence[Ints]) -> Entries:
+        """Marks where each new value of the order begins, told by its codes."""
         begins = starts_of(partition)
-        for column in order.get_columns():
-            begins[1:] |= column.slice(1).ne_missing(column.head(len(column) - 1)).to_numpy()
+        for column in codes:
+            begins[1:] |= column[1:] != column[:-1]
         return Entries(partition, begins)
 
 
@@ -119,8 +120,8 @@ def changed(
     come, come_ranks = _apart(new, new_copies, old, old_copies, ranking, ranked)
     which, ranks = np.concatenate([gone, come]), np.concatenate([gone_ranks, come_ranks])
     weights = np.concatenate([np.full(len(gone), -1), np.full(len(come), 1)]).astype(np.int64)
-    keys = (which, weights, ranks) if ranked else (which, ranks, weights)
-    order = np.lexsort((*keys, entries.partition[which]))
+    keys = (ranks, weights, which) if ranked else (weights, ranks, which)
+    order = places_in_order((entries.partition[which], *keys))
     return Changed(which[order], ranks[order], weights[order])
 
 

@@ -10,8 +10,10 @@ from yeoul.engine.operators.contract import Operator
 from yeoul.engine.operators.ordered import deduplicate
 from yeoul.engine.operators.ordered.lookback import LastRows, LastTime, Lookback, Merged, Nothing
 from yeoul.engine.operators.ordered.over import Over, OverFunction, OverWindow
+from yeoul.engine.operators.ordered.retractable_top_n import RetractableTopN
 from yeoul.engine.operators.ordered.sort import SortAtEnd, SortByTime
-from yeoul.engine.operators.ordered.top_n import RetractableTopN, TopN, TopNRows
+from yeoul.engine.operators.ordered.top_n import TopN
+from yeoul.engine.operators.ordered.top_n_rows import TopNRows
 from yeoul.engine.runtime.settings import Settings
 from yeoul.plan import nodes
 from yeoul.plan.changelog import is_updating
