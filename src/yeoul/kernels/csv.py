@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.json.codes import BAD_UTF8_TEXT, OPEN_QUOTE, TOO_FEW_FIELDS, TOO_MANY_FIELDS
 from yeoul.kernels.json.leaf import bare_text_index, read_leaf
@@ -209,23 +210,23 @@ def read_csv(
     null_bytes = -1 if shape.null_literal is None else len(shape.null_literal)
     words = (
         len(leaves),
-        leaves.ctypes.data,
+        address_of(leaves),
         shape.delimiter,
         shape.quote,
         shape.comments,
-        null.ctypes.data,
+        address_of(null),
         null_bytes,
         0,
     )
     table = np.array(words, np.int64)
     rows, dead, skipped = _read_records(
-        space.call.ctypes.data,
-        table.ctypes.data,
-        padded.ctypes.data,
-        offsets.ctypes.data,
-        lengths.ctypes.data,
+        address_of(space.call),
+        address_of(table),
+        address_of(padded),
+        address_of(offsets),
+        address_of(lengths),
         len(offsets),
-        space.records.ctypes.data,
-        space.dead.ctypes.data,
+        address_of(space.records),
+        address_of(space.dead),
     )
     return space.columns(rows, dead, skipped)

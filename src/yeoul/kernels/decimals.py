@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import below, compiled, load_u64, shift_right, store_u8, store_u64
 
@@ -324,17 +325,17 @@ def combined(
     _combine(
         kind,
         rows,
-        a.ctypes.data,
+        address_of(a),
         16 if lengths[0] == rows else 0,
-        b.ctypes.data,
+        address_of(b),
         16 if lengths[1] == rows else 0,
         *up,
         down,
         (2**62) // 10 ** up[0] if up[0] <= 18 and up[1] == 0 else -1,
         int(np.uint64(limit & (2**64 - 1)).view(np.int64)),
         limit >> 64,
-        lists.ctypes.data,
-        results.ctypes.data,
-        good.ctypes.data,
+        address_of(lists),
+        address_of(results),
+        address_of(good),
     )
     return results, good

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import inlined, load_u8, load_u32, load_u64, multiply_high, shift_right, store_u64
 
@@ -136,7 +137,7 @@ def add_wide_words(
     words = np.ascontiguousarray(words)
     if len(words) != width * len(low) or len(high) != len(low):
         raise ValueError(f"expected {width} words for each of {len(low)} rows, got {len(words)}")
-    _add_words(words.ctypes.data, width, _address(nulls), len(low), low.ctypes.data, high.ctypes.data)
+    _add_words(address_of(words), width, _address(nulls), len(low), address_of(low), address_of(high))
 
 
 def add_views(
@@ -155,7 +156,7 @@ def add_views(
         low: The lanes.
         high: The lanes.
     """
-    _add_views(views, buffers.ctypes.data, _address(nulls), len(low), low.ctypes.data, high.ctypes.data)
+    _add_views(views, address_of(buffers), _address(nulls), len(low), address_of(low), address_of(high))
 
 
 def add_lists(
@@ -168,9 +169,9 @@ def add_lists(
     """Takes a column of lists, given where each begins among its elements' fingerprints, and where the last ends."""
     if len(offsets) != len(low) + 1 or offsets[-1] > len(inner[0]):
         raise ValueError(f"expected {len(low) + 1} offsets, got {len(offsets)}")
-    addresses = (offsets.ctypes.data, inner[0].ctypes.data, inner[1].ctypes.data, _address(nulls))
-    _add_lists(*addresses, len(low), low.ctypes.data, high.ctypes.data)
+    addresses = (address_of(offsets), address_of(inner[0]), address_of(inner[1]), _address(nulls))
+    _add_lists(*addresses, len(low), address_of(low), address_of(high))
 
 
 def _address(array: NDArray[np.uint8] | None) -> int:
-    return 0 if array is None else array.ctypes.data
+    return 0 if array is None else address_of(array)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import load_u32, load_u64, shift_right, store_u32, store_u64
 
-__all__ = ["Groups", "group_rows"]
+__all__ = ["Groups", "group_rows", "one_group", "rows_by_group"]
 
 _LEAST_BITS = 4
 
@@ -65,11 +66,13 @@ class Groups:
         firsts: The first row of each group; ascending.
         sizes: How many rows each has.
         order: The rows, group by group, each group's in their order; None if every row is a group of its own.
+        ids: Each row's group.
     """
 
     firsts: NDArray[np.int64]
     sizes: NDArray[np.int64]
     order: NDArray[np.uint32] | None
+    ids: NDArray[np.uint32]
 
 
 def group_rows(low: NDArray[np.int64], high: NDArray[np.int64]) -> Groups:
@@ -84,11 +87,34 @@ def group_rows(low: NDArray[np.int64], high: NDArray[np.int64]) -> Groups:
     bits = max(_LEAST_BITS, (2 * count).bit_length())
     table, ids, firsts = np.zeros(1 << bits, np.uint32), np.empty(count, np.uint32), np.empty(count, np.int64)
     low, high = np.ascontiguousarray(low, np.int64), np.ascontiguousarray(high, np.int64)
-    addresses = (table.ctypes.data, 64 - bits, ids.ctypes.data, firsts.ctypes.data)
-    found = int(_number(low.ctypes.data, high.ctypes.data, count, *addresses))
+    addresses = (address_of(table), 64 - bits, address_of(ids), address_of(firsts))
+    found = int(_number(address_of(low), address_of(high), count, *addresses))
     if found == count:
-        return Groups(firsts, np.ones(count, np.int64), None)
-    sizes = np.bincount(ids, minlength=found)
-    ends, order = np.cumsum(sizes) - sizes, np.empty(count, np.uint32)
-    _order(ids.ctypes.data, count, ends.ctypes.data, order.ctypes.data)
-    return Groups(firsts[:found], sizes, order)
+        return Groups(firsts, np.ones(count, np.int64), None, ids)
+    if found == 1:
+        return one_group(count)
+    order, sizes = rows_by_group(ids, found)
+    return Groups(firsts[:found], sizes, order, ids)
+
+
+def one_group(count: int) -> Groups:
+    """Returns rows, one at least, as one group."""
+    order, ids = np.arange(count, dtype=np.uint32), np.zeros(count, np.uint32)
+    return Groups(np.zeros(1, np.int64), np.array([count], np.int64), order, ids)
+
+
+def rows_by_group(ids: NDArray[np.uint32], groups: int) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Returns rows group by group, each group's in their order, and how many each group has.
+
+    Args:
+        ids: Each row's group.
+        groups: How many groups there are; some may have no row.
+
+    Example:
+        >>> [each.tolist() for each in rows_by_group(np.array([2, 0, 2], np.uint32), 3)]
+        [[1, 0, 2], [1, 0, 2]]
+    """
+    sizes = np.bincount(ids, minlength=groups)
+    ends, order = np.cumsum(sizes) - sizes, np.empty(len(ids), np.uint32)
+    _order(address_of(ids), len(ids), address_of(ends), address_of(order))
+    return order, sizes

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import inlined, load_u32, load_u64, prefetch, shift_right, store_u8, store_u64
 
@@ -180,13 +181,13 @@ class KeyIndex:
         given = [np.ascontiguousarray(array, np.int64) for array in (low, high)]
         _upsert(
             *self._addresses(),
-            given[0].ctypes.data,
-            given[1].ctypes.data,
+            address_of(given[0]),
+            address_of(given[1]),
             count,
-            slots.ctypes.data,
-            is_new.ctypes.data,
-            self._free.ctypes.data,
-            self._counts.ctypes.data,
+            address_of(slots),
+            address_of(is_new),
+            address_of(self._free),
+            address_of(self._counts),
         )
         return slots, is_new
 
@@ -194,7 +195,7 @@ class KeyIndex:
         """Returns each key's slot, -1 where it has none."""
         slots = np.empty(len(low), np.int64)
         given = [np.ascontiguousarray(array, np.int64) for array in (low, high)]
-        _look_up(*self._addresses(), given[0].ctypes.data, given[1].ctypes.data, len(low), slots.ctypes.data)
+        _look_up(*self._addresses(), address_of(given[0]), address_of(given[1]), len(low), address_of(slots))
         return slots
 
     def remove(self, slots: NDArray[np.int64]) -> None:
@@ -202,7 +203,7 @@ class KeyIndex:
         slots = np.ascontiguousarray(slots, np.int64)
         behind = int(self._counts[1])
         self._free = _with_room(self._free, behind + len(slots))
-        removed = _remove(*self._addresses(), slots.ctypes.data, len(slots), self._free.ctypes.data + behind * 8)
+        removed = _remove(*self._addresses(), address_of(slots), len(slots), address_of(self._free) + behind * 8)
         self._counts[1] += removed
 
     def living(self) -> NDArray[np.int64]:
@@ -217,7 +218,7 @@ class KeyIndex:
         return pairs[:, 0], pairs[:, 1]
 
     def _addresses(self) -> tuple[int, int, int]:
-        return self._table.ctypes.data, 64 - self._bits, self._prints.ctypes.data
+        return address_of(self._table), 64 - self._bits, address_of(self._prints)
 
     def _make_room(self, count: int) -> None:
         used, free, places = (int(each) for each in self._counts)
@@ -233,7 +234,7 @@ class KeyIndex:
         while keys * 100 * 4 > (1 << self._bits) * _FILL_PERCENT * 3:
             self._bits += 1
         old, self._table = self._table, np.zeros(1 << self._bits, np.int64)
-        self._counts[2] = _rebuild(old.ctypes.data, len(old), self._table.ctypes.data, 64 - self._bits)
+        self._counts[2] = _rebuild(address_of(old), len(old), address_of(self._table), 64 - self._bits)
 
 
 def _with_room(array: NDArray[np.int64], size: int) -> NDArray[np.int64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import SLACK_BYTES, first_set, load_u8, newline_bytes, store_u64
 
@@ -51,7 +52,7 @@ def split_lines(data: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.
     room = size // 64 + SLACK_BYTES
     while True:
         starts = np.empty(room + 1, np.int64)
-        count = _find_lines(data.ctypes.data, size, starts.ctypes.data, room)
+        count = _find_lines(address_of(data), size, address_of(starts), room)
         if count >= 0:
             break
         room = min(room * 4, size + 2)

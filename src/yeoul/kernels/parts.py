@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import compiled, copy_bytes, first_set, load_u8, load_u32, load_u64, store_u8, store_u64
 
@@ -81,7 +82,7 @@ def view_parts(
         index: Which part, from 0.
     """
     parts, valid = np.empty((count, 2), np.int64), np.empty(count, np.bool_)
-    marks = 0 if nulls is None else nulls.ctypes.data
-    addresses = (parts.ctypes.data, valid.ctypes.data)
-    found = _view_parts(views, buffers.ctypes.data, marks, count, separator, index, *addresses)
+    marks = 0 if nulls is None else address_of(nulls)
+    addresses = (address_of(parts), address_of(valid))
+    found = _view_parts(views, address_of(buffers), marks, count, separator, index, *addresses)
     return parts, valid, found

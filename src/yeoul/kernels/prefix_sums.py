@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import load_f64, store_f64
 
@@ -45,7 +46,7 @@ def range_sums(values: NDArray[np.float64], starts: NDArray[np.int64], ends: NDA
     """
     values = np.ascontiguousarray(values, np.float64)
     highs, lows = np.empty(len(values) + 1), np.empty(len(values) + 1)
-    _run(values.ctypes.data, len(values), highs.ctypes.data, lows.ctypes.data)
+    _run(address_of(values), len(values), address_of(highs), address_of(lows))
     upper, lower = highs[ends + 1], highs[starts]
     high = upper - lower
     part = upper - high

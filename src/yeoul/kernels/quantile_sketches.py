@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import load_f64, load_u64, store_u64
 
@@ -90,12 +91,12 @@ def united(offsets: Int64s, entries: Int64s) -> tuple[Int64s, Int64s]:
     new_offsets, new_entries = np.empty(groups + 1, np.int64), np.empty(len(entries), np.int64)
     table = np.zeros(2 * MOST + 1, np.int64)
     written = _unite(
-        offsets.ctypes.data,
+        address_of(offsets),
         groups,
-        entries.ctypes.data,
-        table.ctypes.data,
-        new_offsets.ctypes.data,
-        new_entries.ctypes.data,
+        address_of(entries),
+        address_of(table),
+        address_of(new_offsets),
+        address_of(new_entries),
     )
     return new_offsets, new_entries[:written]
 
@@ -111,5 +112,5 @@ def at_rank(offsets: Int64s, entries: Int64s, share: float) -> tuple[Int64s, NDA
     groups = len(offsets) - 1
     bins = np.empty(groups, np.int64)
     at = np.array([share])
-    _rank(offsets.ctypes.data, groups, entries.ctypes.data, at.ctypes.data, bins.ctypes.data)
+    _rank(address_of(offsets), groups, address_of(entries), address_of(at), address_of(bins))
     return bins, bins <= MOST

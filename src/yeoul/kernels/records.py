@@ -21,6 +21,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import (
     byte_swap,
@@ -295,12 +296,12 @@ def decode_batches(data: NDArray[np.uint8]) -> tuple[RecordColumns, BatchTable]:
     Nothing is raised for malformed input: see `BatchTable.fault`. The arrays do not refer to `data`.
     """
     data = np.ascontiguousarray(data)
-    batches, records = _count(data.ctypes.data, len(data))
+    batches, records = _count(address_of(data), len(data))
     # A batch that ended the count is met again by the walk, which names it; it needs no room.
     rows = np.empty((_ROW_WORDS, records), np.int64)
     table = np.empty((_BATCH_WORDS, batches), np.int64)
     batches, records, end, fault = _walk(
-        data.ctypes.data, len(data), rows.ctypes.data, rows.shape[1], table.ctypes.data, table.shape[1]
+        address_of(data), len(data), address_of(rows), rows.shape[1], address_of(table), table.shape[1]
     )
     return RecordColumns(*rows[:, :records]), BatchTable(*table[:_BATCH_WORDS, :batches], end, fault)  # type: ignore[call-arg]
 
@@ -325,7 +326,7 @@ def decode_section(
         raise RecordFault(0)
     rows = np.empty((_ROW_WORDS, count), np.int64)
     args = (count, base_offset, base_timestamp_ms, append_time_ms)
-    if not _read_section(data.ctypes.data, len(data), rows.ctypes.data, *args):
+    if not _read_section(address_of(data), len(data), address_of(rows), *args):
         raise RecordFault(0)
     return RecordColumns(*rows)
 
@@ -417,10 +418,10 @@ def encode_section(
         size += int(kept.sum())
     out = np.empty(size, np.uint8)
     held = [tuple(map(np.ascontiguousarray, part)) for part in parts]
-    value = [array.ctypes.data for array in held[0]]
-    key = [array.ctypes.data for array in held[1]] if keys is not None else [0, 0, 0]
+    value = [address_of(array) for array in held[0]]
+    key = [address_of(array) for array in held[1]] if keys is not None else [0, 0, 0]
     deltas = None if timestamp_deltas_ms is None else np.ascontiguousarray(timestamp_deltas_ms, np.int64)
     if deltas is not None and len(deltas) != count:
         raise ValueError("the arrays differ in length")
-    written = _write_section(*key, *value, 0 if deltas is None else deltas.ctypes.data, count, out.ctypes.data)
+    written = _write_section(*key, *value, 0 if deltas is None else address_of(deltas), count, address_of(out))
     return out[:written]

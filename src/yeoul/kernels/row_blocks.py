@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import (
     inlined,
@@ -111,9 +112,9 @@ def gather_rows(layout: Layout, slots: NDArray[np.int64], table: FieldTable) -> 
         slots: Which rows, one for each row of the columns.
         table: The fields; whoever made it holds the columns.
     """
-    _gather(*layout, slots.ctypes.data, len(slots), table.ctypes.data, len(table))
+    _gather(*layout, address_of(slots), len(slots), address_of(table), len(table))
 
 
 def scatter_rows(layout: Layout, slots: NDArray[np.int64], table: FieldTable, *, flagged: bool) -> None:
     """Copies the columns that the table names into fields of rows; `flagged`: rows have flags for NULL."""
-    _scatter(*layout, slots.ctypes.data, len(slots), table.ctypes.data, len(table), int(flagged))
+    _scatter(*layout, address_of(slots), len(slots), address_of(table), len(table), int(flagged))

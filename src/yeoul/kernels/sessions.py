@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import load_u64, store_u64
 
@@ -167,9 +168,9 @@ class SessionChains:
         lasts = times if lasts is None else lasts
         keys, times, lasts, closed = (np.ascontiguousarray(each, np.int64) for each in (keys, times, lasts, closed))
         found, made, gone = (np.empty(count, np.int64) for _ in range(3))
-        rows = (*(each.ctypes.data for each in (keys, times, lasts, closed)), count, self.gap_ms)
+        rows = (*(address_of(each) for each in (keys, times, lasts, closed)), count, self.gap_ms)
         state = (self._heads, self._nexts, self._starts, self._ends, self._owners, self._kept, self._free, self._counts)
-        _assign(*rows, *(each.ctypes.data for each in (*state, found, made, gone)))
+        _assign(*rows, *(address_of(each) for each in (*state, found, made, gone)))
         absorbed = gone[: self._counts[3]].copy()
         return Assigned(self._kept_of(found), made[: self._counts[2]].copy(), absorbed, self._kept_of(absorbed))
 
@@ -189,7 +190,7 @@ class SessionChains:
         """Takes what has closed out of the chains of keys; the sessions' slots stay taken until `release`."""
         keys = np.ascontiguousarray(keys, np.int64)
         arrays = (self._heads, self._nexts, self._ends)
-        _prune(keys.ctypes.data, len(keys), closed, *(each.ctypes.data for each in arrays))
+        _prune(address_of(keys), len(keys), closed, *(address_of(each) for each in arrays))
 
     def is_empty(self, keys: Words) -> NDArray[np.bool_]:
         """Tells which keys have no open session."""

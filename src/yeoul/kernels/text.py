@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.json.strings import utf8_sequence_end, write_view
 from yeoul.kernels.machine import SLACK_BYTES, compiled, first_set, high_bytes, load_u8, load_u64, store_u8
@@ -65,6 +66,6 @@ def view_records(
     padded = np.concatenate([data, np.zeros(SLACK_BYTES, np.uint8)])
     offsets, lengths = np.ascontiguousarray(np.where(kept > 0, offsets, 0)), np.ascontiguousarray(kept)
     views, bad = np.empty((count, 2), np.int64), np.empty(count, np.uint8)
-    addresses = (array.ctypes.data for array in (padded, offsets, lengths))
-    _view_records(*addresses, count, views.ctypes.data, bad.ctypes.data, check)
+    addresses = (address_of(array) for array in (padded, offsets, lengths))
+    _view_records(*addresses, count, address_of(views), address_of(bad), check)
     return views, bad

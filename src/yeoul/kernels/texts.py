@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import copy_bytes, inlined, load_u8, load_u32, load_u64, prefetch, store_u64
 from yeoul.kernels.row_blocks import Layout, row_at
@@ -103,7 +104,7 @@ def long_bytes(views: int, nulls: NDArray[np.bool_] | None, count: int) -> int:
 
 def long_bytes_at(layout: Layout, offset: int, slots: NDArray[np.int64]) -> int:
     """Returns the same of rows in blocks whose views stand at `offset`."""
-    return int(_long_bytes_at(*layout, offset, slots.ctypes.data, len(slots)))
+    return int(_long_bytes_at(*layout, offset, address_of(slots), len(slots)))
 
 
 def copy_texts(
@@ -128,8 +129,8 @@ def copy_texts(
     """
     if len(buffer) >= 1 << 31:
         raise ValueError(f"a buffer of texts must be under 2 GiB, got {len(buffer)} bytes")
-    addresses = (views, sources.ctypes.data, _address(nulls))
-    return int(_copy_texts(*addresses, len(targets), targets.ctypes.data, buffer.ctypes.data, at, number))
+    addresses = (views, address_of(sources), _address(nulls))
+    return int(_copy_texts(*addresses, len(targets), address_of(targets), address_of(buffer), at, number))
 
 
 def move_texts(
@@ -141,10 +142,10 @@ def move_texts(
         The first row whose text did not fit, and where the next text may begin.
     """
     end = np.array([used], np.int64)
-    addresses = (sources.ctypes.data, buffer.ctypes.data, end.ctypes.data)
+    addresses = (address_of(sources), address_of(buffer), address_of(end))
     row = _move_texts(views, width, rows.start, rows.stop, *addresses, len(buffer), number)
     return int(row), int(end[0])
 
 
 def _address(array: NDArray[np.bool_] | None) -> int:
-    return 0 if array is None else array.ctypes.data
+    return 0 if array is None else address_of(array)

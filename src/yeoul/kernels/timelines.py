@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.chains import Chains
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import inlined, load_u8, load_u64, store_u8, store_u64
@@ -217,16 +218,16 @@ class Timelines(Chains):
         whole = [np.ascontiguousarray(array, np.int64) for array in (keys, rows, starts, times)]
         kinds = np.ascontiguousarray(comings, np.uint8)
         arrays, freed = self._arrays(), np.empty(len(rows), np.int64)
-        given = (*(array.ctypes.data for array in whole), kinds.ctypes.data, len(rows))
-        return freed[: _insert(*given, arrays.ctypes.data, freed.ctypes.data)]
+        given = (*(address_of(array) for array in whole), address_of(kinds), len(rows))
+        return freed[: _insert(*given, address_of(arrays), address_of(freed))]
 
     def as_of(self, keys: NDArray[np.int64], moments: NDArray[np.int64]) -> NDArray[np.int64]:
         """Returns the row that counts for each key at a moment, -1 if there is none; quick if moments ascend."""
         known = np.ascontiguousarray(np.where(keys < len(self._heads), keys, -1), np.int64)
         moments = np.ascontiguousarray(moments, np.int64)
         arrays, found = self._arrays(), np.empty(len(known), np.int64)
-        asked = (known.ctypes.data, moments.ctypes.data, len(known))
-        _as_of(*asked, arrays.ctypes.data, self._cursors.ctypes.data, found.ctypes.data)
+        asked = (address_of(known), address_of(moments), len(known))
+        _as_of(*asked, address_of(arrays), address_of(self._cursors), address_of(found))
         return found
 
     def cut(self, rows: NDArray[np.int64], moment: int) -> NDArray[np.int64]:
@@ -237,7 +238,7 @@ class Timelines(Chains):
         """
         rows = np.ascontiguousarray(rows, np.int64)
         arrays, freed = self._arrays(), np.empty(len(self._owners), np.int64)
-        return freed[: _cut(rows.ctypes.data, len(rows), moment, arrays.ctypes.data, freed.ctypes.data)].copy()
+        return freed[: _cut(address_of(rows), len(rows), moment, address_of(arrays), address_of(freed))].copy()
 
     def remove(self, rows: NDArray[np.int64]) -> None:
         """Takes rows out of their timelines; each stands once."""
@@ -268,7 +269,7 @@ class Timelines(Chains):
     def _arrays(self) -> NDArray[np.int64]:
         """Returns the addresses of the arrays, which live as long as this object does not grow."""
         own = (self._starts, self._times, self._ends)
-        return np.array([*self._addresses(), *(array.ctypes.data for array in own)], np.int64)
+        return np.array([*self._addresses(), *(address_of(array) for array in own)], np.int64)
 
 
 def _longer(array: NDArray[_Item], size: int, filling: int) -> NDArray[_Item]:

@@ -39,6 +39,7 @@ from yeoul.log.errors import (
     refused,
 )
 from yeoul.log.flusher import Flusher, FlushMode
+from yeoul.log.kernel_sync import KernelSync
 from yeoul.log.partition import PartitionLog
 from yeoul.log.space import Space
 from yeoul.log.topics import TOPIC_FILE, TopicRecord, check_partition_count, check_topic_name
@@ -91,6 +92,7 @@ class Log:
         flush_interval_ms: For `FlushMode.INTERVAL`.
         disk: The file system; the real one unless a test says otherwise.
         workers: The threads that wait for it, likewise.
+        kernel: Who syncs without a thread; None: nobody.
         clock: The time.
         cleaning: What the cleaner of compacted topics is told.
         self_cleaning: Topics that whoever writes them keeps short: the cleaner leaves them alone.
@@ -113,6 +115,7 @@ class Log:
         flush_interval_ms: int = 1_000,
         disk: Disk | None = None,
         workers: Workers | None = None,
+        kernel: KernelSync | None = None,
         clock: Clock = SYSTEM_CLOCK,
         cleaning: CleaningSettings = CleaningSettings(),  # noqa: B008 - frozen
         self_cleaning: Container[str] = (),
@@ -144,6 +147,7 @@ class Log:
                 post=post,
                 on_fatal=self._stop,
                 workers=workers,
+                kernel=kernel,
                 interval_ms=flush_interval_ms,
             )
             self.space = Space(self._disk, data_dir, reserve_bytes, clock.monotonic_s)

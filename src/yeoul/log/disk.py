@@ -50,6 +50,10 @@ class DiskFile(Protocol):
         """Returns once all bytes written before the call are durable, and the size that reaches them."""
         ...
 
+    def fileno(self) -> int:
+        """Returns the system's descriptor, -1 where there is none."""
+        ...
+
     def truncate(self, size_bytes: int) -> None: ...
 
 
@@ -170,6 +174,9 @@ class _RealFile:
 
     def sync(self) -> None:
         os.fdatasync(self._descriptor)
+
+    def fileno(self) -> int:
+        return self._descriptor
 
     def truncate(self, size_bytes: int) -> None:
         os.ftruncate(self._descriptor, size_bytes)

@@ -1,9 +1,10 @@
 """When appended bytes become durable: flush rounds, off the event loop.
 
-A partition that was appended to asks for a round. At the end of the loop's current tick its round starts in one of a
-few threads: sync each of its dirty files once, sync its directory if a file was created, and come back to the loop,
-where the partition moves its durable offset and answers who waited. Rounds of different partitions run in parallel
-and wait for nobody else; what is appended to a partition during its round joins its next one.
+A partition that was appended to asks for a round. At the end of the loop's current tick its round starts: the kernel
+syncs each of its dirty files once, or, where the kernel does not do that by itself or a file was created and its
+directory has to be synced too, one of a few threads does. Back on the loop, the partition moves its durable offset and
+answers who waited. Rounds of different partitions run in parallel and wait for nobody else; what is appended to a
+partition during its round joins its next one.
 
 Modes (`flush=`):
     commit: an append is acknowledged, and readable, once a round has covered it. The default.
@@ -22,7 +23,7 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -30,9 +31,10 @@ from typing import Protocol
 from yeoul.log.disk import Disk
 from yeoul.log.durations import Durations
 from yeoul.log.errors import LogStopped
+from yeoul.log.kernel_sync import KernelSync
 from yeoul.log.workers import Workers, WorkerThreads
 
-__all__ = ["FlushMode", "FlushTarget", "FlushWork", "Flusher"]
+__all__ = ["FlushMode", "FlushTarget", "FlushWork", "Flusher", "SyncWork"]
 
 
 class FlushMode(Enum):
@@ -44,7 +46,7 @@ class FlushMode(Enum):
 
 
 class FlushWork(Protocol):
-    """What one round does to the disk; runs in a thread."""
+    """What is done to the disk in a thread."""
 
     def run(self, disk: Disk) -> None:
         """Raises:
@@ -53,10 +55,18 @@ class FlushWork(Protocol):
         ...
 
 
+class SyncWork(FlushWork, Protocol):
+    """What one round does to the disk."""
+
+    def descriptors(self) -> Sequence[int]:
+        """Returns the files whose sync is all that there is to do; empty when there is more to it."""
+        ...
+
+
 class FlushTarget(Protocol):
     """What asks for rounds: a partition."""
 
-    def start_round(self) -> FlushWork | None:
+    def start_round(self) -> SyncWork | None:
         """Called on the loop: returns what is not durable yet, or None when all is."""
         ...
 
@@ -69,6 +79,7 @@ class FlushTarget(Protocol):
 class _Round:
     target: FlushTarget | None
     work: FlushWork
+    started_s: float
     failure: BaseException | None = None
     took_s: float = 0.0
     done: Callable[[BaseException | None], None] | None = None
@@ -83,7 +94,8 @@ class Flusher:
         defer: Calls a function once the current tick of the loop has ended, on the loop: `loop.call_soon`.
         post: The same from any thread: `loop.call_soon_threadsafe`.
         on_fatal: Called on the loop with the first failure.
-        workers: Where rounds run; threads of its own unless given.
+        workers: Where rounds run that take a thread; threads of its own unless given.
+        kernel: Who does the others; None: nobody.
         interval_ms: The pause between rounds in interval mode.
     """
 
@@ -96,6 +108,7 @@ class Flusher:
         post: Callable[[Callable[[], None]], object],
         on_fatal: Callable[[LogStopped], None],
         workers: Workers | None = None,
+        kernel: KernelSync | None = None,
         interval_ms: int = 1_000,
     ) -> None:
         self.disk = disk
@@ -113,6 +126,7 @@ class Flusher:
         self._wake_pending = False
         self._closing = threading.Event()
         self._workers: Workers = workers if workers is not None else WorkerThreads()
+        self._kernel = kernel
         self._ticker: threading.Thread | None = None
         self._interval_s = interval_ms / 1_000
 
@@ -131,7 +145,7 @@ class Flusher:
 
     def submit(self, work: FlushWork, done: Callable[[BaseException | None], None]) -> None:
         """Runs work that belongs to no round; `done` is called on the loop with what it raised, or None."""
-        self._enqueue(_Round(None, work, done=done))
+        self._enqueue(_Round(None, work, time.perf_counter(), done=done))
 
     def forget(self, target: FlushTarget) -> None:
         """Drops a target that is being deleted; a round that is under way still ends, however it ends.
@@ -148,6 +162,8 @@ class Flusher:
         if self._ticker is not None:
             self._ticker.join()
         self._workers.close()
+        if self._kernel is not None:
+            self._kernel.close()
         self._drain()
 
     def _start_rounds(self) -> None:
@@ -160,7 +176,19 @@ class Flusher:
             work = target.start_round()
             if work is not None:
                 self._running.add(target)
-                self._enqueue(_Round(target, work))
+                self._begin(_Round(target, work, time.perf_counter()), work.descriptors())
+
+    def _begin(self, round_: _Round, descriptors: Sequence[int]) -> None:
+        """Hands a round to the kernel, or else to a thread."""
+
+        def done(failure: OSError | None) -> None:
+            round_.failure = failure
+            round_.took_s = time.perf_counter() - round_.started_s
+            self._finished.append(round_)
+            self._drain()
+
+        if self._kernel is None or not descriptors or not self._kernel.begin(descriptors, done):
+            self._enqueue(round_)
 
     def _enqueue(self, round_: _Round) -> None:
         self._workers.submit(lambda: self._run(round_))
@@ -173,12 +201,11 @@ class Flusher:
 
     def _run(self, round_: _Round) -> None:
         """One round, in a thread."""
-        started_s = time.perf_counter()
         try:
             round_.work.run(self.disk)
         except BaseException as error:
             round_.failure = error
-        round_.took_s = time.perf_counter() - started_s
+        round_.took_s = time.perf_counter() - round_.started_s
         self._finished.append(round_)
         # One wake-up serves all rounds that end before the loop comes to it.
         if not self._wake_pending:

@@ -39,7 +39,7 @@ from yeoul.log.errors import (
     OffsetOutOfRange,
     refused,
 )
-from yeoul.log.flusher import Flusher, FlushMode, FlushWork
+from yeoul.log.flusher import Flusher, FlushMode, FlushWork, SyncWork
 from yeoul.log.index import ENTRY_BYTES
 from yeoul.log.opening import open_partition
 from yeoul.log.partition_reads import Bounds, PartitionReads
@@ -332,7 +332,7 @@ class PartitionLog:
     def remove_listener(self, callback: Callable[[], None]) -> None:
         self._waiting.ignore(callback)
 
-    def start_round(self) -> FlushWork | None:
+    def start_round(self) -> SyncWork | None:
         """For the flusher: what a round that starts now has to sync."""
         if self._closed or not (self._unsynced or self._directory_dirty):
             return None

@@ -9,6 +9,7 @@ Called by `partition`; run by `flusher`.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +37,12 @@ class RoundWork:
             disk.sync_directory(self.directory)
         for file in self.files:
             file.sync()
+
+    def descriptors(self) -> Sequence[int]:
+        if self.directory is not None:
+            return ()
+        found = [file.fileno() for file in self.files]
+        return () if -1 in found else found
 
 
 @dataclass(frozen=True, slots=True)

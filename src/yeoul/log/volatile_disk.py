@@ -73,6 +73,9 @@ class _OpenFile:
         self._disk.check_sync()
         self._file.durable = bytes(self._file.data)
 
+    def fileno(self) -> int:
+        return -1
+
     def truncate(self, size_bytes: int) -> None:
         before = len(self._file.data)
         del self._file.data[size_bytes:]

@@ -262,14 +262,8 @@ def is_updating(node: Node) -> bool:
 def state_of(node: Node) -> tuple[StateBound, str]:
     """Returns what bounds the memory that a node itself needs, and why; inputs are left out."""
     match node:
-        case Aggregate() if node.updating and not node.keys:
-            return StateBound.BOUNDED, "one row"
-        case Aggregate() if node.ttl_ms is not None and node.updating:
-            bound = StateBound.BOUNDED if node.ttl_ms else StateBound.UNBOUNDED
-            return bound, f"a row for each key, {_until(node.ttl_ms)}"
         case Aggregate():
-            until = "never dropped" if node.updating else "dropped at the end of the input"
-            return (StateBound.UNBOUNDED if node.updating else StateBound.BOUNDED), f"a row for each key, {until}"
+            return _state_of_groups(node)
         case WindowAggregate():
             return StateBound.BOUNDED, "a row for each key of each open window"
         case Join() if isinstance(node.bound, Interval):
@@ -311,6 +305,20 @@ def state_of(node: Node) -> tuple[StateBound, str]:
             return StateBound.BOUNDED, "the rows of the result, until the end of the input"
         case _:
             return StateBound.NONE, ""
+
+
+def _state_of_groups(node: Aggregate) -> tuple[StateBound, str]:
+    keeps_values = any(one.call.distinct and one.call.function not in _OF_ONE_VALUE for one in node.aggregates)
+    kept = f"{'a row for each key' if node.keys else 'one row'}{', and its different values' if keeps_values else ''}"
+    if not node.updating:
+        return StateBound.BOUNDED, f"{kept}, dropped at the end of the input"
+    if not node.keys and not keeps_values:
+        return StateBound.BOUNDED, kept
+    return (StateBound.BOUNDED if node.ttl_ms else StateBound.UNBOUNDED), f"{kept}, {_until(node.ttl_ms)}"
+
+
+_OF_ONE_VALUE = frozenset(["min", "max", "first_value", "last_value"])
+"""Aggregates to which DISTINCT makes no difference."""
 
 
 def side_states(node: Join) -> tuple[SideState, SideState]:

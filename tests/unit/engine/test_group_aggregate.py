@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections import Counter
 
 import duckdb
+import numpy as np
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yeoul.clock import SYSTEM_CLOCK, Clock, ManualClock
-from yeoul.engine.compile.aggregates import compile_aggregate
+from yeoul.engine.compile.aggregates import compile_aggregate, compile_aggregates, compile_distinct, split_distinct
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.groups.group_aggregate import GroupAggregate
 from yeoul.plan.expressions import AggregateCall, ColumnRef, Literal
+from yeoul.plan.nodes import Aggregation
 from yeoul.plan.types import BIGINT, DOUBLE, STRING, DataType, Kind
 
 N, X, S = ColumnRef("n", BIGINT), ColumnRef("x", DOUBLE), ColumnRef("s", STRING)
+B = ColumnRef("b", DataType(Kind.BOOLEAN))
+PAIRS = "count(distinct case when n is not null and s is not null then (n, s) end)"
 CALLS = {
     "count": (AggregateCall("count_star", (), BIGINT.not_null()), "count(*)"),
     "known": (AggregateCall("count", (N,), BIGINT.not_null()), "count(n)"),
@@ -25,10 +29,15 @@ CALLS = {
     "least": (AggregateCall("min", (S,), STRING), "min(s)"),
     "most": (AggregateCall("max", (N,), BIGINT), "max(n)"),
     "kinds": (AggregateCall("count", (S,), BIGINT.not_null(), distinct=True), "count(distinct s)"),
-    "some": (
-        AggregateCall("count_star", (), BIGINT.not_null(), filter=ColumnRef("b", DataType(Kind.BOOLEAN))),
-        "count(*) filter (where b)",
+    "some": (AggregateCall("count_star", (), BIGINT.not_null(), filter=B), "count(*) filter (where b)"),
+    "some_kinds": (
+        AggregateCall("count", (S,), BIGINT.not_null(), distinct=True, filter=B),
+        "count(distinct s) filter (where b)",
     ),
+    "numbers": (AggregateCall("count", (N,), BIGINT.not_null(), distinct=True), "count(distinct n)"),
+    "added": (AggregateCall("sum", (N,), BIGINT, distinct=True), "sum(distinct n)::bigint"),
+    "halves": (AggregateCall("avg", (X,), DOUBLE, distinct=True, filter=B), "avg(distinct x) filter (where b)"),
+    "pairs": (AggregateCall("count", (N, S), BIGINT.not_null(), distinct=True), PAIRS),
 }
 SCHEMA = {"k": pl.String, "n": pl.Int64, "x": pl.Float64, "s": pl.String, "b": pl.Boolean, WEIGHT: pl.Int64}
 ROW = st.tuples(
@@ -44,9 +53,17 @@ def operator(
     *, retracts: bool, keys: tuple[str, ...] = ("k",), clock: Clock = SYSTEM_CLOCK, ttl_ms: int | None = None
 ) -> GroupAggregate:
     weight = WEIGHT if retracts else None
-    compiled = [compile_aggregate(call, name, None, weight) for name, (call, _) in CALLS.items()]
-    named = [(key, pl.col(key)) for key in keys]
-    return GroupAggregate(named, compiled, [*keys, *CALLS], retracts=retracts, clock=clock, ttl_ms=ttl_ms)
+    calls = [Aggregation(name, call) for name, (call, _) in CALLS.items()]
+    plain, sharing = split_distinct(calls, weighted=retracts)
+    return GroupAggregate(
+        [(key, pl.col(key)) for key in keys],
+        compile_aggregates(plain, None, weight),
+        [*keys, *CALLS],
+        retracts=retracts,
+        clock=clock,
+        ttl_ms=ttl_ms,
+        distinct=compile_distinct(sharing, None, weight),
+    )
 
 
 def plain(*rows: tuple) -> pl.DataFrame:
@@ -75,7 +92,7 @@ def histories(draw: st.DrawFn) -> list[tuple[tuple, int]]:
 
 
 @given(histories(), st.booleans(), st.data())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_changes_add_up_to_the_batch_answer(history, has_key, data):
     keys = ("k",) if has_key else ()
     retracts = any(weight < 0 for _, weight in history)
@@ -122,6 +139,46 @@ def test_an_untouched_group_is_forgotten_after_its_time_to_live():
     clock.advance_ms(2_000)
     (changes,) = running.process(0, plain(("a", 1, None, "u", True))).batches
     assert changes.select("k", "count", WEIGHT).rows() == [("a", 1, 1)]
+
+
+def distinct_counts(
+    clock: Clock = SYSTEM_CLOCK, ttl_ms: int | None = None, *, retracts: bool = False
+) -> GroupAggregate:
+    count = Aggregation("kinds", AggregateCall("count", (N,), BIGINT.not_null(), distinct=True))
+    weight = WEIGHT if retracts else None
+    values = compile_distinct([[count]], None, weight)
+    keys, settings_ = [("k", pl.col("k"))], {"retracts": retracts, "clock": clock, "ttl_ms": ttl_ms}
+    return GroupAggregate(keys, [], ["k", "kinds"], distinct=values, **settings_)
+
+
+def test_a_group_that_comes_again_has_none_of_its_former_values():
+    running = distinct_counts(retracts=True)
+    rows = pl.DataFrame({"k": ["a", "a"], "n": [1, 2], WEIGHT: [1, 1]})
+    running.process(0, rows)
+    running.process(0, pl.DataFrame({"k": ["a", "a"], "n": [7, 8], WEIGHT: [-1, -1]}))
+    (changes,) = running.process(0, rows).batches
+    assert changes.rows() == [("a", 2, 1)]
+
+
+def test_what_a_time_to_live_forgets_gives_its_memory_back():
+    clock = ManualClock()
+    running = distinct_counts(clock, ttl_ms=1_000)
+    running.process(0, pl.DataFrame({"k": ["a"], "n": [0]}))
+    empty_bytes, many = running.size_bytes, np.arange(200_000)
+    running.process(0, pl.DataFrame({"k": many.astype(str), "n": many}))
+    full_bytes = running.size_bytes
+    clock.advance_ms(2_000)
+    running.process(0, pl.DataFrame({"k": ["a"], "n": [0]}))
+    assert full_bytes > 10 * empty_bytes
+    assert running.size_bytes < 2 * empty_bytes
+
+
+def test_what_an_event_costs_in_memory_does_not_grow_with_its_group():
+    running, sizes = distinct_counts(), []
+    for batch in range(4):
+        running.process(0, pl.DataFrame({"k": ["a"] * 50_000, "n": np.arange(50_000) % 100 + batch}))
+        sizes.append(running.size_bytes)
+    assert sizes[3] == sizes[0]
 
 
 def test_listagg_and_last_value_forget_what_is_taken_back():

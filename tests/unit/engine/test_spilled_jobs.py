@@ -13,6 +13,8 @@ TABLES = "SET 'execution.runtime-mode' = 'streaming'; CREATE TABLE t (k INT, n I
 QUERIES = [
     "SELECT k, MAX(n) AS n FROM t GROUP BY k",
     "SELECT DISTINCT k, n FROM t",
+    "SELECT k, COUNT(DISTINCT n) AS c, SUM(DISTINCT n) FILTER (WHERE n > 1) AS s FROM t GROUP BY k",
+    "SELECT n, COUNT(DISTINCT c) AS d FROM (SELECT k, n, COUNT(*) AS c FROM t GROUP BY k, n) GROUP BY n",
     "SELECT t.k, t.n FROM t WHERE k IN (SELECT k FROM u)",
     "SELECT u.k, m.n FROM u LEFT JOIN (SELECT k, MAX(n) AS n FROM t GROUP BY k) AS m ON u.k = m.k",
 ]

@@ -111,8 +111,10 @@ class Connection:
         version = self.version_of(api, highest)
         self._correlation_id = (self._correlation_id + 1) & 0x7FFFFFFF
         request = encode_request(api, version, self._correlation_id, self._client_id, message)
-        with self._losing("sending to"):
+        try:
             self._open_socket().sendall(request)
+        except OSError as error:
+            raise self._lost("sending to", error) from error
         self._waiting.append((self._correlation_id, api, version))
 
     def send_buffers(self, api: Api[Any, Any], version: int, body: Sequence[Buffer]) -> None:
@@ -124,8 +126,10 @@ class Connection:
         client_id = self._client_id.encode()
         header = struct.pack(">hhih", api.key, version, self._correlation_id, len(client_id)) + client_id
         size_bytes = len(header) + sum(map(len, body))
-        with self._losing("sending to"):
+        try:
             _send_all(self._open_socket(), [_LENGTH.pack(size_bytes) + header, *body])
+        except OSError as error:
+            raise self._lost("sending to", error) from error
         self._waiting.append((self._correlation_id, api, version))
 
     def receive(self) -> Any:
@@ -151,8 +155,10 @@ class Connection:
         self._correlation_id += 1
         client_id = self._client_id.encode()
         header = struct.pack(">hhih", api_key, api_version, self._correlation_id, len(client_id)) + client_id
-        with self._losing("sending to"):
+        try:
             self._open_socket().sendall(_LENGTH.pack(len(header) + len(body)) + header + body)
+        except OSError as error:
+            raise self._lost("sending to", error) from error
         return bytes(self._receive_frame()[4:])
 
     def close(self) -> None:
@@ -191,22 +197,20 @@ class Connection:
         return frame.toreadonly()
 
     def _fill(self, view: memoryview) -> None:
-        with self._losing("reading from"):
-            held = self._open_socket()
-            filled = 0
+        held, filled = self._open_socket(), 0
+        try:
             while filled < len(view):
                 count = held.recv_into(view[filled:])
                 if count == 0:
                     raise ConnectionResetError("the broker closed the connection")
                 filled += count
-
-    @contextlib.contextmanager
-    def _losing(self, doing: str) -> Any:
-        try:
-            yield
         except OSError as error:
-            self.close()
-            raise ConnectionLost(f"Lost the connection while {doing} {self.address}: {_reason(error)}") from error
+            raise self._lost("reading from", error) from error
+
+    def _lost(self, doing: str, error: OSError) -> ConnectionLost:
+        """Closes a connection that broke; returns what to raise."""
+        self.close()
+        return ConnectionLost(f"Lost the connection while {doing} {self.address}: {_reason(error)}")
 
 
 Exchange = Callable[[int, int, bytes], bytes]

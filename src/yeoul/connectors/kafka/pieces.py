@@ -218,13 +218,15 @@ def _in_place(ranges: Sequence[FetchedRange], found: _Found) -> _Places:
         spans = ranges[owner].spans
         at = next((span for span in spans if span.position == table.fault - starts[owner]), spans[0])
         raise batch_damaged(ranges[owner], at, "its records do not fit its header")
+    if len(found) == len(table):
+        counts = np.array([span.header.record_count for _, span in found], np.int64)
+        return data, columns, np.repeat(np.arange(len(found)), counts)
     counts = np.diff(table.first_rows, append=len(columns))
     indexes = np.full(len(table), -1, np.int64)
     positions = [starts[index] + span.position for index, span in found]
     indexes[np.searchsorted(table.positions, positions)] = np.arange(len(found))
     batches = np.repeat(indexes, counts)
-    if (indexes[counts > 0] < 0).any():
-        columns, batches = _chosen(columns, batches >= 0), batches[batches >= 0]
+    columns, batches = _chosen(columns, batches >= 0), batches[batches >= 0]
     return data, columns, batches
 
 

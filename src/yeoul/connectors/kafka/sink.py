@@ -48,6 +48,8 @@ def cut_batches(sizes_bytes: NDArray[np.int64], limit_bytes: int) -> list[tuple[
     """
     if not len(sizes_bytes):
         return []
+    if int(sizes_bytes.sum()) <= limit_bytes // 2:
+        return [(0, len(sizes_bytes))]
     starts = np.cumsum(sizes_bytes) - sizes_bytes
     run = starts // limit_bytes
     large = sizes_bytes > limit_bytes // 2
@@ -146,6 +148,10 @@ class KafkaSink:
         sizes = np.maximum(values.lengths, 0) + _RECORD_OVERHEAD_BYTES
         if keys is not None:
             sizes = sizes + np.maximum(keys.lengths, 0)
+        if len(self._partitions) == 1:
+            for start, end in cut_batches(sizes, _BATCH_BYTES):
+                yield self._partitions[0], np.arange(start, end)
+            return
         runs = (np.cumsum(sizes) - sizes) // _BATCH_BYTES
         assigned = self._partitioner.assign(runs, keys)
         order = np.argsort(assigned, kind="stable")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -18,8 +19,9 @@ def decoded(pieces: Sequence[Fetched]) -> SourceBatch:
     first, *others = pieces
     if not others:
         return first.decode()
-    if isinstance(first, Joinable):
-        return first.joined_with(others).decode()
+    # Asked of every small batch: `isinstance` would look a protocol's members up each time.
+    if hasattr(first, "joined_with"):
+        return cast("Joinable", first).joined_with(others).decode()
     return JoinedBatch([piece.decode() for piece in pieces])
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from yeoul.kernels.fingerprints import add_lists, add_views, add_wide_words, add_words, seeded
 
-__all__ = ["Lanes", "fingerprints"]
+__all__ = ["Lanes", "extended", "fingerprints"]
 
 Lanes = tuple[NDArray[np.int64], NDArray[np.int64]]
 """The two halves of each row's fingerprint."""
@@ -38,6 +38,20 @@ def fingerprints(columns: Iterable[pl.Series], count: int, seed: int) -> Lanes:
     for column in columns:
         _add(column.rechunk(), lanes)
     return lanes
+
+
+def extended(lanes: Lanes, column: pl.Series) -> Lanes:
+    """Returns the fingerprints of rows with a column behind those that `lanes` are of.
+
+    Example:
+        >>> k, v = pl.Series(["a"]), pl.Series([1])
+        >>> low, high = extended(fingerprints([k], 1, seed=1), v)
+        >>> (low, high) == fingerprints([k, v], 1, seed=1)
+        True
+    """
+    longer = lanes[0].copy(), lanes[1].copy()
+    _add(column.rechunk(), longer)
+    return longer
 
 
 def _add(column: pl.Series, lanes: Lanes) -> None:

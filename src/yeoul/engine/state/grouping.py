@@ -7,19 +7,35 @@ that. Whoever groups a batch can hand the fingerprints on beside the groups, in 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from yeoul.engine.columnwise import Selection, Totals
 from yeoul.engine.state.fingerprints import Lanes
-from yeoul.engine.state.keyed import key_lanes
-from yeoul.kernels.grouping import group_rows
+from yeoul.engine.state.keyed import lanes_by
+from yeoul.kernels.grouping import Groups, group_rows, one_group
 
-__all__ = ["LANES", "Grouping", "lanes_of"]
+__all__ = ["LANES", "GroupedRows", "Grouping", "lanes_of"]
 
 LANES = ("$low", "$high")
 """The columns of fingerprints."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedRows:
+    """Which rows of a batch belong together.
+
+    Attributes:
+        keys: Each row's.
+        lanes: Each row's fingerprint.
+        groups: The rows by group.
+    """
+
+    keys: pl.DataFrame
+    lanes: Lanes
+    groups: Groups
 
 
 class Grouping:
@@ -28,7 +44,7 @@ class Grouping:
     Groups stand in the order of their first rows; an aggregate sees the rows of a group in their order.
 
     Args:
-        keys: At least one, each with a name of its own.
+        keys: Each with a name of its own; none: all rows are one group.
         aggregates: Over the batch's columns.
 
     Example:
@@ -39,22 +55,32 @@ class Grouping:
 
     def __init__(self, keys: Sequence[pl.Expr], aggregates: Sequence[pl.Expr]) -> None:
         self._keys, self._totals = list(keys), Totals(aggregates)
+        self._names = [key.meta.output_name() for key in self._keys]
         self._selection = Selection(self._keys)
         self._used = {name for one in aggregates for name in one.meta.root_names()}
 
     def of(self, batch: pl.DataFrame) -> pl.DataFrame:
         """Returns the groups of a batch that has a row at least."""
-        by = self._keys_of(batch)
-        low, high = key_lanes(by)
-        groups = group_rows(low, high)
-        rows = [batch[name] for name in batch.columns if name in self._used]
-        if groups.order is not None:
-            firsts = groups.firsts
-            rows = [column[groups.order] for column in rows]
-            by, low, high = by[firsts], low[firsts], high[firsts]
-        totals = self._totals.of(pl.DataFrame(rows), groups.sizes.astype(np.int64, copy=False))
-        lanes = (pl.Series(name, lane) for name, lane in zip(LANES, (low, high), strict=True))
-        return pl.DataFrame([*by.get_columns(), *totals, *lanes])
+        return self.aggregated(batch, self.grouped(batch))
+
+    def grouped(self, batch: pl.DataFrame) -> GroupedRows:
+        """Returns which rows of a batch, which has one at least, belong together."""
+        by = self._keys_of(batch) if self._keys else batch
+        lanes = lanes_by(by, self._names)
+        return GroupedRows(by, lanes, group_rows(*lanes) if self._keys else one_group(batch.height))
+
+    def aggregated(self, batch: pl.DataFrame, rows: GroupedRows) -> pl.DataFrame:
+        """Returns the groups of a batch, given which rows belong together."""
+        groups, firsts = rows.groups, rows.groups.firsts
+        columns = [batch[name] for name in batch.columns if name in self._used]
+        if groups.order is not None and len(firsts) > 1:
+            columns = [column[groups.order] for column in columns]
+        by, lanes = rows.keys.select(self._names), rows.lanes
+        if len(firsts) < batch.height:
+            by, lanes = by[firsts] if by.width else by, (lanes[0][firsts], lanes[1][firsts])
+        totals = self._totals.of(pl.DataFrame(columns), groups.sizes.astype(np.int64, copy=False))
+        named = (pl.Series(name, lane) for name, lane in zip(LANES, lanes, strict=True))
+        return pl.DataFrame([*by.get_columns(), *totals, *named])
 
     def _keys_of(self, batch: pl.DataFrame) -> pl.DataFrame:
         by = self._selection.of(batch)

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from yeoul.engine.state.columns import SlotColumns, Slots
 from yeoul.engine.state.fingerprints import Lanes, fingerprints
+from yeoul.engine.state.touches import Touches
 from yeoul.kernels.key_index import KeyIndex
 
-__all__ = ["Found", "KeyedState", "key_lanes", "lanes_by"]
+__all__ = ["TOUCHED", "Found", "KeyedState", "is_sparse", "key_lanes", "lanes_by"]
 
 _SEED = 0x79656F756C
-_TOUCHED = "$touched"
+TOUCHED = "$touched"
+"""The column of a snapshot that says when a key was last in use; 0: nobody said."""
 _LEAST_TO_GIVE_BACK = 1 << 16
 _SPARSE = 4
 """Memory is given back when there are so many slots for each key."""
@@ -65,7 +67,7 @@ class KeyedState:
     def _begin(self) -> None:
         keys, values = self._dtypes
         self._keys, self._values = SlotColumns(keys), SlotColumns(values)
-        self._touched: SlotColumns | None = None
+        self._touches = Touches()
         self._index = KeyIndex()
 
     def __len__(self) -> int:
@@ -74,8 +76,8 @@ class KeyedState:
     @property
     def size_bytes(self) -> int:
         """What it takes in memory, about."""
-        touched = 0 if self._touched is None else self._touched.size_bytes
-        return self._index.size_bytes + self._keys.size_bytes + self._values.size_bytes + touched
+        parts = (self._index, self._keys, self._values, self._touches)
+        return sum(part.size_bytes for part in parts)
 
     def find(self, keys: pl.DataFrame, lanes: Lanes | None = None) -> Slots:
         """Returns the slot of each row's key, -1 where there is none; `lanes` as for `upsert`."""
@@ -92,10 +94,8 @@ class KeyedState:
         """
         found = Found(*self._index.upsert(*(self._fingerprints(keys) if lanes is None else lanes)))
         self._values.reserve(self._index.slot_count)
-        if found.is_new.any() and (self._keys.names or self._touched is not None):
+        if self._keys.names and found.is_new.any():
             slots = found.slots[found.is_new]
-            if self._touched is not None:
-                self.touch(slots, 0)
             self._keys.write(slots, keys if found.is_new.all() else keys.filter(pl.Series(found.is_new)))
         return found
 
@@ -120,13 +120,13 @@ class KeyedState:
         self._values.write(slots, values.alias(name).to_frame(), [name])
 
     def touch(self, slots: Slots, now_ms: int) -> None:
-        """Says that keys were in use at a time."""
-        self._write_touched(slots, pl.Series([now_ms], dtype=pl.Int64).new_from_index(0, len(slots)))
+        """Says that keys were in use at a time; a slot may stand twice."""
+        self._touches.put(slots, now_ms)
 
     def untouched_since(self, before_ms: int) -> Slots:
         """Returns the slots of keys whose last touch was before a time."""
         living = self._index.living()
-        return living[(self._touched_at(living) < before_ms).to_numpy()] if len(living) else living
+        return living[self._touches.at(living) < before_ms]
 
     def remove(self, slots: Slots) -> None:
         """Forgets keys; each slot stands once."""
@@ -134,13 +134,14 @@ class KeyedState:
             self._index.remove(slots)
             self._keys.forget(slots)
             self._values.forget(slots)
+            self._touches.forget(slots)
 
     def give_back(self) -> None:
         """Gives memory back if most of it is of keys that are gone; to be called while no slot is held.
 
         Slots are given anew then.
         """
-        if self._index.slot_count > max(_LEAST_TO_GIVE_BACK, _SPARSE * len(self)):
+        if is_sparse(self._index):
             rows = self.snapshot()
             self._begin()
             self.restore(rows)
@@ -153,28 +154,23 @@ class KeyedState:
         """Returns every key with its values, and when it was last touched, if it ever was."""
         slots = self.living()
         frames = [frame for frame in (self.read_keys(slots), self.read(slots)) if frame.width]
-        return pl.concat([*frames, self._touched_at(slots).alias(_TOUCHED).to_frame()], how="horizontal")
+        touched = pl.Series(TOUCHED, self._touches.at(slots)).to_frame()
+        return pl.concat([*frames, touched], how="horizontal")
 
     def restore(self, rows: pl.DataFrame) -> None:
         """Takes what an equal state's `snapshot` gave; to be called on an empty one."""
         slots = self.upsert(rows.select(self.key_names) if self.key_names else rows).slots
         self.write(slots, rows)
-        if (rows[_TOUCHED] != 0).any():
-            self._write_touched(slots, rows[_TOUCHED])
-
-    def _touched_at(self, slots: Slots) -> pl.Series:
-        if self._touched is None:
-            return pl.zeros(len(slots), pl.Int64, eager=True)
-        return self._touched.read(slots).to_series()
-
-    def _write_touched(self, slots: Slots, times: pl.Series) -> None:
-        if self._touched is None:
-            self._touched = SlotColumns({_TOUCHED: pl.Int64()})
-            self._touched.reserve(self._index.slot_count)
-        self._touched.write(slots, times.alias(_TOUCHED).to_frame())
+        if (rows[TOUCHED] != 0).any():
+            self._touches.put(slots, rows[TOUCHED].to_numpy())
 
     def _fingerprints(self, keys: pl.DataFrame) -> Lanes:
         return lanes_by(keys, self.key_names)
+
+
+def is_sparse(index: KeyIndex) -> bool:
+    """Whether so many keys are gone that memory should be given back."""
+    return index.slot_count > max(_LEAST_TO_GIVE_BACK, _SPARSE * len(index))
 
 
 def key_lanes(keys: pl.DataFrame) -> Lanes:

@@ -2,7 +2,8 @@
 
 Partial frames arrive one per batch, a few panes in each. They are only set aside (`pending`) until somebody asks or
 enough has gathered; then they are merged once and cut by pane. A pane's own frames are merged when they have doubled
-since the last time, so a row takes part in few merges however small the batches are. A closed pane is dropped whole.
+since the last time, so a row takes part in few merges however small the batches are. Sizes are measured in bytes: the
+different values of a group are one row, however many they are. A closed pane is dropped whole.
 
 Within a pane groups stay in the order in which they first came, whatever the batches were.
 """
@@ -21,14 +22,15 @@ __all__ = ["PANE", "PaneStore"]
 PANE = "$pane"
 _PENDING_ROWS = 1 << 16
 _PENDING_FRAMES = 512
+_PENDING_BYTES = 1 << 24
 
 
 @dataclass(slots=True)
 class _Pane:
     frames: list[pl.DataFrame] = field(default_factory=list)
     rows: int = 0
-    merged_rows: int = 0
     size_bytes: int = 0
+    merged_bytes: int = 0
 
 
 class PaneStore:
@@ -54,7 +56,8 @@ class PaneStore:
         self._pending.append(partial)
         self._pending_rows += partial.height
         self._pending_bytes += int(partial.estimated_size())
-        if self._pending_rows >= _PENDING_ROWS or len(self._pending) >= _PENDING_FRAMES:
+        many = self._pending_rows >= _PENDING_ROWS or len(self._pending) >= _PENDING_FRAMES
+        if many or self._pending_bytes >= _PENDING_BYTES:
             self._settle()
 
     def starts(self) -> list[int]:
@@ -77,7 +80,8 @@ class PaneStore:
         """Puts merged rows into one pane in place of all rows of several."""
         for old in panes:
             del self._panes[old]
-        self._panes[pane] = _Pane([merged], merged.height, merged.height, int(merged.estimated_size()))
+        size_bytes = int(merged.estimated_size())
+        self._panes[pane] = _Pane([merged], merged.height, size_bytes, size_bytes)
 
     def drop(self, panes: Iterable[int]) -> None:
         """Forgets settled panes."""
@@ -107,8 +111,8 @@ class PaneStore:
         one.rows += part.height
         one.size_bytes += int(part.estimated_size())
         if len(one.frames) == 1:
-            one.merged_rows = one.rows
-        elif one.rows > 2 * one.merged_rows:
+            one.merged_bytes = one.size_bytes
+        elif one.size_bytes > 2 * one.merged_bytes:
             merged = compacted(self._merge(pl.concat(one.frames)))
-            one.frames, one.rows, one.merged_rows = [merged], merged.height, merged.height
-            one.size_bytes = int(merged.estimated_size())
+            one.frames, one.rows = [merged], merged.height
+            one.size_bytes = one.merged_bytes = int(merged.estimated_size())

@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from yeoul.engine.state.texts import VIEW, Texts
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.row_blocks import FieldTable, Layout, gather_rows, scatter_rows
 
 __all__ = ["RowBlock", "fits_a_block"]
@@ -92,11 +93,11 @@ class RowBlock:
 
     def _set_blocks(self, blocks: list[NDArray[np.uint8]]) -> None:
         self._blocks, self._room_bytes = blocks, sum(len(block) for block in blocks)
-        self._addresses = np.array([block.ctypes.data for block in blocks] or [0], np.int64)
+        self._addresses = np.array([address_of(block) for block in blocks] or [0], np.int64)
 
     @property
     def _layout(self) -> Layout:
-        return self._addresses.ctypes.data, self._bits, self._width
+        return address_of(self._addresses), self._bits, self._width
 
     def read(self, slots: Slots, names: Iterable[str]) -> list[pl.Series]:
         """Returns columns at slots for which there is room."""
@@ -162,9 +163,9 @@ class RowBlock:
             (
                 field.offset,
                 field.kind.itemsize,
-                column.ctypes.data,
+                address_of(column),
                 self._values_bytes + field.number,
-                0 if flags is None else flags.ctypes.data,
+                0 if flags is None else address_of(flags),
             )
             for field, column, flags in zip(fields, values, nulls, strict=True)
         ]

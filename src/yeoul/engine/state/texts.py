@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.row_blocks import Layout
 from yeoul.kernels.texts import copy_texts, long_bytes, long_bytes_at, move_texts
 
@@ -82,7 +83,7 @@ class Texts:
     def collect(self, blocks: Sequence[NDArray[np.uint8]], width: int, offsets: Sequence[int]) -> None:
         """Moves what all fields of blocks of rows show into new buffers, writing the views anew."""
         old, left = self._buffers, self._living
-        sources = np.array([buffer.ctypes.data for buffer in old], np.int64)
+        sources = np.array([address_of(buffer) for buffer in old], np.int64)
         self._begin()
         for block in blocks:
             for offset in offsets:
@@ -94,7 +95,7 @@ class Texts:
         while True:
             begun, room = self._used, self._buffers[-1] if self._buffers else np.empty(0, np.uint8)
             rows, number = range(at, count), len(self._buffers) - 1
-            at, self._used = move_texts(block.ctypes.data + offset, width, rows, sources, room, begun, number)
+            at, self._used = move_texts(address_of(block) + offset, width, rows, sources, room, begun, number)
             self._held += self._used - begun
             if at == count:
                 return

@@ -26,7 +26,7 @@ from yeoul.kernels.json.schema import JsonField
 __all__ = ["Assembly"]
 
 _NARROW: Final = {8: (np.int8, pa.int8()), 16: (np.int16, pa.int16()), 32: (np.int32, pa.int32())}
-_UNITS: Final = {3: "ms", 6: "us", 9: "ns"}
+_VIEWED: Final = (state.STRING, state.BYTES)
 
 
 @dataclass(slots=True)
@@ -52,7 +52,8 @@ class Assembly:
         if not fields:
             return pl.DataFrame(height=self.read.rows)
         made = [self._column(spec, column.dtype) for spec, column in zip(fields, columns, strict=True)]
-        return pl.DataFrame([_imported(column.name, each) for column, each in zip(columns, made, strict=True)])
+        first, *others = [_imported(column.name, each) for column, each in zip(columns, made, strict=True)]
+        return first.to_frame().hstack(others)
 
     def _column(self, spec: JsonField, dtype: pl.DataType) -> pa.Array | pl.Series:
         leaf = self._next
@@ -62,9 +63,11 @@ class Assembly:
         if spec.kind == state.JSON_TEXT:
             return self._nested(dtype, leaf)
         self._settle(spec, dtype, leaf)
-        return _array(spec, dtype, self.read.values[leaf], self._validity(leaf), self.read.rows, self._buffers())
+        buffers = self._buffers() if spec.kind in _VIEWED else []
+        return _array(spec, dtype, self.read.values[leaf], self._validity(leaf), self.read.rows, buffers)
 
     def _buffers(self) -> list[pa.Buffer]:
+        """What the views of texts point into."""
         return [pa.py_buffer(self.data), pa.py_buffer(self.read.side)]
 
     def _validity(self, leaf: int) -> pa.Buffer | None:
@@ -153,7 +156,7 @@ def _array(
     buffers: list[pa.Buffer],
 ) -> pa.Array:
     """Returns the Arrow array of one leaf."""
-    if spec.kind in (state.STRING, state.BYTES):
+    if spec.kind in _VIEWED:
         kind = pa.string_view() if spec.kind == state.STRING else pa.binary_view()
         return pa.Array.from_buffers(kind, rows, [validity, pa.py_buffer(slots), *buffers])
     if spec.kind == state.BOOLEAN:

@@ -6,6 +6,7 @@ records of its own, an ARRAY or MAP as the encoded elements put together again, 
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass
 from typing import Final
@@ -54,15 +55,15 @@ class JsonEncoder:
     def encode(self, frame: pl.DataFrame) -> RecordBuffer:
         """Encodes every row of a frame as one record; see `yeoul.formats.contract.Encoder`."""
         data, places = self.objects(frame)
-        return RecordBuffer(data, places[:-1], np.diff(places))
+        return RecordBuffer(data, places[:-1], places[1:] - places[:-1])
 
     def objects(self, frame: pl.DataFrame) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Returns every row of a frame as a JSON object, one behind the other, and where each begins and ends."""
-        series = [frame.get_column(column.name).cast(column.dtype) for column in self.columns]
-        return self._objects(series, len(frame))
+        given = [(frame.get_column(column.name), column.dtype) for column in self.columns]
+        return self._objects([one if one.dtype == dtype else one.cast(dtype) for one, dtype in given], len(frame))
 
     def _objects(self, series: list[pl.Series], rows: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        columns = [self._column(one, json.dumps(one.name, ensure_ascii=False).encode() + b":") for one in series]
+        columns = [self._column(one, _key(one.name)) for one in series]
         return write_json(columns, rows, skip_nulls=self.ignore_nulls)
 
     def _column(self, series: pl.Series, key: bytes) -> WriterColumn:
@@ -135,6 +136,11 @@ class JsonEncoder:
         return _strings(data, places)
 
 
+@functools.lru_cache(4_096)
+def _key(name: str) -> bytes:
+    return json.dumps(name, ensure_ascii=False).encode() + b":"
+
+
 def value_texts(series: pl.Series) -> pl.Series:
     """Returns each value of a plain column as text, as JSON spells it but without quotes; nulls stay null.
 
@@ -155,7 +161,7 @@ def _integers(series: pl.Series) -> NDArray[np.int64]:
     """Returns whole numbers; what has nothing to convert is not, since a query over a few rows is all overhead."""
     physical = series if series.dtype.is_integer() else series.to_physical()
     filled = physical.fill_null(0) if physical.null_count() else physical
-    return filled.cast(pl.Int64).to_numpy()
+    return (filled if filled.dtype == pl.Int64 else filled.cast(pl.Int64)).to_numpy()
 
 
 def _texts(series: pl.Series) -> tuple[int, pl.Series]:

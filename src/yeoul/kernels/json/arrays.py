@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.json.leaf import leaf_reader, read_leaf
 from yeoul.kernels.json.reader import JsonColumns, Workspace
@@ -148,11 +149,11 @@ def members_of(
     spans = np.empty((room, 4), np.int64)
     ends, shapes = np.empty(count, np.int64), np.empty(count, np.uint8)
     stack, call = np.empty(2 * MAX_DEPTH, np.uint8), np.zeros(CALL_WORDS, np.int64)
-    call[CALL_STACK] = stack.ctypes.data
+    call[CALL_STACK] = address_of(stack)
     call[CALL_READER] = leaf_reader.address
     offsets, lengths = np.ascontiguousarray(offsets), np.ascontiguousarray(lengths)
-    addresses = (one.ctypes.data for one in (call, data, offsets, lengths))
-    total = _find_all(*addresses, count, objects, ends.ctypes.data, shapes.ctypes.data, spans.ctypes.data)
+    addresses = (address_of(one) for one in (call, data, offsets, lengths))
+    total = _find_all(*addresses, count, objects, address_of(ends), address_of(shapes), address_of(spans))
     return Members(ends, shapes, spans[:total])
 
 
@@ -174,8 +175,8 @@ def read_values(
     total = int(np.maximum(lengths, 0).sum())
     space = Workspace.make(schema, len(offsets), total, null_bad_fields=null_bad_fields, style=style)
     codes = np.empty(len(offsets), np.uint8)
-    addresses = (one.ctypes.data for one in (space.call, data, offsets, lengths))
-    _read_all(*addresses, len(offsets), codes.ctypes.data)
+    addresses = (address_of(one) for one in (space.call, data, offsets, lengths))
+    _read_all(*addresses, len(offsets), address_of(codes))
     return space.columns(len(offsets), 0, 0), codes
 
 

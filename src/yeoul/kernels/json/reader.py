@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.json.layout import HEADER_BYTES, SEGMENT_BYTES
 from yeoul.kernels.json.leaf import leaf_reader
 from yeoul.kernels.json.rows import DEAD_WORDS, LAYOUTS, measure, read_rows
@@ -117,25 +118,25 @@ class Workspace:
         for index, leaf in enumerate(schema.leaves):
             slots = np.empty((count, 2) if leaf.slot_bytes == 16 else (count,), _SLOT_TYPES[leaf.slot_bytes])
             values.append(slots)
-            table[index, LEAF_SLOTS] = slots.ctypes.data
-            table[index, LEAF_NULLS] = marks.ctypes.data + index * count
+            table[index, LEAF_SLOTS] = address_of(slots)
+            table[index, LEAF_NULLS] = address_of(marks) + index * count
         side = np.empty(side_bytes + SLACK_BYTES, np.uint8)
         stack = np.empty(2 * MAX_DEPTH, np.uint8)
         call = np.zeros(CALL_WORDS, np.int64)
-        call[CALL_SIDE_BASE] = call[CALL_SIDE] = side.ctypes.data
-        call[CALL_STACK] = stack.ctypes.data
+        call[CALL_SIDE_BASE] = call[CALL_SIDE] = address_of(side)
+        call[CALL_STACK] = address_of(stack)
         call[CALL_IGNORE] = null_bad_fields
         call[CALL_STYLE] = style
         call[CALL_READER] = leaf_reader.address
-        call[CALL_LEAVES] = table.ctypes.data
+        call[CALL_LEAVES] = address_of(table)
         call[CALL_LEAF_COUNT] = leaf_count
-        call[CALL_NODES] = schema.nodes.ctypes.data
+        call[CALL_NODES] = address_of(schema.nodes)
         records, dead = np.empty(count, np.int64), np.empty((count, DEAD_WORDS), np.int64)
         return cls(call, table, values, marks, side, stack, records, dead)
 
     def columns(self, rows: int, dead: int, skipped: int) -> JsonColumns:
         """Returns what was read."""
-        used = int(self.call[CALL_SIDE]) - self.side.ctypes.data
+        used = int(self.call[CALL_SIDE]) - address_of(self.side)
         return JsonColumns(
             rows=rows,
             values=[slots[:rows] for slots in self.values],
@@ -157,7 +158,7 @@ def measured(data: NDArray[np.uint8], offsets: NDArray[np.int64], lengths: NDArr
     """
     total, longest = -1, 0
     if len(lengths) == len(offsets):
-        total, longest = measure(offsets.ctypes.data, lengths.ctypes.data, len(offsets), len(data))
+        total, longest = measure(address_of(offsets), address_of(lengths), len(offsets), len(data))
     if total < 0:
         raise ValueError("a record lies outside its buffer")
     if max(total, len(data)) > LARGEST_BUFFER_BYTES:
@@ -196,16 +197,16 @@ def read_json(
     capacity = 2 * len(schema.leaves) + _MORE_SEGMENTS
     layouts = np.empty(LAYOUTS * (HEADER_BYTES + capacity * SEGMENT_BYTES), np.uint8)
     rows, dead, skipped = read_rows(
-        space.call.ctypes.data,
-        data.ctypes.data,
+        address_of(space.call),
+        address_of(data),
         len(data),
-        offsets.ctypes.data,
-        lengths.ctypes.data,
+        address_of(offsets),
+        address_of(lengths),
         len(offsets),
-        scratch.ctypes.data,
-        layouts.ctypes.data,
+        address_of(scratch),
+        address_of(layouts),
         capacity,
-        space.records.ctypes.data,
-        space.dead.ctypes.data,
+        address_of(space.records),
+        address_of(space.dead),
     )
     return space.columns(rows, dead, skipped)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.json.row import KEY_WORDS, NODE_WORDS
 from yeoul.kernels.json.state import BOOLEAN, BYTES, DECIMAL, JSON_TEXT, LEAF_WORDS, ROW, STRING
 from yeoul.kernels.machine import SLACK_BYTES
@@ -104,10 +105,10 @@ class JsonSchema:
             while table[place, 1] >= 0:
                 place = (place + 1) & ((1 << bits) - 1)
             head = int.from_bytes(name[:8].ljust(8, b"\0"), "little", signed=True)
-            table[place] = (text.ctypes.data, len(name), number, head)
+            table[place] = (address_of(text), len(name), number, head)
             number += 1 + sum(1 for _ in inner.leaves()) - 1
         self._owned.append(table)
-        node = (table.ctypes.data, bits)
+        node = (address_of(table), bits)
         assert len(node) == NODE_WORDS
         return node
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.addresses import address_of
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.json.numbers import POWERS
 from yeoul.kernels.json.state import get
@@ -299,24 +300,24 @@ def write_json(
         key = np.frombuffer(column.key, np.uint8)
         parts = [np.ascontiguousarray(part) for part in (column.values, column.offsets, column.nulls)]
         held += [key, *parts]
-        data, offsets, nulls = (part.ctypes.data if part.size else 0 for part in parts)
+        data, offsets, nulls = (address_of(part) if part.size else 0 for part in parts)
         style = column.digits | column.iso * _STYLE_ISO | column.zoned * _STYLE_ZONED
         end = data + parts[0].nbytes
-        table[index] = (column.kind, data, offsets, nulls, key.ctypes.data, len(key), end, style)
+        table[index] = (column.kind, data, offsets, nulls, address_of(key), len(key), end, style)
         room += rows * (len(key) + 24) + (parts[0].nbytes if column.kind <= QUOTED else 0)
     out = np.empty(room, np.uint8)
     places = np.zeros(rows + 1, np.int64)
     row, used = 0, 0
     while True:
         row, used = _write_rows(
-            table.ctypes.data,
+            address_of(table),
             len(columns),
             row,
             rows,
-            out.ctypes.data,
+            address_of(out),
             used,
             len(out),
-            places.ctypes.data,
+            address_of(places),
             braces,
             skip_nulls,
         )

@@ -9,7 +9,9 @@ The seam, for the operator:
 3. `merged.select(keys, final)` gives the column `<name>` with exactly the type `polars_dtype(call.type)`.
 
 There is no extra key level: DISTINCT keeps a set per group as a List column (`unique` in step 1, `explode` and `unique`
-in step 2), which Polars does as fast as grouping by the extra key, so the operator treats all aggregates alike.
+in step 2), which Polars does as fast as grouping by the extra key, so the operator treats all aggregates alike. That is
+good where merging is rare: in windows, and where an answer is given once. Who merges each batch into what is there
+would unite whole sets each time; it keeps the values one by one instead (`split_distinct`, `compile_distinct`).
 APPROX_COUNT_DISTINCT keeps a sketch that is a set as well (see `sketches`). A set's column costs its values; everything
 else is a number or two per group. Partial columns hold standard Arrow types only, so a snapshot can go to Arrow IPC.
 
@@ -24,13 +26,25 @@ The argument is evaluated inside step 1; an error in it is an EvaluationError ou
 """
 
 from yeoul.engine.compile.aggregates.contract import WAS, CompiledAggregate, settled_rows
+from yeoul.engine.compile.aggregates.distinct import (
+    VALUE,
+    DistinctValues,
+    change_of,
+    compile_distinct,
+    split_distinct,
+)
 from yeoul.engine.compile.aggregates.lowering import compile_aggregate, compile_aggregates, compiled_aggregates
 
 __all__ = [
+    "VALUE",
     "WAS",
     "CompiledAggregate",
+    "DistinctValues",
+    "change_of",
     "compile_aggregate",
     "compile_aggregates",
+    "compile_distinct",
     "compiled_aggregates",
     "settled_rows",
+    "split_distinct",
 ]

@@ -24,11 +24,18 @@ from yeoul.engine.compile.aggregates.totals import average, sum_of
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
 from yeoul.engine.compile.rendering import render_aggregate
 from yeoul.errors import UserError
-from yeoul.plan.expressions import AggregateCall, columns_of
+from yeoul.plan.expressions import AggregateCall, Expression, columns_of
 from yeoul.plan.functions.python import is_python
 from yeoul.plan.nodes import Aggregation
 
-__all__ = ["compile_aggregate", "compile_aggregates", "compiled_aggregates"]
+__all__ = [
+    "argument_of",
+    "compile_aggregate",
+    "compile_aggregates",
+    "compiled_aggregates",
+    "filter_of",
+    "without_taken",
+]
 
 _COMPILERS: Mapping[str, Callable[[Job], CompiledAggregate]] = {
     "count_star": count_star,
@@ -82,7 +89,7 @@ def compile_aggregates(
     made = []
     for one in calls:
         owner = owners.setdefault(_kept_by(one.call, weighted=weight is not None) or one.name, one.name)
-        made.append(_without(compile_aggregate(one.call, one.name, context, weight, owner), taken))
+        made.append(without_taken(compile_aggregate(one.call, one.name, context, weight, owner), taken))
     return made
 
 
@@ -117,8 +124,8 @@ _PERCENTILES = ("percentile", "approx_percentile")
 _SPREADS = ("stddev_pop", "stddev_samp", "var_pop", "var_samp")
 
 
-def _without(made: CompiledAggregate, taken: set[str]) -> CompiledAggregate:
-    """Returns an aggregate without the partial columns that another keeps already."""
+def without_taken(made: CompiledAggregate, taken: set[str]) -> CompiledAggregate:
+    """Returns an aggregate without the partial columns that another keeps already; its own are `taken` from now on."""
     names = [part.meta.output_name() for part in made.partial]
     own = [index for index, name in enumerate(names) if name not in taken]
     taken.update(names)
@@ -165,7 +172,7 @@ def compile_aggregate(
     compiler = _COMPILERS.get(call.function)
     if compiler is None:
         raise UserError(f"{render_aggregate(call)} cannot be computed: no such aggregate", span=call.span)
-    keep = None if call.filter is None else _per_row(compile_expression(call.filter, context), call.filter)
+    keep = filter_of(call.filter, context)
     args = tuple(_per_row(compile_expression(each, context), each) for each in call.args)
     value = _argument(call, args)
     if keep is not None and call.args:
@@ -179,7 +186,7 @@ def python_aggregate(
 ) -> CompiledAggregate:
     """A Python function, over all its arguments as one struct."""
     args = [_per_row(compile_expression(each, context), each) for each in call.args]
-    keep = None if call.filter is None else _per_row(compile_expression(call.filter, context), call.filter)
+    keep = filter_of(call.filter, context)
     job = Job(call, name, pl.struct(args), keep, None if weight is None else pl.col(weight))
     parts = python_parts(call, args, keep, job.weight, job.column)
     made = job.done({parts.name: parts.partial}, {parts.name: parts.merge}, parts.final)
@@ -189,6 +196,16 @@ def python_aggregate(
 def _subtracts(call: AggregateCall) -> bool:
     """Whether a value can be taken out of what an aggregate keeps."""
     return call.function in ("count_star", "count", "sum", "sum0", "avg", "approx_percentile") and not call.distinct
+
+
+def argument_of(call: AggregateCall, context: EvaluationContext) -> pl.Expr:
+    """Returns the argument of an aggregate, whatever its filter says; several of COUNT as one."""
+    return _argument(call, [_per_row(compile_expression(each, context), each) for each in call.args])
+
+
+def filter_of(filter_: Expression | None, context: EvaluationContext) -> pl.Expr | None:
+    """Returns a filter, a row for each row; None if there is none."""
+    return None if filter_ is None else _per_row(compile_expression(filter_, context), filter_)
 
 
 def _argument(call: AggregateCall, args: Sequence[pl.Expr]) -> pl.Expr:

@@ -5,8 +5,13 @@ merges, and gives for each group whose row differs -1 for what it was and +1 for
 were taken back is given as -1 and forgotten. What is given over a number of batches adds up to the same table however
 they were cut; fewer, larger batches give fewer changes on the way.
 
+DISTINCT aggregates keep the different values of their group one by one (`distinct`), found by the fingerprint of the
+group's key with the value behind it. A group has a number, by which its values know it: when its key comes again after
+it was gone, that is another group.
+
 With a time to live, a group that no row touched for that long is forgotten in silence, as Flink does: its last row
-stands, and a later row of its key begins anew.
+stands, and a later row of its key begins anew. A value that no row of its group had for that long is forgotten, too: it
+still counts, and once more when it comes again.
 """
 
 from __future__ import annotations
@@ -19,19 +24,20 @@ from numpy.typing import NDArray
 
 from yeoul.clock import Clock
 from yeoul.engine.columnwise import Selection, without
-from yeoul.engine.compile.aggregates import WAS, CompiledAggregate, settled_rows
+from yeoul.engine.compile.aggregates import WAS, CompiledAggregate, DistinctValues, settled_rows
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.changes.rows import differing
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
+from yeoul.engine.operators.forgetting import Forgetting
+from yeoul.engine.operators.groups.distinct import NUMBER, DistinctParts
 from yeoul.engine.state.grouping import LANES, Grouping, lanes_of
-from yeoul.engine.state.keyed import Found, KeyedState
+from yeoul.engine.state.keyed import TOUCHED, Found, KeyedState
 
 __all__ = ["ROWS", "GroupAggregate"]
 
 ROWS = "$rows"
 """The partial column that counts a group's rows."""
 _AT = "$at"
-_CHECKS_PER_TTL = 4
 
 
 class GroupAggregate:
@@ -45,6 +51,7 @@ class GroupAggregate:
         clock: The time, for the time to live.
         ttl_ms: How long an untouched group is kept; None: for ever.
         over_nothing: What is given at the end of the input if there is no group then; None: nothing.
+        distinct: The aggregates of different values, by the values that they share.
     """
 
     def __init__(
@@ -57,25 +64,27 @@ class GroupAggregate:
         clock: Clock,
         ttl_ms: int | None = None,
         over_nothing: pl.DataFrame | None = None,
+        distinct: Sequence[DistinctValues] = (),
     ) -> None:
         self._inner_keys = [f"$key{index}" for index in range(len(keys))]
         self._keys = [expression.alias(inner) for inner, (_, expression) in zip(self._inner_keys, keys, strict=True)]
         outer_keys = {name: pl.col(inner).alias(name) for inner, (name, _) in zip(self._inner_keys, keys, strict=True)}
         rows = pl.col(WEIGHT).sum() if retracts else pl.len().cast(pl.Int64)
-        self._partial = [rows.alias(ROWS), *(expression for one in aggregates for expression in one.partial)]
-        self._merge = [pl.col(ROWS).sum(), *(expression for one in aggregates for expression in one.merge)]
-        self._grouping = Grouping(self._keys, self._partial)
-        pairwise = [one.pairwise for one in aggregates]
-        self._pairwise: Selection | None = None
-        if None not in pairwise:
-            added = (pl.col(ROWS + WAS) + pl.col(ROWS)).alias(ROWS)
-            self._pairwise = Selection([added, *(one for each in pairwise if each is not None for one in each)])
+        partial = [rows.alias(ROWS), *(expression for one in aggregates for expression in one.partial)]
+        merge = [pl.col(ROWS).sum(), *(expression for one in aggregates for expression in one.merge)]
+        self._grouping = Grouping(self._keys, partial)
+        self._combining = Grouping([pl.col(name) for name in self._inner_keys], merge)
         self._settling = [one for one in aggregates if one.bag is not None]
+        self._distinct = DistinctParts(distinct, self._inner_keys, retracts=retracts)
+        merge += [expression for one in self._distinct.aggregates for expression in one.merge]
+        self._merge = [*merge, pl.col(NUMBER).last()] if self._distinct else merge
+        aggregates = [*aggregates, *self._distinct.aggregates]
+        self._pairwise = _pairwise_merge(aggregates, numbered=bool(self._distinct))
         finals = {**outer_keys, **{one.name: one.final for one in aggregates}}
         self._final = Selection([finals[name] for name in output])
         self._key_output = set(outer_keys)
         self._is_insert_only = not aggregates and not retracts
-        self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
+        self._clock, self._ttl_ms, self._forgetting = clock, ttl_ms, Forgetting(clock, ttl_ms)
         self._over_nothing = over_nothing
         self._state: KeyedState | None = None
 
@@ -83,42 +92,50 @@ class GroupAggregate:
         """Aggregates a batch, None if it has no row; pure, callable from any thread."""
         if not batch.height:
             return None
-        if self._keys:
-            return self._settled(self._grouping.of(batch))
-        return self._settled(batch.group_by(pl.lit(0).alias(_AT)).agg(self._partial).drop(_AT))
+        rows = self._grouping.grouped(batch)
+        groups = self._settled(self._grouping.aggregated(batch, rows))
+        return self._distinct.beside(groups, batch, rows) if self._distinct else groups
 
     def process_prepared(self, partial: pl.DataFrame) -> Output:
         """Takes an aggregated batch and gives the changes that it brings."""
         lanes = lanes_of(partial)
         partial = without(partial, LANES)
         if self._state is None:
-            self._state = self._made(partial)
+            self._state = self._made(self._distinct.over_nothing(partial) if self._distinct else partial)
         state = self._state
-        self._forget_untouched(state)
+        self._forgetting.forget(state, *self._distinct.states)
         found = state.upsert(partial, lanes)
+        if self._distinct:
+            now_ms = None if self._ttl_ms is None else self._clock.now_ms()
+            partial = self._distinct.taken(state, partial, found, now_ms)
         merged, old = self._merged(state, partial, found)
         lives = (merged[ROWS] > 0).to_numpy()
         state.write(found.slots, merged)
-        if self._ttl_ms is not None:
-            state.touch(found.slots, self._clock.now_ms())
+        self._forgetting.touch(state, found.slots)
         if not lives.all():
             state.remove(found.slots[~lives])
             state.give_back()
+            for values in self._distinct.states:
+                values.give_back()
         return self._changes(old, merged, lives, found.is_new)
 
     def combined(self, partials: pl.DataFrame) -> pl.DataFrame:
         """Returns aggregated batches, one behind the other, as one aggregated batch."""
-        return self._settled(Grouping([pl.col(name) for name in self._inner_keys], self._merge).of(partials))
+        rows = self._combining.grouped(partials)
+        groups = self._settled(self._combining.aggregated(partials, rows))
+        return self._distinct.combined(groups, partials, rows) if self._distinct else groups
 
     @property
     def size_bytes(self) -> int:
         """What its state takes in memory, about."""
-        return 0 if self._state is None else self._state.size_bytes
+        groups = 0 if self._state is None else self._state.size_bytes
+        return groups + sum(values.size_bytes for values in self._distinct.states)
 
     @property
     def state_keys(self) -> Mapping[str, Sequence[str]]:
         """The key of each frame of a snapshot; empty without keys, or if what is given depends on all groups."""
-        return {"groups": self._inner_keys} if self._keys and self._over_nothing is None else {}
+        divides = self._keys and self._over_nothing is None
+        return dict.fromkeys(("groups", *self._distinct.frames), self._inner_keys) if divides else {}
 
     def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
         """Returns the keys of an aggregated batch."""
@@ -134,13 +151,18 @@ class GroupAggregate:
         return Output((self._over_nothing.with_columns(pl.lit(1, dtype=pl.Int64).alias(WEIGHT)),))
 
     def snapshot(self) -> State:
-        return {} if self._state is None else {"groups": self._state.snapshot()}
+        if self._state is None:
+            return {}
+        values = self._distinct.snapshot(self._state) if self._distinct else {}
+        return {"groups": self._state.snapshot(), **values}
 
     def restore(self, state: State) -> None:
         if "groups" in state:
             groups = state["groups"]
-            self._state = self._made(groups.drop("$touched"))
+            self._state = self._made(groups.drop(TOUCHED))
             self._state.restore(groups)
+            if self._distinct:
+                self._distinct.restore(state)
 
     def _made(self, rows: pl.DataFrame) -> KeyedState:
         keys = {name: rows.schema[name] for name in self._inner_keys}
@@ -198,13 +220,15 @@ class GroupAggregate:
         weights = pl.Series(WEIGHT, is_after * 2 - 1)
         return Output((pl.DataFrame([*columns, weights]),))
 
-    def _forget_untouched(self, state: KeyedState) -> None:
-        if self._ttl_ms is None:
-            return
-        now_ms = self._clock.now_ms()
-        if now_ms >= self._next_check_ms:
-            self._next_check_ms = now_ms + max(1, self._ttl_ms // _CHECKS_PER_TTL)
-            state.remove(state.untouched_since(now_ms - self._ttl_ms))
+
+def _pairwise_merge(aggregates: Iterable[CompiledAggregate], *, numbered: bool) -> Selection | None:
+    """Returns how older and newer partial columns that stand side by side are merged; None if it cannot be said."""
+    pairwise = [one.pairwise for one in aggregates]
+    if None in pairwise:
+        return None
+    rows = (pl.col(ROWS + WAS) + pl.col(ROWS)).alias(ROWS)
+    merged = [rows, *(expression for each in pairwise if each is not None for expression in each)]
+    return Selection([*merged, pl.col(NUMBER)] if numbered else merged)
 
 
 def _taken(columns: Iterable[pl.Series], rows: pl.Series) -> list[pl.Series]:

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from yeoul.clock import Clock
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import EMPTY, Output, State
+from yeoul.engine.operators.forgetting import Forgetting
 from yeoul.engine.state.keyed import KeyedState
 from yeoul.plan.nodes import SetKind
 
 __all__ = ["SetOperation"]
 
 _COUNTS = ("$left", "$right")
-_CHECKS_PER_TTL = 4
 
 
 class SetOperation:
@@ -49,11 +49,11 @@ class SetOperation:
     ) -> None:
         self._columns = list(columns)
         self._kind, self._keeps_doubles, self._weighted = kind, keeps_doubles, weighted
-        self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
+        self._forgetting = Forgetting(clock, ttl_ms)
         self._counts = KeyedState(columns, {name: pl.Int64() for name in _COUNTS})
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
-        self._forget_untouched()
+        self._forgetting.forget(self._counts)
         weight = pl.col(WEIGHT).sum() if WEIGHT in batch.columns else pl.len().cast(pl.Int64).alias(WEIGHT)
         rows = batch.group_by(self._columns, maintain_order=True).agg(weight)
         if not rows.height:
@@ -63,8 +63,7 @@ class SetOperation:
         after = list(before)
         after[port] = before[port] + rows[WEIGHT].to_numpy()
         self._counts.write(found.slots, pl.DataFrame(dict(zip(_COUNTS, after, strict=True))))
-        if self._ttl_ms is not None:
-            self._counts.touch(found.slots, self._clock.now_ms())
+        self._forgetting.touch(self._counts, found.slots)
         self._counts.remove(found.slots[(after[0] == 0) & (after[1] == 0)])
         return self._changes(rows, self._given(*after) - self._given(*before))
 
@@ -115,11 +114,3 @@ class SetOperation:
         if self._weighted:
             given = given.with_columns(pl.Series(WEIGHT, np.sign(change)[places], dtype=pl.Int64))
         return Output((given,))
-
-    def _forget_untouched(self) -> None:
-        if self._ttl_ms is None:
-            return
-        now_ms = self._clock.now_ms()
-        if now_ms >= self._next_check_ms:
-            self._next_check_ms = now_ms + max(1, self._ttl_ms // _CHECKS_PER_TTL)
-            self._counts.remove(self._counts.untouched_since(now_ms - self._ttl_ms))

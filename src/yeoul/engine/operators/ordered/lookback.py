@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from yeoul.clock import Clock
 from yeoul.engine.operators.contract import State
+from yeoul.engine.operators.forgetting import Forgetting
 from yeoul.engine.operators.ordered.frames import Runs
 from yeoul.engine.operators.ordered.partitions import PARTITION
 from yeoul.engine.state.columns import Slots
@@ -24,7 +25,6 @@ from yeoul.engine.state.sequences import KeyedSequences
 __all__ = ["LastRows", "LastTime", "Lookback", "Merged", "Nothing"]
 
 _TIME = "$time"
-_CHECKS_PER_TTL = 4
 
 
 class Lookback(Protocol):
@@ -106,7 +106,7 @@ class Merged:
 
     def __init__(self, *, clock: Clock, ttl_ms: int | None = None) -> None:
         self._state: KeyedState | None = None
-        self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
+        self._forgetting = Forgetting(clock, ttl_ms)
 
     @property
     def size_bytes(self) -> int:
@@ -117,7 +117,7 @@ class Merged:
         state = self._state
         if state is None:
             return None
-        self._forget_untouched(state)
+        self._forgetting.forget(state)
         slots = state.find(_as_keys(partitions))
         known = np.flatnonzero(slots >= 0)
         if not len(known):
@@ -135,8 +135,7 @@ class Merged:
             self._state = _merged_state(keys.drop(PARTITION), totals)
         slots = self._state.upsert(keys).slots
         self._state.write(slots, totals)
-        if self._ttl_ms is not None:
-            self._state.touch(slots, self._clock.now_ms())
+        self._forgetting.touch(self._state, slots)
 
     def forget_before(self, next_ms: int) -> None:
         return None
@@ -150,14 +149,6 @@ class Merged:
             keys = [name for name in rows.columns if name.startswith("$key")]
             self._state = _merged_state(rows.select(keys), rows.drop(*keys, "$touched"))
             self._state.restore(rows)
-
-    def _forget_untouched(self, state: KeyedState) -> None:
-        if self._ttl_ms is None:
-            return
-        now_ms = self._clock.now_ms()
-        if now_ms >= self._next_check_ms:
-            self._next_check_ms = now_ms + max(1, self._ttl_ms // _CHECKS_PER_TTL)
-            state.remove(state.untouched_since(now_ms - self._ttl_ms))
 
 
 def _merged_state(keys: pl.DataFrame, totals: pl.DataFrame) -> KeyedState:
@@ -217,7 +208,7 @@ class LastRows(_Kept):
     def __init__(self, count: int, *, clock: Clock, ttl_ms: int | None = None) -> None:
         super().__init__()
         self._count = count
-        self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
+        self._clock, self._ttl_ms, self._forgetting = clock, ttl_ms, Forgetting(clock, ttl_ms)
 
     def keep(
         self, every: pl.DataFrame, is_new: NDArray[np.bool_], runs: Runs, totals: pl.DataFrame, partitions: pl.DataFrame
@@ -227,9 +218,7 @@ class LastRows(_Kept):
         kept.remove(self._found[~stays[~is_new]])
         now_ms = self._clock.now_ms() if self._ttl_ms is not None else 0
         kept.add(every.filter(pl.Series(stays & is_new)).drop(PARTITION), now_ms)
-        if self._ttl_ms is not None and now_ms >= self._next_check_ms:
-            self._next_check_ms = now_ms + max(1, self._ttl_ms // _CHECKS_PER_TTL)
-            kept.remove(kept.untouched_since(now_ms - self._ttl_ms))
+        self._forgetting.forget(kept)
 
     def forget_before(self, next_ms: int) -> None:
         return None

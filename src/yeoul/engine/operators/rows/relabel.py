@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from yeoul.engine.columnwise import together
 from yeoul.engine.contract import ROW, WATERMARK, WEIGHT
 from yeoul.engine.operators.contract import Stateless
 
@@ -25,10 +26,13 @@ class Relabel(Stateless):
         self._columns = columns
 
     def transform(self, batch: pl.DataFrame) -> pl.DataFrame:
-        given = [name for name in batch.columns if name not in RESERVED]
-        reserved = [name for name in batch.columns if name in RESERVED]
-        renamed = [
-            (column if column.dtype == dtype else column.cast(dtype)).alias(name)
-            for column, (name, dtype) in zip((batch[name] for name in given), self._columns, strict=True)
-        ]
-        return pl.DataFrame([*renamed, *(batch[name] for name in reserved)])
+        columns = batch.get_columns()
+        given = [column for column in columns if column.name not in RESERVED]
+        reserved = [column for column in columns if column.name in RESERVED]
+        renamed = [_as(column, name, dtype) for column, (name, dtype) in zip(given, self._columns, strict=True)]
+        return together([*renamed, *reserved])
+
+
+def _as(column: pl.Series, name: str, dtype: pl.DataType) -> pl.Series:
+    typed = column if column.dtype == dtype else column.cast(dtype)
+    return typed if typed.name == name else typed.alias(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from yeoul.engine.compile.aggregates import compile_aggregates
+from yeoul.engine.compile.aggregates import compile_aggregates, compile_distinct, split_distinct
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
 from yeoul.engine.contract import WEIGHT
@@ -26,17 +26,19 @@ def aggregate_operator(node: Aggregate, context: EvaluationContext, settings: Se
     retracts = node.updating and is_updating(node.input)
     weight = WEIGHT if retracts else None
     keys = [(key.name, compile_expression(key.expression, context)) for key in node.keys]
-    aggregates = compile_aggregates(node.aggregates, context, weight)
     if not node.updating:
+        aggregates = compile_aggregates(node.aggregates, context, weight)
         return AggregateOperator(keys, aggregates, _over_nothing(node), node.schema.names)
+    plain, sharing = split_distinct(node.aggregates, weighted=retracts)
     return GroupAggregate(
         keys,
-        aggregates,
+        compile_aggregates(plain, context, weight),
         node.schema.names,
         retracts=retracts,
         clock=settings.clock,
         ttl_ms=settings.ttl_of(node.ttl_ms),
         over_nothing=_over_nothing(node) if node.over_nothing else None,
+        distinct=compile_distinct(sharing, context, weight),
     )
 
 
