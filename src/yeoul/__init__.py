@@ -11,17 +11,30 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from yeoul.errors import EnvironmentFailure, PeerError, UserError, YeoulError
-    from yeoul.functions import AggregateFunction, ScalarFunction, TableFunction, udaf, udf, udtf
+    from yeoul.functions import (
+        AggregateFunction,
+        AsyncScalarFunction,
+        FunctionContext,
+        Row,
+        ScalarFunction,
+        TableFunction,
+        udaf,
+        udf,
+        udtf,
+    )
     from yeoul.jobs.job import Job
     from yeoul.jobs.result import Result
     from yeoul.jobs.session import Frame, Session
 
 __all__ = [
     "AggregateFunction",
+    "AsyncScalarFunction",
     "EnvironmentFailure",
+    "FunctionContext",
     "Job",
     "PeerError",
     "Result",
+    "Row",
     "ScalarFunction",
     "Session",
     "TableFunction",
@@ -40,7 +53,8 @@ _HOMES = {
     **dict.fromkeys(("EnvironmentFailure", "PeerError", "UserError", "YeoulError"), "yeoul.errors"),
     "Job": "yeoul.jobs.job",
     "Result": "yeoul.jobs.result",
-    **dict.fromkeys(("AggregateFunction", "ScalarFunction", "TableFunction", "udaf", "udf", "udtf"), "yeoul.functions"),
+    **dict.fromkeys(("AggregateFunction", "AsyncScalarFunction", "FunctionContext", "Row"), "yeoul.functions"),
+    **dict.fromkeys(("ScalarFunction", "TableFunction", "udaf", "udf", "udtf"), "yeoul.functions"),
     "Session": "yeoul.jobs.session",
 }
 

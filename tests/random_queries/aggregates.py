@@ -10,7 +10,7 @@ from tests.random_queries.expressions import NUMBERS
 from tests.random_queries.relations import From
 from tests.random_queries.tables import ARRIVAL
 
-__all__ = ["Call", "call", "opaque_call"]
+__all__ = ["Call", "call", "distinct_calls", "opaque_call", "sketched_call"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,43 @@ def call(d: Drawing, rows: From, *, over: bool = False) -> Call:
             return _least(d, rows, condition)
 
 
+def distinct_calls(d: Drawing, rows: From) -> list[Call]:
+    """Returns several calls over the different values of one argument, under conditions of their own."""
+    expressions, kind = rows.expressions(d), d.one_of([Kind.INT, Kind.STRING, Kind.BIGINT])
+    argument = expressions.of(kind, d.number(0, 1))
+    names = ["COUNT"] if kind is Kind.STRING else ["COUNT", "COUNT", "SUM"]
+    found = []
+    for _ in range(d.number(2, 3)):
+        name, condition = d.one_of(names), expressions.condition(1) if d.chance(2) else None
+        made, cast = (Kind.BIGINT, "{}") if name == "COUNT" else (kind, f"CAST({{}} AS {kind.duckdb})")
+        found.append(Call(_filtered(f"{name}(DISTINCT {{}})", (argument,), condition), made, cast))
+    return found
+
+
+def sketched_call(d: Drawing, rows: From) -> Call:
+    """Returns whether an approximation is within its bounds; in DuckDB, that it is.
+
+    Of so few values HyperLogLog loses one at most; a percentile is within a hundredth of a value between the least and
+    the greatest.
+    """
+    expressions = rows.expressions(d)
+    condition = expressions.condition(1) if d.chance(3) else None
+    duckdb = "(count(*) >= 0)"
+    if d.chance(2):
+        value = expressions.of(d.one_of([Kind.INT, Kind.STRING, Kind.TIMESTAMP]), 1)
+        near, exact = (_filtered(name, (value,), condition).flink for name in _DIFFERENT)
+        return Call(Sql(f"({near} BETWEEN {exact} - 1 AND {exact} + 1)", duckdb), Kind.BOOLEAN)
+    value, share = expressions.of(d.one_of([Kind.INT, Kind.DOUBLE]), 1), d.one_of(["0.0", "0.5", "0.9", "1.0"])
+    names = ("MIN({})", "MAX({})", f"APPROX_PERCENTILE({{}}, {share})")
+    low, high, near = (_filtered(name, (value,), condition).flink for name in names)
+    least, greatest = high if share == "1.0" else low, low if share == "0.0" else high
+    within = f"{near} BETWEEN {least} - 0.01 * ABS({least}) AND {greatest} + 0.01 * ABS({greatest})"
+    return Call(Sql(f"({within} OR {near} IS NULL AND {low} IS NULL)", duckdb), Kind.BOOLEAN)
+
+
+_DIFFERENT = ("APPROX_COUNT_DISTINCT({})", "COUNT(DISTINCT {})")
+
+
 def _least(d: Drawing, rows: From, condition: Sql | None = None) -> Call:
     kind = d.one_of([*NUMBERS, Kind.STRING, Kind.DATE, Kind.TIMESTAMP])
     argument = rows.expressions(d).of(kind, 1)
@@ -79,7 +116,11 @@ def _first_or_last(d: Drawing, rows: From, condition: Sql | None) -> Call:
 def opaque_call(d: Drawing, rows: From) -> Call:
     """Returns a call that is compared up to rounding or order; nothing may be computed with it."""
     expressions = rows.expressions(d)
-    match d.number(0, 2):
+    match d.number(0, 3):
+        case 3:
+            share = d.one_of(["0", "0.25", "0.5", "1"])
+            value = expressions.of(d.one_of([Kind.INT, Kind.DOUBLE]), 1)
+            return Call(both(f"PERCENTILE({{}}, {share})", value, duckdb=f"quantile_cont({{}}, {share})"), Kind.DOUBLE)
         case 0:
             value, distinct = expressions.of(Kind.STRING, 1), d.one_of(["", "DISTINCT "])
             joined = both(f"LISTAGG({distinct}{{}}, '|')", value, duckdb=f"string_agg({distinct}{{}}, '|')")

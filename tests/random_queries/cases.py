@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -16,15 +16,19 @@ from tests.random_queries.dialects import Column, Kind, Sql, both
 from tests.random_queries.drawing import Drawing
 from tests.random_queries.grammar import Grammar
 from tests.random_queries.queries import PRODUCTIONS
+from tests.random_queries.sinks import Rows, Sink, left_of, sink_of
 from tests.random_queries.tables import ARRIVAL, CAME, PASSED, Changes, Table, duckdb_frame, tables_of
 
 from yeoul.engine.contract import WEIGHT
 
-__all__ = ["Case", "Rows", "answer_of_batch", "bound", "comparable", "drawn", "given_by_stream"]
+__all__ = ["Case", "answer_of_batch", "bound", "comparable", "drawn", "given_by_stream"]
 
-Rows = Counter[tuple[object, ...]]
-_TAKEN_BACK = ("-U", "-D")
 _CHANGES = "WITH ('connector' = 'filesystem', 'path' = 'changes', 'format' = 'debezium-json')"
+_UPSERTS = (
+    "WITH ('connector' = 'upsert-kafka', 'topic' = 't', 'properties.bootstrap.servers' = 'h:9',"
+    " 'key.format' = 'json', 'value.format' = 'json', 'scan.bounded.mode' = 'latest-offset')"
+)
+_WITH = {"changes": _CHANGES, "upserts": _UPSERTS}
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Case:
         cuts: How long batches are, in turn.
         restores: Before which batches the job is set up again from a snapshot.
         memory_bytes: What state may take in memory; None: all.
+        sink: Where the query is written to; None: its rows are read.
         features: What was drawn.
     """
 
@@ -51,6 +56,7 @@ class Case:
     cuts: list[int]
     restores: frozenset[int]
     memory_bytes: int | None
+    sink: Sink | None
     features: Counter[str] = field(compare=False)
 
     def __repr__(self) -> str:
@@ -59,16 +65,23 @@ class Case:
             for one in self.changes.arrivals
         )
         how = f"cut into {self.cuts}, restored before {sorted(self.restores)}, memory {self.memory_bytes}"
-        query = f"{self.query.flink}\n-- in DuckDB:\n{self.asked_of_duckdb}"
+        query = f"{self.statement}\n-- in DuckDB:\n{self.asked_of_duckdb}"
         return f"\n{self.declarations};\n{query}\n{rows}\n{how}"
 
     @property
     def declarations(self) -> str:
         settings = [f"SET '{key}' = '{value}'" for key, value in self.settings.items()]
-        tables = [
-            f"{one.declaration} {_CHANGES if one.use == 'changes' else ''}".rstrip() for one in self.changes.tables
-        ]
+        tables = [f"{one.declaration} {_WITH.get(one.use, '')}".rstrip() for one in self.changes.tables]
+        tables += [] if self.sink is None else [self.sink.declaration]
         return ";\n".join([*settings, *tables, *self.views])
+
+    @property
+    def statement(self) -> str:
+        return self.query.flink if self.sink is None else self.sink.insert(self.query.flink)
+
+    def accepts(self, given: Rows, answer: Rows) -> bool:
+        """Tells whether what the stream has given is right by the batch's answer."""
+        return given == answer if self.sink is None else self.sink.accepts(given, answer)
 
     @property
     def asked_of_duckdb(self) -> str:
@@ -92,8 +105,8 @@ class Case:
             if tables[first.table].use == "outside":
                 continue
             frame = tables[first.table].frame([one.row for one in together])
-            if tables[first.table].use == "changes":
-                frame = frame.with_columns(pl.Series(WEIGHT, [one.weight for one in together], dtype=pl.Int8))
+            if tables[first.table].is_changing:
+                frame = frame.with_columns(pl.Series(WEIGHT, [one.weight for one in together], dtype=pl.Int64))
             steps.append(Fed(first.table, frame, first.split))
             batches += 1
         return steps
@@ -129,8 +142,14 @@ def drawn(d: Drawing, *, arrives: bool = True, queries: int = 1) -> list[Case]:
     if memory_bytes:
         d.feature("run: spilling to disk")
     d.feature(f"run: {settings['execution.runtime-mode']}")
+    sink = sink_of(d, relations[0], changes) if arrives and queries == 1 and d.chance(4) else None
+    if sink is not None:
+        settings["table.exec.sink.not-null-enforcer"] = "DROP"
+    if d.chance(5):
+        d.feature("run: state TTL")
+        settings["table.exec.state.ttl"] = "5 min"  # longer than a case takes
     return [
-        Case(settings, changes, views, whole, one.columns, cuts, restores, memory_bytes, d.features)
+        Case(settings, changes, views, whole, one.columns, cuts, restores, memory_bytes, sink, d.features)
         for whole, one in zip(wholes, relations, strict=True)
     ]
 
@@ -159,7 +178,7 @@ def bound(case: Case) -> Query:
     Raises:
         UserError: It is refused.
     """
-    query = replace(bind_query(case.declarations, case.query.flink), splits=case.changes.splits)
+    query = replace(bind_query(case.declarations, case.statement), splits=case.changes.splits)
     query = replace(query, settings=replace(query.settings, state_memory_bytes=case.memory_bytes))
     outside = {one.name: _rows_of(case, one) for one in case.changes.of("outside")}
     query = with_lookups(query, outside) if outside else query
@@ -183,22 +202,22 @@ def given_by_stream(case: Case, query: Query) -> Rows:
         passed_ms += step if isinstance(step, int) else 0
     frames += run.end()
     assert case.changes.has_late_rows or not run.late, "no row is late"
-    left: Rows = Counter()
-    for frame in frames:
-        marks = frame["op"].to_list() if "op" in frame.columns else ["+I"] * frame.height
-        rows = frame.drop("op", strict=False)
-        assert rows.columns == [one.name for one in case.columns]
-        for mark, row in zip(marks, rows.iter_rows(), strict=True):
-            values = comparable(row, case.columns)
-            left[values] += -1 if mark in _TAKEN_BACK else 1
-            assert left[values] >= 0, f"taken back, but not there: {values}"
-    return +left
+    given = [one for frame in frames for one in _marked(case, frame)]
+    return left_of(given) if case.sink is None else case.sink.left_of(given)
+
+
+def _marked(case: Case, frame: pl.DataFrame) -> Iterator[tuple[str, tuple[object, ...]]]:
+    marks = frame["op"].to_list() if "op" in frame.columns else ["+I"] * frame.height
+    rows = frame.drop("op", strict=False)
+    assert rows.columns == [one.name for one in case.columns]
+    for mark, row in zip(marks, rows.iter_rows(), strict=True):
+        yield mark, comparable(row, case.columns)
 
 
 @cache
 def _base() -> duckdb.DuckDBPyConnection:
     """Returns a database for all cases: to begin one takes longer than to answer a query."""
-    return duckdb.connect()
+    return duckdb.connect(config={"threads": 1})
 
 
 def answer_of_batch(case: Case) -> Rows:

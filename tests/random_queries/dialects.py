@@ -29,6 +29,14 @@ class Kind(enum.Enum):
     ROW = "ROW<f INT, g STRING>"
     MAP = "MAP<STRING, INT>"
     ROWS = "ARRAY<ROW<f INT, g STRING>>"
+    TINYINT = "TINYINT"
+    FLOAT = "FLOAT"
+    WIDE = "DECIMAL(38, 18)"
+    BYTES = "BYTES"
+    TIME = "TIME(0)"
+    SECONDS = "TIMESTAMP(0)"
+    MICROSECONDS = "TIMESTAMP(6)"
+    NANOSECONDS = "TIMESTAMP(9)"
 
     @property
     def duckdb(self) -> str:
@@ -40,7 +48,13 @@ class Kind(enum.Enum):
         """Whether its values have parts: it is no key, and in no order."""
         return self in (Kind.ARRAY, Kind.ROW, Kind.MAP, Kind.ROWS)
 
+    @property
+    def is_usual(self) -> bool:
+        """Whether it is neither nested nor of a rare size or precision."""
+        return self in _USUAL
 
+
+_USUAL = (Kind.INT, Kind.BIGINT, Kind.DOUBLE, Kind.DECIMAL, Kind.STRING, Kind.BOOLEAN, Kind.DATE, Kind.TIMESTAMP)
 _IN_DUCKDB = {
     Kind.STRING: "VARCHAR",
     Kind.TIMESTAMP: "TIMESTAMP",
@@ -49,6 +63,11 @@ _IN_DUCKDB = {
     Kind.ROW: "STRUCT(f INTEGER, g VARCHAR)",
     Kind.MAP: "MAP(VARCHAR, INTEGER)",
     Kind.ROWS: "STRUCT(f INTEGER, g VARCHAR)[]",
+    Kind.BYTES: "BLOB",
+    Kind.TIME: "TIME",
+    Kind.SECONDS: "TIMESTAMP",
+    Kind.MICROSECONDS: "TIMESTAMP",
+    Kind.NANOSECONDS: "TIMESTAMP_NS",
 }
 
 

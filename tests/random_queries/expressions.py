@@ -14,7 +14,8 @@ from tests.random_queries.drawing import Drawing
 __all__ = ["ORDERED", "PLAIN", "Expressions", "Term", "literal"]
 
 NUMBERS = (Kind.INT, Kind.BIGINT, Kind.DOUBLE, Kind.DECIMAL)
-ORDERED = (*NUMBERS, Kind.STRING, Kind.DATE, Kind.TIMESTAMP, Kind.LTZ)
+_RARE = (Kind.TINYINT, Kind.FLOAT, Kind.WIDE, Kind.TIME, Kind.SECONDS, Kind.MICROSECONDS, Kind.NANOSECONDS)
+ORDERED = (*NUMBERS, Kind.STRING, Kind.DATE, Kind.TIMESTAMP, Kind.LTZ, *_RARE)
 PLAIN = tuple(one for one in Kind if not one.is_nested)
 _COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
 LITERALS: dict[Kind, tuple[str, ...]] = {
@@ -26,6 +27,15 @@ LITERALS: dict[Kind, tuple[str, ...]] = {
     Kind.BOOLEAN: ("TRUE", "FALSE"),
     Kind.DATE: ("DATE '2024-01-01'", "DATE '2023-12-31'"),
     Kind.TIMESTAMP: ("TIMESTAMP '2024-01-01 00:00:10.000'", "TIMESTAMP '2024-01-01 00:01:00.500'"),
+}
+_CAST: dict[Kind, tuple[str, ...]] = {
+    Kind.TINYINT: ("1", "-3"),
+    Kind.FLOAT: ("0.5", "-2.25"),
+    Kind.WIDE: ("1.5", "-0.000000000000000001"),
+    Kind.TIME: ("TIME '10:11:12'", "TIME '00:00:00'"),
+    Kind.SECONDS: ("TIMESTAMP '2024-01-01 00:00:10'",),
+    Kind.MICROSECONDS: ("TIMESTAMP '2024-01-01 00:00:10.000001'",),
+    Kind.NANOSECONDS: ("TIMESTAMP '2024-01-01 00:00:10.000001'",),
 }
 _INSTANTS_MS = (1_704_067_210_000, 1_711_846_805_500, 0)
 
@@ -42,6 +52,12 @@ def literal(d: Drawing, kind: Kind) -> Sql:
     if kind is Kind.LTZ:
         instant_ms = d.one_of(_INSTANTS_MS)
         return Sql(f"TO_TIMESTAMP_LTZ({instant_ms}, 3)", f"make_timestamp_ms({instant_ms})")
+    if kind in _CAST:
+        text = d.one_of(_CAST[kind])
+        return both(f"CAST({{}} AS {kind.value})", same(text), duckdb=f"CAST({{}} AS {kind.duckdb})")
+    if kind is Kind.BYTES:
+        text = d.one_of(["61", "00ff"])
+        return Sql(f"CAST(X'{text}' AS BYTES)", f"unhex('{text}')")
     return same(d.one_of(LITERALS[kind]))
 
 
@@ -64,7 +80,7 @@ class Expressions:
             return self._term(kind)
         if self._d.chance(4):
             return self._of_any_kind(kind, depth - 1)
-        return _MADE[kind](self, depth - 1)
+        return _MADE[kind](self, depth - 1) if kind in _MADE else self._term(kind)
 
     def condition(self, depth: int = 2) -> Sql:
         return self.of(Kind.BOOLEAN, max(depth, 1))

@@ -71,22 +71,31 @@ class Grammar:
 
     def read(self, *, timed: bool = False) -> Relation:
         """Returns a table's rows; `timed`: of one with a row time."""
-        uses = ("rows", "versions") if timed else ("rows", "versions", "changes")
-        table = self.d.one_of([one for one in self.changes.tables if one.use in uses])
-        if table.use == "changes":
-            self.d.feature("input: changes")
+        tables = self.changes.timed if timed else [one for one in self.changes.tables if one.use != "outside"]
+        table = self.d.one_of(tables)
+        if table.is_changing:
+            self.d.feature(f"input: {table.use}")
         return self.read_table(table)
+
+    def two_tables(self) -> tuple[Relation, Relation] | None:
+        """Returns two tables with row times; None: there is but one."""
+        tables = self.changes.timed
+        if len(tables) < 2:
+            return None
+        left = self.d.one_of(tables)
+        return self.read_table(left), self.read_table(self.d.one_of([one for one in tables if one is not left]))
 
     def read_table(self, table: Table) -> Relation:
         keys = {frozenset({table.number.name})}
         keys |= {frozenset({table.time.name})} if table.time and table.has_unique_times else set()
+        keys |= {frozenset({table.key.name})} if table.key and table.use == "upserts" else set()
         return Relation(
             same(table.name),
             table.columns,
             frozenset(keys),
             table.time.name if table.time else None,
             is_table=True,
-            arrives=self.arrives and table.use != "changes",
+            arrives=self.arrives and not table.is_changing,
             may_be_late=self.changes.has_late_rows and table.time is not None,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tests.random_queries.aggregates import call, opaque_call
+from tests.random_queries.aggregates import call, distinct_calls, opaque_call, sketched_call
 from tests.random_queries.dialects import IN_STREAMING, Column, Kind, Sql, both, listed, same
 from tests.random_queries.expressions import Expressions, Term
 from tests.random_queries.grammar import Grammar
@@ -63,7 +63,11 @@ def grouped(
     has_sets: bool = False,
 ) -> Relation:
     """Returns the groups: their keys, what is fixed besides, calls, and what is computed of calls."""
-    calls = [call(g.d, rows) for _ in range(g.d.number(1, 3))]
+    if g.d.chance(5):
+        g.d.feature("COUNT(DISTINCT) under several conditions")
+        calls = distinct_calls(g.d, rows)
+    else:
+        calls = [call(g.d, rows) for _ in range(g.d.number(1, 3))]
     outputs = [*keys, *fixed]
     for one in calls:
         outputs.append((Column(g.d.name("a"), one.kind), one.sql))
@@ -72,7 +76,7 @@ def grouped(
         kind = g.d.one_of([Kind.INT, Kind.BIGINT, Kind.BOOLEAN])
         outputs.append((Column(g.d.name("a"), kind), over_calls.of(kind, 1)))
     if g.d.chance(6) and rows.refs():
-        opaque = opaque_call(g.d, rows)
+        opaque = sketched_call(g.d, rows) if g.d.chance(2) else opaque_call(g.d, rows)
         outputs.append((Column(g.d.name("a"), opaque.kind, is_opaque=True), opaque.sql))
     having = both(" HAVING {}", over_calls.condition(1)) if g.d.chance(4) else same("")
     if has_sets and keys and g.d.chance(2):

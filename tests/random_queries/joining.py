@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from tests.random_queries.dialects import Column, Sql, both, listed, same
 from tests.random_queries.grammar import Grammar
-from tests.random_queries.relations import From, Relation
+from tests.random_queries.lateness import watermarks
+from tests.random_queries.relations import From, Relation, Window
 from tests.random_queries.subqueries import semi
+from tests.random_queries.tables import ARRIVAL
 from tests.random_queries.windowing import of_windows, window_rows
 from tests.random_queries.windows import window_spec
 
@@ -27,13 +29,17 @@ def join(g: Grammar, depth: int) -> Relation:
     return joined(g, left, right, kind, [*equal, *more]).without_time()
 
 
-def joined(g: Grammar, left: From, right: From, kind: str, conditions: Sequence[Sql]) -> Relation:
-    """Returns a join's rows under new names."""
+def joined(
+    g: Grammar, left: From, right: From, kind: str, conditions: Sequence[Sql], window: Window | None = None
+) -> Relation:
+    """Returns a join's rows under new names; `window`: of the left, whose bounds are kept."""
     columns: list[Column] = []
     items: list[Sql] = []
     names: dict[str, str] = {}
+    bounds = {window.start, window.end} if window else set()
     for side in (left, right):
-        for one in g.d.some_of(side.rows.columns, 1, 4):
+        chosen = g.d.some_of([one for one in side.rows.columns if one.name not in bounds], 0 if bounds else 1, 4)
+        for one in [*chosen, *(one for one in side.rows.columns if side is left and one.name in bounds)]:
             columns.append(replace(one, name=g.d.name()))
             items.append(both(f"{{}} AS {columns[-1].name}", side.ref(one.name)))
             names[f"{side.alias}.{one.name}"] = columns[-1].name
@@ -46,13 +52,18 @@ def joined(g: Grammar, left: From, right: From, kind: str, conditions: Sequence[
     ]
     keys = frozenset(frozenset(names[name] for name in key) for key in pairs if key <= names.keys())
     times = {names.get(f"{side.alias}.{side.rows.time}") for side in (left, right) if side.rows.time} - {None}
-    return Relation(text, tuple(columns), keys, min(times, key=str) if times else None)
+    made = Relation(text, tuple(columns), keys, min(times, key=str) if times else None)
+    if window is None:
+        return made
+    start, end = (names[f"{left.alias}.{bound}"] for bound in (window.start, window.end))
+    return replace(made, window=Window(start, end, window.spec))
 
 
 def interval_join(g: Grammar, depth: int) -> Relation:
-    if g.changes.has_late_rows:  # they meet those that wait: which, is not told by the rows alone
+    sides = g.two_tables() if g.changes.has_late_rows else (g.timed(depth), g.timed(0))
+    if sides is None:
         return join(g, depth)
-    left, right = g.timed(depth).named(g.d.name("x")), g.timed(0).named(g.d.name("x"))
+    left, right = (one.named(g.d.name("x")) for one in sides)
     if left.rows.time_column.kind is not right.rows.time_column.kind:
         return left.rows
     one, other = left.ref(str(left.rows.time)), right.ref(str(right.rows.time))
@@ -62,11 +73,27 @@ def interval_join(g: Grammar, depth: int) -> Relation:
     conditions += [left.expressions(g.d, right).comparison()] if g.d.chance(5) else []
     kind = g.d.one_of(_JOINS)
     g.d.feature(f"interval {kind}")
+    if g.changes.has_late_rows:
+        g.d.feature("interval join of late rows")
+        conditions.append(_meets_what_waits(g, left, right, low, high))
     made = joined(g, left, right, kind, conditions)
-    return made if kind == "INNER JOIN" else made.without_time()
+    return made if kind == "INNER JOIN" and not g.changes.has_late_rows else made.without_time()
 
 
-def window_join(g: Grammar, depth: int) -> Relation:
+def _meets_what_waits(g: Grammar, left: From, right: From, low_s: int, high_s: int) -> Sql:
+    """Returns, in DuckDB, whether of two rows the first still waited when the second came."""
+    passed = watermarks(g.changes, {left.rows.sql.flink, right.rows.sql.flink})
+
+    def waited(first: From, second: From, wait_s: int) -> str:
+        at = f"list_extract({passed}, {second.alias}.{ARRIVAL} + 1)"
+        return f"coalesce(epoch_ms({first.alias}.{first.rows.time}) + {wait_s * 1000} > {at}, TRUE)"
+
+    is_first = f"{left.alias}.{ARRIVAL} < {right.alias}.{ARRIVAL}"
+    return Sql("TRUE", f"CASE WHEN {is_first} THEN {waited(left, right, low_s)} ELSE {waited(right, left, high_s)} END")
+
+
+def window_join(g: Grammar, depth: int, *, is_ranked: bool = False) -> Relation:
+    """Returns a join of two in the same windows; `is_ranked`: with their bounds."""
     if g.changes.has_late_rows or g.lateness_s:
         return join(g, depth)
     spec = window_spec(g.d, sessions=False, functions_only=True)
@@ -80,6 +107,10 @@ def window_join(g: Grammar, depth: int) -> Relation:
         *g.equalities(left, right, 0, 1),
     ]
     conditions += [left.expressions(g.d, right).comparison()] if g.d.chance(5) else []
+    if is_ranked:
+        g.d.feature("window Top-N of a join")
+        kind = g.d.one_of(["INNER JOIN", "LEFT JOIN"])
+        return joined(g, left, right, kind, conditions, left.rows.window).without_time()
     if g.d.chance(4):
         g.d.feature("window join, semi and anti")
         return semi(g, left, right, conditions)

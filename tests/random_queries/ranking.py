@@ -7,6 +7,7 @@ from dataclasses import replace
 from tests.random_queries.dialects import Column, Kind, Sql, both, listed
 from tests.random_queries.expressions import ORDERED
 from tests.random_queries.grammar import Grammar
+from tests.random_queries.joining import window_join
 from tests.random_queries.relations import From, Relation
 from tests.random_queries.tables import ARRIVAL
 from tests.random_queries.windowing import by_clock, window_aggregate, window_rows
@@ -68,7 +69,10 @@ def deduplicated(g: Grammar, depth: int) -> Relation:
 
 
 def window_top_n(g: Grammar, depth: int) -> Relation:
-    rows = window_aggregate(g, depth) if g.d.chance(2) else window_rows(g, depth, is_ranked=True)
+    if g.d.chance(4) and not g.changes.has_late_rows and not g.lateness_s:
+        rows = window_join(g, depth, is_ranked=True)
+    else:
+        rows = window_aggregate(g, depth) if g.d.chance(2) else window_rows(g, depth, is_ranked=True)
     source = rows.named(g.d.name("x"))
     assert rows.window is not None
     bounds = [one for one in rows.columns if one.name in (rows.window.start, rows.window.end)]

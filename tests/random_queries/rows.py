@@ -86,6 +86,8 @@ def limited(g: Grammar, depth: int) -> Relation:
 def unnested(g: Grammar, depth: int) -> Relation:
     """Returns rows beside the elements of one of their arrays or maps."""
     rows = g.rows(depth)
+    if g.d.chance(3):
+        return _split(g, rows)
     nested = [*rows.refs(Kind.ARRAY), *rows.refs(Kind.ROWS), *rows.refs(Kind.MAP)]
     if not nested:
         return rows.rows
@@ -97,17 +99,40 @@ def unnested(g: Grammar, depth: int) -> Relation:
     alias, names = g.d.name("x"), [one.name for one in elements]
     items = listed([*(rows.ref(one.name) for one in kept), *(same(f"{alias}.{name}") for name in names)])
     kind, on = g.d.one_of([("CROSS", ""), ("LEFT", " ON TRUE")])
-    flink = f"{{}} {kind} JOIN UNNEST({{}}) AS {alias}({', '.join(names)}){on}"
+    is_counted = column.kind is Kind.ARRAY and g.d.chance(3)
+    if is_counted:
+        g.d.feature("WITH ORDINALITY")
+        elements.append(Column(g.d.name(), Kind.INT))
+        names.append(elements[-1].name)
+        items = listed([items, same(f"{alias}.{names[-1]}")])
+    ordinality = " WITH ORDINALITY" if is_counted else ""
+    flink = f"{{}} {kind} JOIN UNNEST({{}}){ordinality} AS {alias}({', '.join(names)}){on}"
     each = _each_element(column.kind, f"{rows.alias}.{column.name}", names)
     duckdb = f"{{}} {kind} JOIN LATERAL ({each.replace('{', '{{').replace('}', '}}')}) AS {alias}{on}"
     source = both(flink, rows.sql, rows.ref(column.name), duckdb=duckdb)
     return Relation(both("SELECT {} FROM {}", items, source), (*kept, *elements))
 
 
+def _split(g: Grammar, rows: From) -> Relation:
+    """Returns rows beside what a table function gives of each."""
+    g.d.feature("LATERAL TABLE")
+    value, alias = rows.expressions(g.d).of(Kind.STRING, 1), g.d.name("x")
+    if not any(f"{rows.alias}.{one.name}" in value.flink for one in rows.refs()):
+        return rows.rows
+    part = Column(g.d.name(), Kind.STRING)
+    kept = g.d.some_of(rows.rows.columns, 0, 3)
+    items = listed([*(rows.ref(one.name) for one in kept), same(f"{alias}.{part.name}")])
+    kind, on = g.d.one_of([("CROSS", ""), ("LEFT", " ON TRUE")])
+    flink = f"{{}} {kind} JOIN LATERAL TABLE(SPLIT({{}}, ' ')) AS {alias}({part.name}){on}"
+    duckdb = f"{{}} {kind} JOIN LATERAL (SELECT unnest(string_split({{}}, ' ')) AS {part.name}) AS {alias}{on}"
+    return Relation(both("SELECT {} FROM {}", items, both(flink, rows.sql, value, duckdb=duckdb)), (*kept, part))
+
+
 def _each_element(kind: Kind, value: str, names: list[str]) -> str:
     """Returns DuckDB's query of a value's elements."""
     if kind is Kind.ARRAY:
-        return f"SELECT unnest({value}) AS {names[0]}"
+        places = f", CAST(generate_subscripts({value}, 1) AS INTEGER) AS {names[1]}" if len(names) > 1 else ""
+        return f"SELECT unnest({value}) AS {names[0]}{places}"
     elements, fields = (value, ("f", "g")) if kind is Kind.ROWS else (f"map_entries({value})", ("key", "value"))
     items = ", ".join(f"one.{field} AS {name}" for field, name in zip(fields, names, strict=True))
     return f"SELECT {items} FROM (SELECT unnest({elements}) AS one)"

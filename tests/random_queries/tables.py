@@ -41,6 +41,14 @@ VALUES: dict[Kind, tuple[object, ...]] = {
     Kind.ROW: ({"f": 1, "g": "a"}, {"f": None, "g": "b"}, None, {"f": 2, "g": None}),
     Kind.MAP: ({"a": 1, "b": 2}, {}, None, {"a": None}, {"c": 3}),
     Kind.ROWS: ([{"f": 1, "g": "a"}, {"f": 2, "g": None}], [], None, [{"f": None, "g": "b"}]),
+    Kind.TINYINT: (1, -128, None, 127),
+    Kind.FLOAT: (0.5, -2.25, None, 0.0),
+    Kind.WIDE: (Decimal("1.5"), Decimal("12345678901234567890.123456789012345678"), None, Decimal("-1e-18")),
+    Kind.BYTES: (b"a", b"", None, b"\x00\xff"),
+    Kind.TIME: (dt.time(10, 11, 12), dt.time(0), None, dt.time(23, 59, 59)),
+    Kind.SECONDS: (_BEGINNING, dt.datetime(1969, 12, 31, 23, 59, 59), None),
+    Kind.MICROSECONDS: (_BEGINNING, dt.datetime(2024, 1, 1, 0, 0, 0, 1), None, dt.datetime(1900, 1, 1)),
+    Kind.NANOSECONDS: (_BEGINNING, dt.datetime(2024, 1, 1, 0, 0, 0, 1), None, dt.datetime(1969, 12, 31, 23, 59)),
 }
 _ROW = pl.Struct({"f": pl.Int32(), "g": pl.String()})
 _DTYPES: dict[Kind, pl.DataType] = {
@@ -57,6 +65,14 @@ _DTYPES: dict[Kind, pl.DataType] = {
     Kind.ROW: _ROW,
     Kind.MAP: pl.List(pl.Struct({"key": pl.String(), "value": pl.Int32()})),
     Kind.ROWS: pl.List(_ROW),
+    Kind.TINYINT: pl.Int8(),
+    Kind.FLOAT: pl.Float32(),
+    Kind.WIDE: pl.Decimal(38, 18),
+    Kind.BYTES: pl.Binary(),
+    Kind.TIME: pl.Time(),
+    Kind.SECONDS: pl.Datetime("ms"),
+    Kind.MICROSECONDS: pl.Datetime("us"),
+    Kind.NANOSECONDS: pl.Datetime("ns"),
 }
 
 
@@ -90,13 +106,15 @@ class Table:
 
     Attributes:
         name: Its name.
-        number: The unique column; not of a table of changes, whose rows go and come back.
+        number: The unique column.
         time: The row time; None: the table has none.
         others: The other columns, NULL at times.
         delay_s: How far rows may be behind.
         has_unique_times: Whether no two rows have the same time.
-        key: The primary key, never NULL, of a table of versions.
-        use: "rows"; "versions": by key and row time; "outside": to be looked up; "changes": rows come and go.
+        key: The primary key, never NULL, of a table of versions or upserts.
+        use: "rows"; "versions": by key and row time; "outside": to be looked up; "changes": rows come and go;
+            "upserts": a row takes the place of its key's row, or ends it.
+        is_sparse: Whether most values of other columns are NULL.
     """
 
     name: str
@@ -107,6 +125,7 @@ class Table:
     has_unique_times: bool = False
     key: Column | None = None
     use: str = "rows"
+    is_sparse: bool = False
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -118,9 +137,14 @@ class Table:
         parts = [f"{one.name} {one.kind.value}" for one in self.columns]
         if self.time is not None:
             parts.append(f"WATERMARK FOR {self.time.name} AS {self.time.name} - INTERVAL '{self.delay_s}' SECOND")
-        if self.key is not None and self.use == "versions":
+        if self.key is not None:
             parts.append(f"PRIMARY KEY ({self.key.name}) NOT ENFORCED")
         return f"CREATE TABLE {self.name} ({', '.join(parts)})"
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether its rows come and go."""
+        return self.use in ("changes", "upserts")
 
     def frame(self, rows: Sequence[tuple[object, ...]]) -> pl.DataFrame:
         """Returns rows as the engine has them; a map's entries are a list, an instant is in UTC."""
@@ -175,6 +199,11 @@ class Changes:
     has_late_rows: bool
     zone: Zone
 
+    @property
+    def timed(self) -> list[Table]:
+        """Those with a row time."""
+        return [one for one in self.tables if one.time is not None]
+
     def of(self, use: str) -> list[Table]:
         return [one for one in self.tables if one.use == use]
 
@@ -185,7 +214,7 @@ def tables_of(d: Drawing, *, arrives: bool) -> Changes:
     has_late_rows = arrives and not zone.has_jumps and d.chance(5)
     time_kind = Kind.LTZ if zone is not _PLAIN or d.chance(8) else Kind.TIMESTAMP
     tables = [_table(d, time_kind) for _ in range(d.number(1, 2))]
-    for use in ("versions", "outside", "changes"):
+    for use in ("versions", "outside", "changes", "upserts"):
         if d.chance(4):
             tables.append(_table(d, time_kind, use))
     splits = SPLITS[: d.one_of([1, 1, 2, 3])]
@@ -203,8 +232,10 @@ def _count(
         d.feature(f"input: row time TIMESTAMP_LTZ{', clocks change' if zone.has_jumps else ''}")
     if len(splits) > 1:
         d.feature("input: several splits")
-    for kind in sorted({one.kind.name for table in tables for one in table.others if one.kind.is_nested}):
+    for kind in sorted({one.kind.name for table in tables for one in table.others if not one.kind.is_usual}):
         d.feature(f"input: column of {kind}")
+    if any(one.is_sparse for one in tables):
+        d.feature("input: columns almost all NULL")
 
 
 def _table(d: Drawing, time_kind: Kind, use: str = "rows") -> Table:
@@ -212,9 +243,9 @@ def _table(d: Drawing, time_kind: Kind, use: str = "rows") -> Table:
     others = tuple(Column(d.name(kind.name[0].lower()), kind) for kind in kinds)
     number = Column(d.name("id"), Kind.BIGINT)
     time = Column(d.name("ts"), time_kind) if use in ("rows", "versions") else None
-    key = Column(d.name("k"), d.one_of([Kind.INT, Kind.STRING])) if use == "versions" else None
+    key = Column(d.name("k"), d.one_of([Kind.INT, Kind.STRING])) if use in ("versions", "upserts") else None
     unique = use == "versions" or d.chance(2)
-    return Table(d.name("t"), number, time, others, d.number(2, 12), unique, key, use)
+    return Table(d.name("t"), number, time, others, d.number(2, 12), unique, key, use, d.chance(8))
 
 
 def _arrivals(d: Drawing, tables: list[Table], splits: tuple[str, ...], zone: Zone, further_s: int) -> list[Arrival]:
@@ -227,6 +258,9 @@ def _arrivals(d: Drawing, tables: list[Table], splits: tuple[str, ...], zone: Zo
             gone = standing[table.name].pop(d.number(0, len(standing[table.name]) - 1))
             arrivals.append(Arrival(table.name, split, gone, -1))
             continue
+        if table.use == "upserts":
+            arrivals.append(_upsert(d, table, split, number))
+            continue
         row: list[object] = [number]
         if table.time is not None:
             seen = latest.get((table.name, split), 0)
@@ -236,12 +270,29 @@ def _arrivals(d: Drawing, tables: list[Table], splits: tuple[str, ...], zone: Zo
             part = number + 1 if table.has_unique_times else 0
             row.append(zone.beginning + dt.timedelta(seconds=second, milliseconds=part))
         if table.key is not None:
-            row.append(d.one_of([value for value in VALUES[table.key.kind] if value is not None][:3]))
-        row += [d.one_of(VALUES[one.kind]) for one in table.others]
+            row.append(_key_value(d, table.key))
+        row += _values(d, table)
         standing[table.name].append(tuple(row))
         pause_ms = d.one_of([0, 0, 0, 0, 0, 0, 1_000, 7_500])
         arrivals.append(Arrival(table.name, split, tuple(row), 1, pause_ms))
     return arrivals
+
+
+def _upsert(d: Drawing, table: Table, split: str, number: int) -> Arrival:
+    """Returns a row for a key, or the end of a key, of which there may be no row; all of a key come by one split."""
+    assert table.key is not None
+    key = _key_value(d, table.key)
+    if d.chance(4):
+        return Arrival(table.name, SPLITS[0], (None, key, *[None] * len(table.others)), -1)
+    return Arrival(table.name, SPLITS[0], (number, key, *_values(d, table)))
+
+
+def _key_value(d: Drawing, key: Column) -> object:
+    return d.one_of([value for value in VALUES[key.kind] if value is not None][:3])
+
+
+def _values(d: Drawing, table: Table) -> list[object]:
+    return [None if table.is_sparse and not d.chance(4) else d.one_of(VALUES[one.kind]) for one in table.others]
 
 
 def duckdb_frame(table: Table, changes: Changes, beginning_ms: int) -> pl.DataFrame:
@@ -254,7 +305,12 @@ def duckdb_frame(table: Table, changes: Changes, beginning_ms: int) -> pl.DataFr
         now_ms += one.pause_ms
         if one.table != table.name:
             continue
-        if one.weight < 0:
+        if table.use == "upserts":
+            kept = [place for place, row in enumerate(rows) if row[1] != one.row[1]]
+            rows, beside = [rows[place] for place in kept], [beside[place] for place in kept]
+            if one.weight < 0:
+                continue
+        elif one.weight < 0:
             place = rows.index(one.row)
             del rows[place], beside[place]
             continue

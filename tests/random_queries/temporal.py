@@ -7,6 +7,7 @@ from dataclasses import replace
 from tests.random_queries.dialects import Sql, both
 from tests.random_queries.grammar import Grammar
 from tests.random_queries.joining import joined
+from tests.random_queries.lateness import versions
 from tests.random_queries.relations import From, Relation
 from tests.random_queries.tables import ARRIVAL, Table
 
@@ -15,10 +16,13 @@ __all__ = ["lookup_join", "temporal_join"]
 
 def temporal_join(g: Grammar, depth: int) -> Relation:
     """Returns rows beside the version that a table, or a view of each key's last row, had at their time."""
-    versions = g.changes.of("versions")
-    if not versions or g.changes.has_late_rows:
+    versioned = g.changes.of("versions")
+    if not versioned:
         return g.query(depth)
-    left, table = g.timed(depth).named(g.d.name("x")), g.d.one_of(versions)
+    table = g.d.one_of(versioned)
+    if g.changes.has_late_rows:
+        return _of_late_rows(g, table)
+    left = g.timed(depth).named(g.d.name("x"))
     key, time = table.key, table.time
     assert key is not None
     assert time is not None
@@ -40,6 +44,26 @@ def temporal_join(g: Grammar, depth: int) -> Relation:
     sides = f"{left.alias}.{left.rows.time} AS "
     stays = made.time is not None and f"{sides}{made.time}" in made.sql.flink
     return replace(made, keys=frozenset(), time=made.time if stays else None)
+
+
+def _of_late_rows(g: Grammar, table: Table) -> Relation:
+    """Returns a table's rows beside versions, where rows and versions may be late."""
+    chosen = g.d.one_of([one for one in g.changes.timed if one is not table])
+    left, key = g.read_table(chosen).named(g.d.name("x")), table.key
+    assert key is not None
+    keys = [one for one in left.plain if one.kind is key.kind]
+    if not keys:
+        return left.rows
+    kind, own = g.d.one_of(["INNER JOIN", "LEFT JOIN"]), g.d.one_of(keys)
+    g.d.feature(f"temporal {kind} of late rows")
+    alias = g.d.name("x")
+    as_of = f"{table.name} FOR SYSTEM_TIME AS OF {left.alias}.{left.rows.time} AS {alias}"
+    right = From(Sql(as_of, f"{table.name} AS {alias}"), alias, g.read_table(table))
+    met = versions(g.changes, chosen, chosen.columns.index(own), table)
+    is_met = f"list_extract({met}, {left.alias}.{ARRIVAL} + 1) = {alias}.{ARRIVAL}"
+    conditions = [Sql(f"{left.alias}.{own.name} = {alias}.{key.name}", is_met)]
+    conditions += [left.expressions(g.d, right).comparison()] if g.d.chance(5) else []
+    return replace(joined(g, left, right, kind, conditions).without_time(), keys=frozenset())
 
 
 def _versions(g: Grammar, table: Table, at: Sql, *, as_view: bool) -> From:

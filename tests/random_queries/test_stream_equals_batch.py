@@ -19,7 +19,7 @@ from tests.random_queries.files import answer_of_files, answers_of_sinks
 
 from yeoul.errors import UserError
 
-EXAMPLES = int(os.environ.get("YEOUL_FUZZ", "120"))
+EXAMPLES = int(os.environ.get("YEOUL_FUZZ", "110"))
 FEW = max(10, EXAMPLES // 12)
 UNHURRIED = list(HealthCheck)
 pytestmark = pytest.mark.timeout(60 + 3 * EXAMPLES)
@@ -42,7 +42,8 @@ def test_changes_come_to_the_answer_of_the_batch(several: list[Case]) -> None:
         answer_of_batch(case)
         return
     event("answered")
-    assert given_by_stream(case, query) == answer_of_batch(case)
+    given, answer = given_by_stream(case, query), answer_of_batch(case)
+    assert given == answer if case.sink is None else case.accepts(given, answer), f"given {given}, wanted {answer}"
 
 
 @settings(max_examples=FEW, deadline=None, suppress_health_check=UNHURRIED)

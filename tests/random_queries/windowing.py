@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.random_queries.dialects import Column, Kind, Sql, both, instant, listed, same
+from tests.random_queries.dialects import Column, Kind, Sql, both, instant, listed, local, same
 from tests.random_queries.grammar import Grammar
 from tests.random_queries.grouping import grouped, sets_of
+from tests.random_queries.lateness import sessions
 from tests.random_queries.relations import Relation, Window
-from tests.random_queries.tables import CAME, PASSED
+from tests.random_queries.tables import ARRIVAL, CAME, PASSED
 from tests.random_queries.windows import WindowSpec, window_spec
 
 __all__ = ["by_clock", "clock_window", "group_window", "of_windows", "window_aggregate", "window_rows"]
 
 
 def window_aggregate(g: Grammar, depth: int) -> Relation:
-    spec = window_spec(g.d, functions_only=True, sessions=not g.changes.has_late_rows)
-    return of_windows(g, g.named_timed(depth) if spec.kind == "SESSION" else g.timed(depth), spec)
+    spec = window_spec(g.d, functions_only=True)
+    return of_windows(g, _in_sessions(g, depth) if spec.kind == "SESSION" else g.timed(depth), spec)
+
+
+def _in_sessions(g: Grammar, depth: int) -> Relation:
+    """Returns rows with a name and a row time; where rows may be late those of a table, whose order is known."""
+    if g.changes.has_late_rows:
+        g.d.feature("SESSION of late rows")
+        return g.read(timed=True)
+    return g.named_timed(depth)
 
 
 def of_windows(g: Grammar, rows: Relation, spec: WindowSpec) -> Relation:
@@ -25,7 +34,7 @@ def of_windows(g: Grammar, rows: Relation, spec: WindowSpec) -> Relation:
     chosen = g.d.some_of([one for one in rows.plain if one.name != rows.time], 0, 2)
     partition = [one.name for one in chosen] if spec.kind == "SESSION" else []
     arrives = rows.arrives and spec.kind == "TUMBLE"  # what panes or sessions held comes together by time
-    sql = _windowed(rows, spec, partition, g.lateness_s)
+    sql = _windowed(g, rows, spec, partition, g.lateness_s)
     source = replace(rows, sql=sql, is_table=True, arrives=arrives).named(g.d.name("x"))
     keys = [(replace(one, name=g.d.name()), source.ref(one.name)) for one in chosen]
     bounds, grouping = _bounds(g, source.alias)
@@ -40,16 +49,18 @@ def of_windows(g: Grammar, rows: Relation, spec: WindowSpec) -> Relation:
     return _with_bounds(g, made, bounds, time, str(spec))
 
 
-def _windowed(rows: Relation, spec: WindowSpec, partition: list[str], lateness_s: int = 0) -> Sql:
+def _windowed(g: Grammar, rows: Relation, spec: WindowSpec, partition: list[str], lateness_s: int = 0) -> Sql:
     """Returns a windowing table function over rows, without an alias."""
     by = f" PARTITION BY ({', '.join(partition)})" if partition else ""
     data = f"TABLE {rows.sql.flink}{by}" if rows.is_table else f"({rows.sql.flink})"
     flink = f"TABLE({spec.kind}({data}, DESCRIPTOR({rows.time}), {spec.lengths}))"
-    return Sql(flink, _in_windows(rows, spec, partition, lateness_s))
+    return Sql(flink, _in_windows(g, rows, spec, partition, lateness_s))
 
 
-def _in_windows(rows: Relation, spec: WindowSpec, partition: list[str], lateness_s: int) -> str:
+def _in_windows(g: Grammar, rows: Relation, spec: WindowSpec, partition: list[str], lateness_s: int) -> str:
     """Returns what FROM takes in DuckDB: the rows in their windows, without those that came too late."""
+    if rows.may_be_late and spec.kind == "SESSION":
+        return _in_known_sessions(g, rows, spec, partition)
     found = spec.duckdb_rows(rows.duckdb_source, rows.reading, partition)
     if not rows.may_be_late:
         return f"({found})"
@@ -57,6 +68,16 @@ def _in_windows(rows: Relation, spec: WindowSpec, partition: list[str], lateness
     passed = passed.replace(PASSED, f"make_timestamp_ms({PASSED})")
     is_open = f"epoch_ms(window_end) - 1 + {lateness_s * 1000} > epoch_ms({passed})"
     return f"(SELECT * FROM ({found}) WHERE {PASSED} IS NULL OR {is_open})"
+
+
+def _in_known_sessions(g: Grammar, rows: Relation, spec: WindowSpec, partition: list[str]) -> str:
+    (table,) = (one for one in g.changes.tables if one.name == rows.sql.flink)
+    places = [place for place, one in enumerate(table.columns) if one.name in partition]
+    bounds = f"list_extract({sessions(g.changes, table, places, spec.size * 1000)}, {ARRIVAL} + 1)"
+    start, end = (f"make_timestamp_ms({bounds}[{place}])" for place in (1, 2))
+    if rows.time_column.kind is Kind.LTZ:
+        start, end = local(start), local(end)
+    return f"(SELECT *, {start} AS window_start, {end} AS window_end FROM {table.name} WHERE {bounds} IS NOT NULL)"
 
 
 def _window_time(g: Grammar, rows: Relation, flink: str, window_end: str) -> list[tuple[Column, Sql]]:
@@ -82,11 +103,12 @@ def _bounds(g: Grammar, alias: str) -> tuple[list[tuple[Column, Sql]], Sql]:
 
 def group_window(g: Grammar, depth: int) -> Relation:
     """Returns an aggregate in the older spelling."""
-    rows, spec = g.timed(depth), window_spec(g.d, sessions=not g.changes.has_late_rows)
+    spec = window_spec(g.d)
+    rows = _in_sessions(g, depth) if spec.kind == "SESSION" and g.changes.has_late_rows else g.timed(depth)
     g.d.feature(f"{spec.kind} in GROUP BY")
     chosen = g.d.some_of([one for one in rows.plain if one.name != rows.time], 0, 2)
     source = replace(rows, arrives=rows.arrives and spec.kind == "TUMBLE").named(g.d.name("x"))
-    duckdb = f"{_in_windows(rows, spec, [one.name for one in chosen], g.lateness_s)} AS {source.alias}"
+    duckdb = f"{_in_windows(g, rows, spec, [one.name for one in chosen], g.lateness_s)} AS {source.alias}"
     keys = [(replace(one, name=g.d.name()), source.ref(one.name)) for one in chosen]
     arguments = f"{source.alias}.{rows.time}, {spec.lengths}"
     bounds = [
@@ -108,7 +130,7 @@ def window_rows(g: Grammar, depth: int, spec: WindowSpec | None = None, *, is_ra
     g.d.feature(f"{spec.kind}, its rows")
     rows = g.named_timed(depth) if spec.kind == "SESSION" else g.timed(depth)
     partition = [one.name for one in g.d.some_of(rows.plain, 0, 1)] if spec.kind == "SESSION" else []
-    source = replace(rows, sql=_windowed(rows, spec, partition), is_table=True).named(g.d.name("x"))
+    source = replace(rows, sql=_windowed(g, rows, spec, partition), is_table=True).named(g.d.name("x"))
     bounds, _ = _bounds(g, source.alias)
     kept = g.d.some_of(rows.columns, 1, 4)
     items = [source.ref(one.name) for one in kept]

@@ -71,7 +71,7 @@ def window_spec(d: Drawing, *, sessions: bool = True, functions_only: bool = Fal
     """
     kinds = ["TUMBLE", "HOP", *(["CUMULATE"] if functions_only else []), *(["SESSION"] if sessions else [])]
     kind = d.one_of(kinds)
-    step = d.one_of([2, 5, 10])
+    step = d.one_of([2, 5, 10, 1, 3, 7])
     size = step if kind == "TUMBLE" else step * d.number(1, 4)
     offset = d.one_of([0, 0, 1, -3]) if kind != "SESSION" else 0
     return WindowSpec(kind, size, step, offset)

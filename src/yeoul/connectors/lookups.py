@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from yeoul.engine.contract import CacheBounds, Source
+    from yeoul.plan.nodes import Schema
 
 __all__ = ["ALL_ROWS", "LOOKUP_OPTIONS", "MAX_RETRIES", "WholeTable", "cache_bounds"]
 
@@ -54,10 +55,15 @@ def cache_bounds(options: Mapping[str, str]) -> CacheBounds:
 
 
 class WholeTable:
-    """A bounded table, read once when it is first asked, and then looked up in memory."""
+    """A bounded table, read once when it is first asked, and then looked up in memory.
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    Args:
+        source: Reads it.
+        schema: The columns that are read.
+    """
+
+    def __init__(self, source: Source, schema: Schema) -> None:
+        self._source, self._schema = source, schema
         self._rows: pl.DataFrame | None = None
 
     def find(self, keys: pl.DataFrame) -> pl.DataFrame:
@@ -67,6 +73,8 @@ class WholeTable:
 
     def _read(self) -> pl.DataFrame:
         import polars as pl
+
+        from yeoul.engine.compile.dtypes import polars_dtype
 
         reader = self._source.open({})
         frames: list[pl.DataFrame] = []
@@ -78,4 +86,5 @@ class WholeTable:
                 left = (left | set(reader.splits())) - set(polled.finished)
         finally:
             reader.close()
-        return pl.concat(frames) if frames else pl.DataFrame()
+        empty = pl.DataFrame(schema={one.name: polars_dtype(one.type) for one in self._schema.fields})
+        return pl.concat(frames) if frames else empty

@@ -249,7 +249,7 @@ def open_lookup(scan: Scan, keys: Sequence[str], context: ConnectorContext) -> L
             f"Table {scan.table.name!r} cannot be looked up by key: connector {spec.name!r} only streams it",
             hint=f"Tables that end can be, and those of {known}",
         )
-    return WholeTable(spec.make_source(scan, context))
+    return WholeTable(spec.make_source(scan, context), scan.schema)
 
 
 def open_sink(write: Write, context: ConnectorContext) -> Sink:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from yeoul.engine.direct import direct, direct_total
 
-__all__ = ["Predicate", "Selection", "Totals", "concatenated", "together", "without"]
+__all__ = ["Predicate", "Selection", "Totals", "concatenated", "taken", "together", "without"]
 
 _FEW_ROWS = 8_192
 _GROUP = "$group"
@@ -121,6 +122,21 @@ def together(columns: Sequence[pl.Series]) -> pl.DataFrame:
         {'a': [1], 'b': [2]}
     """
     return columns[0].to_frame().hstack(list(columns[1:])) if columns else pl.DataFrame()
+
+
+def taken(batch: pl.DataFrame, rows: NDArray[np.integer[Any]]) -> pl.DataFrame:
+    """Returns some rows of a batch, in the given order; any may be given twice.
+
+    Example:
+        >>> taken(pl.DataFrame({"a": [1, 2, 3]}), np.array([2, 0])).to_series().to_list()
+        [3, 1]
+    """
+    if not batch.width:
+        return batch
+    if len(rows) >= _FEW_ROWS:
+        return batch[rows]
+    places = pl.Series(rows.astype(np.uint32, copy=False))
+    return together([column[places] for column in batch.get_columns()])
 
 
 def without(batch: pl.DataFrame, names: Sequence[str] | frozenset[str]) -> pl.DataFrame:

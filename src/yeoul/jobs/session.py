@@ -254,18 +254,23 @@ class Session:
                 return Done(self._define(statement))
 
     def _create_filled(self, statement: statements.CreateTable) -> Outcome:
-        """Creates a table and starts the job that fills it; one that cannot be filled is not left behind."""
+        """Creates a table and starts the job that fills it; one that cannot be filled leaves things as they were."""
         name = statement.definition.name
-        new = self.catalog.create_table(
+        replaced = self.catalog.find(name) if statement.or_replace else None
+        if isinstance(replaced, TableDefinition):
+            self.catalog.alter(name, statement.definition)
+        elif not self.catalog.create_table(
             statement.definition, if_not_exists=statement.if_not_exists, temporary=statement.temporary
-        )
-        if not new:
+        ):
             return Done(f"Table {name} stands already")
         try:
             (parsed,) = parse(statement.filling)
             return self._carry_out(bind(parsed, self.catalog, self.settings, self.functions.definitions))
         except BaseException:
-            self.catalog.drop("table", name, temporary=statement.temporary)
+            if isinstance(replaced, TableDefinition):
+                self.catalog.alter(name, replaced)
+            else:
+                self.catalog.drop("table", name, temporary=statement.temporary)
             raise
 
     def _select(self, statement: statements.Select) -> Result:

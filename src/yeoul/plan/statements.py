@@ -34,12 +34,16 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class CreateTable:
-    """CREATE [TEMPORARY] TABLE [IF NOT EXISTS]; `filling` is the INSERT that AS SELECT means, as text."""
+    """CREATE [TEMPORARY] TABLE [IF NOT EXISTS]; `filling` is the INSERT that AS SELECT means, as text.
+
+    `or_replace`: with a filling, the table takes the place of one of its name; without, as in Flink, it does not.
+    """
 
     definition: TableDefinition
     if_not_exists: bool = False
     temporary: bool = False
     filling: str = ""
+    or_replace: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,3 +58,17 @@ def test_a_job_beyond_its_memory_answers_the_same_wherever_it_was_restored(query
     assert left(run_in_one_go(spilling, STEPS)) == wanted
     for every in (1, 2, 3):
         assert left(run_restored(spilling, every)) == wanted
+
+
+def test_rows_from_before_and_behind_an_operator_that_began_to_spill_wait_together(tmp_path):
+    table = (
+        "CREATE TABLE v (k INT, n INT, PRIMARY KEY (k) NOT ENFORCED) WITH ('connector' = 'upsert-kafka', 'topic' = 't',"
+        " 'properties.bootstrap.servers' = 'h:9', 'key.format' = 'json', 'value.format' = 'json',"
+        " 'scan.bounded.mode' = 'latest-offset')"
+    )
+    free = bind_query(table, "SELECT k, n FROM v UNION ALL SELECT n, k FROM v")
+    spilling = replace(free, settings=replace(free.settings, state_memory_bytes=2_000, spill_directory=str(tmp_path)))
+    weight = pl.Series("$weight", [1], dtype=pl.Int64)
+    steps = [Fed("v", pl.DataFrame({"k": [1], "n": [n]}).cast(pl.Int32).with_columns(weight)) for n in range(8)]
+    rows = [row for frame in run_in_one_go(spilling, steps) for row in frame.rows()]
+    assert sorted(rows) == [(1, 7), (7, 1)]

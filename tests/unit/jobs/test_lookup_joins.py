@@ -231,3 +231,17 @@ def test_what_cannot_be_looked_up_says_why(tmp_path):
             rows_of(made, query)
         with pytest.raises(UserError, match="cannot be read whole"):
             rows_of(made, "SELECT * FROM users")
+
+
+def test_a_table_of_files_without_a_row_is_looked_up_in_vain(tmp_path):
+    (tmp_path / "rows.json").write_text('{"a": 1}\n')
+    (tmp_path / "none.json").write_text("")
+    with Session() as session:
+        for name, column in (("rows", "a INT"), ("none", "b INT, c STRING")):
+            options = f"'connector' = 'filesystem', 'path' = '{tmp_path / name}.json', 'format' = 'json'"
+            session.sql(f"CREATE TABLE {name} ({column}) WITH ({options})")
+        found = session.sql(
+            "SELECT a, c FROM (SELECT *, PROCTIME() AS proc FROM rows) AS x"
+            " LEFT JOIN none FOR SYSTEM_TIME AS OF x.proc AS y ON x.a = y.b"
+        )
+        assert found.pl().rows() == [(1, None)]

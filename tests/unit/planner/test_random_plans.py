@@ -105,6 +105,10 @@ def tables(empty):
     "SELECT x.a, COUNT(*) AS b, 'B' AS s FROM (SELECT x.a FROM (SELECT y.a FROM t AS x RIGHT JOIN t AS y"
     " ON x.a = y.a) AS x RIGHT JOIN t AS y ON x.a = y.a) AS x WHERE x.a = x.a GROUP BY x.a"
 )
+@example(
+    "SELECT x.a, CAST(y.b AS INT) AS b, y.s FROM (SELECT x.a, CAST(y.b AS INT) AS b, y.s FROM t AS x FULL JOIN g AS y"
+    " ON x.a = y.a) AS x FULL JOIN t AS y ON x.a = y.a WHERE NOT (x.a > 1) AND CHAR_LENGTH(UPPER(x.s)) = x.a + x.b"
+)
 def test_all_rules_answer_as_none(tables, answer, query):
     (tree, _, _) = next(iter(read_script(query)))
     plan = bind_query(BindContext(tables, {}, Positions(query)), tree)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -54,5 +55,7 @@ def sql(
     from yeoul.cli.options import parse_properties
     from yeoul.cli.sql.runner import run
 
+    if "" not in sys.path:
+        sys.path.append("")  # CREATE FUNCTION finds modules in the working directory, as `python -m` would
     options = parse_properties(set_, "--set")
     raise typer.Exit(run(execute or [], file, form.value, state_dir, catalog, trigger, options))

@@ -243,7 +243,7 @@ def _typed(value: Expression, case: Case, scope: _Scope) -> pl.Expr:
 def _call(call: Call, scope: _Scope) -> pl.Expr:
     if is_python(call.function):
         args = tuple(_lower(each, scope) for each in call.args)
-        return lower_python(call, args, scope.guard, strict=scope.strict)
+        return lower_python(call, args, scope.guard, strict=scope.strict, time_zone=scope.context.time_zone)
     lowering = _LOWERINGS.get(call.function)
     if lowering is None:
         raise UserError(f"{render(call)} cannot be computed: {call.function!r} has no implementation", span=call.span)

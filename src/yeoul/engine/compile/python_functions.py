@@ -1,4 +1,4 @@
-"""Python functions over columns: value by value, a column at a time, rows of a table function, and aggregates.
+"""Python functions over columns: value by value, a column at a time, and the rows of a table function.
 
 A function that fails, or gives what is no value of its type, fails the job with its name, the row within the batch and
 the arguments. In rows whose result does not count (a branch of CASE that is not taken) it is not called at all.
@@ -6,23 +6,31 @@ the arguments. In rows whose result does not count (a branch of CASE that is not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import polars as pl
 
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.faults import EvaluationError, checked
+from yeoul.engine.compile.python_columns import column_given, handed_over
+from yeoul.engine.compile.python_values import WrongValue, column_of, values_of
 from yeoul.functions import FunctionKind, PythonFunction, find_function
+from yeoul.functions.coroutines import Failed, all_awaited
+from yeoul.functions.known import opened
+from yeoul.functions.row import Row
 from yeoul.plan.expressions import Call
 from yeoul.plan.functions.python import python_key
-from yeoul.plan.types import DataType, Kind
+from yeoul.plan.types import DataType, RowField
 
-__all__ = ["failure", "handed_over", "lower_python", "named", "stored"]
+__all__ = ["failure", "lower_python", "named", "ready"]
 
 _SHOWN_CHARACTERS = 80
+_HINT = "CASE WHEN keeps values away from it that it does not take, null_on_null keeps NULLs away."
 
 
-def lower_python(call: Call, args: Sequence[pl.Expr], guard: pl.Expr | None, *, strict: bool) -> pl.Expr:
+def lower_python(
+    call: Call, args: Sequence[pl.Expr], guard: pl.Expr | None, *, strict: bool, time_zone: str
+) -> pl.Expr:
     """Returns the call as an expression.
 
     Args:
@@ -30,9 +38,10 @@ def lower_python(call: Call, args: Sequence[pl.Expr], guard: pl.Expr | None, *, 
         args: Its lowered arguments.
         guard: Where the result counts; None: everywhere.
         strict: Whether a failing call fails the job; if not, it gives NULL.
+        time_zone: The session's.
     """
     function = find_function(python_key(call.function))
-    runner = _Runner(function, call.type, strict)
+    runner = _Runner(function, call.type, [one.type for one in call.args], strict, time_zone)
     counted = pl.lit(True) if guard is None else guard.fill_null(False)
     if guard is None and not function.deterministic:
         counted = pl.int_range(pl.len()) >= 0  # called once a row, though no argument is a column
@@ -42,35 +51,55 @@ def lower_python(call: Call, args: Sequence[pl.Expr], guard: pl.Expr | None, *, 
 class _Runner:
     """One function over the columns of a batch."""
 
-    def __init__(self, function: PythonFunction, type: DataType, strict: bool) -> None:
+    def __init__(
+        self, function: PythonFunction, type: DataType, arguments: Sequence[DataType], strict: bool, time_zone: str
+    ) -> None:
         self._function = function
-        self._call: Callable[..., object] = function
         self._type = type
+        self._arguments = arguments
         self._dtype = polars_dtype(type)
         self._strict = strict
+        self._time_zone = time_zone
 
     def run(self, counted: pl.Series, *args: pl.Series) -> pl.Series:
         columns = [counted, *args]
         length = max(map(len, columns)) if min(map(len, columns)) else 0
-        fitted = [one if len(one) == length else one.new_from_index(0, length) for one in columns]
-        if self._function.func_type != "general":
-            return self._whole_columns(fitted[0], fitted[1:])
-        return self._values(fitted[0], [_plain(column) for column in fitted[1:]])
+        counted, *given = [one if len(one) == length else one.new_from_index(0, length) for one in columns]
+        ready(self._function)
+        if self._function.func_type == "general":
+            return self._values(counted, given)
+        if counted.all():
+            return self._whole_columns(given, length)
+        empty = pl.Series("f", [None] * length, dtype=self._dtype)
+        kept = [column.filter(counted) for column in given]
+        return empty.scatter(counted.arg_true(), self._whole_columns(kept, int(counted.sum())))
 
-    def _values(self, counted: pl.Series, columns: list[list[object]]) -> pl.Series:
-        rows = zip(*columns, strict=True) if columns else iter([()] * len(counted))
-        skips_nulls = self._function.null_on_null
-        results: list[object] = []
-        for index, (counts, row) in enumerate(zip(counted, rows, strict=True)):
-            if not counts or (skips_nulls and any(value is None for value in row)):
-                results.append(None)
-            else:
-                results.append(self._one(index, row))
-        return self._column(results, columns)
+    def _values(self, counted: pl.Series, args: Sequence[pl.Series]) -> pl.Series:
+        types = self._arguments
+        columns = [values_of(one, type, self._time_zone) for one, type in zip(args, types, strict=True)]
+        rows = list(zip(*columns, strict=True)) if columns else [()] * len(counted)
+        calls = counted.to_list()
+        if self._function.null_on_null:
+            calls = [counts and None not in row for counts, row in zip(calls, rows, strict=True)]
+        if self._function.is_async:
+            results = self._awaited(calls, rows)
+        else:
+            results = [self._one(at, row) if calls[at] else None for at, row in enumerate(rows)]
+        return self._column(results, rows)
+
+    def _awaited(self, calls: Sequence[bool], rows: Sequence[tuple[object, ...]]) -> list[object]:
+        called = [at for at, counts in enumerate(calls) if counts]
+        results: list[object] = [None] * len(rows)
+        for at, result in zip(called, all_awaited(self._function, [rows[at] for at in called]), strict=True):
+            if not isinstance(result, Failed):
+                results[at] = result
+            elif self._strict:
+                raise failure(self._function.name, at, rows[at], result.error) from result.error
+        return results
 
     def _one(self, index: int, row: tuple[object, ...]) -> object:
         try:
-            result = self._call(*row)
+            result = self._function(*row)
             return result if self._function.kind is not FunctionKind.TABLE else self._table_rows(result)
         except Exception as error:
             if not self._strict:
@@ -83,99 +112,101 @@ class _Runner:
             return []
         is_one = not isinstance(result, Iterable) or isinstance(result, str | bytes | tuple | dict)
         rows: Iterable[object] = [result] if is_one else result  # type: ignore[assignment]
-        return [self._table_row(one) for one in rows]
-
-    def _table_row(self, value: object) -> object:
         assert self._type.element is not None
-        names = [field.name for field in self._type.element.fields]
-        if isinstance(value, dict):
-            return value
-        given = value if isinstance(value, tuple | list) else (value,)
-        return dict(zip(names, given, strict=True))
+        return [_table_row(one, self._type.element.fields) for one in rows]
 
-    def _column(self, results: list[object], columns: list[list[object]]) -> pl.Series:
-        try:
-            return pl.Series("f", [stored(one, self._type) for one in results], dtype=self._dtype, strict=True)
-        except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
-            return self._one_by_one(results, columns)
-
-    def _one_by_one(self, results: list[object], columns: list[list[object]]) -> pl.Series:
-        """Finds the value that is not of the type."""
-        for index, one in enumerate(results):
+    def _column(self, results: list[object], rows: Sequence[tuple[object, ...]]) -> pl.Series:
+        while True:
             try:
-                pl.Series("f", [stored(one, self._type)], dtype=self._dtype, strict=True)
-            except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
+                return column_of(results, self._type, self._time_zone)
+            except WrongValue as wrong:
                 if self._strict:
-                    row = tuple(column[index] for column in columns)
-                    problem = TypeError(f"it returned {one!r}, which is no {self._type.or_null()}")
-                    raise failure(self._function.name, index, row, problem) from None
-                results[index] = None
-        return pl.Series("f", [stored(one, self._type) for one in results], dtype=self._dtype, strict=True)
+                    raise failure(self._function.name, wrong.index, rows[wrong.index], wrong) from None
+                results[wrong.index] = None
 
-    def _whole_columns(self, counted: pl.Series, columns: list[pl.Series]) -> pl.Series:
-        everywhere = bool(counted.all())
-        kept = columns if everywhere else [column.filter(counted) for column in columns]
-        size = len(counted) if everywhere else int(counted.sum())
+    def _whole_columns(self, columns: list[pl.Series], size: int) -> pl.Series:
         if size == 0:
-            return pl.Series("f", [None] * len(counted), dtype=self._dtype)
-        result = self._called(kept, size)
-        if everywhere:
-            return result
-        empty = pl.Series("f", [None] * len(counted), dtype=self._dtype)
-        return empty.scatter(counted.arg_true(), result)
-
-    def _called(self, columns: list[pl.Series], size: int) -> pl.Series:
-        name = self._function.name
+            return pl.Series("f", [], dtype=self._dtype)
         try:
-            given = self._call(*(handed_over(column, self._function.func_type) for column in columns))
-            result = pl.Series("f", given).cast(self._dtype, strict=True)  # type: ignore[arg-type]
+            return self._called(columns, size)
+        except EvaluationError:
+            raise
         except Exception as error:
             if not self._strict:
                 return pl.Series("f", [None] * size, dtype=self._dtype)
-            raise EvaluationError(f"The function {name} failed over {size} rows: {named(error)}") from error
+            raise self._failed(columns, size, error) from error
+
+    def _called(self, columns: Sequence[pl.Series], size: int) -> pl.Series:
+        function = self._function
+        given = function(*(handed_over(column, function.func_type) for column in columns))
+        result = column_given(given, self._type, self._time_zone)
         if len(result) == 1 and size != 1 and not columns:
             return result.new_from_index(0, size)
         if len(result) != size:
-            raise EvaluationError(f"The function {name} got columns of {size} rows and returned {len(result)}")
+            raise EvaluationError(f"The function {function.name} got columns of {size} rows and returned {len(result)}")
         return result
 
+    def _failed(self, columns: Sequence[pl.Series], size: int, error: Exception) -> EvaluationError:
+        """Names the row: the first half that fails by itself is halved again, until it is one row."""
+        low, high = 0, size
+        while high - low > 1:
+            middle = (low + high) // 2
+            for half in ((low, middle), (middle, high)):
+                raised = self._raised([one[half[0] : half[1]] for one in columns], half[1] - half[0])
+                if raised is not None:
+                    (low, high), error = half, raised
+                    break
+            else:
+                rows = f"rows {low + 1} to {high} of the batch together"
+                return EvaluationError(f"The function {self._function.name} failed for {rows}: {named(error)}")
+        types = self._arguments
+        row = [values_of(one[low:high], type, self._time_zone)[0] for one, type in zip(columns, types, strict=True)]
+        return failure(self._function.name, low, tuple(row), error)
 
-def _plain(column: pl.Series) -> list[object]:
-    return column.to_list()
-
-
-def handed_over(column: pl.Series, func_type: str) -> object:
-    if func_type == "arrow":
-        return column.to_arrow()
-    return column.to_pandas() if func_type == "pandas" else column
-
-
-def stored(value: object, type: DataType) -> object:
-    """A Python value as Polars takes it: a dict for a map becomes its pairs, a tuple for a row its fields."""
-    if value is None:
+    def _raised(self, columns: Sequence[pl.Series], size: int) -> Exception | None:
+        try:
+            self._called(columns, size)
+        except Exception as error:
+            return error
         return None
-    if type.kind is Kind.MAP and isinstance(value, dict) and type.key is not None and type.element is not None:
-        return [{"key": stored(k, type.key), "value": stored(v, type.element)} for k, v in value.items()]
-    if type.kind is Kind.ARRAY and type.element is not None:
-        return [stored(one, type.element) for one in value]  # type: ignore[attr-defined]
-    if type.kind is Kind.ROW:
-        parts = list(value.values()) if isinstance(value, dict) else list(value)  # type: ignore[call-overload]
-        return {field.name: stored(one, field.type) for field, one in zip(type.fields, parts, strict=True)}
-    if type.is_integer and isinstance(value, bool | float):
-        raise TypeError(f"{value!r} is no whole number")
-    return value
 
 
-def failure(name: str, index: int, row: tuple[object, ...], error: Exception) -> EvaluationError:
+def _table_row(value: object, fields: Sequence[RowField]) -> object:
+    if isinstance(value, dict | Row):
+        return value
+    given = value if isinstance(value, tuple | list) else (value,)
+    if len(given) != len(fields):
+        columns = ", ".join(f"{field.name} {field.type}" for field in fields)
+        raise TypeError(f"it gave a row of {len(given)} values, {value!r}, expected {len(fields)} ({columns})")
+    return given
+
+
+def ready(function: PythonFunction) -> PythonFunction:
+    """Returns the function, open.
+
+    Raises:
+        EvaluationError: Its `open` failed.
+    """
+    try:
+        return opened(function)
+    except Exception as error:
+        raise EvaluationError(f"open of {function.name} failed: {named(error)}") from error
+
+
+def failure(
+    name: str, index: int, row: tuple[object, ...], error: Exception, *, of: str = "the batch"
+) -> EvaluationError:
     shown = ", ".join(_shortened(repr(value)) for value in row)
+    hint = "" if isinstance(error, WrongValue) else _HINT
     return EvaluationError(
-        f"The function {name} failed in row {index + 1} of the batch, for ({shown}): {named(error)}",
-        hint="TRY_CAST and CASE WHEN keep values away from it that it does not take.",
+        f"The function {name} failed in row {index + 1} of {of}, for ({shown}): {named(error)}", hint=hint
     )
 
 
 def named(error: Exception) -> str:
     text = str(error)
+    if isinstance(error, WrongValue):
+        return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -21,7 +21,7 @@ from yeoul.engine.compile.json_search import java_double
 from yeoul.engine.compile.lowering import Lowering, Site
 from yeoul.errors import UserError
 
-__all__ = ["VARIANTS", "variant_item"]
+__all__ = ["VARIANTS", "spelling_of", "variant_item"]
 
 _ESCAPES = str.maketrans(
     {chr(code): f"\\u{code:04X}" for code in range(32)}
@@ -76,7 +76,7 @@ def _unique(members: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
-def _parsed(text: str, *, doubles: bool) -> str:
+def spelling_of(text: str, *, doubles: bool) -> str:
     """The one spelling of a document.
 
     Raises:
@@ -101,7 +101,7 @@ def _parse(*, lenient: bool) -> Lowering:
 
         def read(value: object) -> str | None:
             try:
-                return _parsed(str(value), doubles=doubles)
+                return spelling_of(str(value), doubles=doubles)
             except (ValueError, RecursionError):
                 if lenient or not site.strict:
                     return None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from yeoul.engine.columnwise import Selection, Totals
+from yeoul.engine.columnwise import Selection, Totals, taken, together
 from yeoul.engine.state.fingerprints import Lanes
 from yeoul.engine.state.keyed import lanes_by
 from yeoul.kernels.grouping import Groups, group_rows, one_group
@@ -72,15 +72,15 @@ class Grouping:
     def aggregated(self, batch: pl.DataFrame, rows: GroupedRows) -> pl.DataFrame:
         """Returns the groups of a batch, given which rows belong together."""
         groups, firsts = rows.groups, rows.groups.firsts
-        columns = [batch[name] for name in batch.columns if name in self._used]
+        values = together([batch[name] for name in batch.columns if name in self._used])
         if groups.order is not None and len(firsts) > 1:
-            columns = [column[groups.order] for column in columns]
-        by, lanes = rows.keys.select(self._names), rows.lanes
+            values = taken(values, groups.order)
+        by, lanes = together([rows.keys[name] for name in self._names]), rows.lanes
         if len(firsts) < batch.height:
-            by, lanes = by[firsts] if by.width else by, (lanes[0][firsts], lanes[1][firsts])
-        totals = self._totals.of(pl.DataFrame(columns), groups.sizes.astype(np.int64, copy=False))
+            by, lanes = taken(by, firsts), (lanes[0][firsts], lanes[1][firsts])
+        totals = self._totals.of(values, groups.sizes.astype(np.int64, copy=False))
         named = (pl.Series(name, lane) for name, lane in zip(LANES, lanes, strict=True))
-        return pl.DataFrame([*by.get_columns(), *totals, *named])
+        return together([*by.get_columns(), *totals, *named])
 
     def _keys_of(self, batch: pl.DataFrame) -> pl.DataFrame:
         by = self._selection.of(batch)

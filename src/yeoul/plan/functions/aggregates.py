@@ -135,10 +135,10 @@ AGGREGATES: tuple[Function, ...] = (
         "percentile",
         ("PERCENTILE",),
         "aggregate",
-        "PERCENTILE(x, share[, frequency])",
+        "PERCENTILE(x, share | ARRAY[share, ...][, frequency])",
         "The value with that share (0 to 1) of the others below it, between two values by proportion; keeps them all.",
         takes(ANY_NUMBER, ANY_NUMBER, returns=DOUBLE, nullable=True),
-        "The share is a literal from 0 to 1; several shares are several calls.",
+        "A share is a literal from 0 to 1, as is each of an ARRAY[...] of several.",
         _at_counted_share,
     ),
     Function(
@@ -148,7 +148,7 @@ AGGREGATES: tuple[Function, ...] = (
         "APPROX_PERCENTILE(x, share)",
         "The value with that share (0 to 1) of the others below it, within 1 % of that value; keeps a histogram.",
         takes(ANY_NUMBER, ANY_NUMBER, returns=DOUBLE, nullable=True),
-        "The share is a literal from 0 to 1; several shares are several calls, which keep one histogram.",
+        "The share is a literal from 0 to 1; as is each of an ARRAY[...] of several, which keep one histogram.",
         _at_share,
     ),
     _aggregate(

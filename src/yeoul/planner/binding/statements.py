@@ -74,7 +74,8 @@ def _create_table(context: BindContext, node: Any) -> statements.Statement:
     rows = bind_query(context, query)
     made = define_table(context, node, rows.schema)
     columns = ", ".join(quoted(name) for name in rows.schema.names)
-    return statements.CreateTable(made, *flags, f"INSERT INTO {quoted(made.name)} ({columns})\n{node.args['text']}")
+    filling = f"INSERT INTO {quoted(made.name)} ({columns})\n{node.args['text']}"
+    return statements.CreateTable(made, *flags, filling, bool(node.args.get("or_replace")))
 
 
 def _create_view(context: BindContext, node: Any) -> statements.Statement:

@@ -66,8 +66,15 @@ def optimised(plan: Node, settings: Mapping[str, str] | None = None) -> Node:
         settings: Of the session: `table.optimizer.reuse-sub-plan-enabled` = 'false' keeps equal parts apart.
     """
     for rule in RULES:
-        plan = rule(plan)
+        plan = _strengthened(plan) if rule is strengthen_joins else rule(plan)
     return plan if _reuses(settings) else kept_apart(plan)
+
+
+def _strengthened(plan: Node) -> Node:
+    """Strengthens joins for as long as a condition that gets below one by that strengthens another."""
+    while (stronger := strengthen_joins(plan)) != plan:
+        plan = push_down_filters(stronger)
+    return plan
 
 
 def as_one(plans: Sequence[Write], settings: Mapping[str, str] | None = None) -> tuple[Write, ...]:

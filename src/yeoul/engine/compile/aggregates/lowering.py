@@ -188,7 +188,7 @@ def python_aggregate(
     args = [_per_row(compile_expression(each, context), each) for each in call.args]
     keep = filter_of(call.filter, context)
     job = Job(call, name, pl.struct(args), keep, None if weight is None else pl.col(weight))
-    parts = python_parts(call, args, keep, job.weight, job.column)
+    parts = python_parts(call, args, keep, job.weight, job.column, context.time_zone)
     made = job.done({parts.name: parts.partial}, {parts.name: parts.merge}, parts.final)
     return replace(made, bag=job.part(BAG)) if parts.name == BAG else made
 

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.engine.columnwise import without
+from yeoul.engine.columnwise import taken, without
 from yeoul.engine.contract import CHANGE, WEIGHT
 from yeoul.engine.operators.changes.encode import DELETE, UPDATE_AFTER
 from yeoul.engine.operators.contract import Stateless
@@ -41,9 +41,9 @@ class EncodeUpserts(Stateless):
         rows = without(batch, (WEIGHT,))
         if WEIGHT in batch.columns:
             places, comes = _netted(rows, batch[WEIGHT].to_numpy())
-        last = _last_of_each([rows[name][places] for name in self._key], comes)
+        last = _last_of_each(taken(rows[self._key], places).get_columns(), comes)
         change = np.where(comes[last], UPDATE_AFTER, DELETE).astype(np.uint8)
-        return rows[places[last]].hstack([pl.Series(CHANGE, change)])
+        return taken(rows, places[last]).hstack([pl.Series(CHANGE, change)])
 
 
 def _netted(rows: pl.DataFrame, weights: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -23,7 +23,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
-from yeoul.engine.columnwise import Selection, without
+from yeoul.engine.columnwise import Selection, taken, together, without
 from yeoul.engine.compile.aggregates import WAS, CompiledAggregate, DistinctValues, settled_rows
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.changes.rows import differing
@@ -178,7 +178,7 @@ class GroupAggregate:
             merged = self._pairwise.of(fresh.hstack(_named(old, WAS)))
             if new.any():
                 is_new = pl.Series(new)
-                merged = pl.DataFrame([fresh[name].zip_with(is_new, merged[name]) for name in merged.columns])
+                merged = together([fresh[name].zip_with(is_new, merged[name]) for name in merged.columns])
             return _beside(keys, merged), _beside(keys, old)
         known = np.flatnonzero(~new)
         there = state.read(found.slots[known])
@@ -209,16 +209,12 @@ class GroupAggregate:
         if not len(turns):
             return EMPTY
         rows, is_after = turns >> 1, turns & 1
-        of_keys = pl.Series(rows.astype(np.uint32))
-        of_values = pl.Series((rows + is_after * after.height).astype(np.uint32))
         values = [name for name in after.columns if name not in self._key_output]
-        both = (pl.concat([before[name], after[name]], rechunk=True) for name in values)
-        taken = dict(zip(values, _taken(both, of_values), strict=True))
-        keys = [name for name in after.columns if name in self._key_output]
-        taken |= zip(keys, _taken((after[name] for name in keys), of_keys), strict=True)
-        columns = [taken[name] for name in after.columns]
-        weights = pl.Series(WEIGHT, is_after * 2 - 1)
-        return Output((pl.DataFrame([*columns, weights]),))
+        both = together([pl.concat([before[name], after[name]], rechunk=True) for name in values])
+        given_values = taken(both, rows + is_after * after.height)
+        given_keys = taken(together([after[name] for name in after.columns if name in self._key_output]), rows)
+        columns = [(given_keys if name in self._key_output else given_values)[name] for name in after.columns]
+        return Output((together([*columns, pl.Series(WEIGHT, is_after * 2 - 1)]),))
 
 
 def _pairwise_merge(aggregates: Iterable[CompiledAggregate], *, numbered: bool) -> Selection | None:
@@ -231,15 +227,9 @@ def _pairwise_merge(aggregates: Iterable[CompiledAggregate], *, numbered: bool) 
     return Selection([*merged, pl.col(NUMBER)] if numbered else merged)
 
 
-def _taken(columns: Iterable[pl.Series], rows: pl.Series) -> list[pl.Series]:
-    """Returns the rows of some columns; the query engine, which `Series.gather` asks, has no part in it."""
-    frame = pl.DataFrame(columns)
-    return frame[rows].get_columns() if frame.width else []
-
-
 def _named(rows: pl.DataFrame, ending: str) -> list[pl.Series]:
     return [column.alias(column.name + ending) for column in rows.get_columns()]
 
 
 def _beside(keys: Sequence[pl.Series], values: pl.DataFrame) -> pl.DataFrame:
-    return pl.DataFrame([*keys, *values.get_columns()])
+    return together([*keys, *values.get_columns()])

@@ -9,11 +9,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
-from yeoul.engine.contract import ROW, WATERMARK
+from yeoul.engine.contract import ROW, WATERMARK, WEIGHT
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, LateRows, Output, State, Timed
 from yeoul.engine.operators.key_groups.contract import KeyedOperator, Timely
 from yeoul.engine.operators.key_groups.group import KeyGroup
 from yeoul.engine.operators.key_groups.snapshots import Kept, kept_in, snapshot_of, without_kept
+from yeoul.engine.operators.rows.relabel import RESERVED
 from yeoul.engine.state.compact import compacted
 from yeoul.engine.state.grouping import lanes_of
 from yeoul.engine.state.keyed import key_lanes
@@ -156,7 +157,9 @@ class KeyGroups:
     def _stamped(self, batch: pl.DataFrame) -> pl.DataFrame:
         """Returns rows with what they are judged by, and alike in their columns."""
         marks = {WATERMARK: pl.lit(self._told_ms, dtype=pl.Int64), ROW: pl.lit(None, pl.UInt32)}
-        return batch.with_columns(value.alias(name) for name, value in marks.items() if name not in batch.columns)
+        stamped = batch.with_columns(value.alias(name) for name, value in marks.items() if name not in batch.columns)
+        weight = [WEIGHT] if WEIGHT in batch.columns else []
+        return stamped.select(pl.exclude(RESERVED), *weight, *marks)
 
     def _let_wait(self, port: int, batch: pl.DataFrame) -> Output:
         """Lets rows wait; rows that may be late are taken in at once, with what waits for their groups."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from yeoul.engine.compile.aggregates import compile_aggregates, compile_distinct, split_distinct
+from yeoul.engine.compile.aggregates.python import python_over_nothing
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
 from yeoul.engine.contract import WEIGHT
@@ -15,7 +16,9 @@ from yeoul.engine.operators.groups.set_operation import SetOperation as SetOpera
 from yeoul.engine.runtime.build.rows import dtypes_of
 from yeoul.engine.runtime.settings import Settings
 from yeoul.plan.changelog import is_updating
+from yeoul.plan.expressions import AggregateCall
 from yeoul.plan.functions.aggregates import value_over_nothing
+from yeoul.plan.functions.python import is_python
 from yeoul.plan.nodes import Aggregate, SetOperation
 
 __all__ = ["aggregate_operator", "set_operator"]
@@ -28,7 +31,7 @@ def aggregate_operator(node: Aggregate, context: EvaluationContext, settings: Se
     keys = [(key.name, compile_expression(key.expression, context)) for key in node.keys]
     if not node.updating:
         aggregates = compile_aggregates(node.aggregates, context, weight)
-        return AggregateOperator(keys, aggregates, _over_nothing(node), node.schema.names)
+        return AggregateOperator(keys, aggregates, _over_nothing(node, context), node.schema.names)
     plain, sharing = split_distinct(node.aggregates, weighted=retracts)
     return GroupAggregate(
         keys,
@@ -37,21 +40,20 @@ def aggregate_operator(node: Aggregate, context: EvaluationContext, settings: Se
         retracts=retracts,
         clock=settings.clock,
         ttl_ms=settings.ttl_of(node.ttl_ms),
-        over_nothing=_over_nothing(node) if node.over_nothing else None,
+        over_nothing=_over_nothing(node, context) if node.over_nothing else None,
         distinct=compile_distinct(sharing, context, weight),
     )
 
 
-def _over_nothing(node: Aggregate) -> pl.DataFrame:
+def _over_nothing(node: Aggregate, context: EvaluationContext) -> pl.DataFrame:
     """Returns the row that aggregates without keys give over no rows."""
-    return pl.DataFrame(
-        {
-            one.name: pl.Series(
-                [value_over_nothing(one.call.function, one.call.type)], dtype=polars_dtype(one.call.type)
-            )
-            for one in node.aggregates
-        }
-    )
+    return pl.DataFrame({one.name: _nothing(one.call, context, bool(node.keys)) for one in node.aggregates})
+
+
+def _nothing(call: AggregateCall, context: EvaluationContext, is_keyed: bool) -> pl.Series:
+    if is_python(call.function) and not is_keyed:
+        return python_over_nothing(call, context.time_zone)
+    return pl.Series([value_over_nothing(call.function, call.type)], dtype=polars_dtype(call.type))
 
 
 def set_operator(node: SetOperation, settings: Settings) -> SetOperator:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from yeoul.errors import Span, UserError, did_you_mean
-from yeoul.plan.expressions import Call, Expression, Literal, LiteralValue
+from yeoul.plan.expressions import Call, Case, Expression, Literal, LiteralValue
 from yeoul.plan.functions import AGGREGATES, GROUPINGS, RANKINGS, SCALARS, is_aggregate, is_ranking, resolve_scalar
 from yeoul.plan.functions.python import FunctionDefinition, resolve_python
 from yeoul.planner.casts import coerced
@@ -44,19 +44,52 @@ def function_call(binder: ExpressionBinder, node: FunctionCall, span: Span | Non
     """Binds a call by name, scalar or aggregate."""
     name: str = node.this
     if is_aggregate(name) or binder.context.function(name, "aggregate"):
-        return binder.aggregate(node, span)
+        shares = _shares(node)
+        return binder.aggregate(node, span) if shares is None else _at_each_share(binder, node, shares, span)
     declared = binder.context.function(name, "scalar", "table")
     if declared is not None:
+        _refuse_parts_of_aggregates(node, span)
         return _python_call(binder, declared, node, span)
     if is_ranking(name):
         hint = f"{name.upper()}({'' if not node.expressions else 'x'}) OVER (PARTITION BY ... ORDER BY ...)"
         raise UserError(f"{name.upper()} needs OVER", hint=hint, span=span)
-    for key, what in (("distinct", "DISTINCT"), ("filter", "FILTER (WHERE ...)"), ("star", "*")):
-        if node.args.get(key) and name.upper() in _SQL_NAMES:
-            raise UserError(f"{what} belongs to aggregate functions, {name.upper()} is none", span=span)
     if name.upper() not in _SQL_NAMES:
         raise _unknown_function(binder, name, span)
+    _refuse_parts_of_aggregates(node, span)
     return call(name, [binder.bind(one) for one in node.expressions], span)
+
+
+def _shares(node: FunctionCall) -> Sequence[exp.Expr] | None:
+    """Returns the shares of PERCENTILE(x, ARRAY[share, ...]); None: it is no such call."""
+    given = node.expressions[1] if node.this.upper() == "PERCENTILE" and len(node.expressions) > 1 else None
+    return given.expressions if isinstance(given, FunctionCall) and given.this.upper() == "ARRAY" else None
+
+
+def _at_each_share(
+    binder: ExpressionBinder, node: FunctionCall, shares: Sequence[exp.Expr], span: Span | None
+) -> Expression:
+    """PERCENTILE at several shares: the ARRAY of those at each, which keep their values together; NULL over none."""
+    if not shares:
+        raise UserError("PERCENTILE expects a share from 0 to 1, got none", span=span)
+    value, _, *rest = node.expressions
+    found = []
+    for share in shares:
+        one = node.copy()
+        one.set("expressions", [part.copy() for part in (value, share, *rest)])
+        found.append(binder.aggregate(one, span))
+    array = call("ARRAY", found, span)
+    return Case(
+        ((call("IS_NOT_NULL", [found[0]], span), array),),
+        Literal(None, array.type.or_null()),
+        array.type.or_null(),
+        span,
+    )
+
+
+def _refuse_parts_of_aggregates(node: FunctionCall, span: Span | None) -> None:
+    for key, what in (("distinct", "DISTINCT"), ("filter", "FILTER (WHERE ...)"), ("star", "*")):
+        if node.args.get(key):
+            raise UserError(f"{what} belongs to aggregate functions, {node.this.upper()} is none", span=span)
 
 
 def rows_of(binder: ExpressionBinder, node: exp.Expr) -> Expression:

@@ -221,6 +221,7 @@ class CreateTableSyntax(exp.Expression):
         "options": False,
         "comment": False,
         "if_not_exists": False,
+        "or_replace": False,
         "temporary": False,
         "partitioned": False,
         "like": False,

@@ -43,7 +43,7 @@ _NOT_YET = {
     "ADD": _NO_JAR,
     "REMOVE": _NO_JAR,
     "STOP": "A job ends with its input, when it is cancelled, or with its session",
-    "REPLACE": "DROP TABLE IF EXISTS, then CREATE TABLE",
+    "REPLACE": "CREATE OR REPLACE TABLE ... AS",
     "QUIT": _CLIENT,
     "EXIT": _CLIENT,
     "CLEAR": _CLIENT,
@@ -125,10 +125,9 @@ class StatementGrammar(InventoryGrammar):
         if self.take_word("FUNCTION"):
             return self._create_function(replace, temporary)
         self._refuse_kinds("CREATE")
-        if self.sees_word("TABLE") and replace:
-            self.refuse("CREATE OR REPLACE TABLE", "DROP TABLE IF EXISTS, then CREATE TABLE")
         if self.take_word("TABLE"):
             created = self._create_table()
+            created.set("or_replace", replace)
         elif self.take_word("VIEW"):
             created = self._create_view(replace)
         else:

@@ -1,33 +1,17 @@
-"""Python functions for SQL: `udf`, `udtf` and `udaf` declare them, as PyFlink's decorators do.
-
-A declared function is an object that knows its callable and the SQL types it takes and gives. A session makes it known
-to SQL by a name: `session.create_function("name", f)`, or `CREATE FUNCTION name AS 'module.f' LANGUAGE PYTHON`. Plans
-hold only the key under which a declared function is found here. Importing this module loads nothing heavy.
-"""
+"""`udf`, `udtf` and `udaf`: what makes a function of Python one of SQL, as PyFlink's decorators do."""
 
 from __future__ import annotations
 
 import enum
-import importlib
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import overload
 
 from yeoul.errors import UserError
+from yeoul.functions.bases import AggregateFunction, AsyncScalarFunction, ScalarFunction, TableFunction
 
-__all__ = [
-    "AggregateFunction",
-    "FunctionKind",
-    "PythonFunction",
-    "ScalarFunction",
-    "TableFunction",
-    "find_function",
-    "load_function",
-    "remember",
-    "udaf",
-    "udf",
-    "udtf",
-]
+__all__ = ["FunctionKind", "PythonFunction", "udaf", "udf", "udtf"]
 
 
 class FunctionKind(enum.Enum):
@@ -36,32 +20,6 @@ class FunctionKind(enum.Enum):
     SCALAR = "scalar"
     TABLE = "table"
     AGGREGATE = "aggregate"
-
-
-class ScalarFunction:
-    """Base of a scalar function written as a class: `eval(self, *args)` gives one value."""
-
-
-class TableFunction:
-    """Base of a table function written as a class: `eval(self, *args)` yields rows."""
-
-
-class AggregateFunction:
-    """Base of an aggregate function.
-
-    `create_accumulator`, `accumulate(accumulator, *args)` and `get_value(accumulator)` have to be there. Accumulators
-    are plain Python values that pickle; lists, dicts and objects are changed in place. With `merge(accumulator,
-    accumulators)` groups are kept as accumulators, else as the values that went in; with `retract(accumulator, *args)`
-    a row that is taken back is taken out of the accumulator.
-    """
-
-    def create_accumulator(self) -> object:
-        """Returns what a group begins with."""
-        raise NotImplementedError
-
-    def get_value(self, accumulator: object) -> object:
-        """Returns the group's result."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +35,7 @@ class PythonFunction:
         deterministic: Whether equal arguments give equal results.
         null_on_null: Whether a NULL argument gives NULL without a call.
         name: How messages call it.
+        given: What was declared: the function, or the object with `eval`, `open` and `close`.
     """
 
     function: Callable[..., object] | AggregateFunction
@@ -87,6 +46,12 @@ class PythonFunction:
     deterministic: bool
     null_on_null: bool
     name: str
+    given: object = None
+
+    @property
+    def is_async(self) -> bool:
+        """Whether calling it gives something to be awaited."""
+        return inspect.iscoroutinefunction(self.function)
 
     def __call__(self, *args: object) -> object:
         if isinstance(self.function, AggregateFunction):
@@ -95,9 +60,10 @@ class PythonFunction:
 
 
 _FUNC_TYPES = ("general", "polars", "arrow", "pandas")
-_known: dict[str, PythonFunction] = {}
 
-Declarable = Callable[..., object] | ScalarFunction | TableFunction | AggregateFunction
+_OF_AGGREGATES = ("create_accumulator", "accumulate", "get_value")
+
+Declarable = Callable[..., object] | ScalarFunction | AsyncScalarFunction | TableFunction | AggregateFunction
 
 
 @overload
@@ -282,6 +248,10 @@ def _declared(
     name: str,
 ) -> PythonFunction:
     called = name or getattr(given, "__name__", type(given).__name__)
+    if inspect.isclass(given):
+        raise UserError(
+            f"Expected a function or an object, got the class {called}", hint=f"{called}() makes an object."
+        )
     if not result_type:
         raise UserError(f"The function {called} needs a result type", hint="@udf(result_type='BIGINT')")
     if func_type not in _FUNC_TYPES:
@@ -294,41 +264,20 @@ def _declared(
         )
     if not (callable(function) or isinstance(function, AggregateFunction)):
         raise UserError(f"The function {called} cannot be called: {given!r}")
+    if isinstance(given, AggregateFunction):
+        _refuse_if_incomplete(given, called)
+    if inspect.iscoroutinefunction(function) and (kind is not FunctionKind.SCALAR or func_type != "general"):
+        raise UserError(f"The function {called} cannot be async", hint="A scalar function of plain values can.")
     types = (input_types,) if isinstance(input_types, str) else None if input_types is None else tuple(input_types)
-    return PythonFunction(function, kind, result_type, types, func_type, deterministic, null_on_null, called)
+    return PythonFunction(function, kind, result_type, types, func_type, deterministic, null_on_null, called, given)
 
 
-def remember(key: str, function: PythonFunction) -> None:
-    """Keeps a declared function under the key that plans hold."""
-    _known[key] = function
-
-
-def find_function(key: str) -> PythonFunction:
-    """Returns the function that a plan names by its key; one that nobody has kept is imported by it.
-
-    Raises:
-        UserError: There is none.
-    """
-    return _known[key] if key in _known else load_function(key)
-
-
-def load_function(path: str) -> PythonFunction:
-    """Imports the declared function `module.name` and keeps it.
-
-    Raises:
-        UserError: There is no such module, or it has no such declared function.
-    """
-    module, _, name = path.rpartition(".")
-    hint = "The name is that of a function under @udf, @udtf or @udaf, such as 'shop.rules.discount'"
-    if not module:
-        raise UserError(f"Expected 'module.function', got {path!r}", hint=hint)
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except ImportError as error:
-        raise UserError(f"Cannot import the module of {path!r}: {error}", hint=hint) from error
-    except AttributeError:
-        raise UserError(f"The module {module!r} has no {name!r}", hint=hint) from None
-    if not isinstance(found, PythonFunction):
-        raise UserError(f"{path!r} is no declared function but {type(found).__name__}", hint=hint)
-    remember(path, found)
-    return found
+def _refuse_if_incomplete(given: AggregateFunction, called: str) -> None:
+    own = [
+        name
+        for name in _OF_AGGREGATES
+        if getattr(type(given), name, None) is not getattr(AggregateFunction, name, None)
+    ]
+    missing = [name for name in _OF_AGGREGATES if name not in own]
+    if missing:
+        raise UserError(f"The aggregate function {called} has no {' and no '.join(missing)}")
