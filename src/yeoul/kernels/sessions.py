@@ -28,16 +28,15 @@ _OUT = -2
 Words = NDArray[np.int64]
 
 
-@kernel(
-    "int64(int64, int64, int64, int64, int64, int64, int64, int64, int64, int64, int64, int64, int64, int64, int64,"
-    " int64)"
-)
-def _assign(keys, times, closed, count, gap, heads, nexts, starts, ends, owners, kept, free, counts, found, made, gone):
+@kernel("int64(" + ", ".join(["int64"] * 17) + ")")
+def _assign(
+    keys, times, lasts, closed, count, gap, heads, nexts, starts, ends, owners, kept, free, counts, found, made, gone
+):
     """Writes each row's session, -1 if it is late; `counts`: slots in use, free ones, sessions made, taken in."""
     used, free_count, made_count, gone_count = load_u64(counts), load_u64(counts + 8), 0, 0
     for row in range(count):
         key, time, limit = load_u64(keys + row * 8), load_u64(times + row * 8), load_u64(closed + row * 8)
-        end, session, before = time + gap, -1, -1
+        end, session, before = load_u64(lasts + row * 8) + gap, -1, -1
         at = load_u64(heads + key * 8)
         while at >= 0:
             after, its_end = load_u64(nexts + at * 8), load_u64(ends + at * 8)
@@ -155,19 +154,21 @@ class SessionChains:
         arrays = (self._heads, self._nexts, self._starts, self._ends, self._owners, self._kept, self._free)
         return sum(array.nbytes for array in arrays)
 
-    def assign(self, keys: Words, times: Words, closed: Words) -> Assigned:
+    def assign(self, keys: Words, times: Words, closed: Words, lasts: Words | None = None) -> Assigned:
         """Puts rows into sessions, in order.
 
         Args:
             keys: The slot of each row's key.
             times: In ms.
             closed: The end of the last session, in ms, that can have closed before the row came.
+            lasts: Where a row stands for several of its key, with no gap between them: the last of their times.
         """
         count = len(keys)
         self._make_room(int(keys.max()) + 1 if count else 0, count)
-        keys, times, closed = (np.ascontiguousarray(each, np.int64) for each in (keys, times, closed))
+        lasts = times if lasts is None else lasts
+        keys, times, lasts, closed = (np.ascontiguousarray(each, np.int64) for each in (keys, times, lasts, closed))
         found, made, gone = (np.empty(count, np.int64) for _ in range(3))
-        rows = (address_of(keys), address_of(times), address_of(closed), count, self.gap_ms)
+        rows = (*(address_of(each) for each in (keys, times, lasts, closed)), count, self.gap_ms)
         state = (self._heads, self._nexts, self._starts, self._ends, self._owners, self._kept, self._free, self._counts)
         _assign(*rows, *(address_of(each) for each in (*state, found, made, gone)))
         absorbed = gone[: self._counts[3]].copy()

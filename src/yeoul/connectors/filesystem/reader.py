@@ -21,6 +21,8 @@ from yeoul.engine.contract import Fetched, Polled, Position
 __all__ = ["PIECE_BYTES", "FileReader", "FileSplit", "ParquetSplit", "TextSplit", "Watch"]
 
 PIECE_BYTES = 4 << 20
+_LEAST_SHARE = 8
+"""A poll ends when less of its room is left: a piece stops at a line's end, and batches of the rest cost most."""
 
 
 class FileSplit(Protocol):
@@ -213,6 +215,7 @@ class FileReader:
     def _read(self, wanted: list[FileSplit], max_bytes: int) -> list[Fetched]:
         """Reads about a piece's worth: one large piece, or many small files."""
         room_bytes = max(1, min(max_bytes, PIECE_BYTES))
+        least_bytes = room_bytes // _LEAST_SHARE
         pieces: list[Fetched] = []
         for split in wanted:
             # A watched file at its end is looked at again with the next look at the directory.
@@ -222,7 +225,7 @@ class FileReader:
             if piece is not None:
                 pieces.append(piece)
                 room_bytes -= piece.size_bytes
-                if room_bytes <= 0:
+                if room_bytes <= least_bytes:
                     break
         return pieces
 

@@ -32,6 +32,8 @@ _UNIT_MS = {
     "DAY": 86_400_000,
     "WEEK": 7 * 86_400_000,
 }
+_FINEST = {"1s": ("S", "-S"), "1m": ("M", "-M"), "1h": ("H", "-H", "I", "-I", "p")}
+"""The letters of a pattern that show a unit; all others show days, or longer."""
 _KNOWN_MS = (-62_167_219_200_000, 253_402_300_799_999)
 """The years 0 to 9999: Flink has no moments beyond."""
 _UNIT_MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12, "DECADE": 120, "CENTURY": 1_200, "MILLENNIUM": 12_000}
@@ -335,7 +337,22 @@ def _check_zone(zone: str, site: Site) -> None:
 def _date_format(site: Site) -> pl.Expr:
     chrono = _format(site, 1, parsing=False)
     assert chrono is not None
-    return _wall(site.args[0], site.types[0], site).dt.strftime(chrono)
+    return _written(_wall(site.args[0], site.types[0], site), chrono)
+
+
+def _written(times: pl.Expr, chrono: str) -> pl.Expr:
+    """Returns times as text; neighbours that a pattern does not tell apart, as event times often are, once for all."""
+    finest = next((unit for unit, letters in _FINEST.items() if any(f"%{one}" in chrono for one in letters)), "1d")
+
+    def write(column: pl.Series) -> pl.Series:
+        shown = column.dt.truncate(finest)
+        runs = shown.rle_id()
+        if not len(column) or runs[-1] >= len(column) // 2:
+            return column.dt.strftime(chrono)
+        return shown.rle().struct.field("value").dt.strftime(chrono).gather(runs).alias(column.name)
+
+    has_fraction = "f" in chrono.replace("%%", "")
+    return times.dt.strftime(chrono) if has_fraction else times.map_batches(write, pl.String(), is_elementwise=True)
 
 
 def _from_unixtime(site: Site) -> pl.Expr:

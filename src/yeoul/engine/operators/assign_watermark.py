@@ -94,7 +94,7 @@ class AssignWatermark:
         assert isinstance(highest, int | None)
         may_be_late = full
         if not full and highest is not None and earliest is not None and latest is not None:
-            may_be_late = highest >= earliest and (may_close is None or may_close(highest, earliest, latest))
+            may_be_late = highest >= earliest if may_close is None else may_close(highest, earliest, latest)
         if self._judges and may_be_late:
             before = _before_each(watermarks)
             own = before if omitted is None else before.gather(omitted.kept)

@@ -39,6 +39,7 @@ from yeoul.engine.operators.rows.relabel import RESERVED
 from yeoul.engine.operators.rows.values import Values
 from yeoul.engine.operators.watermarks import WatermarkMerge
 from yeoul.engine.operators.windows.aggregate import PreparedPanes, WindowAggregate
+from yeoul.engine.operators.windows.sessions import SessionAggregate
 from yeoul.engine.runtime.progress import OperatorState
 
 __all__ = ["Effects", "Lane", "Pipeline", "Prepared", "Stage"]
@@ -160,10 +161,13 @@ class Lane:
         return operator if isinstance(operator, Aggregate | GroupAggregate | AggregateKeyGroups) else None
 
     @property
-    def window(self) -> WindowAggregate | WindowKeyGroups | None:
-        """The windowed aggregate that the lane leads straight into, if it does."""
+    def window(self) -> WindowAggregate | SessionAggregate | WindowKeyGroups | None:
+        """The windowed aggregate that the lane leads straight into, if it does; one of sessions by its own row time."""
         operator = self.target[0].operator if self.target else None
-        return operator if isinstance(operator, WindowAggregate | WindowKeyGroups) else None
+        if not isinstance(operator, WindowAggregate | SessionAggregate | WindowKeyGroups):
+            return None
+        by_other_time = self.assign is None or operator.time_column != self.assign.column
+        return None if by_other_time and isinstance(undivided(operator), SessionAggregate) else operator
 
     @property
     def _leads_into_timed_join(self) -> bool:
@@ -278,7 +282,8 @@ class Pipeline:
         window, panes = one.window, prepared.panes
         if window is not None and panes is not None and window.process_prepared(panes):
             if panes.doubtful is not None:
-                self._push(one.target, bounds.clamp(panes.doubtful), effects)
+                rows = panes.doubtful
+                self._push(one.target, bounds.clamp(rows) if WATERMARK in rows.columns else rows, effects)
         elif prepared.frame.height:
             whole = prepared if prepared.is_full or window is None else one.prepare(prepared.source, full=True)
             self._push(one.target, bounds.clamp(whole.frame) if whole.is_full else whole.frame, effects)

@@ -13,6 +13,7 @@ from yeoul.engine.operators.groups.group_aggregate import GroupAggregate
 from yeoul.engine.operators.key_groups.contract import Keyed, KeyedOperator
 from yeoul.engine.operators.key_groups.divided import KeyGroups
 from yeoul.engine.operators.windows.aggregate import PreparedPanes, WindowAggregate
+from yeoul.engine.operators.windows.sessions import SessionAggregate
 from yeoul.engine.state.memory import StateMemory
 
 __all__ = ["AggregateKeyGroups", "WindowKeyGroups", "by_key_group", "undivided"]
@@ -49,7 +50,7 @@ class AggregateKeyGroups(KeyGroups):
 class WindowKeyGroups(KeyGroups):
     """A windowed aggregate by key group: batches that are aggregated wait beside rows that have to be judged."""
 
-    pattern: WindowAggregate
+    pattern: WindowAggregate | SessionAggregate
 
     @property
     def time_column(self) -> str:
@@ -68,25 +69,28 @@ class WindowKeyGroups(KeyGroups):
         """Takes the aggregated rows, or lets them wait, unless some may be late after all: then False."""
         whole = self._whole
         if whole is not None:
-            assert isinstance(whole, WindowAggregate)
+            assert isinstance(whole, WindowAggregate | SessionAggregate)
             if not whole.process_prepared(prepared):
                 return False
             self._straight(whole, EMPTY)
         elif prepared.first_end <= self.pattern.closed_by(self._told_ms):
             return False
-        else:
+        elif prepared.partial.height:
             self._wait(_PANES, prepared.partial)
         return True
 
     def _process(self, operator: KeyedOperator, port: int, batch: pl.DataFrame) -> Output:
-        assert isinstance(operator, WindowAggregate)
+        assert isinstance(operator, WindowAggregate | SessionAggregate)
         if port != _PANES:
             return operator.process(port, batch)
         operator.process_prepared(PreparedPanes(batch, END_OF_TIME))
         return EMPTY
 
     def _keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
-        return batch.select(self._state_keys["panes"]) if port == _PANES else super()._keys_of(port, batch)
+        if port != _PANES:
+            return super()._keys_of(port, batch)
+        (keys,) = self._state_keys.values()
+        return batch.select(keys)
 
 
 def undivided(operator: Operator | None) -> Operator | None:
@@ -108,5 +112,5 @@ def by_key_group(operator: Operator, make: Callable[[], Operator], memory: State
     if isinstance(operator, Aggregate | GroupAggregate):
         kind: type[KeyGroups] = AggregateKeyGroups
     else:
-        kind = WindowKeyGroups if isinstance(operator, WindowAggregate) else KeyGroups
+        kind = WindowKeyGroups if isinstance(operator, WindowAggregate | SessionAggregate) else KeyGroups
     return kind(operator, make, memory, clock)  # type: ignore[arg-type]

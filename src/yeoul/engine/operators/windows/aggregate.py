@@ -160,6 +160,8 @@ class WindowAggregate:
 
     def may_close(self, watermark_ms: int, earliest_ms: int, latest_ms: int) -> bool:
         """Tells whether a watermark may close a window of rows between two row times; pure. Never wrongly False."""
+        if watermark_ms < earliest_ms:
+            return False
         shift = self._axis.shift_between(earliest_ms, latest_ms)
         if shift is None:
             return True

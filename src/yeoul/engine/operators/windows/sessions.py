@@ -5,8 +5,9 @@ against the watermark as it stood before it; what is kept is one row of partial 
 end - 1 ms the watermark has passed is given out and forgotten, and its key with the last of them. A row that lies in no
 open session, and whose own session would be over, is late.
 
-`SessionAggregate` aggregates; `SessionAssign`, the bare table function, keeps the rows themselves until the session is
-over, for only then are the window's bounds known.
+`SessionAggregate` aggregates, in two phases where a batch allows it: if its times lie within one gap, and no watermark
+of its own comes up to them, the rows of a key are of one session, whatever is open. `SessionAssign`, the bare table
+function, keeps the rows themselves until the session is over, for only then are the window's bounds known.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from yeoul.engine.contract import ROW, WATERMARK
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, LateRows, Output, State
 from yeoul.engine.operators.rows.relabel import RESERVED
 from yeoul.engine.operators.time_axis import TimeAxis
+from yeoul.engine.operators.windows.aggregate import PreparedPanes
 from yeoul.engine.state.columns import SlotColumns
 from yeoul.engine.state.compact import compacted
 from yeoul.engine.state.keyed import KeyedState
@@ -33,7 +35,7 @@ from yeoul.plan.nodes import WindowProperty
 __all__ = ["SessionAggregate", "SessionAssign"]
 
 _SESSION = "$session"
-_START, _END = "$start", "$end"
+_START, _END, _TIME = "$start", "$end", "$time"
 _ROWS = "$rows"
 _BUCKETS_A_GAP = 8
 _UNARMED = START_OF_TIME
@@ -76,23 +78,20 @@ class _Sessions:
         times = self._readings(batch)
         closed = self._closed_before(batch)
         self._judged_by = max(self._judged_by, int(closed.max()))  # type: ignore[arg-type]
-        keys = batch.with_columns(self._keys) if self._keys else batch
-        if self._known is None:
-            self._known = KeyedState({name: keys.schema[name] for name in self._inner_keys}, {})
-        found = self._known.upsert(keys)
-        assigned = self._chains.assign(found.slots, times.to_numpy(), closed.to_numpy())
+        slots = self._slots_of(batch.with_columns(self._keys) if self._keys else batch)
+        assigned = self._chains.assign(slots, times.to_numpy(), closed.to_numpy())
         is_late = assigned.sessions < 0
         if not is_late.any():
             self._take(batch, assigned)
             return EMPTY
         if not is_late.all():
             self._take(batch.filter(pl.Series(~is_late)), assigned)
-        self._doubtful_keys.append(_distinct(found.slots[is_late]))
+        self._doubtful_keys.append(_distinct(slots[is_late]))
         return Output(late=self._late_rows(batch, times, pl.Series(is_late)))
 
     def advance(self, watermark_ms: int) -> Output:
         self._watermark_ms = watermark_ms
-        closed = min(self._axis.passed(watermark_ms), END_OF_TIME - 1) + 1
+        closed = self.closed_by(watermark_ms)
         if closed <= self._closed:
             return EMPTY
         self._closed = closed
@@ -100,6 +99,10 @@ class _Sessions:
         given = self._given(self._frame_of(slots)) if len(slots) else None
         self._forget(slots, closed)
         return EMPTY if given is None else Output((given,))
+
+    def closed_by(self, watermark_ms: int) -> int:
+        """Returns the end of the last session that a watermark closes, or later."""
+        return min(self._axis.passed(watermark_ms), END_OF_TIME - 1) + 1
 
     def snapshot(self) -> State:
         times = {"closed": [self._closed], "watermark": [self._watermark_ms]}
@@ -144,6 +147,12 @@ class _Sessions:
         """Returns what is given out of sessions: `$start`, `$end`, the inner keys and the partial columns."""
         raise NotImplementedError
 
+    def _slots_of(self, keys: pl.DataFrame) -> Slots:
+        """Returns the slots of keys, new ones included."""
+        if self._known is None:
+            self._known = KeyedState({name: keys.schema[name] for name in self._inner_keys}, {})
+        return self._known.upsert(keys).slots
+
     def _readings(self, batch: pl.DataFrame) -> pl.Series:
         times = batch[self.time_column]
         if times.null_count():
@@ -159,9 +168,12 @@ class _Sessions:
     # What is kept of sessions
 
     def _take(self, rows: pl.DataFrame, assigned: Assigned) -> None:
-        """Adds rows that are not late to their sessions, and sessions that were taken in to those that did."""
+        """Adds rows that are not late to their sessions."""
         ids = pl.Series(_SESSION, assigned.sessions[assigned.sessions >= 0])
-        fresh = rows.with_columns(ids).group_by(_SESSION, maintain_order=True).agg(self._partial)
+        self._merge_in(rows.with_columns(ids).group_by(_SESSION, maintain_order=True).agg(self._partial), assigned)
+
+    def _merge_in(self, fresh: pl.DataFrame, assigned: Assigned) -> None:
+        """Adds partial aggregates, one row a session, and sessions that were taken in to those that did."""
         slots = fresh[_SESSION].to_numpy()
         self._armed = _longer(self._armed, int(max(slots.max(), assigned.absorbed.max(initial=0))) + 1)
         absorbed = self._armed[assigned.absorbed] != _UNARMED
@@ -281,6 +293,49 @@ class SessionAggregate(_Sessions):
         outer_keys = {name: pl.col(inner).alias(name) for inner, (name, _) in zip(self._inner_keys, keys, strict=True)}
         self._columns = {**outer_keys, **{one.name: one.final for one in aggregates}}
         self._properties, self._output = dict(properties), list(output)
+
+    def may_close(self, watermark_ms: int, earliest_ms: int, latest_ms: int) -> bool:
+        """Tells whether a watermark may come up to rows between two row times; pure. Never wrongly False."""
+        shift = self._axis.shift_between(earliest_ms, latest_ms)
+        return shift is None or self.closed_by(watermark_ms) >= earliest_ms + shift
+
+    def prepare(self, batch: pl.DataFrame) -> PreparedPanes | None:
+        """Aggregates a batch by key, None if its rows have to be judged one by one; pure, callable from any thread.
+
+        No row of the batch may be touched by a session that a watermark of the batch closes: then `$watermark` is left
+        out. If rows of a key may be of different sessions they are all left out, as doubtful.
+        """
+        if not batch.height or WATERMARK in batch.columns:
+            return None
+        times = self._readings(batch)
+        first, last = times.min(), times.max()
+        assert isinstance(first, int)
+        assert isinstance(last, int)
+        if last - first > self._chains.gap_ms or not self._keys:
+            return PreparedPanes(pl.DataFrame(), first, batch)
+        bounds = (pl.col(_TIME).min().alias(_START), pl.col(_TIME).max().alias(_END))
+        grouped = batch.with_columns(times.alias(_TIME)).group_by(self._keys, maintain_order=True)
+        return PreparedPanes(compacted(grouped.agg(*bounds, *self._partial)), first)
+
+    def process_prepared(self, prepared: PreparedPanes) -> bool:
+        """Takes the aggregated rows, unless a watermark came up to some: then False, and the batch has to be judged.
+
+        If True, the doubtful rows are to be handed to `process` next.
+        """
+        if prepared.first_end <= self._closed:
+            return False
+        groups = prepared.partial
+        if groups.height:
+            slots = self._slots_of(groups)
+            closed = np.full(groups.height, self._closed)
+            firsts, lasts = groups[_START].to_numpy(), groups[_END].to_numpy()
+            assigned = self._chains.assign(slots, firsts, closed, lasts)
+            fresh = groups.drop(_START, _END, *self._inner_keys)
+            fresh.insert_column(0, pl.Series(_SESSION, assigned.sessions))
+            if len(_distinct(assigned.sessions)) < fresh.height:
+                fresh = fresh.group_by(_SESSION, maintain_order=True).agg(self._merge)
+            self._merge_in(fresh, assigned)
+        return True
 
     def _given(self, sessions: pl.DataFrame) -> pl.DataFrame:
         return sessions.select(
