@@ -109,6 +109,10 @@ def tables(empty):
     "SELECT x.a, CAST(y.b AS INT) AS b, y.s FROM (SELECT x.a, CAST(y.b AS INT) AS b, y.s FROM t AS x FULL JOIN g AS y"
     " ON x.a = y.a) AS x FULL JOIN t AS y ON x.a = y.a WHERE NOT (x.a > 1) AND CHAR_LENGTH(UPPER(x.s)) = x.a + x.b"
 )
+@example(
+    "SELECT x.a, COUNT(*) AS b, MAX(x.s) AS s FROM (SELECT x.a AS a, CHAR_LENGTH(UPPER(x.s)) AS b, x.s FROM t AS x)"
+    " AS x WHERE CHAR_LENGTH(UPPER(x.s)) = CASE WHEN x.b > 1 THEN x.a END OR UPPER(x.s) || 'x' = x.s GROUP BY x.a"
+)
 def test_all_rules_answer_as_none(tables, answer, query):
     (tree, _, _) = next(iter(read_script(query)))
     plan = bind_query(BindContext(tables, {}, Positions(query)), tree)

@@ -52,8 +52,8 @@ RULES = (
     sift_scans,
     share_subplans,
 )
-"""In the order they run."""
-
+"""In the order they run, again and again while they find something: what one does may be what another waits for."""
+_MOST_ROUNDS = 8
 
 REUSE_SETTING = "table.optimizer.reuse-sub-plan-enabled"
 
@@ -65,16 +65,13 @@ def optimised(plan: Node, settings: Mapping[str, str] | None = None) -> Node:
         plan: As bound.
         settings: Of the session: `table.optimizer.reuse-sub-plan-enabled` = 'false' keeps equal parts apart.
     """
-    for rule in RULES:
-        plan = _strengthened(plan) if rule is strengthen_joins else rule(plan)
+    for _ in range(_MOST_ROUNDS):
+        before = plan
+        for rule in RULES:
+            plan = rule(plan)
+        if plan == before:
+            break
     return plan if _reuses(settings) else kept_apart(plan)
-
-
-def _strengthened(plan: Node) -> Node:
-    """Strengthens joins for as long as a condition that gets below one by that strengthens another."""
-    while (stronger := strengthen_joins(plan)) != plan:
-        plan = push_down_filters(stronger)
-    return plan
 
 
 def as_one(plans: Sequence[Write], settings: Mapping[str, str] | None = None) -> tuple[Write, ...]:
