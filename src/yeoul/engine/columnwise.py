@@ -1,9 +1,10 @@
 """Selecting and filtering without the thread pool, for batches that are small.
 
 Polars hands a selection to its pool, whatever the height: for a few rows the hand-over costs more than the work, twice
-the processor time, and on a busy machine the wait for another thread. Below `_FEW_ROWS` the same expressions are
-computed where they are asked for, simple ones by the columns themselves (`direct`); the results are equal. Used by the
-operators that see every batch.
+the processor time, and on a busy machine the wait for another thread. So the same expressions are computed where they
+are asked for, simple ones by the columns themselves (`direct`); the results are equal. For selecting and filtering that
+pays up to a whole piece of a file, which is decoded while other threads decode others; for what a group of rows is
+asked, only for a few rows. Used by the operators that see every batch.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from yeoul.engine.direct import direct, direct_total
 __all__ = ["Predicate", "Selection", "Totals", "concatenated", "taken", "together", "without"]
 
 _FEW_ROWS = 8_192
+_PIECE_ROWS = 100_000
 _GROUP = "$group"
 
 
@@ -42,7 +44,7 @@ class Selection:
 
     def of(self, batch: pl.DataFrame, others: Sequence[str] = ()) -> pl.DataFrame:
         """Returns the columns, and those of the batch that are named beside them."""
-        if batch.height >= _FEW_ROWS or not batch.height:
+        if batch.height >= _PIECE_ROWS or not batch.height:
             return batch.select([*self._columns, *others])
         found = [None if compute is None else compute(batch) for compute in self._direct]
         left = [column for column, value in zip(self._columns, found, strict=True) if value is None]
@@ -73,7 +75,7 @@ class Predicate:
 
     def filtered(self, batch: pl.DataFrame) -> pl.DataFrame:
         """Returns the rows for which it is true."""
-        if batch.height >= _FEW_ROWS or not batch.width:
+        if batch.height >= _PIECE_ROWS or not batch.width:
             return batch.filter(self._condition)
         kept = None if self._direct is None else self._direct(batch)
         if kept is None:
