@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -138,7 +138,6 @@ class Fetched(Protocol):
         ...
 
 
-@runtime_checkable
 class Joinable(Protocol):
     """A `Fetched` that can be put together with others of its table before they are decoded.
 

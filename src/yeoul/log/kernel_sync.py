@@ -81,7 +81,7 @@ class KernelSync:
         numbers = _NUMBERS.get(platform.machine())
         if sys.platform != "linux" or numbers is None or struct.calcsize("P") != 8:
             return None
-        system_call = ctypes.CDLL(None).syscall
+        system_call = ctypes.CDLL(None, use_errno=True).syscall
         system_call.restype = ctypes.c_long
         context = ctypes.c_ulong(0)
         if system_call(numbers[0], _MOST_UNDER_WAY, ctypes.byref(context)) != 0:
@@ -91,18 +91,23 @@ class KernelSync:
     def begin(self, descriptors: Sequence[int], done: Callable[[OSError | None], None]) -> bool:
         """Makes what was written to some files durable; `done` gets the first failure, or None.
 
+        A file that is refused when others were taken is a failure: the kernel tells of a lost write once, so that a
+        second sync of those others could be told of success.
+
         Returns:
-            Whether the kernel has taken it all; otherwise nothing is called, and somebody else has to do it.
+            Whether the kernel has taken it; otherwise nothing is called, and somebody else has to do it.
         """
         syncs = _Syncs(done, len(descriptors))
-        for descriptor in descriptors:
+        for place, descriptor in enumerate(descriptors):
             number = self._next_number
             self._next_number += 1
             fields = (number, 0, 0, _SYNC_DATA, 0, descriptor, 0, 0, 0, 0, _TELL_BY_EVENTFD, self._told)
             _REQUEST.pack_into(self._requests, 0, *fields)
             if self._call(self._submit, self._context, 1, self._pointers) != 1:
-                syncs.done = _nobody  # what was taken of it ends unheard
-                return False
+                number = ctypes.get_errno()
+                syncs.failure = OSError(number, os.strerror(number))
+                syncs.missing = place
+                return place > 0
             self._under_way[number] = syncs
         return True
 
@@ -131,7 +136,3 @@ class KernelSync:
                 syncs.failure = OSError(-result, os.strerror(-result))
             if syncs.missing == 0:
                 syncs.done(syncs.failure)
-
-
-def _nobody(_: OSError | None) -> None:
-    """Hears of syncs that are done once more by a thread."""

@@ -79,13 +79,17 @@ def test_it_refuses_what_it_cannot_sync(tmp_path: Path) -> None:
         kernel, told = _opened(asyncio.get_running_loop()), []
         file = RealDisk().open(tmp_path / "file", create=True)
         read_end, write_end = os.pipe()
-        assert not kernel.begin([file.fileno(), read_end], told.append)
+        assert not kernel.begin([read_end, file.fileno()], told.append)
+        assert told == []
+        assert kernel.begin([file.fileno(), read_end], told.append)
         os.close(read_end)
         os.close(write_end)
         kernel.close()
         return told
 
-    assert asyncio.run(sync()) == []
+    (failure,) = asyncio.run(sync())
+    assert failure is not None
+    assert failure.errno == errno.EINVAL
 
 
 def test_a_machine_that_it_does_not_know_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
