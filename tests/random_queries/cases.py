@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from unittest import mock
 
 import duckdb
 import polars as pl
@@ -20,6 +21,7 @@ from tests.random_queries.sinks import Rows, Sink, left_of, sink_of
 from tests.random_queries.tables import ARRIVAL, CAME, PASSED, Changes, Table, duckdb_frame, tables_of
 
 from yeoul.engine.contract import WEIGHT
+from yeoul.planner import rules
 
 __all__ = ["Case", "answer_of_batch", "bound", "comparable", "drawn", "given_by_stream"]
 
@@ -45,6 +47,7 @@ class Case:
         restores: Before which batches the job is set up again from a snapshot.
         memory_bytes: What state may take in memory; None: all.
         sink: Where the query is written to; None: its rows are read.
+        left_out: Rules of the planner that are not run: what they change is what a plan costs.
         features: What was drawn.
     """
 
@@ -57,6 +60,7 @@ class Case:
     restores: frozenset[int]
     memory_bytes: int | None
     sink: Sink | None
+    left_out: frozenset[str]
     features: Counter[str] = field(compare=False)
 
     def __repr__(self) -> str:
@@ -65,6 +69,7 @@ class Case:
             for one in self.changes.arrivals
         )
         how = f"cut into {self.cuts}, restored before {sorted(self.restores)}, memory {self.memory_bytes}"
+        how += f", without the rules {sorted(self.left_out)}" if self.left_out else ""
         query = f"{self.statement}\n-- in DuckDB:\n{self.asked_of_duckdb}"
         return f"\n{self.declarations};\n{query}\n{rows}\n{how}"
 
@@ -148,10 +153,21 @@ def drawn(d: Drawing, *, arrives: bool = True, queries: int = 1) -> list[Case]:
     if d.chance(5):
         d.feature("run: state TTL")
         settings["table.exec.state.ttl"] = "5 min"  # longer than a case takes
+    left_out = _left_out(d)
     return [
-        Case(settings, changes, views, whole, one.columns, cuts, restores, memory_bytes, sink, d.features)
+        Case(settings, changes, views, whole, one.columns, cuts, restores, memory_bytes, sink, left_out, d.features)
         for whole, one in zip(wholes, relations, strict=True)
     ]
+
+
+def _left_out(d: Drawing) -> frozenset[str]:
+    """Draws which rules of the planner are not run."""
+    if not d.chance(3):
+        return frozenset()
+    names = sorted({rule.__name__ for rule in rules.RULES})
+    most = d.one_of([1, len(names) // 2, len(names)])
+    d.feature({1: "plan: a rule left out", len(names): "plan: as bound"}.get(most, "plan: some rules left out"))
+    return frozenset(d.some_of(names, most, most))
 
 
 def _emission(d: Drawing, settings: dict[str, str]) -> int:
@@ -178,7 +194,9 @@ def bound(case: Case) -> Query:
     Raises:
         UserError: It is refused.
     """
-    query = replace(bind_query(case.declarations, case.statement), splits=case.changes.splits)
+    kept = tuple(rule for rule in rules.RULES if rule.__name__ not in case.left_out)
+    with mock.patch.object(rules, "RULES", kept):
+        query = replace(bind_query(case.declarations, case.statement), splits=case.changes.splits)
     query = replace(query, settings=replace(query.settings, state_memory_bytes=case.memory_bytes))
     outside = {one.name: _rows_of(case, one) for one in case.changes.of("outside")}
     query = with_lookups(query, outside) if outside else query
