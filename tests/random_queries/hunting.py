@@ -45,6 +45,15 @@ class Recording:
         return value
 
 
+def outcome_of_all(several: Sequence[Case]) -> tuple[str, Case]:
+    """Returns what becomes of the queries of a statement set, or of one: the first that fails, if one does."""
+    for case in several:
+        found = outcome(case)
+        if found != ANSWERED:
+            return found, case
+    return ANSWERED, several[0]
+
+
 def outcome(case: Case) -> str:
     """Returns what becomes of a case: `ANSWERED`, `REFUSED`, or how it fails."""
     try:
@@ -61,7 +70,7 @@ def outcome(case: Case) -> str:
         given = given_by_stream(case, query)
     except Exception as failure:
         return _told("running", failure)
-    return ANSWERED if case.accepts(given, answer) else "another answer"
+    return ANSWERED if case.accepts(given, answer, query) else "another answer"
 
 
 def _told(where: str, failure: Exception) -> str:
@@ -75,8 +84,7 @@ def shrunk(choices: list[int], wanted: str, attempts: int = 1500) -> list[int]:
         nonlocal attempts
         attempts -= 1
         recording = Recording(candidate)
-        (case,) = drawn(Drawing(recording.integer))
-        found = outcome(case)
+        found, _ = outcome_of_all(drawn(Drawing(recording.integer)))
         return recording.drawn if found == wanted and _size(recording.drawn) < _size(choices) else None
 
     length = len(choices)
@@ -102,14 +110,26 @@ def _size(choices: list[int]) -> tuple[int, int]:
     return len(choices), sum(choices)
 
 
+def outcome_of_files(case: Case) -> str:
+    """Returns what becomes of a case as a job over files, stopped and set up again on its way."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            given = answer_of_files(Path(folder), case)
+        except UserError as refused:
+            return f"{REFUSED}: {refused.message[:60]}"
+        except Exception as failure:  # whatever it is, it is a finding
+            return _told("as a job", failure)
+        return ANSWERED if given == answer_of_batch(case) else "another answer, as a job"
+
+
 def hunt(queries: int, seed: int, minutes: float, wanted: str = "") -> None:
     """Runs so many queries with a wanted feature, for so long at most, and tells what it finds."""
     source, told = random.Random(seed), Counter[str]()
     features: dict[str, Counter[str]] = {}
     began = time.monotonic()
     for number in range(1, queries + 1):
-        recording, case = _with(wanted, source)
-        found = outcome(case)
+        recording, several = _with(wanted, source)
+        found, case = outcome_of_all(several)
         kind = found if found == ANSWERED else found.partition(":")[0]
         kind = kind if kind in (ANSWERED, REFUSED) else "failed"
         for feature in case.features:
@@ -117,7 +137,7 @@ def hunt(queries: int, seed: int, minutes: float, wanted: str = "") -> None:
         features.setdefault("= all", Counter())[kind] += 1
         told[found] += 1
         if kind == "failed" and told[found] <= 2:
-            (small,) = drawn(Drawing(Recording(shrunk(recording.drawn, found)).integer))
+            _, small = outcome_of_all(drawn(Drawing(Recording(shrunk(recording.drawn, found)).integer)))
             print(f"\n=== {found} (query {number} of seed {seed}){small!r}\n", _difference(small), flush=True)
         if time.monotonic() - began > 60 * minutes:
             break
@@ -131,13 +151,13 @@ def hunt(queries: int, seed: int, minutes: float, wanted: str = "") -> None:
         print(f"{count:6} {refused}")
 
 
-def _with(wanted: str, source: random.Random) -> tuple[Recording, Case]:
+def _with(wanted: str, source: random.Random) -> tuple[Recording, list[Case]]:
     """Returns the next case of which a feature has this in its name; drawing is cheap."""
     while True:
         recording = Recording(source=source)
-        (case,) = drawn(Drawing(recording.integer))
-        if not wanted or any(wanted in one for one in case.features):
-            return recording, case
+        several = drawn(Drawing(recording.integer))
+        if not wanted or any(wanted in one for one in several[0].features):
+            return recording, several
 
 
 def _difference(case: Case) -> str:
@@ -145,6 +165,8 @@ def _difference(case: Case) -> str:
         given, answer = given_by_stream(case, bound(case)), answer_of_batch(case)
     except Exception as failure:
         return f"{type(failure).__name__}: {failure}"
+    if given is None:
+        return "it failed, for several rows of a key"
     return f"given alone: {dict(given - answer)}\nwanted alone: {dict(answer - given)}"
 
 
