@@ -16,10 +16,11 @@ from tests.pipeline_runs import BEGINNING_MS, Fed, Query, Step, bind_query, with
 from tests.random_queries.dialects import ZONE, Column, Kind, Sql, both
 from tests.random_queries.drawing import Drawing
 from tests.random_queries.grammar import Grammar
+from tests.random_queries.happenings import tables_of
 from tests.random_queries.lateness import lifetimes
 from tests.random_queries.queries import PRODUCTIONS
 from tests.random_queries.sinks import Rows, Sink, left_of, sink_of
-from tests.random_queries.tables import ARRIVAL, CAME, PASSED, Changes, Table, duckdb_frame, tables_of
+from tests.random_queries.tables import ARRIVAL, CAME, PASSED, Changes, Table, duckdb_frame
 
 from yeoul.engine.contract import WEIGHT
 from yeoul.errors import UserError

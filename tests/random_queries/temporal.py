@@ -58,7 +58,9 @@ def _of_late_rows(g: Grammar, table: Table) -> Relation:
     g.d.feature(f"temporal {kind} of late {table.use}")
     alias = g.d.name("x")
     as_of = f"{table.name} FOR SYSTEM_TIME AS OF {left.alias}.{left.rows.time} AS {alias}"
-    right = From(Sql(as_of, f"{table.ever if table.is_changing else table.name} AS {alias}"), alias, g.read_table(table))
+    right = From(
+        Sql(as_of, f"{table.ever if table.is_changing else table.name} AS {alias}"), alias, g.read_table(table)
+    )
     met = versions(g.changes, chosen, chosen.columns.index(own), table)
     is_met = f"list_extract({met}, {left.alias}.{ARRIVAL} + 1) = {alias}.{ARRIVAL}"
     conditions = [Sql(f"{left.alias}.{own.name} = {alias}.{key.name}", is_met)]
@@ -73,7 +75,9 @@ def _versions(g: Grammar, table: Table, at: Sql, *, as_view: bool) -> From:
     assert time is not None
     if table.is_changing:
         as_of = f"{table.name} FOR SYSTEM_TIME AS OF {at.flink} AS {alias}"
-        return From(Sql(as_of, f"(SELECT * FROM {table.ever} WHERE since IS NOT NULL) AS {alias}"), alias, g.read_table(table))
+        return From(
+            Sql(as_of, f"(SELECT * FROM {table.ever} WHERE since IS NOT NULL) AS {alias}"), alias, g.read_table(table)
+        )
     order = f"PARTITION BY {key.name} ORDER BY {time.name}, {ARRIVAL}"
     duckdb = f"(SELECT *, lead({time.name}) OVER ({order}) AS until FROM {table.name}) AS {alias}"
     name = table.name

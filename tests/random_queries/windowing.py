@@ -12,7 +12,15 @@ from tests.random_queries.relations import Relation, Window
 from tests.random_queries.tables import ARRIVAL, CAME, PASSED
 from tests.random_queries.windows import WindowSpec, window_spec
 
-__all__ = ["by_clock", "clock_window", "group_window", "of_windows", "rows_in_windows", "window_aggregate", "window_rows"]
+__all__ = [
+    "by_clock",
+    "clock_window",
+    "group_window",
+    "of_windows",
+    "rows_in_windows",
+    "window_aggregate",
+    "window_rows",
+]
 
 
 def window_aggregate(g: Grammar, depth: int) -> Relation:
