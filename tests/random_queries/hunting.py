@@ -110,7 +110,7 @@ BY_HAND = Way(drawn, outcome)
 AS_JOBS = Way(lambda d: drawn(d, arrives=False, queries=1), outcome_of_files)
 
 
-def shrunk(way: Way, choices: list[int], wanted: str, attempts: int = 1500) -> list[int]:
+def shrunk(way: Way, choices: list[int], wanted: str, attempts: int = 600) -> list[int]:
     """Returns fewer and lesser choices with the same outcome."""
 
     def still_fails(candidate: list[int]) -> list[int] | None:
@@ -158,8 +158,9 @@ def hunt(queries: int, seed: int, minutes: float, wanted: str = "", way: Way = B
         features.setdefault("= all", Counter())[kind] += 1
         told[found] += 1
         if kind == "failed" and told[found] <= 2:
+            print(f"\n=== {found} (query {number} of seed {seed}), to be made small", flush=True)
             _, small = way.outcome_of(Recording(shrunk(way, recording.drawn, found)))
-            print(f"\n=== {found} (query {number} of seed {seed}){small!r}\n", _difference(small), flush=True)
+            print(f"{small!r}\n", _difference(small), flush=True)
         if time.monotonic() - began > 60 * minutes:
             break
         if number % 200 == 0:
