@@ -16,11 +16,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.pipeline_runs import Query
 from tests.random_queries.cases import Case, answer_of_batch, bound, drawn, given_by_stream
 from tests.random_queries.drawing import Drawing
 from tests.random_queries.files import answer_of_files
 
 from yeoul.errors import UserError
+from yeoul.plan.explain import ExplainDetail, explain, explain_details
 
 __all__ = ["AS_JOBS", "BY_HAND", "Recording", "Way", "hunt", "outcome", "shrunk"]
 
@@ -53,6 +55,7 @@ def outcome(case: Case) -> str:
     """Returns what becomes of a case: `ANSWERED`, `REFUSED`, or how it fails."""
     try:
         query = bound(case)
+        _explain(query)
     except UserError as refused:
         return f"{REFUSED}: {re.sub(r' [(]line.*|[0-9]+', '', refused.message)[:60]}"
     except Exception as failure:  # whatever it is, it is a finding
@@ -66,6 +69,13 @@ def outcome(case: Case) -> str:
     except Exception as failure:
         return _told("running", failure)
     return ANSWERED if case.accepts(given, answer, query) else "another answer"
+
+
+def _explain(query: Query) -> None:
+    for plan in query.plan if isinstance(query.plan, Sequence) else [query.plan]:
+        explain(plan)
+        for detail in ExplainDetail:
+            explain_details(plan, detail)
 
 
 def _told(where: str, failure: Exception) -> str:
