@@ -172,7 +172,8 @@ def _parsed(name: str, options: Mapping[str, str]) -> dict[str, object]:
     parsed = {}
     for option, text in options.items():
         if option not in known:
-            raise UserError(f"Unknown option '{name}.{option}'", hint=did_you_mean(option, known))
+            hint = did_you_mean(f"{name}.{option}", [f"{name}.{one}" for one in known])
+            raise UserError(f"Unknown option '{name}.{option}'", hint=hint)
         try:
             parsed[option] = known[option](text)
         except ValueError as error:

@@ -29,6 +29,9 @@ _ALONE = {
 }
 
 
+_HEADS = {"user functions": "function name", "jars": "jars"}
+
+
 def shown(statement: ShowTables, catalog: Catalog, functions: Functions, jobs: Iterable[Job]) -> Columns:
     """Returns the answer of SHOW as text columns: names, and what else belongs to them."""
     what, pattern = statement.what, statement.pattern
@@ -39,7 +42,7 @@ def shown(statement: ShowTables, catalog: Catalog, functions: Functions, jobs: I
         return {"module name": ["core"], "used": ["TRUE"]}
     names = _names(what, catalog, functions)
     admitted = [name for name in names if pattern is None or pattern.admits(name)]
-    return {f"{what.removesuffix('s')} name": admitted}
+    return {_HEADS.get(what, f"{what.removesuffix('s')} name"): admitted}
 
 
 def _names(what: str, catalog: Catalog, functions: Functions) -> Sequence[str]:

@@ -41,7 +41,7 @@ GOLDEN = [
     ),
     (
         {**FILE, "json.ignore-parse-error": "true"},
-        "Unknown option 'json.ignore-parse-error'. Did you mean 'ignore-parse-errors'?",
+        "Unknown option 'json.ignore-parse-error'. Did you mean 'json.ignore-parse-errors'?",
     ),
     (
         {**FILE, "csv.field-delimiter": ";"},
