@@ -70,11 +70,10 @@ class ChainedRows:
         """Forgets rows, each of which stands once."""
         if not len(slots):
             return
-        keys = np.unique(self._chains.owners(slots))
-        self._chains.remove(slots)
+        emptied = self._chains.remove(slots)
         self._columns.forget(slots)
         self._free = np.concatenate([self._free, slots])
-        self._keys.remove(keys[self._chains.is_empty(keys)])
+        self._keys.remove(emptied)
 
     def _put(self, rows: pl.DataFrame, lanes: Lanes | None = None) -> tuple[Slots, Found]:
         """Puts rows behind those of their keys; returns their slots and those of their keys.

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.engine.state.columns import Slots
+from yeoul.engine.state.columns import Slots, distinct
 from yeoul.engine.state.fingerprints import Lanes
 from yeoul.engine.state.keyed import KeyedState
 from yeoul.kernels.chains import Chains
@@ -119,17 +119,15 @@ class KeyedRows:
 
     def remove_gone(self, slots: Slots) -> None:
         """Forgets those of the rows of which none is left."""
-        different = np.unique(slots)
+        different = distinct(slots)
         self.remove(different[self.counts(different) == 0])
 
     def remove(self, slots: Slots) -> None:
         """Forgets rows, each of which stands once, however many there are of each."""
         if not len(slots):
             return
-        keys = np.unique(self._chains.owners(slots))
-        self._chains.remove(slots)
+        self._keys.remove(self._chains.remove(slots))
         self._rows.remove(slots)
-        self._keys.remove(keys[self._chains.is_empty(keys)])
 
     def living(self) -> Slots:
         """Returns all rows."""

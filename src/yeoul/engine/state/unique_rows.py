@@ -197,6 +197,4 @@ class UniqueRows:
             return
         self._rows.remove(slots)
         if self._keys is not None:
-            keys = np.unique(self._chains.owners(slots))
-            self._chains.remove(slots)
-            self._keys.remove(keys[self._chains.is_empty(keys)])
+            self._keys.remove(self._chains.remove(slots))

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.engine.state.columns import SlotColumns, Slots
+from yeoul.engine.state.columns import SlotColumns, Slots, distinct
 from yeoul.engine.state.keyed import KeyedState
 from yeoul.engine.state.timers import Timers
 from yeoul.kernels.timelines import Timelines
@@ -85,7 +85,7 @@ class Versions:
         self._columns.write(slots, rows)
         keys = self._keys.upsert(rows).slots
         if now_ms is not None:
-            self._keys.touch(np.unique(keys), now_ms)
+            self._keys.touch(keys, now_ms)
         gone = self._timelines.insert(keys, slots, starts, times, comings)
         self._columns.forget(gone)
         self._free = np.concatenate([self._free, gone])
@@ -101,7 +101,7 @@ class Versions:
         """
         slots = self._keys.find(keys)
         if now_ms is not None:
-            self._keys.touch(np.unique(slots[slots >= 0]), now_ms)
+            self._keys.touch(slots[slots >= 0], now_ms)
         return self._timelines.as_of(slots, moments)
 
     def times(self, slots: Slots) -> NDArray[np.int64]:
@@ -157,7 +157,7 @@ class Versions:
     def _forget(self, slots: Slots) -> None:
         if not len(slots):
             return
-        keys = np.unique(self._timelines.owners(slots))
+        keys = distinct(self._timelines.owners(slots))
         self._columns.forget(slots)
         self._free = np.concatenate([self._free, slots])
         self._keys.remove(keys[self._timelines.is_empty(keys)])

@@ -240,7 +240,7 @@ class Join:
             slots = self._added(kept := counted, arrived, notes)
         assert slots is not None
         if self._ttls_ms[port] is not None:
-            kept.touch(np.unique(slots), self._clock.now_ms())
+            kept.touch(slots, self._clock.now_ms())
         if isinstance(kept, KeyedRows) and (arrived.signs < 0).any():
             kept.remove_gone(slots)
 

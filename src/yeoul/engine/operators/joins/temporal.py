@@ -181,7 +181,7 @@ class TemporalJoin:
             both = both.select(list(self._sides.output))
         if not self._sides.keeps(0) or len(places) == rows.height:
             return both, places
-        lonely = np.setdiff1d(np.arange(rows.height), places)
+        lonely = np.setdiff1d(np.arange(rows.height), places, assume_unique=True)
         order = np.argsort(np.concatenate([places, lonely]))
         return pl.concat([both, self._sides.alone(0, rows[lonely])])[order], np.arange(rows.height)
 

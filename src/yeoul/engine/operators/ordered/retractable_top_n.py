@@ -100,7 +100,7 @@ class RetractableTopN:
         self._sequence += rows.height
         slots = self._rows.add(rows, weights, pl.DataFrame({_SEQUENCE: sequence}))
         if self._ttl_ms is not None:
-            self._rows.touch(np.unique(slots), self._clock.now_ms())
+            self._rows.touch(slots, self._clock.now_ms())
         if (weights < 0).any():
             steps = pl.DataFrame([pl.Series(_SLOT, slots), pl.Series(WEIGHT, weights), sequence.alias(_SEQUENCE)])
             had = steps.join(before.select(_SLOT, _COUNT), on=_SLOT, how="left", maintain_order="left")
