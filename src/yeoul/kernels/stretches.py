@@ -79,7 +79,7 @@ def reaches(starts: Ints, ends: Ints, times: Ints, distance: int) -> Ints:
     return reached
 
 
-def stretches(bounds: Ints, times: Ints, groups: Ints, lowest: Ints, highest: Ints) -> tuple[Ints, Ints]:
+def stretches(bounds: Ints, times: Ints, groups: NDArray[np.integer], lowest: Ints, highest: Ints) -> tuple[Ints, Ints]:
     """Returns, for each one asked, the first place of a group from one time to another, and how many there are.
 
     Args:

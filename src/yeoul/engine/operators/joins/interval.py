@@ -218,6 +218,7 @@ class IntervalJoin:
             if self._sides.keeps(port):
                 given.append(self._sides.alone(port, rows.read(slots[~rows.met(slots)])))
             rows.remove(slots)
+            rows.give_back()
         return given
 
     def _judging(self, rows: pl.DataFrame, watermarks: NDArray[np.int64], batch: pl.DataFrame) -> pl.DataFrame:

@@ -269,6 +269,10 @@ class LastTime(_Kept):
                 self._queue.pop(0)
             else:
                 self._queue[0] = (slots[cut:], times[cut:])
+        if self._rows is not None and self._rows.is_sparse:
+            state = self.snapshot()
+            self._rows, self._queue = None, []
+            self.restore(state)
 
     def restore(self, state: State) -> None:
         super().restore(state)

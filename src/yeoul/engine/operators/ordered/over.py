@@ -116,6 +116,8 @@ class Over:
         self._watermark_ms = watermark_ms
         is_early = watermark_ms < (END_OF_TIME if self.time is OverTime.END else self._next_ms)
         if not self._waiting or is_early:
+            if self.time is OverTime.EVENT:
+                self._lookback.forget_before(watermark_ms + 1)
             return EMPTY
         rows = pl.concat(self._waiting)
         if self.time is OverTime.END:
