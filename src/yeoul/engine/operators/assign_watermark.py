@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from yeoul.engine.columnwise import Selection
 from yeoul.engine.contract import ROW, WATERMARK, WEIGHT, Omitted
 from yeoul.engine.operators.contract import START_OF_TIME, State
 from yeoul.engine.operators.time_axis import epoch_ms
@@ -58,7 +59,7 @@ class AssignWatermark:
 
     def __init__(self, column: str, expression: pl.Expr, judges: bool, told_by_key: bool = False) -> None:
         self.column, self._told_by_key = column, told_by_key
-        self._expression = expression.alias(WATERMARK)
+        self._watermark = Selection([expression.alias(WATERMARK)])
         self._judges = judges
         self.splits = WatermarkMerge()
 
@@ -84,7 +85,7 @@ class AssignWatermark:
         whole = batch if omitted is None else omitted.times
         if not whole.height:
             return Measured(batch, None, None, None)
-        watermarks = epoch_ms(whole.select(self._expression).to_series())
+        watermarks = epoch_ms(self._watermark.of(whole).to_series())
         if len(watermarks) != whole.height:
             watermarks = watermarks.new_from_index(0, whole.height)
         highest, latest = watermarks.max(), epoch_ms(whole[self.column]).max()

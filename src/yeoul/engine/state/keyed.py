@@ -14,6 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from yeoul.engine.columnwise import chosen
+from yeoul.engine.series import series_of
 from yeoul.engine.state.columns import SlotColumns, Slots
 from yeoul.engine.state.fingerprints import Lanes, fingerprints
 from yeoul.engine.state.touches import Touches
@@ -96,8 +98,8 @@ class KeyedState:
         self._values.reserve(self._index.slot_count)
         if self._keys.names and found.is_new.any():
             slots = found.slots[found.is_new]
-            own = keys if keys.width == len(self._keys.names) else keys[self._keys.names]
-            self._keys.write(slots, own if found.is_new.all() else own.filter(pl.Series(found.is_new)))
+            own = keys if keys.width == len(self._keys.names) else chosen(keys, self._keys.names)
+            self._keys.write(slots, own if found.is_new.all() else own.filter(series_of("", found.is_new)))
         return found
 
     def read(self, slots: Slots, names: Sequence[str] | None = None) -> pl.DataFrame:
@@ -190,4 +192,4 @@ def key_lanes(keys: pl.DataFrame) -> Lanes:
 
 def lanes_by(rows: pl.DataFrame, names: Sequence[str]) -> Lanes:
     """Returns the fingerprints by which every keyed state knows the keys of rows; without names all have one key."""
-    return fingerprints((rows[name] for name in names), rows.height, _SEED)
+    return fingerprints((rows.get_column(name) for name in names), rows.height, _SEED)
