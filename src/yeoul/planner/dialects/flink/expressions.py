@@ -301,6 +301,10 @@ class ExpressionGrammar(JsonGrammar, OverGrammar):
                 return self.at(exp.Column(this=column), token)
         return self._call(token)
 
+    def _refuse_ignored_nulls(self) -> None:
+        if self.sees_word("IGNORE", "NULLS"):
+            self.refuse("IGNORE NULLS in ARRAY_AGG", "ARRAY_AGG(x) FILTER (WHERE x IS NOT NULL)")
+
     def _sees_call_behind_dots(self) -> bool:
         """Tells whether the rest of `database.function(` follows: the functions are those of every database."""
         names, at = (TokenType.VAR, TokenType.IDENTIFIER), 0
@@ -320,6 +324,10 @@ class ExpressionGrammar(JsonGrammar, OverGrammar):
             while self.take(TokenType.COMMA):
                 arguments.append(self.expression_())
             call.set("expressions", arguments)
+            if self.sees_word("ORDER", "BY"):
+                self.refuse("ORDER BY within a call", "Values come in the order of arrival")
+            if token.text.upper() == "ARRAY_AGG" and not self.take_word("RESPECT", "NULLS"):
+                self._refuse_ignored_nulls()
         self.expect(TokenType.R_PAREN, "',' or ')'", hint=self.comma_hint())
         if self.sees_word("FILTER") and self.sees(TokenType.L_PAREN, ahead=1):
             self._advance(2)
