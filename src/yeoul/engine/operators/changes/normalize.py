@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -134,4 +135,13 @@ class ChangelogNormalize:
         if ROW in causes:
             old = old.with_columns(pl.lit(None, pl.UInt32).alias(ROW))
         new = batch.select(*self._columns, *causes)[come]
-        return Output((as_changes(old, gone, new, come),))
+        places = np.sort(np.concatenate([gone, come]))
+        return Output(self._apart(as_changes(old, gone, new, come), ~stays[places]))
+
+    def _apart(self, changes: pl.DataFrame, is_end: NDArray[np.bool_]) -> tuple[pl.DataFrame, ...]:
+        """Cuts changes where a key ends and comes again: side by side in one batch the two would be an update."""
+        last = np.flatnonzero(is_end[:-1] & (changes[WEIGHT].to_numpy()[1:] > 0))
+        if not len(last):
+            return (changes,)
+        last = last[~differing(changes[last], changes[last + 1], self._state.key_names)]
+        return tuple(changes[start:end] for start, end in pairwise([0, *(last + 1).tolist(), changes.height]))
