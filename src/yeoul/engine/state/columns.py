@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from yeoul.engine.columnwise import together
 from yeoul.engine.state.chunks import Chunks
 from yeoul.engine.state.row_block import RowBlock, fits_a_block
 
@@ -55,12 +56,8 @@ class SlotColumns:
         wanted = self.names if names is None else names
         fixed = [name for name in wanted if name not in self._chunks]
         found = dict(zip(fixed, self._block.read(slots, fixed), strict=True)) if fixed else {}
-        return pl.DataFrame(
-            [
-                found[name].alias(name) if name in found else self._chunks[name].read(slots).alias(name)
-                for name in wanted
-            ]
-        )
+        columns = (found[name] if name in found else self._chunks[name].read(slots) for name in wanted)
+        return together([column.alias(name) for name, column in zip(wanted, columns, strict=True)])
 
     def write(self, slots: Slots, values: pl.DataFrame, names: Sequence[str] | None = None) -> None:
         """Puts values at slots, each of which stands once, of all columns or of some."""

@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
+from yeoul.engine.columnwise import where
 from yeoul.engine.operators.contract import State
 from yeoul.engine.operators.forgetting import Forgetting
 from yeoul.engine.operators.ordered.frames import Runs
@@ -217,7 +218,7 @@ class LastRows(_Kept):
         kept = self._made(every.drop(PARTITION))
         kept.remove(self._found[~stays[~is_new]])
         now_ms = None if self._ttl_ms is None else self._clock.now_ms()
-        kept.add(every.filter(pl.Series(stays & is_new)).drop(PARTITION), now_ms)
+        kept.add(where(every, stays & is_new).drop(PARTITION), now_ms)
         self._forgetting.forget(kept)
 
     def forget_before(self, next_ms: int) -> None:
@@ -240,7 +241,7 @@ class LastTime(_Kept):
     def keep(
         self, every: pl.DataFrame, is_new: NDArray[np.bool_], runs: Runs, totals: pl.DataFrame, partitions: pl.DataFrame
     ) -> None:
-        rows = every.filter(pl.Series(is_new)).drop(PARTITION)
+        rows = where(every, is_new).drop(PARTITION)
         kept = self._made(rows)
         times = rows[_TIME].to_numpy()
         slots = kept.add(rows)
