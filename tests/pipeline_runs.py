@@ -41,6 +41,7 @@ __all__ = [
     "run_in_one_go",
     "run_restored_after_each",
     "run_restored_from_each",
+    "through_ipc",
     "with_lookups",
 ]
 
@@ -153,7 +154,7 @@ class Run:
     def snapshot(self) -> Mapping[str, State]:
         """Returns the pipeline's state, written out and read again."""
         return {
-            name: {part: _through_ipc(frame) for part, frame in state.items()}
+            name: {part: through_ipc(frame) for part, frame in state.items()}
             for name, state in self._pipeline.snapshot().items()
         }
 
@@ -178,7 +179,8 @@ def _with_marks(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(marks.alias("op"), pl.exclude(CHANGE))
 
 
-def _through_ipc(frame: pl.DataFrame) -> pl.DataFrame:
+def through_ipc(frame: pl.DataFrame) -> pl.DataFrame:
+    """Returns a frame of a snapshot as it is when it was written and read again."""
     written = io.BytesIO()
     frame.write_ipc(written)
     written.seek(0)

@@ -41,7 +41,7 @@ def call(d: Drawing, rows: From, *, over: bool = False) -> Call:
     expressions = rows.expressions(d)
     kind = d.one_of([Kind.INT, Kind.INT, Kind.BIGINT, Kind.DOUBLE, Kind.DECIMAL])
     condition = None if over or not d.chance(4) else expressions.condition(1)
-    distinct = "" if over or not d.chance(4) else "DISTINCT "
+    distinct = "DISTINCT " if d.chance(4) else ""
     argument = expressions.of(kind, d.number(0, 1))
     match d.number(0, 7):
         case 0 | 1:

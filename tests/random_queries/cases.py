@@ -8,18 +8,25 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from unittest import mock
 
 import duckdb
 import polars as pl
 from tests.pipeline_runs import BEGINNING_MS, Fed, Query, Step, bind_query, with_lookups
-from tests.random_queries.dialects import Column, Kind, Sql, both
+from tests.random_queries.dialects import ZONE, Column, Kind, Sql, both
 from tests.random_queries.drawing import Drawing
 from tests.random_queries.grammar import Grammar
+from tests.random_queries.happenings import tables_of
+from tests.random_queries.lateness import lifetimes
 from tests.random_queries.queries import PRODUCTIONS
 from tests.random_queries.sinks import Rows, Sink, left_of, sink_of
-from tests.random_queries.tables import ARRIVAL, CAME, PASSED, Changes, Table, duckdb_frame, tables_of
+from tests.random_queries.tables import ARRIVAL, CAME, PASSED, Changes, Table, duckdb_frame
 
 from yeoul.engine.contract import WEIGHT
+from yeoul.errors import UserError
+from yeoul.plan.changelog import changelog_of
+from yeoul.plan.nodes import SinkMaterialize, inputs_of
+from yeoul.planner import rules
 
 __all__ = ["Case", "answer_of_batch", "bound", "comparable", "drawn", "given_by_stream"]
 
@@ -45,6 +52,8 @@ class Case:
         restores: Before which batches the job is set up again from a snapshot.
         memory_bytes: What state may take in memory; None: all.
         sink: Where the query is written to; None: its rows are read.
+        beside: Where other queries of its statement set are written to, and the INSERTs of all of them; or nothing.
+        left_out: Rules of the planner that are not run: what they change is what a plan costs.
         features: What was drawn.
     """
 
@@ -57,6 +66,8 @@ class Case:
     restores: frozenset[int]
     memory_bytes: int | None
     sink: Sink | None
+    beside: tuple[tuple[Sink, str], ...]
+    left_out: frozenset[str]
     features: Counter[str] = field(compare=False)
 
     def __repr__(self) -> str:
@@ -65,6 +76,7 @@ class Case:
             for one in self.changes.arrivals
         )
         how = f"cut into {self.cuts}, restored before {sorted(self.restores)}, memory {self.memory_bytes}"
+        how += f", without the rules {sorted(self.left_out)}" if self.left_out else ""
         query = f"{self.statement}\n-- in DuckDB:\n{self.asked_of_duckdb}"
         return f"\n{self.declarations};\n{query}\n{rows}\n{how}"
 
@@ -72,16 +84,28 @@ class Case:
     def declarations(self) -> str:
         settings = [f"SET '{key}' = '{value}'" for key, value in self.settings.items()]
         tables = [f"{one.declaration} {_WITH.get(one.use, '')}".rstrip() for one in self.changes.tables]
-        tables += [] if self.sink is None else [self.sink.declaration]
+        tables += [sink.declaration for sink in self.sinks]
         return ";\n".join([*settings, *tables, *self.views])
 
     @property
     def statement(self) -> str:
+        if self.beside:
+            return f"EXECUTE STATEMENT SET BEGIN {' '.join(f'{insert};' for _, insert in self.beside)} END"
         return self.query.flink if self.sink is None else self.sink.insert(self.query.flink)
 
-    def accepts(self, given: Rows, answer: Rows) -> bool:
-        """Tells whether what the stream has given is right by the batch's answer."""
-        return given == answer if self.sink is None else self.sink.accepts(given, answer)
+    def accepts(self, given: Rows | None, answer: Rows, query: Query) -> bool:
+        """Tells whether what the stream has given, or that it failed (None), is right by the batch's answer."""
+        if self.sink is None:
+            return given == answer
+        write = query.plan[query.output or 0] if isinstance(query.plan, Sequence) else query.plan
+        written = inputs_of(write)[0]
+        rows = inputs_of(written)[0] if isinstance(written, SinkMaterialize) else written
+        return self.sink.accepts(given, answer, stands=changelog_of(rows).is_append_only)
+
+    @property
+    def sinks(self) -> list[Sink]:
+        """Where all queries that run with it are written to."""
+        return [sink for sink, _ in self.beside] or ([self.sink] if self.sink else [])
 
     @property
     def asked_of_duckdb(self) -> str:
@@ -112,14 +136,15 @@ class Case:
         return steps
 
 
-def drawn(d: Drawing, *, arrives: bool = True, queries: int = 1) -> list[Case]:
-    """Returns cases over the same tables.
+def drawn(d: Drawing, *, arrives: bool = True, queries: int | None = None) -> list[Case]:
+    """Returns cases over the same tables: one, or those of a statement set.
 
     Args:
         d: Chance.
         arrives: Whether their rows come in one known order.
-        queries: How many; what one names, the others may read.
+        queries: How many; what one names, the others may read. None: that is drawn, too, and where they are written to.
     """
+    is_written, queries = queries is None, queries or d.one_of([1, 1, 1, 1, 1, 1, 2, 3])
     changes = tables_of(d, arrives=arrives)
     settings = {"execution.runtime-mode": d.one_of(["automatic", "streaming"])}
     settings["table.local-time-zone"] = changes.zone.name
@@ -142,16 +167,38 @@ def drawn(d: Drawing, *, arrives: bool = True, queries: int = 1) -> list[Case]:
     if memory_bytes:
         d.feature("run: spilling to disk")
     d.feature(f"run: {settings['execution.runtime-mode']}")
-    sink = sink_of(d, relations[0], changes) if arrives and queries == 1 and d.chance(4) else None
-    if sink is not None:
+    sinks: list[Sink] = []
+    if is_written and arrives and (queries > 1 or d.chance(4)):
+        sinks = [sink_of(d, f"sink{place}", one, changes) for place, one in enumerate(relations)]
         settings["table.exec.sink.not-null-enforcer"] = "DROP"
+    beside = tuple((sink, sink.insert(whole.flink)) for sink, whole in zip(sinks, wholes, strict=False))
+    if len(beside) > 1:
+        d.feature("statement set")
     if d.chance(5):
         d.feature("run: state TTL")
         settings["table.exec.state.ttl"] = "5 min"  # longer than a case takes
+    left_out = _left_out(d)
+    run = (cuts, restores, memory_bytes)
+    if not sinks:
+        return [
+            Case(settings, changes, views, whole, one.columns, *run, None, (), left_out, d.features)
+            for whole, one in zip(wholes, relations, strict=True)
+        ]
+    others = beside if len(beside) > 1 else ()
     return [
-        Case(settings, changes, views, whole, one.columns, cuts, restores, memory_bytes, sink, d.features)
-        for whole, one in zip(wholes, relations, strict=True)
+        Case(settings, changes, views, whole, sink.columns, *run, sink, others, left_out, d.features)
+        for whole, sink in zip(wholes, sinks, strict=True)
     ]
+
+
+def _left_out(d: Drawing) -> frozenset[str]:
+    """Draws which rules of the planner are not run."""
+    if not d.chance(3):
+        return frozenset()
+    names = sorted({rule.__name__ for rule in rules.RULES})
+    most = d.one_of([1, len(names) // 2, len(names)])
+    d.feature({1: "plan: a rule left out", len(names): "plan: as bound"}.get(most, "plan: some rules left out"))
+    return frozenset(d.some_of(names, most, most))
 
 
 def _emission(d: Drawing, settings: dict[str, str]) -> int:
@@ -178,10 +225,14 @@ def bound(case: Case) -> Query:
     Raises:
         UserError: It is refused.
     """
-    query = replace(bind_query(case.declarations, case.statement), splits=case.changes.splits)
+    kept = tuple(rule for rule in rules.RULES if rule.__name__ not in case.left_out)
+    with mock.patch.object(rules, "RULES", kept):
+        query = replace(bind_query(case.declarations, case.statement), splits=case.changes.splits)
     query = replace(query, settings=replace(query.settings, state_memory_bytes=case.memory_bytes))
     outside = {one.name: _rows_of(case, one) for one in case.changes.of("outside")}
     query = with_lookups(query, outside) if outside else query
+    if case.sink is not None and case.beside:
+        query = query.into(case.sink.name)
     query.fresh()
     return query
 
@@ -190,8 +241,17 @@ def _rows_of(case: Case, table: Table) -> pl.DataFrame:
     return table.frame([one.row for one in case.changes.arrivals if one.table == table.name])
 
 
-def given_by_stream(case: Case, query: Query) -> Rows:
-    """Returns the rows that are left when all changes are carried out."""
+def given_by_stream(case: Case, query: Query) -> Rows | None:
+    """Returns the rows that are left when all changes are carried out; None: the job fails, as DO ERROR wants it."""
+    try:
+        return _left_by_stream(case, query)
+    except UserError as failure:
+        if any(one.conflict == "ERROR" for one in case.sinks) and "several rows for the key" in failure.message:
+            return None
+        raise
+
+
+def _left_by_stream(case: Case, query: Query) -> Rows:
     run, passed_ms = query.fresh(), 0
     frames = run.start()
     for place, step in enumerate(case.steps()):
@@ -228,14 +288,28 @@ def answer_of_batch(case: Case) -> Rows:
             base.register("rows", duckdb_frame(table, case.changes, BEGINNING_MS))
             columns = ", ".join(f"{_from_polars(one)} AS {one.name}" for one in table.columns)
             besides = f"{ARRIVAL}, CAST({CAME} AS TIMESTAMP) AS {CAME}, {PASSED}"
+            columns += "".join(f", {sql.duckdb} AS {one.name}" for one, sql in table.computed)
+            columns = columns.replace(ZONE, case.changes.zone.name)
             base.execute(f"CREATE TABLE {table.name} AS SELECT {columns}, {besides} FROM rows")
+            if table in case.changes.versioned and table.is_changing:
+                base.register("rows", _ever(table, case.changes))
+                times = ", ".join(f"make_timestamp_ms({name}) AS {name}" for name in ("since", "until"))
+                base.execute(f"CREATE TABLE {table.ever} AS SELECT {columns}, {ARRIVAL}, {times} FROM rows")
         found = base.sql(case.asked_of_duckdb)
         places = [found.columns.index(one.name) for one in case.columns]
         rows = [tuple(row[place] for place in places) for row in found.fetchall()]
     finally:
         for table in case.changes.tables:
-            base.execute(f"DROP TABLE IF EXISTS {table.name}")
+            base.execute(f"DROP TABLE IF EXISTS {table.name}; DROP TABLE IF EXISTS {table.ever}")
     return Counter(comparable(row, case.columns) for row in rows)
+
+
+def _ever(table: Table, changes: Changes) -> pl.DataFrame:
+    """Returns every version that a table ever had, and how long it counts if nothing is late."""
+    lives = lifetimes(changes, table)
+    beside = pl.DataFrame(lives, schema=dict.fromkeys((ARRIVAL, "since", "until"), pl.Int64()), orient="row")
+    came = beside.filter([changes.arrivals[number].weight > 0 for number, _, _ in lives])
+    return table.frame([changes.arrivals[number].row for number in came[ARRIVAL]]).hstack(came)
 
 
 def _from_polars(column: Column) -> str:

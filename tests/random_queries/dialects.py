@@ -5,11 +5,11 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-__all__ = ["IN_STREAMING", "Column", "Kind", "Sql", "both", "instant", "listed", "local", "same"]
+__all__ = ["IN_STREAMING", "ZONE", "Column", "Kind", "Sql", "both", "instant", "listed", "local", "same"]
 
 IN_STREAMING = "/*rows*/"
 """Stands in DuckDB's HAVING of an aggregate without keys: a stream without rows gives no row, a batch gives one."""
-_ZONE = "/*zone*/"
+ZONE = "/*zone*/"
 """Stands in DuckDB's text for the session's time zone."""
 
 
@@ -81,7 +81,7 @@ class Sql:
     def asked_of_duckdb(self, mode: str, zone: str) -> str:
         """Returns DuckDB's text of what a job in this runtime mode, and this session time zone, should come to."""
         whole = self.duckdb.replace(IN_STREAMING, " AND count(*) > 0" if mode == "streaming" else "")
-        return whole.replace(_ZONE, zone)
+        return whole.replace(ZONE, zone)
 
 
 def same(text: str) -> Sql:
@@ -104,12 +104,12 @@ def both(template: str, *parts: Sql, duckdb: str | None = None) -> Sql:
 
 def local(instant: str) -> str:
     """Returns DuckDB's text of what the session's clock reads at an instant."""
-    return f"timezone('{_ZONE}', timezone('UTC', {instant}))"
+    return f"timezone('{ZONE}', timezone('UTC', {instant}))"
 
 
 def instant(reading: str) -> str:
     """Returns DuckDB's text of the instant at which the session's clock reads so; there must be just one."""
-    return f"timezone('UTC', timezone('{_ZONE}', {reading}))"
+    return f"timezone('UTC', timezone('{ZONE}', {reading}))"
 
 
 def listed(parts: list[Sql], separator: str = ", ") -> Sql:

@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 from tests.random_queries.cases import Case, comparable
 from tests.random_queries.dialects import Kind
+from tests.random_queries.restarts import restarted_after
 from tests.random_queries.sinks import Rows, left_of
 from tests.random_queries.tables import Arrival, Table
 
@@ -21,14 +22,15 @@ __all__ = ["answer_of_files", "answers_of_sinks"]
 
 
 def answer_of_files(folder: Path, case: Case) -> Rows:
-    """Returns the rows that are left of a query's result.
+    """Returns the rows that are left of a query's result, of a job that was set up again from its own snapshots.
 
     Raises:
         UserError: The query is refused.
     """
     with Session() as session:
         _declare(session, folder, case)
-        return _left(session.sql(case.query.flink).pl(), case)
+        with restarted_after([1 + place for place in sorted(case.restores)]):
+            return _left(session.sql(case.query.flink).pl(), case)
 
 
 def answers_of_sinks(folder: Path, cases: Sequence[Case]) -> list[Rows]:
@@ -71,7 +73,7 @@ def _from(path: Path, format: str) -> str:
 
 
 def _write(folder: Path, table: Table, arrivals: Sequence[Arrival]) -> None:
-    """Writes a table's rows; changes go to one file, so that what goes is behind what came."""
+    """Writes a table's rows; changes without a row time go to one file, so that what goes is behind what came."""
     folder.mkdir()
     files: dict[str, list[str]] = {"s0": []}
     for one in arrivals:
@@ -80,7 +82,7 @@ def _write(folder: Path, table: Table, arrivals: Sequence[Arrival]) -> None:
             if table.is_changing:
                 before, after = (None, record) if one.weight > 0 else (record, None)
                 record = {"before": before, "after": after, "op": "c" if one.weight > 0 else "d"}
-            split = "s0" if table.is_changing else one.split
+            split = "s0" if table.is_changing and table.time is None else one.split
             files.setdefault(split, []).append(json.dumps(record, default=str) + "\n")
     for split, lines in files.items():
         (folder / f"{split}.json").write_text("".join(lines))

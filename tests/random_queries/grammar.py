@@ -49,7 +49,10 @@ class Grammar:
         """Returns rows of a query, at most so deep."""
         if depth <= 0:
             return self.read()
-        name = self.d.one_of(list(self.productions))
+        names = list(self.productions)
+        names += ["temporal join"] * 3 if self.changes.versioned else []
+        names += ["lookup join"] * 2 if self.changes.of("outside") else []
+        name = self.d.one_of(names)
         self.d.feature(name)
         return self.productions[name](self, depth - 1)
 
@@ -89,14 +92,15 @@ class Grammar:
         keys = {frozenset({table.number.name})}
         keys |= {frozenset({table.time.name})} if table.time and table.has_unique_times else set()
         keys |= {frozenset({table.key.name})} if table.key and table.use == "upserts" else set()
+        time = None if table.changes_passed or table.time is None else table.time.name
         return Relation(
             same(table.name),
-            table.columns,
+            (*table.columns, *(column for column, _ in table.computed)),
             frozenset(keys),
-            table.time.name if table.time else None,
+            time,
             is_table=True,
             arrives=self.arrives and not table.is_changing,
-            may_be_late=self.changes.has_late_rows and table.time is not None,
+            may_be_late=self.changes.has_late_rows and time is not None,
         )
 
     def timed(self, depth: int) -> Relation:

@@ -9,16 +9,20 @@ from __future__ import annotations
 import argparse
 import random
 import re
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from tests.random_queries.cases import Case, answer_of_batch, bound, drawn, given_by_stream
 from tests.random_queries.drawing import Drawing
+from tests.random_queries.files import answer_of_files
 
 from yeoul.errors import UserError
 
-__all__ = ["Recording", "hunt", "outcome", "shrunk"]
+__all__ = ["AS_JOBS", "BY_HAND", "Recording", "Way", "hunt", "outcome", "shrunk"]
 
 ANSWERED, REFUSED = "answered", "refused"
 
@@ -61,22 +65,59 @@ def outcome(case: Case) -> str:
         given = given_by_stream(case, query)
     except Exception as failure:
         return _told("running", failure)
-    return ANSWERED if case.accepts(given, answer) else "another answer"
+    return ANSWERED if case.accepts(given, answer, query) else "another answer"
 
 
 def _told(where: str, failure: Exception) -> str:
     return f"{where}: {type(failure).__name__}: {re.sub(r'[0-9]+', '', str(failure))[:80]}"
 
 
-def shrunk(choices: list[int], wanted: str, attempts: int = 1500) -> list[int]:
+def outcome_of_files(case: Case) -> str:
+    """Returns what becomes of a case as a job over files, stopped and set up again on its way."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            given = answer_of_files(Path(folder), case)
+        except UserError as refused:
+            return f"{REFUSED}: {refused.message[:60]}"
+        except Exception as failure:  # whatever it is, it is a finding
+            return _told("as a job", failure)
+        return ANSWERED if given == answer_of_batch(case) else "another answer, as a job"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How cases are run.
+
+    Attributes:
+        drawn: Draws one, or those of a statement set.
+        outcome: Says what becomes of it.
+    """
+
+    drawn: Callable[[Drawing], list[Case]]
+    outcome: Callable[[Case], str]
+
+    def outcome_of(self, recording: Recording) -> tuple[str, Case]:
+        """Returns what becomes of the queries of a statement set, or of one: the first that fails, if one does."""
+        several = self.drawn(Drawing(recording.integer))
+        for case in several:
+            found = self.outcome(case)
+            if found != ANSWERED:
+                return found, case
+        return ANSWERED, several[0]
+
+
+BY_HAND = Way(drawn, outcome)
+AS_JOBS = Way(lambda d: drawn(d, arrives=False, queries=1), outcome_of_files)
+
+
+def shrunk(way: Way, choices: list[int], wanted: str, attempts: int = 1500) -> list[int]:
     """Returns fewer and lesser choices with the same outcome."""
 
     def still_fails(candidate: list[int]) -> list[int] | None:
         nonlocal attempts
         attempts -= 1
         recording = Recording(candidate)
-        (case,) = drawn(Drawing(recording.integer))
-        found = outcome(case)
+        found, _ = way.outcome_of(recording)
         return recording.drawn if found == wanted and _size(recording.drawn) < _size(choices) else None
 
     length = len(choices)
@@ -102,14 +143,14 @@ def _size(choices: list[int]) -> tuple[int, int]:
     return len(choices), sum(choices)
 
 
-def hunt(queries: int, seed: int, minutes: float, wanted: str = "") -> None:
+def hunt(queries: int, seed: int, minutes: float, wanted: str = "", way: Way = BY_HAND) -> None:
     """Runs so many queries with a wanted feature, for so long at most, and tells what it finds."""
     source, told = random.Random(seed), Counter[str]()
     features: dict[str, Counter[str]] = {}
     began = time.monotonic()
     for number in range(1, queries + 1):
-        recording, case = _with(wanted, source)
-        found = outcome(case)
+        recording = _with(way, wanted, source)
+        found, case = way.outcome_of(Recording(recording.drawn))
         kind = found if found == ANSWERED else found.partition(":")[0]
         kind = kind if kind in (ANSWERED, REFUSED) else "failed"
         for feature in case.features:
@@ -117,7 +158,7 @@ def hunt(queries: int, seed: int, minutes: float, wanted: str = "") -> None:
         features.setdefault("= all", Counter())[kind] += 1
         told[found] += 1
         if kind == "failed" and told[found] <= 2:
-            (small,) = drawn(Drawing(Recording(shrunk(recording.drawn, found)).integer))
+            _, small = way.outcome_of(Recording(shrunk(way, recording.drawn, found)))
             print(f"\n=== {found} (query {number} of seed {seed}){small!r}\n", _difference(small), flush=True)
         if time.monotonic() - began > 60 * minutes:
             break
@@ -131,13 +172,13 @@ def hunt(queries: int, seed: int, minutes: float, wanted: str = "") -> None:
         print(f"{count:6} {refused}")
 
 
-def _with(wanted: str, source: random.Random) -> tuple[Recording, Case]:
+def _with(way: Way, wanted: str, source: random.Random) -> Recording:
     """Returns the next case of which a feature has this in its name; drawing is cheap."""
     while True:
         recording = Recording(source=source)
-        (case,) = drawn(Drawing(recording.integer))
-        if not wanted or any(wanted in one for one in case.features):
-            return recording, case
+        several = way.drawn(Drawing(recording.integer))
+        if not wanted or any(wanted in one for one in several[0].features):
+            return recording
 
 
 def _difference(case: Case) -> str:
@@ -145,6 +186,8 @@ def _difference(case: Case) -> str:
         given, answer = given_by_stream(case, bound(case)), answer_of_batch(case)
     except Exception as failure:
         return f"{type(failure).__name__}: {failure}"
+    if given is None:
+        return "it failed, for several rows of a key"
     return f"given alone: {dict(given - answer)}\nwanted alone: {dict(answer - given)}"
 
 
@@ -161,5 +204,7 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--feature", default="")
+    parser.add_argument("--jobs", action="store_true", help="as jobs over files, stopped and set up again on the way")
     given_arguments = parser.parse_args()
-    hunt(given_arguments.queries, given_arguments.seed, given_arguments.minutes, given_arguments.feature)
+    way = AS_JOBS if given_arguments.jobs else BY_HAND
+    hunt(given_arguments.queries, given_arguments.seed, given_arguments.minutes, given_arguments.feature, way)

@@ -11,21 +11,25 @@ from tests.random_queries.lateness import watermarks
 from tests.random_queries.relations import From, Relation, Window
 from tests.random_queries.subqueries import semi
 from tests.random_queries.tables import ARRIVAL
-from tests.random_queries.windowing import of_windows, window_rows
-from tests.random_queries.windows import window_spec
+from tests.random_queries.windowing import of_windows, rows_in_windows, window_rows
+from tests.random_queries.windows import WindowSpec, window_spec
 
 __all__ = ["interval_join", "join", "joined", "window_join"]
 
 _JOINS = ("INNER JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN")
+_COMMA = ","
+"""Joins by what WHERE says, and, if it says nothing, each row with each."""
 
 
 def join(g: Grammar, depth: int) -> Relation:
     left = g.rows(depth)
     right = g.meeting(left, g.rows(g.d.number(0, depth)))
-    equal = g.equalities(left, right, 1, 2)
+    equal = g.equalities(left, right, 0 if g.d.chance(5) else 1, 2)
     more = [] if not g.d.chance(3) else [left.expressions(g.d, right).comparison()]
-    kind = g.d.one_of(_JOINS)
-    g.d.feature(kind)
+    kind = g.d.one_of((*_JOINS, _COMMA))
+    g.d.feature(f"FROM {kind}" if kind == _COMMA else kind)
+    if not equal:
+        g.d.feature("join without an equality")
     return joined(g, left, right, kind, [*equal, *more]).without_time()
 
 
@@ -44,7 +48,8 @@ def joined(
             items.append(both(f"{{}} AS {columns[-1].name}", side.ref(one.name)))
             names[f"{side.alias}.{one.name}"] = columns[-1].name
     on = listed(list(conditions), " AND ") if conditions else same("TRUE")
-    text = both(f"SELECT {{}} FROM {{}} {kind} {{}} ON {{}}", listed(items), left.sql, right.sql, on)
+    word = "WHERE" if kind == _COMMA else "ON"
+    text = both(f"SELECT {{}} FROM {{}} {kind} {{}} {word} {{}}", listed(items), left.sql, right.sql, on)
     pairs = [
         {f"{left.alias}.{name}" for name in key} | {f"{right.alias}.{name}" for name in other}
         for key in left.rows.keys
@@ -92,12 +97,29 @@ def _meets_what_waits(g: Grammar, left: From, right: From, low_s: int, high_s: i
     return Sql("TRUE", f"CASE WHEN {is_first} THEN {waited(left, right, low_s)} ELSE {waited(right, left, high_s)} END")
 
 
+def _sides(g: Grammar, depth: int, spec: WindowSpec) -> list[Relation]:
+    def aggregates() -> bool:  # where late rows count for longer, an aggregate changes what it gave
+        return not g.lateness_s and g.d.chance(3)
+
+    return [of_windows(g, g.timed(at), spec) if aggregates() else window_rows(g, at, spec) for at in (depth, 0)]
+
+
+def _sides_of_late_rows(g: Grammar, spec: WindowSpec) -> list[Relation]:
+    """Returns two tables' rows with their windows, or aggregates; the join judges rows by the watermark of both."""
+    g.d.feature("window join of late rows")
+    tables = [g.read(timed=True) for _ in range(2)]
+    passed = watermarks(g.changes, {one.sql.flink for one in tables})
+    at = f"list_extract({passed}, {ARRIVAL} + 1)"
+    return [
+        of_windows(g, one, spec) if not g.lateness_s and g.d.chance(4) else rows_in_windows(g, one, spec, at)
+        for one in tables
+    ]
+
+
 def window_join(g: Grammar, depth: int, *, is_ranked: bool = False) -> Relation:
     """Returns a join of two in the same windows; `is_ranked`: with their bounds."""
-    if g.changes.has_late_rows or g.lateness_s:
-        return join(g, depth)
     spec = window_spec(g.d, sessions=False, functions_only=True)
-    sides = [of_windows(g, g.timed(at), spec) if g.d.chance(3) else window_rows(g, at, spec) for at in (depth, 0)]
+    sides = _sides_of_late_rows(g, spec) if g.changes.has_late_rows else _sides(g, depth, spec)
     left, right = (one.named(g.d.name("x")) for one in sides)
     assert left.rows.window is not None
     assert right.rows.window is not None

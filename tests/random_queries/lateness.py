@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tests.random_queries.tables import Arrival, Changes, Table
 
-__all__ = ["sessions", "versions", "watermarks"]
+__all__ = ["lifetimes", "sessions", "versions", "watermarks"]
 
 _EPOCH = dt.datetime(1970, 1, 1)
 _NONE = -(1 << 62)
@@ -34,9 +34,11 @@ def versions(changes: Changes, left: Table, key: int, right: Table) -> str:
     known: list[_Version] = []
     waiting: dict[int, Arrival] = {}
     met: list[int | None] = [None] * len(changes.arrivals)
+    comings = dict(_comings(changes, right))
     for number, one, before, after in _judged(changes, {left.name, right.name}):
         if one.table == right.name:
-            known.append(_Version(one.row[2], max(_time(one), before + 1), _time(one), number))
+            for key_value, time, made in comings.get(number, ()):
+                known.append(_Version(key_value, max(time, before + 1), time, made))
         elif one.table == left.name and _time(one) <= before:
             found = _as_of(known, one.row[key], before)
             met[number] = found.number if found is not None and found.time <= _time(one) else None
@@ -50,17 +52,59 @@ def versions(changes: Changes, left: Table, key: int, right: Table) -> str:
     return _listed(met)
 
 
+def lifetimes(changes: Changes, table: Table) -> list[tuple[int, int | None, int | None]]:
+    """Returns of a table of versions where nothing is late: which arrival, since when and until when it counts, in ms.
+
+    What another of its key and time took the place of counts never: since when is None.
+    """
+    of_keys: dict[object, dict[int, int | None]] = {}
+    given: dict[int, tuple[int | None, int | None]] = {}
+    for number, parts in _comings(changes, table):
+        for key, time, made in parts:
+            of_keys.setdefault(key, {})[time] = made
+        given[number] = (None, None)
+    for timeline in of_keys.values():
+        times = sorted(timeline)
+        for time, until in zip(times, [*times[1:], None], strict=True):
+            if (made := timeline[time]) is not None:
+                given[made] = (time, until)
+    return [(number, *bounds) for number, bounds in given.items()]
+
+
+def _comings(changes: Changes, table: Table) -> Iterator[tuple[int, list[tuple[object, int, int | None]]]]:
+    """Gives of each arrival at a table of versions which versions it makes: key, time, and the arrival; None: an end.
+
+    What ends a key's row ends it from that row's own time on.
+    """
+    standing: dict[object, int] = {}
+    for number, one in enumerate(changes.arrivals):
+        if one.table != table.name:
+            continue
+        key = one.row[table.key_place]
+        if one.weight > 0:
+            standing[key] = _time(one)
+            yield number, [(key, standing[key], number)]
+        elif key in standing:
+            yield number, [(key, standing.pop(key), None)]
+
+
 @dataclass(frozen=True, slots=True)
 class _Version:
     key: object
     start: int
     time: int
-    number: int
+    number: int | None
 
 
 def _as_of(known: Sequence[_Version], key: object, at: int) -> _Version | None:
-    fitting = [one for one in known if key is not None and one.key == key and one.start <= at]
-    return max(fitting, key=lambda one: (one.time, one.number), default=None)
+    """Returns the newest version of a key that counts; an end that has passed is in nothing's way."""
+    newest: _Version | None = None
+    for one in sorted((one for one in known if key is not None and one.key == key), key=lambda one: one.start):
+        if one.start > at:
+            break
+        over = newest is not None and newest.number is None and one.start > newest.start
+        newest = one if newest is None or one.time >= newest.time or over else newest
+    return None if newest is None or newest.number is None else newest
 
 
 def _number(version: _Version | None) -> int | None:
@@ -110,7 +154,7 @@ def _judged(changes: Changes, names: Collection[str]) -> Iterator[tuple[int, Arr
     marks = {(name, split): _NONE for name in names for split in changes.splits}
     for number, one in enumerate(changes.arrivals):
         before = min(marks.values())
-        if one.table in names:
+        if one.table in names and one.row[1] is not None:
             mark = _time(one) - tables[one.table].delay_s * 1000
             marks[one.table, one.split] = max(mark, marks[one.table, one.split])
         yield number, one, before, min(marks.values())

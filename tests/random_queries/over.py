@@ -80,6 +80,11 @@ def _calls(g: Grammar, rows: From, *, is_total: bool, by_time: bool, looks_ahead
             g.d.feature(name)
             value = rows.expressions(g.d).of(kind, 0)
             found.append((Call(both(f"{name}({{}}, {g.d.number(1, 2)})", value), kind), ""))
+        elif is_total and g.d.chance(5):
+            kind, name = g.d.one_of([Kind.INT, Kind.STRING]), g.d.one_of(["FIRST_VALUE", "LAST_VALUE"])
+            g.d.feature(f"{name} OVER")
+            value = rows.expressions(g.d).of(kind, 0)
+            found.append((Call(both(f"{name}({{}})", value, duckdb=f"{name}({{}} IGNORE NULLS)"), kind), frame))
         else:
             found.append((call(g.d, rows, over=True), frame))
     return found

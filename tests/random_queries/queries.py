@@ -32,5 +32,6 @@ PRODUCTIONS: dict[str, Production] = {
     "window by the clock": windowing.clock_window,
     "deduplication by the clock": ranking.clock_deduplicated,
     "OVER by the clock": over.clock_over,
+    "VALUES": rows.values,
 }
 """The first is the simplest."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.random_queries.dialects import Column, Kind, Sql, both, listed, same
-from tests.random_queries.expressions import PLAIN, Expressions
+from tests.random_queries.expressions import PLAIN, Expressions, literal
 from tests.random_queries.grammar import Grammar
 from tests.random_queries.relations import From, Relation
 from tests.random_queries.tables import ARRIVAL, CAME, PASSED
 
-__all__ = ["distinct", "limited", "select", "set_operation", "unnested"]
+__all__ = ["distinct", "limited", "select", "set_operation", "unnested", "values"]
 
 _SET_OPERATORS = ("UNION ALL", "UNION ALL", "UNION", "INTERSECT", "INTERSECT ALL", "EXCEPT", "EXCEPT ALL")
 
@@ -111,6 +111,23 @@ def unnested(g: Grammar, depth: int) -> Relation:
     duckdb = f"{{}} {kind} JOIN LATERAL ({each.replace('{', '{{').replace('}', '}}')}) AS {alias}{on}"
     source = both(flink, rows.sql, rows.ref(column.name), duckdb=duckdb)
     return Relation(both("SELECT {} FROM {}", items, source), (*kept, *elements))
+
+
+def values(g: Grammar, depth: int) -> Relation:
+    """Returns rows that stand in the query itself."""
+    columns = [Column(g.d.name(), kind) for kind in (Kind.INT, g.d.one_of([Kind.STRING, Kind.DOUBLE, Kind.DATE]))]
+    rows = []
+    for _ in range(g.d.number(1, 3)):
+        items = [_value(g, one.kind) for one in columns]
+        rows.append(both("({})", listed(items)))
+    names = ", ".join(one.name for one in columns)
+    return Relation(both(f"SELECT * FROM (VALUES {{}}) AS {g.d.name('x')}({names})", listed(rows)), tuple(columns))
+
+
+def _value(g: Grammar, kind: Kind) -> Sql:
+    if g.d.chance(4):
+        return both(f"CAST(NULL AS {kind.value})", duckdb=f"CAST(NULL AS {kind.duckdb})")
+    return both(f"CAST({{}} AS {kind.value})", literal(g.d, kind), duckdb=f"CAST({{}} AS {kind.duckdb})")
 
 
 def _split(g: Grammar, rows: From) -> Relation:

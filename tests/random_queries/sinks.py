@@ -1,4 +1,4 @@
-"""Tables by primary key that a query is written to: their declaration, and what may stand in them in the end."""
+"""Tables that a query is written to: their declaration, and what may stand in them in the end."""
 
 from __future__ import annotations
 
@@ -19,21 +19,26 @@ _WITH = {
     "upserts": "'connector' = 'upsert-kafka', 'topic' = 'out', 'properties.bootstrap.servers' = 'h:9',"
     " 'key.format' = 'json', 'value.format' = 'json'",
     "changes": "'connector' = 'filesystem', 'path' = 'out', 'format' = 'debezium-json'",
+    "rows": "'connector' = 'filesystem', 'path' = 'out', 'format' = 'json'",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """A table by primary key.
+    """A table.
 
     Attributes:
-        columns: Those of the query.
-        key: The primary key; rows with a NULL in it are left out.
+        name: Its name.
+        columns: Those of the query, in the order of its declaration.
+        listed: Those of the query in its order, if INSERT says it.
+        key: The primary key, or nothing; rows with a NULL in it are left out.
         conflict: What becomes of several rows for a key; empty: there are none.
-        told: How it is told of changes: by "upserts" or by "changes".
+        told: What it takes: "upserts", "changes" or "rows".
     """
 
+    name: str
     columns: tuple[Column, ...]
+    listed: tuple[str, ...]
     key: tuple[str, ...]
     conflict: str
     told: str
@@ -41,19 +46,29 @@ class Sink:
     @property
     def declaration(self) -> str:
         columns = ", ".join(f"{one.name} {one.kind.value}" for one in self.columns)
-        key = f"PRIMARY KEY ({', '.join(self.key)}) NOT ENFORCED"
-        return f"CREATE TABLE sink ({columns}, {key}) WITH ({_WITH[self.told]})"
+        key = f", PRIMARY KEY ({', '.join(self.key)}) NOT ENFORCED" if self.key else ""
+        return f"CREATE TABLE {self.name} ({columns}{key}) WITH ({_WITH[self.told]})"
 
     def insert(self, query: str) -> str:
-        return f"INSERT INTO sink {query}{f' ON CONFLICT DO {self.conflict}' if self.conflict else ''}"
+        into = f"{self.name} ({', '.join(self.listed)})" if self.listed else self.name
+        return f"INSERT INTO {into} {query}{f' ON CONFLICT DO {self.conflict}' if self.conflict else ''}"
 
     def key_of(self, row: tuple[object, ...]) -> tuple[object, ...]:
         return tuple(value for value, one in zip(row, self.columns, strict=True) if one.name in self.key)
 
-    def accepts(self, given: Rows, answer: Rows) -> bool:
-        """Tells whether rows may be what is left of a query's answer: of several for a key one."""
+    def accepts(self, given: Rows | None, answer: Rows, *, stands: bool) -> bool:
+        """Tells whether rows may be what is left of a query's answer: of several for a key one.
+
+        Args:
+            given: The rows; None: the job failed, since there were several for a key.
+            answer: The query's.
+            stands: Whether the query never takes a row back, so that a conflict never goes away.
+        """
         there = Counter({row: count for row, count in answer.items() if None not in self.key_of(row)})
-        if not self.conflict:
+        if self.conflict == "ERROR":
+            is_single = len({self.key_of(row) for row in there}) == len(there)
+            return given.keys() == there.keys() and is_single if given is not None else not (stands and is_single)
+        if not self.conflict or given is None:
             return given == there
         keys = [self.key_of(row) for row in given.elements()]
         is_whole = self.conflict == "NOTHING" or set(keys) == {self.key_of(row) for row in there}
@@ -61,7 +76,7 @@ class Sink:
 
     def left_of(self, changes: Iterable[tuple[str, tuple[object, ...]]]) -> Rows:
         """Returns the rows that are left when what it was told is carried out."""
-        if self.told == "changes":
+        if self.told != "upserts":
             return left_of(changes)
         table: dict[tuple[object, ...], tuple[object, ...]] = {}
         for mark, row in changes:
@@ -81,17 +96,23 @@ def left_of(changes: Iterable[tuple[str, tuple[object, ...]]]) -> Rows:
     return +left
 
 
-def sink_of(d: Drawing, rows: Relation, changes: Changes) -> Sink | None:
-    """Returns a table that rows can be written to; None: they have no column that can be a key."""
+def sink_of(d: Drawing, name: str, rows: Relation, changes: Changes) -> Sink:
+    """Returns a table that rows can be written to."""
+    columns, listed = rows.columns, tuple[str, ...]()
+    if d.chance(4):
+        d.feature("INSERT with its columns")
+        listed, columns = tuple(one.name for one in columns), tuple(reversed(columns))
     names = {one.name for one in rows.plain}
     fitting = sorted(sorted(key) for key in rows.keys if key and key <= names)
-    told = d.one_of(["upserts", "changes"])
+    told = d.one_of(["upserts", "changes", "rows"])
+    if told == "rows" or not names:
+        d.feature("sink: rows")
+        return Sink(name, columns, listed, (), "", "rows")
     if fitting and not d.chance(3):
         d.feature(f"sink: {told} by the query's key")
-        return Sink(rows.columns, tuple(d.one_of(fitting)), "", told)
+        return Sink(name, columns, listed, tuple(d.one_of(fitting)), "", told)
     chosen = d.some_of(sorted(names), 1, 2)
-    if not chosen:
-        return None
-    conflict = "NOTHING" if len(changes.timed) == len(changes.tables) and d.chance(3) else "DEDUPLICATE"
+    is_marked = len(changes.timed) == len(changes.tables)
+    conflict = d.one_of(["DEDUPLICATE", "NOTHING", "ERROR"] if is_marked else ["DEDUPLICATE"])
     d.feature(f"sink: {told}, ON CONFLICT DO {conflict}")
-    return Sink(rows.columns, tuple(chosen), conflict, told)
+    return Sink(name, columns, listed, tuple(chosen), conflict, told)

@@ -42,6 +42,11 @@ def in_(g: Grammar, depth: int) -> Relation:
     kept = g.d.some_of(left.rows.columns, 1, 5)
     items = listed([left.ref(each.name) for each in kept])
     where = g.where(right) if g.d.chance(3) else same("")
+    if g.d.chance(3):
+        g.d.feature("IN, correlated")
+        conditions = [*g.equalities(left, right, 1, 1)]
+        conditions += [left.expressions(g.d, right).comparison()] if g.d.chance(3) else []
+        where = both(" WHERE {}", listed(conditions, " AND "))
     text = f"SELECT {{}} FROM {{}} WHERE {{}} {g.d.one_of(['', 'NOT '])}IN (SELECT {{}} FROM {{}}{{}})"
     made = both(text, items, left.sql, left.ref(one.name), right.ref(other.name), right.sql, where)
     return left.rows.keeping(made, kept).without_time()

@@ -1,8 +1,7 @@
-"""Tables and what happens to them: rows out of order, over several splits, in an order of arrival.
+"""Tables and what happens to them, as values; and DuckDB's rows of them.
 
-Unless a case is about late rows no row is late: within its split each is less behind the latest than the watermark
-allows, so DuckDB may count them all. Where it is about them, DuckDB's tables say of each row what the watermark was
-before it came, worked out here from its definition.
+Where a case is about late rows, DuckDB's tables say of each row what the watermark was before it came, worked out here
+from its definition.
 """
 
 from __future__ import annotations
@@ -13,10 +12,22 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import polars as pl
-from tests.random_queries.dialects import Column, Kind
-from tests.random_queries.drawing import Drawing
+from tests.random_queries.dialects import Column, Kind, Sql
 
-__all__ = ["ARRIVAL", "CAME", "PASSED", "SPLITS", "Arrival", "Changes", "Table", "Zone", "duckdb_frame", "tables_of"]
+__all__ = [
+    "ARRIVAL",
+    "CAME",
+    "PASSED",
+    "PLAIN_ZONE",
+    "SPLITS",
+    "VALUES",
+    "ZONES",
+    "Arrival",
+    "Changes",
+    "Table",
+    "Zone",
+    "duckdb_frame",
+]
 
 ARRIVAL = "arrival"
 """DuckDB's column of the order in which the rows of all tables came."""
@@ -91,9 +102,9 @@ class Zone:
     has_jumps: bool = False
 
 
-_PLAIN = Zone()
+PLAIN_ZONE = Zone()
 ZONES = (
-    _PLAIN,
+    PLAIN_ZONE,
     Zone("Asia/Kolkata"),
     Zone("Europe/Berlin", dt.datetime(2024, 3, 31, 0, 59, 30), has_jumps=True),
     Zone("America/New_York", dt.datetime(2024, 11, 3, 5, 59, 30), has_jumps=True),
@@ -115,6 +126,9 @@ class Table:
         use: "rows"; "versions": by key and row time; "outside": to be looked up; "changes": rows come and go;
             "upserts": a row takes the place of its key's row, or ends it.
         is_sparse: Whether most values of other columns are NULL.
+        required: Names of columns that are never NULL.
+        computed: Columns that are computed of the others.
+        changes_passed: Whether rows change that the watermark has passed: its row time tells versions only.
     """
 
     name: str
@@ -126,6 +140,9 @@ class Table:
     key: Column | None = None
     use: str = "rows"
     is_sparse: bool = False
+    required: frozenset[str] = frozenset()
+    computed: tuple[tuple[Column, Sql], ...] = ()
+    changes_passed: bool = False
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -134,12 +151,25 @@ class Table:
 
     @property
     def declaration(self) -> str:
-        parts = [f"{one.name} {one.kind.value}" for one in self.columns]
+        parts = [
+            f"{one.name} {one.kind.value}{' NOT NULL' if one.name in self.required else ''}" for one in self.columns
+        ]
+        parts += [f"{one.name} AS {sql.flink}" for one, sql in self.computed]
         if self.time is not None:
             parts.append(f"WATERMARK FOR {self.time.name} AS {self.time.name} - INTERVAL '{self.delay_s}' SECOND")
         if self.key is not None:
             parts.append(f"PRIMARY KEY ({self.key.name}) NOT ENFORCED")
         return f"CREATE TABLE {self.name} ({', '.join(parts)})"
+
+    @property
+    def ever(self) -> str:
+        """DuckDB's table of all versions that a table of upserts with a row time ever had, with `since` and `until`."""
+        return f"{self.name}_ever"
+
+    @property
+    def key_place(self) -> int:
+        """The place of the key in a row."""
+        return 1 if self.time is None else 2
 
     @property
     def is_changing(self) -> bool:
@@ -201,98 +231,16 @@ class Changes:
 
     @property
     def timed(self) -> list[Table]:
-        """Those with a row time."""
-        return [one for one in self.tables if one.time is not None]
+        """Those with a row time that windows may be made of."""
+        return [one for one in self.tables if one.time is not None and not one.changes_passed]
+
+    @property
+    def versioned(self) -> list[Table]:
+        """Those that have versions."""
+        return [one for one in self.tables if one.time is not None and one.key is not None]
 
     def of(self, use: str) -> list[Table]:
         return [one for one in self.tables if one.use == use]
-
-
-def tables_of(d: Drawing, *, arrives: bool) -> Changes:
-    """Returns tables and what happens to them; `arrives`: whether rows come in one known order."""
-    zone = d.one_of([*[_PLAIN] * 5, *ZONES[1:]])
-    has_late_rows = arrives and not zone.has_jumps and d.chance(5)
-    time_kind = Kind.LTZ if zone is not _PLAIN or d.chance(8) else Kind.TIMESTAMP
-    tables = [_table(d, time_kind) for _ in range(d.number(1, 2))]
-    for use in ("versions", "outside", "changes", "upserts"):
-        if d.chance(4):
-            tables.append(_table(d, time_kind, use))
-    splits = SPLITS[: d.one_of([1, 1, 2, 3])]
-    arrivals = _arrivals(d, tables, splits, zone, 30 if has_late_rows else 0)
-    _count(d, tables, splits, zone, time_kind, has_late_rows)
-    return Changes(tables, arrivals, splits, has_late_rows, zone)
-
-
-def _count(
-    d: Drawing, tables: list[Table], splits: tuple[str, ...], zone: Zone, time_kind: Kind, has_late_rows: bool
-) -> None:
-    if has_late_rows:
-        d.feature("input: late rows")
-    if time_kind is Kind.LTZ:
-        d.feature(f"input: row time TIMESTAMP_LTZ{', clocks change' if zone.has_jumps else ''}")
-    if len(splits) > 1:
-        d.feature("input: several splits")
-    for kind in sorted({one.kind.name for table in tables for one in table.others if not one.kind.is_usual}):
-        d.feature(f"input: column of {kind}")
-    if any(one.is_sparse for one in tables):
-        d.feature("input: columns almost all NULL")
-
-
-def _table(d: Drawing, time_kind: Kind, use: str = "rows") -> Table:
-    kinds = [Kind.INT, Kind.STRING, *d.some_of(list(Kind), 1, 3)]
-    others = tuple(Column(d.name(kind.name[0].lower()), kind) for kind in kinds)
-    number = Column(d.name("id"), Kind.BIGINT)
-    time = Column(d.name("ts"), time_kind) if use in ("rows", "versions") else None
-    key = Column(d.name("k"), d.one_of([Kind.INT, Kind.STRING])) if use in ("versions", "upserts") else None
-    unique = use == "versions" or d.chance(2)
-    return Table(d.name("t"), number, time, others, d.number(2, 12), unique, key, use, d.chance(8))
-
-
-def _arrivals(d: Drawing, tables: list[Table], splits: tuple[str, ...], zone: Zone, further_s: int) -> list[Arrival]:
-    latest: dict[tuple[str, str], int] = {}
-    standing: dict[str, list[tuple[object, ...]]] = {one.name: [] for one in tables}
-    arrivals = []
-    for number in range(d.number(0, 24)):
-        table, split = d.one_of(tables), d.one_of(splits)
-        if table.use == "changes" and standing[table.name] and d.chance(3):
-            gone = standing[table.name].pop(d.number(0, len(standing[table.name]) - 1))
-            arrivals.append(Arrival(table.name, split, gone, -1))
-            continue
-        if table.use == "upserts":
-            arrivals.append(_upsert(d, table, split, number))
-            continue
-        row: list[object] = [number]
-        if table.time is not None:
-            seen = latest.get((table.name, split), 0)
-            behind = d.number(0, 1) * d.number(0, table.delay_s - 1 + further_s)
-            second = max(0, seen + d.one_of((0, 1, 2, 5, 20)) - behind)
-            latest[table.name, split] = max(seen, second)
-            part = number + 1 if table.has_unique_times else 0
-            row.append(zone.beginning + dt.timedelta(seconds=second, milliseconds=part))
-        if table.key is not None:
-            row.append(_key_value(d, table.key))
-        row += _values(d, table)
-        standing[table.name].append(tuple(row))
-        pause_ms = d.one_of([0, 0, 0, 0, 0, 0, 1_000, 7_500])
-        arrivals.append(Arrival(table.name, split, tuple(row), 1, pause_ms))
-    return arrivals
-
-
-def _upsert(d: Drawing, table: Table, split: str, number: int) -> Arrival:
-    """Returns a row for a key, or the end of a key, of which there may be no row; all of a key come by one split."""
-    assert table.key is not None
-    key = _key_value(d, table.key)
-    if d.chance(4):
-        return Arrival(table.name, SPLITS[0], (None, key, *[None] * len(table.others)), -1)
-    return Arrival(table.name, SPLITS[0], (number, key, *_values(d, table)))
-
-
-def _key_value(d: Drawing, key: Column) -> object:
-    return d.one_of([value for value in VALUES[key.kind] if value is not None][:3])
-
-
-def _values(d: Drawing, table: Table) -> list[object]:
-    return [None if table.is_sparse and not d.chance(4) else d.one_of(VALUES[one.kind]) for one in table.others]
 
 
 def duckdb_frame(table: Table, changes: Changes, beginning_ms: int) -> pl.DataFrame:
@@ -306,7 +254,8 @@ def duckdb_frame(table: Table, changes: Changes, beginning_ms: int) -> pl.DataFr
         if one.table != table.name:
             continue
         if table.use == "upserts":
-            kept = [place for place, row in enumerate(rows) if row[1] != one.row[1]]
+            at = table.key_place
+            kept = [place for place, row in enumerate(rows) if row[at] != one.row[at]]
             rows, beside = [rows[place] for place in kept], [beside[place] for place in kept]
             if one.weight < 0:
                 continue

@@ -16,11 +16,11 @@ __all__ = ["lookup_join", "temporal_join"]
 
 def temporal_join(g: Grammar, depth: int) -> Relation:
     """Returns rows beside the version that a table, or a view of each key's last row, had at their time."""
-    versioned = g.changes.of("versions")
+    versioned = g.changes.versioned
     if not versioned:
         return g.query(depth)
     table = g.d.one_of(versioned)
-    if g.changes.has_late_rows:
+    if g.changes.has_late_rows or table.changes_passed:
         return _of_late_rows(g, table)
     left = g.timed(depth).named(g.d.name("x"))
     key, time = table.key, table.time
@@ -30,8 +30,8 @@ def temporal_join(g: Grammar, depth: int) -> Relation:
     if not keys or left.rows.time_column.kind is not time.kind:
         return left.rows
     kind = g.d.one_of(["INNER JOIN", "LEFT JOIN"])
-    is_view = g.d.chance(2)
-    g.d.feature(f"temporal {kind}{', a view of the last rows' if is_view else ''}")
+    is_view = table.use == "versions" and g.d.chance(2)
+    g.d.feature(f"temporal {kind}{', a view of the last rows' if is_view else ''} of {table.use}")
     right = _versions(g, table, left.ref(str(left.rows.time)), as_view=is_view)
     at, seen = left.ref(str(left.rows.time)).duckdb, right.ref(time.name).duckdb
     until = f"coalesce({right.alias}.until, TIMESTAMP '9999-01-01')"
@@ -51,14 +51,16 @@ def _of_late_rows(g: Grammar, table: Table) -> Relation:
     chosen = g.d.one_of([one for one in g.changes.timed if one is not table])
     left, key = g.read_table(chosen).named(g.d.name("x")), table.key
     assert key is not None
-    keys = [one for one in left.plain if one.kind is key.kind]
-    if not keys:
+    keys = [one for one in chosen.columns if one.kind is key.kind]
+    if not keys or left.rows.time is None:
         return left.rows
     kind, own = g.d.one_of(["INNER JOIN", "LEFT JOIN"]), g.d.one_of(keys)
-    g.d.feature(f"temporal {kind} of late rows")
+    g.d.feature(f"temporal {kind} of late {table.use}")
     alias = g.d.name("x")
     as_of = f"{table.name} FOR SYSTEM_TIME AS OF {left.alias}.{left.rows.time} AS {alias}"
-    right = From(Sql(as_of, f"{table.name} AS {alias}"), alias, g.read_table(table))
+    right = From(
+        Sql(as_of, f"{table.ever if table.is_changing else table.name} AS {alias}"), alias, g.read_table(table)
+    )
     met = versions(g.changes, chosen, chosen.columns.index(own), table)
     is_met = f"list_extract({met}, {left.alias}.{ARRIVAL} + 1) = {alias}.{ARRIVAL}"
     conditions = [Sql(f"{left.alias}.{own.name} = {alias}.{key.name}", is_met)]
@@ -71,6 +73,11 @@ def _versions(g: Grammar, table: Table, at: Sql, *, as_view: bool) -> From:
     key, time, alias = table.key, table.time, g.d.name("x")
     assert key is not None
     assert time is not None
+    if table.is_changing:
+        as_of = f"{table.name} FOR SYSTEM_TIME AS OF {at.flink} AS {alias}"
+        return From(
+            Sql(as_of, f"(SELECT * FROM {table.ever} WHERE since IS NOT NULL) AS {alias}"), alias, g.read_table(table)
+        )
     order = f"PARTITION BY {key.name} ORDER BY {time.name}, {ARRIVAL}"
     duckdb = f"(SELECT *, lead({time.name}) OVER ({order}) AS until FROM {table.name}) AS {alias}"
     name = table.name

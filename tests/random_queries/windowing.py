@@ -12,7 +12,15 @@ from tests.random_queries.relations import Relation, Window
 from tests.random_queries.tables import ARRIVAL, CAME, PASSED
 from tests.random_queries.windows import WindowSpec, window_spec
 
-__all__ = ["by_clock", "clock_window", "group_window", "of_windows", "window_aggregate", "window_rows"]
+__all__ = [
+    "by_clock",
+    "clock_window",
+    "group_window",
+    "of_windows",
+    "rows_in_windows",
+    "window_aggregate",
+    "window_rows",
+]
 
 
 def window_aggregate(g: Grammar, depth: int) -> Relation:
@@ -49,25 +57,38 @@ def of_windows(g: Grammar, rows: Relation, spec: WindowSpec) -> Relation:
     return _with_bounds(g, made, bounds, time, str(spec))
 
 
-def _windowed(g: Grammar, rows: Relation, spec: WindowSpec, partition: list[str], lateness_s: int = 0) -> Sql:
+def _windowed(
+    g: Grammar, rows: Relation, spec: WindowSpec, partition: list[str], lateness_s: int = 0, passed: str = PASSED
+) -> Sql:
     """Returns a windowing table function over rows, without an alias."""
     by = f" PARTITION BY ({', '.join(partition)})" if partition else ""
     data = f"TABLE {rows.sql.flink}{by}" if rows.is_table else f"({rows.sql.flink})"
     flink = f"TABLE({spec.kind}({data}, DESCRIPTOR({rows.time}), {spec.lengths}))"
-    return Sql(flink, _in_windows(g, rows, spec, partition, lateness_s))
+    return Sql(flink, _in_windows(g, rows, spec, partition, lateness_s, passed))
 
 
-def _in_windows(g: Grammar, rows: Relation, spec: WindowSpec, partition: list[str], lateness_s: int) -> str:
-    """Returns what FROM takes in DuckDB: the rows in their windows, without those that came too late."""
+def _in_windows(
+    g: Grammar, rows: Relation, spec: WindowSpec, partition: list[str], lateness_s: int, passed: str = PASSED
+) -> str:
+    """Returns what FROM takes in DuckDB: the rows in their windows, without those that came too late.
+
+    Args:
+        g: The grammar.
+        rows: With a row time.
+        spec: The windows.
+        partition: What tells sessions apart.
+        lateness_s: For how long late rows count.
+        passed: DuckDB's text of the watermark before a row came, in ms.
+    """
     if rows.may_be_late and spec.kind == "SESSION":
         return _in_known_sessions(g, rows, spec, partition)
     found = spec.duckdb_rows(rows.duckdb_source, rows.reading, partition)
     if not rows.may_be_late:
         return f"({found})"
-    passed = replace(rows, time=PASSED, columns=(Column(PASSED, rows.time_column.kind),)).reading
-    passed = passed.replace(PASSED, f"make_timestamp_ms({PASSED})")
-    is_open = f"epoch_ms(window_end) - 1 + {lateness_s * 1000} > epoch_ms({passed})"
-    return f"(SELECT * FROM ({found}) WHERE {PASSED} IS NULL OR {is_open})"
+    mark = f"make_timestamp_ms({passed})"
+    reading = local(mark) if rows.time_column.kind is Kind.LTZ else mark
+    is_open = f"epoch_ms(window_end) - 1 + {lateness_s * 1000} > epoch_ms({reading})"
+    return f"(SELECT * FROM ({found}) WHERE {passed} IS NULL OR {is_open})"
 
 
 def _in_known_sessions(g: Grammar, rows: Relation, spec: WindowSpec, partition: list[str]) -> str:
@@ -127,10 +148,14 @@ def window_rows(g: Grammar, depth: int, spec: WindowSpec | None = None, *, is_ra
     if g.changes.has_late_rows and not is_ranked:
         return window_aggregate(g, depth)
     spec = spec or window_spec(g.d, functions_only=True, sessions=not g.changes.has_late_rows)
+    return rows_in_windows(g, g.named_timed(depth) if spec.kind == "SESSION" else g.timed(depth), spec)
+
+
+def rows_in_windows(g: Grammar, rows: Relation, spec: WindowSpec, passed: str = PASSED) -> Relation:
+    """Returns rows with their windows; `passed`: DuckDB's text of the watermark that they are judged by."""
     g.d.feature(f"{spec.kind}, its rows")
-    rows = g.named_timed(depth) if spec.kind == "SESSION" else g.timed(depth)
     partition = [one.name for one in g.d.some_of(rows.plain, 0, 1)] if spec.kind == "SESSION" else []
-    source = replace(rows, sql=_windowed(g, rows, spec, partition), is_table=True).named(g.d.name("x"))
+    source = replace(rows, sql=_windowed(g, rows, spec, partition, 0, passed), is_table=True).named(g.d.name("x"))
     bounds, _ = _bounds(g, source.alias)
     kept = g.d.some_of(rows.columns, 1, 4)
     items = [source.ref(one.name) for one in kept]

@@ -1,20 +1,21 @@
-"""The catalog of a session: tables and views by case-sensitive name, in one name space, in memory or in a file.
+"""The catalog of a session: tables and views by case-sensitive full name, in one name space, in memory or in a file.
 
 Temporary ones are kept in memory in any case, and hide others of their name. Invariants: a name is a table or a view,
-never both; names with `$` belong to the system tables and cannot be created; a failed statement changes nothing. Called
-by sessions (to change it) and by the planner (to look up).
+never both; in another database than the default one it begins with the database's and a dot; names with `$` belong to
+the system tables and cannot be created; a failed statement changes nothing. Called by sessions (to change it) and by
+the planner (to look up).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 from yeoul.catalog.side_tables import SIDE_KINDS, side_table, split_side_name
 from yeoul.catalog.stored import CatalogFile
 from yeoul.errors import UserError, did_you_mean
-from yeoul.plan.tables import TableDefinition, ViewDefinition
+from yeoul.plan.tables import DATABASE, TableDefinition, ViewDefinition, full_name
 
 __all__ = ["Catalog"]
 
@@ -45,6 +46,7 @@ class Catalog:
         self._changed_at = -1
         self._kept: dict[str, Definition | str] = {}
         self._temporary: dict[str, Definition] = {}
+        self._databases: dict[str, str] = {DATABASE: ""}
         self._refresh()
 
     def find(self, name: str) -> Definition | None:
@@ -70,13 +72,78 @@ class Catalog:
             if kind == "table":
                 yield from (f"{name}${kind}" for kind in SIDE_KINDS)
 
-    def tables(self) -> list[str]:
-        """Returns the names of tables and views, sorted, as SHOW TABLES lists them."""
-        return sorted(self._kinds())
+    def tables(self, database: str = DATABASE) -> list[str]:
+        """Returns the names of a database's tables and views, sorted, as SHOW TABLES lists them."""
+        return sorted(self._names_within(database))
 
-    def views(self) -> list[str]:
-        """Returns the names of views, sorted."""
-        return sorted(name for name, kind in self._kinds().items() if kind == "view")
+    def views(self, database: str = DATABASE) -> list[str]:
+        """Returns the names of a database's views, sorted."""
+        return sorted(name for name, kind in self._names_within(database).items() if kind == "view")
+
+    def databases(self) -> Mapping[str, str]:
+        """Returns the databases and the comment of each, in order of creation."""
+        self._refresh()
+        return self._databases
+
+    def create_database(self, name: str, comment: str = "", *, if_not_exists: bool = False) -> bool:
+        """Adds a database; returns whether it is new.
+
+        Raises:
+            UserError: The name is taken, or tables of the default database have names that begin so.
+        """
+        return self._change(lambda: self._created_database(name, comment, if_not_exists))
+
+    def drop_database(self, name: str, *, if_exists: bool = False, cascade: bool = False) -> bool:
+        """Removes a database; returns whether there was one.
+
+        Raises:
+            UserError: There is none of that name, or there are tables in it and `cascade` does not say so.
+        """
+        return self._change(lambda: self._dropped_database(name, if_exists, cascade))
+
+    def _created_database(self, name: str, comment: str, if_not_exists: bool) -> bool:
+        if name in self._databases:
+            if if_not_exists:
+                return False
+            raise UserError(f"There is a database named {name!r} already", hint="Write CREATE DATABASE IF NOT EXISTS.")
+        taken = next((one for one in self._kinds() if one.startswith(f"{name}.")), None)
+        if taken is not None:
+            raise UserError(f"The table {taken!r} would be taken for one of database {name!r}", hint="Rename it first.")
+        self._databases[name] = comment
+        if self._stored is not None:
+            self._stored.put_database(name, comment)
+        return True
+
+    def _dropped_database(self, name: str, if_exists: bool, cascade: bool) -> bool:
+        if name == DATABASE:
+            raise UserError(f"{DATABASE!r} cannot be dropped", hint="DROP TABLE forgets what is in it.")
+        if name not in self._databases:
+            if if_exists:
+                return False
+            raise UserError(f"Unknown database {name!r} in DROP DATABASE", hint=did_you_mean(name, self._databases))
+        held = [full_name(name, one) for one in self._names_within(name)]
+        if held and not cascade:
+            raise UserError(
+                f"Database {name!r} is not empty: {', '.join(held[:3])}{', ...' if len(held) > 3 else ''}",
+                hint="DROP DATABASE ... CASCADE forgets what is in it, too.",
+            )
+        for entries in (self._kept, self._temporary):
+            for one in held:
+                entries.pop(one, None)
+        del self._databases[name]
+        if self._stored is not None:
+            self._stored.remove_database(name, held)
+        return True
+
+    def _names_within(self, database: str) -> dict[str, str]:
+        """Returns the names in a database, without its own, and whether each is a table or a view."""
+        found = {}
+        for name, kind in self._kinds().items():
+            owner, _, own = name.partition(".")
+            lies_in = owner if own and owner in self._databases and owner != DATABASE else DATABASE
+            if lies_in == database:
+                found[own if lies_in != DATABASE else name] = kind
+        return found
 
     def close(self) -> None:
         """Lets go of the file; idempotent."""
@@ -215,6 +282,7 @@ class Catalog:
             return
         changed_at = self._stored.changed_at()
         if changed_at != self._changed_at:
+            self._databases = {DATABASE: "", **self._stored.databases()}
             self._kept = dict(self._stored.read())
             self._changed_at = changed_at
 

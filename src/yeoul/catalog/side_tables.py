@@ -57,6 +57,7 @@ def side_table(base: TableDefinition, kind: str, directory: Path) -> TableDefini
         columns=own + (LATE_COLUMNS if kind == "late" else DEAD_COLUMNS),
         options={"connector": "side-stream", "path": str(directory), "table": base.name, "kind": kind},
         comment=f"What was set aside from {base.name}",
+        database=base.database,
     )
 
 

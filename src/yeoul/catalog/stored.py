@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
 from yeoul.errors import EnvironmentFailure
 from yeoul.plan.declarations import declaration_of
-from yeoul.plan.tables import TableDefinition, ViewDefinition
+from yeoul.plan.tables import DATABASE, TableDefinition, ViewDefinition
 
 __all__ = ["CatalogFile"]
 
 Definition = TableDefinition | ViewDefinition
-_VERSION = 2
+_VERSION = 3
 _FUNCTION = "function "
 """Before a function's name: functions have names of their own, beside those of tables and views."""
+_DATABASE = "database "
+"""Before a database's name."""
 _WAIT_S = 10.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -65,12 +67,31 @@ class CatalogFile:
 
     def read(self) -> dict[str, Definition | str]:
         """Returns what is declared, in order of creation: views as they are, tables as the text that declares them."""
-        query = "SELECT name, kind, statement, columns, comment FROM entries WHERE kind <> 'function' ORDER BY rowid"
+        query = (
+            "SELECT name, kind, statement, columns, comment FROM entries WHERE kind IN ('table', 'view') ORDER BY rowid"
+        )
         rows = self._carry_out(lambda: self._database.execute(query).fetchall())
+        databases = self.databases()
         return {
-            name: text if kind == "table" else ViewDefinition(name, text, tuple(json.loads(columns)), comment)
+            name: text if kind == "table" else _view(name, text, columns, comment, databases)
             for name, kind, text, columns, comment in rows
         }
+
+    def databases(self) -> dict[str, str]:
+        """Returns the databases beside the default one, and the comment of each, in order of creation."""
+        query = "SELECT name, comment FROM entries WHERE kind = 'database' ORDER BY rowid"
+        rows = self._carry_out(lambda: self._database.execute(query).fetchall())
+        return {name.removeprefix(_DATABASE): comment for name, comment in rows}
+
+    def put_database(self, name: str, comment: str) -> None:
+        """Stores a database; within `change`."""
+        query = "INSERT INTO entries (name, kind, statement, columns, comment) VALUES (?, 'database', '', '', ?)"
+        self._carry_out(lambda: self._database.execute(query, (_DATABASE + name, comment)))
+
+    def remove_database(self, name: str, held: Iterable[str]) -> None:
+        """Forgets a database and the tables and views that it holds; within `change`."""
+        for one in (_DATABASE + name, *held):
+            self.remove(one)
 
     def change(self, decide: Callable[[], _T]) -> _T:
         """Runs a change while no other process can make one; what it raises undoes it."""
@@ -129,3 +150,9 @@ class CatalogFile:
             raise EnvironmentFailure(f"Catalog {str(self._path)!r}: {error}", hint=hint) from error
         except sqlite3.DatabaseError as error:
             raise EnvironmentFailure(f"Catalog {str(self._path)!r} is no catalog: {error}") from error
+
+
+def _view(name: str, text: str, columns: str, comment: str, databases: Container[str]) -> ViewDefinition:
+    owner, _, own = name.partition(".")
+    database = owner if own and owner in databases else DATABASE
+    return ViewDefinition(name, text, tuple(json.loads(columns)), comment, database)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from yeoul.connectors.absent import why_no_connector, why_no_option
 from yeoul.connectors.blackhole.spec import BLACKHOLE
 from yeoul.connectors.datagen.spec import DATAGEN
 from yeoul.connectors.filesystem.spec import FILESYSTEM
@@ -59,6 +60,9 @@ CONNECTORS: Mapping[str, ConnectorSpec] = {
     spec.name: spec for spec in (FILESYSTEM, KAFKA, UPSERT_KAFKA, DATAGEN, PRINT, BLACKHOLE, FRAME, JDBC, SIDE_STREAM)
 }
 
+_DECLARED = tuple(sorted(set(CONNECTORS) - {FRAME.name, SIDE_STREAM.name}))
+"""The connectors that users name; the others are behind frames and the tables of late and dead rows."""
+
 SHARED_OPTIONS: tuple[Option[Any], ...] = (
     Option("connector", text, "", "Which connector serves the table.", required=True),
     Option("scan.parallelism", whole(1), None, "Accepted for Flink's sake: sources run on one reading thread."),
@@ -95,10 +99,13 @@ def connector_of(options: Mapping[str, str]) -> ConnectorSpec:
     """
     name = options.get("connector")
     if name is None:
-        shown = ", ".join(sorted(CONNECTORS))
+        shown = ", ".join(_DECLARED)
         raise UserError("A table needs the option 'connector'", hint=f"Known: {shown}")
     if name not in CONNECTORS:
-        raise UserError(f"Unknown connector {name!r}", hint=did_you_mean(name, CONNECTORS))
+        absent = why_no_connector(name)
+        if absent:
+            raise UserError(f"The connector {name!r} is not in this version", hint=absent)
+        raise UserError(f"Unknown connector {name!r}", hint=did_you_mean(name, _DECLARED))
     return CONNECTORS[name]
 
 
@@ -279,7 +286,7 @@ def _check_option(spec: ConnectorSpec, name: str, given: str, options: Mapping[s
             return
     if not is_format_option(spec, name, options):
         known = [*option_names(spec), *known_options(spec, options)]
-        hint = other_format(name, options) or did_you_mean(name, known)
+        hint = why_no_option(spec.name, name) or other_format(name, options) or did_you_mean(name, known)
         raise UserError(f"Unknown option {name!r} for connector {spec.name!r}", hint=hint)
 
 

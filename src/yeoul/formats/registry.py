@@ -110,6 +110,7 @@ _FORMATS: Final[dict[str, _Format]] = {
     "raw": _Format({"charset": _one_of("UTF-8"), "endianness": _one_of("big-endian", "little-endian")}),
 }
 
+_OTHER_FORMATS: Final = frozenset({"avro", "avro-confluent", "protobuf", "orc"})
 _OTHER_CHANGE_FORMATS: Final = frozenset({"canal-json", "maxwell-json", "ogg-json", "debezium-avro-confluent"})
 
 
@@ -148,11 +149,16 @@ def check_options(name: str, options: Mapping[str, str]) -> None:
 
 
 def refuse_absent(name: str) -> None:
-    """Refuses a format of Flink's that tells of changes and is not here.
+    """Refuses a format of Flink's that is not here.
 
     Raises:
         UserError: It is one; the hint names what there is.
     """
+    if name in _OTHER_FORMATS:
+        raise UserError(
+            f"The format {name!r} is not in this version",
+            hint="'json', 'csv' and 'raw' are; files can be 'parquet', too.",
+        )
     if name in _OTHER_CHANGE_FORMATS:
         raise UserError(
             f"The format {name!r} is not in this version",
@@ -172,7 +178,8 @@ def _parsed(name: str, options: Mapping[str, str]) -> dict[str, object]:
     parsed = {}
     for option, text in options.items():
         if option not in known:
-            raise UserError(f"Unknown option '{name}.{option}'", hint=did_you_mean(option, known))
+            full = {f"{name}.{one}" for one in known}
+            raise UserError(f"Unknown option '{name}.{option}'", hint=did_you_mean(f"{name}.{option}", full))
         try:
             parsed[option] = known[option](text)
         except ValueError as error:

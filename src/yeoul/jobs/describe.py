@@ -1,4 +1,4 @@
-"""DESCRIBE: a table's columns as Flink lists them (name, type, null, key, extras, watermark)."""
+"""DESCRIBE: a table's columns as in Flink (name, type, null, key, extras, watermark, comment if any has one)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def describe_columns(statement: DescribeTable) -> Mapping[str, Sequence[str | No
     ]
     rows = [_row(field, definition, declared.get(field.name)) for field in fields]
     names = ("name", "type", "null", "key", "extras", "watermark")
-    return {name: [row[index] for row in rows] for index, name in enumerate(names)}
+    comments = [declared[field.name].comment or None if field.name in declared else None for field in fields]
+    listed = {name: [row[index] for row in rows] for index, name in enumerate(names)}
+    return {**listed, "comment": comments} if any(comments) else listed
 
 
 def _row(field: Field, definition: object, column: Column | None) -> tuple[str | None, ...]:

@@ -19,6 +19,8 @@ _NO_STATISTICS = "Joins are taken in the order in which they are written; there 
 _NO_CODE = "No code is generated."
 _CLIENT = "It is for Flink's SQL client."
 _LOOKUPS = "A batch's keys are looked up at once."
+_OUT_OF_MEMORY = "What does not fit into 'state.memory.limit' goes to disk, in columns."
+_PYTHON = "Python functions run in this process, a batch at a time."
 _MEMORY = "State lies in columns in memory; 'state.memory.limit' says when it spills to disk."
 
 WITHOUT_EFFECT: Mapping[str, str] = {
@@ -43,13 +45,45 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "table.optimizer.join-reorder-enabled": _NO_STATISTICS,
     "table.optimizer.bushy-join-reorder-threshold": _NO_STATISTICS,
     "table.optimizer.join.broadcast-threshold": _NO_STATISTICS,
-    "table.optimizer.multi-join.enabled": _NO_STATISTICS,
     "table.optimizer.multiple-input-enabled": _ONE_PROCESS,
     "table.optimizer.runtime-filter.enabled": _NO_STATISTICS,
     "table.optimizer.dynamic-filtering.enabled": _NO_STATISTICS,
     "table.optimizer.delta-join.strategy": "A join remembers both sides.",
     "table.optimizer.union-all-as-breakpoint-enabled": _NO_CODE,
     "table.optimizer.reuse-optimize-block-with-digest-enabled": _NO_CODE,
+    "table.optimizer.source.aggregate-pushdown-enabled": "A batch is grouped as it is decoded, in any case.",
+    "table.optimizer.source.predicate-pushdown-enabled": "Conditions move to the tables in any case.",
+    "table.optimizer.reuse-sink-enabled": _ONE_PROCESS,
+    "table.optimizer.multi-join.enabled": _NO_STATISTICS,
+    "table.optimizer.adaptive-broadcast-join.strategy": _NO_STATISTICS,
+    "table.optimizer.skewed-join-optimization.strategy": _NO_STATISTICS,
+    "table.optimizer.source.report-statistics-enabled": _NO_STATISTICS,
+    "table.optimizer.cbo-memory-percent": _NO_STATISTICS,
+    "table.exec.spill-compression.enabled": _OUT_OF_MEMORY,
+    "table.exec.spill-compression.block-size": _OUT_OF_MEMORY,
+    "table.exec.sort.default-limit": "ORDER BY without LIMIT gives all rows.",
+    "table.exec.sort.max-num-file-handles": _OUT_OF_MEMORY,
+    "table.exec.sort.async-merge-enabled": _OUT_OF_MEMORY,
+    "table.exec.disabled-operators": _NO_STATISTICS,
+    "table.exec.async-scalar.max-concurrent-operations": _PYTHON,
+    "table.exec.async-scalar.timeout": _PYTHON,
+    "table.exec.async-scalar.retry-strategy": _PYTHON,
+    "table.exec.async-scalar.max-attempts": _PYTHON,
+    "table.exec.async-scalar.retry-delay": _PYTHON,
+    "table.exec.async-table.max-concurrent-operations": _PYTHON,
+    "table.resources.download-dir": _PYTHON,
+    "table.rtas-ctas.atomicity-enabled": "A table that cannot be filled is not made.",
+    "python.fn-execution.bundle.size": _PYTHON,
+    "python.fn-execution.bundle.time": _PYTHON,
+    "python.fn-execution.arrow.batch.size": _PYTHON,
+    "python.execution-mode": _PYTHON,
+    "pipeline.auto-watermark-interval": "Every row is judged by the watermark before it, however often it is told.",
+    "pipeline.object-reuse": _NO_CODE,
+    "pipeline.generic-types": _NO_CODE,
+    "pipeline.max-parallelism": _ONE_PROCESS,
+    "pipeline.operator-chaining": _ONE_PROCESS,
+    "pipeline.operator-chaining.enabled": _ONE_PROCESS,
+    "pipeline.vertex-description-mode": _CLIENT,
     "state.backend": _MEMORY,
     "state.backend.type": _MEMORY,
     "state.backend.incremental": _MEMORY,
@@ -87,6 +121,10 @@ _REFUSED: Mapping[str, str] = {
     "taskmanager.": "There is no cluster: a job is threads of this process.",
     "rest.": "There is no cluster: a job is threads of this process.",
     "table.planner": "There is one planner.",
+    "pipeline.jars": "Code of the JVM cannot run here: CREATE FUNCTION ... LANGUAGE PYTHON.",
+    "pipeline.classpaths": "Code of the JVM cannot run here: CREATE FUNCTION ... LANGUAGE PYTHON.",
+    "python.": "Python functions are imported from sys.path of this process.",
+    "table.catalog-": "yeoul sql --catalog FILE keeps tables, views and functions.",
 }
 
 

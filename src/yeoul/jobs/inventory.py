@@ -10,17 +10,15 @@ from yeoul.jobs.functions import Functions
 from yeoul.jobs.job import Job, JobStatus
 from yeoul.plan.functions import AGGREGATES, RANKINGS, SCALARS
 from yeoul.plan.statements import DescribeNamed, ShowTables
+from yeoul.plan.tables import CATALOG
 
 __all__ = ["described", "shown"]
 
 Columns = Mapping[str, Sequence[str | None]]
 
-_CATALOG, _DATABASE = "default_catalog", "default_database"
 _ALONE = {
-    "catalogs": [_CATALOG],
-    "current catalog": [_CATALOG],
-    "databases": [_DATABASE],
-    "current database": [_DATABASE],
+    "catalogs": [CATALOG],
+    "current catalog": [CATALOG],
     "modules": ["core"],
     "procedures": [],
     "models": [],
@@ -29,7 +27,9 @@ _ALONE = {
 }
 
 
-def shown(statement: ShowTables, catalog: Catalog, functions: Functions, jobs: Iterable[Job]) -> Columns:
+def shown(
+    statement: ShowTables, catalog: Catalog, functions: Functions, jobs: Iterable[Job], current_database: str
+) -> Columns:
     """Returns the answer of SHOW as text columns: names, and what else belongs to them."""
     what, pattern = statement.what, statement.pattern
     if what == "jobs":
@@ -37,22 +37,24 @@ def shown(statement: ShowTables, catalog: Catalog, functions: Functions, jobs: I
         return {"job name": [name for name, _ in found], "status": [status for _, status in found]}
     if what == "full modules":
         return {"module name": ["core"], "used": ["TRUE"]}
-    names = _names(what, catalog, functions)
+    names = [current_database] if what == "current database" else _names(statement, catalog, functions)
     admitted = [name for name in names if pattern is None or pattern.admits(name)]
     return {f"{what.removesuffix('s')} name": admitted}
 
 
-def _names(what: str, catalog: Catalog, functions: Functions) -> Sequence[str]:
-    match what:
+def _names(statement: ShowTables, catalog: Catalog, functions: Functions) -> Sequence[str]:
+    match statement.what:
         case "tables":
-            return catalog.tables()
+            return catalog.tables(statement.database)
         case "views":
-            return catalog.views()
+            return catalog.views(statement.database)
+        case "databases":
+            return sorted(catalog.databases())
         case "functions":
             return sorted({*_built_in(), *functions.names()})
         case "user functions":
             return functions.names()
-        case _:
+        case what:
             return _ALONE[what]
 
 
@@ -61,7 +63,7 @@ def _built_in() -> set[str]:
     return {name for one in (*SCALARS, *AGGREGATES) for name in one.names if name.isidentifier()}
 
 
-def described(statement: DescribeNamed, functions: Functions) -> Columns:
+def described(statement: DescribeNamed, catalog: Catalog, functions: Functions) -> Columns:
     """Returns the answer of DESCRIBE FUNCTION, CATALOG or DATABASE: what is known of it, line by line.
 
     Raises:
@@ -70,9 +72,11 @@ def described(statement: DescribeNamed, functions: Functions) -> Columns:
     if statement.kind == "function":
         told = _function(statement.name, functions, extended=statement.extended)
     elif statement.kind == "catalog":
-        told = {"name": _CATALOG, "type": "generic_in_memory"}
+        told = {"name": CATALOG, "type": "generic_in_memory"}
     else:
-        told = {"catalog_name": _CATALOG, "database_name": _DATABASE}
+        told = {"catalog_name": CATALOG, "database_name": statement.name}
+        if statement.extended:
+            told["comment"] = catalog.databases().get(statement.name, "")
     return {"info name": list(told), "info value": list(told.values())}
 
 

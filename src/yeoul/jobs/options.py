@@ -71,11 +71,8 @@ def _zone(text: str) -> str:
 
 
 def _runtime_mode(text: str) -> str:
-    if text.lower() not in ("automatic", "streaming"):
-        raise UserError(
-            f"Expected 'automatic' or 'streaming', got {text!r}",
-            hint="A query over bounded tables ends by itself and gives its final rows; that is 'automatic'.",
-        )
+    if text.lower() not in ("automatic", "streaming", "batch"):
+        raise UserError(f"Expected 'automatic', 'streaming' or 'batch', got {text!r}")
     return text
 
 
@@ -129,7 +126,8 @@ OPTIONS: Mapping[str, SessionOption] = {
     "parallelism.default": SessionOption(_count, "How many threads decode a job's input."),
     "pipeline.name": SessionOption(_any, "The name of the jobs that follow."),
     "execution.runtime-mode": SessionOption(
-        _runtime_mode, "'automatic': bounded tables give final rows; 'streaming': they give changes, too."
+        _runtime_mode,
+        "'automatic': bounded tables give final rows; 'streaming': changes; 'batch': all are bounded.",
     ),
     QUEUE_SETTING: SessionOption(
         parse_size_bytes, "How much a job may have read and not taken yet; beyond that its sources wait."

@@ -186,8 +186,19 @@ class Result:
         return self.pl().to_arrow()
 
     def rows(self) -> list[tuple[object, ...]]:
-        """Returns all rows as tuples of Python values; errors as in `pl`."""
-        return self.pl().rows()
+        """Returns all rows as tuples of Python values; errors as in `pl`.
+
+        Raises:
+            UserError: A time lies before year 1 or behind year 9999, where Python has none.
+        """
+        frame = self.pl()
+        try:
+            return frame.rows()
+        except (ValueError, OverflowError) as error:
+            raise UserError(
+                f"A time in the result is none of Python's: {error}",
+                hint="CAST it to STRING, or read the columns with pl() or arrow().",
+            ) from error
 
     def close(self) -> None:
         """Stops the job, if it still runs, and waits until it has; idempotent."""

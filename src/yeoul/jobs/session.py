@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -39,9 +39,9 @@ from yeoul.plan import statements
 from yeoul.plan.declarations import declaration_of
 from yeoul.plan.explain import ExplainDetail, explain, explain_details
 from yeoul.plan.nodes import Field, Node, Scan, Schema, Write, walk
-from yeoul.plan.tables import TableDefinition
+from yeoul.plan.tables import DATABASE, TableDefinition, full_name
 from yeoul.plan.types import BIGINT, STRING
-from yeoul.planner.sql import bind, parse
+from yeoul.planner.sql import Parsed, bind, parse
 from yeoul.units import format_size
 
 __all__ = ["ArrowStream", "Done", "Explained", "Frame", "Outcome", "Session"]
@@ -104,6 +104,7 @@ class Session:
         directory.mkdir(parents=True, exist_ok=True)
         self.catalog = Catalog(directory / "side-streams", stored)
         self.settings: dict[str, str] = {}
+        self.database = DATABASE
         self.functions = Functions(stored)
         self._side_streams = SideStreams(directory / "side-streams")
         self._frames: dict[str, pl.DataFrame] = {}
@@ -126,8 +127,9 @@ class Session:
         Raises:
             UserError: It is no frame, or a column's type has no name in SQL.
         """
+        name = full_name(self.database, name)
         converted = as_frame(name, frame)
-        self.catalog.replace_table(define_table(name, converted))
+        self.catalog.replace_table(replace(define_table(name, converted), database=self.database))
         self._frames[name] = converted
 
     def create_function(self, name: str, function: PythonFunction | str) -> None:
@@ -176,7 +178,7 @@ class Session:
         """
         for parsed in parse(text):
             self._refuse_if_closed()
-            outcome = self._carry_out(bind(parsed, self.catalog, self.settings, self.functions.definitions))
+            outcome = self._carry_out(self._bound(parsed))
             yield outcome
             if isinstance(outcome, Job) and self.waits_for(outcome):
                 outcome.wait()
@@ -223,6 +225,9 @@ class Session:
         if self._closed:
             raise UserError("This session is closed", hint="Make a new one.")
 
+    def _bound(self, parsed: Parsed) -> statements.Statement:
+        return bind(parsed, self.catalog, self.settings, self.functions.definitions, self.database)
+
     def _carry_out(self, statement: statements.Statement) -> Outcome:
         match statement:
             case statements.Select():
@@ -241,12 +246,13 @@ class Session:
             case statements.DescribeTable():
                 return listing(describe_columns(statement))
             case statements.DescribeNamed():
-                return listing(described(statement, self.functions))
+                return listing(described(statement, self.catalog, self.functions))
             case statements.ShowTables():
-                return listing(shown(statement, self.catalog, self.functions, self._jobs))
+                return listing(shown(statement, self.catalog, self.functions, self._jobs, self.database))
             case statements.ShowDeclaration(definition):
                 return listing({"result": [declaration_of(definition)]})
-            case statements.Use(name):
+            case statements.Use(what, name):
+                self.database = name if what == "database" else self.database
                 return Done(f"{name} is in use")
             case statements.SetOption() | statements.ResetOption():
                 return self._configure(statement)
@@ -265,7 +271,7 @@ class Session:
             return Done(f"Table {name} stands already")
         try:
             (parsed,) = parse(statement.filling)
-            return self._carry_out(bind(parsed, self.catalog, self.settings, self.functions.definitions))
+            return self._carry_out(self._bound(parsed))
         except BaseException:
             if isinstance(replaced, TableDefinition):
                 self.catalog.alter(name, replaced)
@@ -346,6 +352,8 @@ class Session:
         | statements.CreateView
         | statements.CreateFunction
         | statements.Drop
+        | statements.CreateDatabase
+        | statements.DropDatabase
         | statements.Alter,
     ) -> str:
         match statement:
@@ -368,6 +376,12 @@ class Session:
                     view, if_not_exists=if_not_exists, or_replace=or_replace, temporary=temporary
                 )
                 return f"View {view.name} {'created' if new else 'stands already'}"
+            case statements.CreateDatabase(name, if_not_exists, comment):
+                new = self.catalog.create_database(name, comment, if_not_exists=if_not_exists)
+                return f"Database {name} {'created' if new else 'stands already'}"
+            case statements.DropDatabase(name, if_exists, cascade):
+                gone = self.catalog.drop_database(name, if_exists=if_exists, cascade=cascade)
+                return f"Database {name} {'dropped' if gone else 'was not there'}"
             case statements.Alter(name, altered):
                 if altered is None:
                     return f"{name} was not there"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from yeoul.plan.tables import Column, ColumnKind, TableDefinition, ViewDefinition
+from yeoul.plan.tables import DATABASE, Column, ColumnKind, TableDefinition, ViewDefinition
 
-__all__ = ["declaration_of", "quoted"]
+__all__ = ["declaration_of", "quoted", "quoted_name"]
 
 
 def declaration_of(definition: TableDefinition | ViewDefinition) -> str:
@@ -27,16 +27,16 @@ def declaration_of(definition: TableDefinition | ViewDefinition) -> str:
     """
     if isinstance(definition, ViewDefinition):
         names = f" ({', '.join(map(quoted, definition.column_names))})" if definition.column_names else ""
-        return f"CREATE VIEW {quoted(definition.name)}{names}{_comment(definition.comment)} AS\n{definition.query}"
+        return f"CREATE VIEW {quoted_name(definition)}{names}{_comment(definition.comment)} AS\n{definition.query}"
     elements = ",\n".join(f"  {one}" for one in _elements(definition))
-    text = f"CREATE TABLE {quoted(definition.name)} (\n{elements}\n){_comment(definition.comment)}"
+    text = f"CREATE TABLE {quoted_name(definition)} (\n{elements}\n){_comment(definition.comment)}"
     options = ",\n".join(f"  {_string(key)} = {_string(value)}" for key, value in definition.options.items())
     return f"{text} WITH (\n{options}\n)" if options else text
 
 
 def _elements(table: TableDefinition) -> Iterator[str]:
     for column in table.columns:
-        yield _column(column)
+        yield _column(column) + _comment(column.comment)
     if table.watermark is not None:
         yield f"WATERMARK FOR {quoted(table.watermark.column)} AS {table.watermark.text}"
     if table.primary_key:
@@ -56,6 +56,18 @@ def _column(column: Column) -> str:
 
 def _comment(text: str) -> str:
     return f" COMMENT {_string(text)}" if text else ""
+
+
+def quoted_name(definition: TableDefinition | ViewDefinition) -> str:
+    """Returns a table's or view's name in backticks, after that of its database if it is not the default one.
+
+    Example:
+        >>> quoted_name(TableDefinition("shop.clicks", (), database="shop"))
+        '`shop`.`clicks`'
+    """
+    if definition.database == DATABASE:
+        return quoted(definition.name)
+    return f"{quoted(definition.database)}.{quoted(definition.name.removeprefix(definition.database + '.'))}"
 
 
 def quoted(name: str) -> str:

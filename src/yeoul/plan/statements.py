@@ -7,16 +7,18 @@ from dataclasses import dataclass
 
 from yeoul.plan.explain import ExplainDetail
 from yeoul.plan.nodes import Node, Write
-from yeoul.plan.tables import TableDefinition, ViewDefinition
+from yeoul.plan.tables import DATABASE, TableDefinition, ViewDefinition
 
 __all__ = [
     "Alter",
+    "CreateDatabase",
     "CreateFunction",
     "CreateTable",
     "CreateView",
     "DescribeNamed",
     "DescribeTable",
     "Drop",
+    "DropDatabase",
     "Explain",
     "ExplainSet",
     "Insert",
@@ -86,9 +88,28 @@ class Alter:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
-    """USE: there is one catalog with one database, so nothing changes."""
+class CreateDatabase:
+    """CREATE DATABASE [IF NOT EXISTS] name [COMMENT '...']."""
 
+    name: str
+    if_not_exists: bool = False
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DropDatabase:
+    """DROP DATABASE [IF EXISTS] name [RESTRICT | CASCADE]: with CASCADE what it holds is forgotten, too."""
+
+    name: str
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """USE: the database in which names are looked up; `what` is `database`, or `catalog`, which changes nothing."""
+
+    what: str
     name: str
 
 
@@ -157,6 +178,7 @@ class ShowTables:
 
     what: str = "tables"
     pattern: NamePattern | None = None
+    database: str = DATABASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +229,8 @@ Statement = (
     | CreateView
     | Drop
     | Alter
+    | CreateDatabase
+    | DropDatabase
     | Use
     | ShowDeclaration
     | Select

@@ -9,7 +9,29 @@ from dataclasses import dataclass, field
 from yeoul.plan.expressions import Expression
 from yeoul.plan.types import DataType
 
-__all__ = ["Column", "ColumnKind", "TableDefinition", "ViewDefinition", "WatermarkDefinition"]
+__all__ = [
+    "CATALOG",
+    "DATABASE",
+    "Column",
+    "ColumnKind",
+    "TableDefinition",
+    "ViewDefinition",
+    "WatermarkDefinition",
+    "full_name",
+]
+
+CATALOG, DATABASE = "default_catalog", "default_database"
+"""The one catalog, and the database that is there from the beginning."""
+
+
+def full_name(database: str, name: str) -> str:
+    """Returns what a table of a database is called throughout: its name alone in the default database.
+
+    Example:
+        >>> full_name("default_database", "clicks"), full_name("shop", "clicks")
+        ('clicks', 'shop.clicks')
+    """
+    return name if database == DATABASE else f"{database}.{name}"
 
 
 class ColumnKind(enum.Enum):
@@ -35,6 +57,7 @@ class Column:
         expression: For COMPUTED, over the table's physical and metadata columns.
         virtual: For METADATA, whether it is left out when writing.
         text: For COMPUTED, the expression as written.
+        comment: COMMENT '...'; empty if there is none.
     """
 
     name: str
@@ -44,6 +67,7 @@ class Column:
     expression: Expression | None = None
     virtual: bool = False
     text: str = field(default="", compare=False)
+    comment: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +81,7 @@ class WatermarkDefinition:
 
 @dataclass(frozen=True, slots=True)
 class TableDefinition:
-    """A table: columns, watermark, options; `options['connector']` says what serves it."""
+    """A table: columns, watermark, options; `options['connector']` says what serves it; `name` is its full name."""
 
     name: str
     columns: tuple[Column, ...]
@@ -65,13 +89,15 @@ class TableDefinition:
     primary_key: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     comment: str = ""
+    database: str = DATABASE
 
 
 @dataclass(frozen=True, slots=True)
 class ViewDefinition:
-    """A view: its name and the text of its query, bound anew at each use."""
+    """A view: its full name and the text of its query, bound anew at each use, in the view's own database."""
 
     name: str
     query: str
     column_names: tuple[str, ...] = ()
     comment: str = ""
+    database: str = DATABASE

@@ -13,6 +13,7 @@ from sqlglot import exp
 from yeoul.errors import Span, UserError
 from yeoul.plan.functions.python import FunctionDefinition
 from yeoul.plan.statements import Statement
+from yeoul.plan.tables import DATABASE
 from yeoul.plan.types import DataType
 from yeoul.planner.binding.context import BindContext, Tables
 from yeoul.planner.binding.statements import bind_statement
@@ -60,6 +61,7 @@ def bind(
     tables: Tables,
     settings: Mapping[str, str],
     functions: Mapping[str, FunctionDefinition] | None = None,
+    database: str = DATABASE,
 ) -> Statement:
     """Resolves a statement against the catalog; its plan has been through the rules.
 
@@ -68,11 +70,12 @@ def bind(
         tables: What names refer to.
         settings: What SET has set; read are `table.exec.source.idle-timeout` and, for checks, `table.local-time-zone`.
         functions: The user's functions, by their names in upper case.
+        database: The one in which names are looked up that do not say theirs.
 
     Raises:
         UserError: Something is unknown, does not fit, or is not supported: where, why, and what to do.
     """
-    context = BindContext(tables, settings, parsed._positions, functions=functions or {})
+    context = BindContext(tables, settings, parsed._positions, functions=functions or {}, database=database)
     try:
         return bind_statement(context, parsed._tree)
     except RecursionError:

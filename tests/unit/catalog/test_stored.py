@@ -132,7 +132,7 @@ def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     CatalogFile(tmp_path / "catalog.sqlite").close()
     with sqlite3.connect(tmp_path / "catalog.sqlite") as database:
         database.execute("PRAGMA user_version = 99")
-    with pytest.raises(EnvironmentFailure, match="has version 99, this yeoul knows 2"):
+    with pytest.raises(EnvironmentFailure, match="has version 99, this yeoul knows 3"):
         session(tmp_path)
 
 

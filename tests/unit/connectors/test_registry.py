@@ -23,7 +23,7 @@ GOLDEN = [
     (
         {},
         "A table needs the option 'connector'."
-        " Known: blackhole, datagen, filesystem, frame, jdbc, kafka, print, side-stream, upsert-kafka",
+        " Known: blackhole, datagen, filesystem, jdbc, kafka, print, upsert-kafka",
     ),
     ({"connector": "kafak"}, "Unknown connector 'kafak'. Did you mean 'kafka'?"),
     ({**FILE, "pth": "x"}, "Unknown option 'pth' for connector 'filesystem'. Did you mean 'path'?"),
@@ -41,7 +41,7 @@ GOLDEN = [
     ),
     (
         {**FILE, "json.ignore-parse-error": "true"},
-        "Unknown option 'json.ignore-parse-error'. Did you mean 'ignore-parse-errors'?",
+        "Unknown option 'json.ignore-parse-error'. Did you mean 'json.ignore-parse-errors'?",
     ),
     (
         {**FILE, "csv.field-delimiter": ";"},

@@ -134,7 +134,7 @@ def test_raw_numbers_of_the_wrong_size_are_dead() -> None:
         (
             "json",
             {"ignore-parse-error": "true"},
-            "Unknown option 'json.ignore-parse-error'. Did you mean 'ignore-parse-errors'?",
+            "Unknown option 'json.ignore-parse-error'. Did you mean 'json.ignore-parse-errors'?",
         ),
         (
             "json",

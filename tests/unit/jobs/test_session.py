@@ -310,9 +310,9 @@ def test_an_option_without_effect_says_so() -> None:
         ("SET 'table.local-time-zone' = 'Mars'", "'Mars'", ""),
         ("SET 'table.dml-sync' = 'maybe'", "Expected 'true' or 'false', got 'maybe'", ""),
         (
-            "SET 'execution.runtime-mode' = 'batch'",
-            "Expected 'automatic' or 'streaming', got 'batch'",
-            "ends by itself",
+            "SET 'execution.runtime-mode' = 'micro-batch'",
+            "Expected 'automatic', 'streaming' or 'batch', got 'micro-batch'",
+            "",
         ),
         ("RESET 'table.dml-snyc'", "Unknown option 'table.dml-snyc' in RESET", "table.dml-sync"),
     ],
@@ -406,3 +406,20 @@ def test_explain_names_what_holds_a_running_job_and_what_it_remembers() -> None:
         remembered = single(session, "EXPLAIN STATE SELECT * FROM clock")
         assert isinstance(remembered, Explained)
         assert re.search(r"\nJob 'nowhere', running: TUMBLE.* takes \d.* in memory$", remembered.text)
+
+
+def test_a_time_that_python_has_not_is_said_to_be_none_and_reads_as_text() -> None:
+    with Session() as session:
+        with pytest.raises(UserError, match="none of Python's") as raised:
+            session.sql("SELECT DATE '0001-01-01' - INTERVAL '1' YEAR AS d").rows()
+        assert "CAST it to STRING" in raised.value.hint
+        text = session.sql("SELECT CAST(DATE '0001-01-01' - INTERVAL '1' YEAR AS STRING) AS d").rows()
+    assert text == [("0000-01-01",)]
+
+
+def test_a_frame_is_a_table_of_the_current_database() -> None:
+    with Session() as session:
+        session.sql("CREATE DATABASE shop; USE shop").close()
+        rows = session.sql("SELECT a FROM shop.sales", sales={"a": [1]}).rows()
+        assert session.sql("USE default_database; SHOW TABLES").rows() == []
+    assert rows == [(1,)]

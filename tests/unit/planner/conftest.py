@@ -39,6 +39,9 @@ class Catalog:
     def names(self) -> Iterable[str]:
         return self.found
 
+    def databases(self) -> Iterable[str]:
+        return ("default_database",)
+
     def run(self, text: str) -> list[Statement]:
         """Binds every statement; what they declare is there for the next."""
         statements = []

@@ -113,8 +113,18 @@ VALUE_FIELDS: Option[str] = Option(
 PARTITIONER: Option[str] = Option(
     "sink.partitioner", choice(("default", "fixed", "round-robin")), "default", "Which partition a row goes to."
 )
+
+
+def _guarantee(given: str) -> str:
+    if given.strip().lower() == "exactly-once":
+        raise UserError(
+            f"Expected 'at-least-once' or 'none', got {given!r}", hint="There are no checkpoints yet, which it needs."
+        )
+    return choice(("at-least-once", "none"))(given)
+
+
 DELIVERY_GUARANTEE: Option[str] = Option(
-    "sink.delivery-guarantee", choice(("at-least-once", "none")), "at-least-once", "What a flush waits for."
+    "sink.delivery-guarantee", _guarantee, "at-least-once", "What a flush waits for."
 )
 PROPERTIES: Option[Any] = Option("properties.*", str, None, "Any property of a Kafka client.")
 

@@ -181,8 +181,8 @@ def _constant(expression: Expression, context: EvaluationContext) -> pl.Expr | N
     try:
         value = pl.select(_lowered(expression, _Scope(context))).to_series()
         return pl.lit(value[0], dtype=dtype)
-    except (EvaluationError, OverflowError):
-        return None  # it fails when, and only if, it is evaluated; or Python has no such value
+    except (EvaluationError, OverflowError, ValueError):
+        return None  # it fails when, and only if, it is evaluated; or Python has no such value, as of the year 0
 
 
 def _lower(expression: Expression, scope: _Scope) -> pl.Expr:

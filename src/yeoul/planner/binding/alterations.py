@@ -36,6 +36,7 @@ def altered_elements(context: BindContext, table: TableDefinition, syntax: Alter
     Raises:
         UserError: An element is there already or is not, or what is left makes no table.
     """
+    context = replace(context, database=table.database)
     created = next(iter(read_script(declaration_of(table))))[0]
     assert isinstance(created, CreateTableSyntax)
     elements: list[Any] = list(created.expressions)

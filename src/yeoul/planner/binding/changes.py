@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from yeoul.connectors.registry import how_to_bound
 from yeoul.plan.changelog import StateBound, changelog_of, state_of
 from yeoul.plan.nodes import (
     Aggregate,
@@ -30,7 +31,7 @@ from yeoul.plan.nodes import (
     inputs_of,
     walk,
 )
-from yeoul.planner.binding.boundedness import gives_changes, unbounded_table
+from yeoul.planner.binding.boundedness import MODE_SETTING, gives_changes, unbounded_table
 from yeoul.planner.binding.conflicts import told_by_changes
 from yeoul.planner.binding.context import BindContext
 from yeoul.planner.binding.overs import no_time_attribute
@@ -49,11 +50,24 @@ def with_settled_changes(context: BindContext, plan: Node, at: exp.Expr) -> Node
         UserError: It gives changes that the sink, or a node, cannot take; or its state has no bound and the session
             refuses such plans.
     """
+    _check_mode(context, plan, at)
     _check_inputs(context, plan, at)
     settled = _written(context, plan, at) if isinstance(plan, Write) else _settled(context, plan)
     if context.settings.get(STATE_SETTING) == "refuse":
         _refuse_unbounded(context, settled, at)
     return settled
+
+
+def _check_mode(context: BindContext, plan: Node, at: exp.Expr) -> None:
+    """Refuses a table that never ends where SET says that all do."""
+    table = unbounded_table(plan) if context.settings.get(MODE_SETTING, "").lower() == "batch" else None
+    if table is not None:
+        bound = how_to_bound(table.options)
+        raise context.error(
+            f"Table {table.table.name!r} never ends, and {MODE_SETTING!r} is 'batch'",
+            at,
+            hint=f"{bound[:1].upper()}{bound[1:]}, or RESET '{MODE_SETTING}'" if bound else f"RESET '{MODE_SETTING}'",
+        )
 
 
 def _settled(context: BindContext, plan: Node) -> Node:

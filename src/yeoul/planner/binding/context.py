@@ -8,10 +8,10 @@ from typing import Protocol
 
 from sqlglot import exp
 
-from yeoul.errors import Span, UserError
+from yeoul.errors import Span, UserError, did_you_mean
 from yeoul.plan.functions.python import FunctionDefinition
 from yeoul.plan.nodes import Node, Schema
-from yeoul.plan.tables import TableDefinition, ViewDefinition
+from yeoul.plan.tables import CATALOG, DATABASE, TableDefinition, ViewDefinition, full_name
 from yeoul.planner.positions import Positions
 
 __all__ = ["OUTER", "BindContext", "Relation", "Scope", "Tables", "unique_name"]
@@ -25,10 +25,13 @@ class Tables(Protocol):
     """What the catalog offers the planner."""
 
     def find(self, name: str) -> TableDefinition | ViewDefinition | None:
-        """Returns the table or view of that name (case-sensitive), `<table>$late` and `<table>$dead` included."""
+        """Returns the table or view of that full name (case-sensitive), `<table>$late` and `<table>$dead` included."""
 
     def names(self) -> Iterable[str]:
         """Returns all names, for hints."""
+
+    def databases(self) -> Iterable[str]:
+        """Returns the names of the databases; asked for only where another than the default one is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class BindContext:
         common_tables: What WITH has named.
         functions: The user's functions, by their names in upper case.
         state_ttls: For how many ms the state of tables in FROM is kept, where a hint says so; 0: for ever.
+        database: The one in which names without a database are looked up.
         outer: What the query around a subquery has in FROM; its columns may stand in the subquery's WHERE.
     """
 
@@ -54,6 +58,37 @@ class BindContext:
     outer: Relation | None = None
     functions: Mapping[str, FunctionDefinition] = field(default_factory=dict)
     state_ttls: Mapping[str, int] = field(default_factory=dict)
+    database: str = DATABASE
+
+    def database_of(self, node: exp.Expr) -> str:
+        """Returns the database that a table's name as written lies in.
+
+        Raises:
+            UserError: It names a catalog or a database that there is not.
+        """
+        place = str(node.args.get("db") or "")
+        return self.known_database(place, node) if place else self.database
+
+    def known_database(self, place: str, node: exp.Expr) -> str:
+        """Returns the database of `database`, or of `catalog.database`.
+
+        Raises:
+            UserError: There is no such catalog or database.
+        """
+        catalog, dot, name = place.rpartition(".")
+        if dot and catalog != CATALOG:
+            raise self.error(f"Unknown catalog {catalog!r}", node, f"There is one catalog, {CATALOG}")
+        if name != DATABASE and name not in self.tables.databases():
+            raise self.error(f"Unknown database {name!r}", node, did_you_mean(name, self.tables.databases()))
+        return name
+
+    def name_of(self, node: exp.Expr) -> str:
+        """Returns the full name of the table that is written so; errors as in `database_of`."""
+        return full_name(self.database_of(node), node.name)
+
+    def find(self, node: exp.Expr) -> TableDefinition | ViewDefinition | None:
+        """Returns the table or view that is written so, if there is one; errors as in `database_of`."""
+        return self.tables.find(self.name_of(node))
 
     def function(self, name: str, *kinds: str) -> FunctionDefinition | None:
         """Returns the user's function of that name, in any case, if it is of one of the kinds."""

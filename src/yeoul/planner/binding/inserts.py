@@ -56,7 +56,7 @@ def _without_missing(rows: Node, writable: list[Column]) -> Node:
 
 
 def _target(context: BindContext, node: exp.Table) -> TableDefinition:
-    found = context.tables.find(node.name)
+    found = context.find(node)
     if found is None:
         raise unknown_table(context, node)
     if isinstance(found, ViewDefinition):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from sqlglot import exp
@@ -12,7 +12,7 @@ from yeoul.plan import types
 from yeoul.plan.expressions import ColumnRef, Expression, Literal
 from yeoul.plan.functions import common_type
 from yeoul.plan.nodes import Field, Filter, Node, Schema, Union, Values
-from yeoul.plan.tables import ViewDefinition
+from yeoul.plan.tables import DATABASE, ViewDefinition
 from yeoul.plan.types import DataType
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder
@@ -349,23 +349,31 @@ def renamed(context: BindContext, rows: Node, columns: Sequence[exp.Expr]) -> No
 
 def _table(context: BindContext, node: exp.Table) -> Relation:
     name = node.name
-    if name in context.common_tables:
+    if name in context.common_tables and not node.args.get("db"):
         return Relation(context.common_tables[name], name, f"table {name!r}")
-    found = context.tables.find(name)
+    found = context.find(node)
     if found is None:
         raise unknown_table(context, node)
     if isinstance(found, ViewDefinition):
         if node.args.get("hints"):
             raise context.error(f"OPTIONS cannot be given for a view, {name!r} is one", node, "Give them to its tables")
-        return Relation(bind_view(context, found, node), name, f"view {name!r}")
-    return Relation(scan(context, found, merged_options(context, found, node)), name, f"table {name!r}")
+        return Relation(bind_view(context, found, node), name, f"view {found.name!r}")
+    return Relation(scan(context, found, merged_options(context, found, node)), name, f"table {found.name!r}")
 
 
 def unknown_table(context: BindContext, node: exp.Table) -> UserError:
     """Returns the error for a name that neither WITH nor the catalog knows."""
-    known = [*context.tables.names(), *context.common_tables]
-    hint = did_you_mean(node.name, known) or "There are no tables yet: CREATE TABLE makes one"
-    return context.error(f"Unknown table or view {node.name!r}", node, hint)
+    known = [*_names_from_here(context), *context.common_tables]
+    name = context.name_of(node)
+    hint = did_you_mean(name, known) or "There are no tables yet: CREATE TABLE makes one"
+    return context.error(f"Unknown table or view {name!r}", node, hint)
+
+
+def _names_from_here(context: BindContext) -> Iterator[str]:
+    """Yields the names of all tables as they can be written in the current database."""
+    databases = () if context.database == DATABASE else context.tables.databases()
+    for name in context.tables.names():
+        yield name if not databases or name.partition(".")[0] in databases else f"{DATABASE}.{name}"
 
 
 def bind_view(context: BindContext, view: ViewDefinition, node: exp.Expr) -> Node:
@@ -383,6 +391,7 @@ def bind_view(context: BindContext, view: ViewDefinition, node: exp.Expr) -> Nod
         Positions(view.query),
         (*context.views, view.name),
         functions=context.functions,
+        database=view.database,
     )
     try:
         tree = next(iter(read_script(view.query)))[0]

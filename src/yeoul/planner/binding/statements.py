@@ -15,7 +15,7 @@ from yeoul.plan.declarations import quoted
 from yeoul.plan.explain import ExplainDetail
 from yeoul.plan.functions import is_aggregate, is_scalar
 from yeoul.plan.nodes import Node, Write
-from yeoul.plan.tables import ViewDefinition
+from yeoul.plan.tables import CATALOG, DATABASE, ViewDefinition, full_name
 from yeoul.planner.binding.alterations import altered_elements
 from yeoul.planner.binding.changes import with_settled_changes
 from yeoul.planner.binding.context import BindContext
@@ -25,11 +25,13 @@ from yeoul.planner.binding.scans import IDLE_SETTING, scan
 from yeoul.planner.binding.tables import define_table, with_options
 from yeoul.planner.dialects.flink.nodes import (
     AlterSyntax,
+    CreateDatabaseSyntax,
     CreateFunctionSyntax,
     CreateTableSyntax,
     CreateViewSyntax,
     DescribeNamedSyntax,
     DescribeSyntax,
+    DropDatabaseSyntax,
     DropSyntax,
     ExplainSyntax,
     InsertSyntax,
@@ -42,11 +44,9 @@ from yeoul.planner.dialects.flink.nodes import (
 from yeoul.planner.rules import as_one, optimised
 from yeoul.units import parse_duration_ms
 
-__all__ = ["CATALOG", "DATABASE", "ZONE_SETTING", "bind_statement"]
+__all__ = ["ZONE_SETTING", "bind_statement"]
 
-CATALOG, DATABASE = "default_catalog", "default_database"
-"""The names of the one catalog and its one database."""
-_ONE_OF_EACH = f"There is one catalog, {CATALOG}, with one database, {DATABASE}"
+_ONE_CATALOG = f"There is one catalog, {CATALOG}"
 ZONE_SETTING = "table.local-time-zone"
 
 
@@ -72,21 +72,38 @@ def _create_table(context: BindContext, node: Any) -> statements.Statement:
     if query is None:
         return statements.CreateTable(define_table(context, node), *flags)
     rows = bind_query(context, query)
+    if node.args.get("must_be_there") and context.find(node.this) is None:
+        raise unknown_table(context, node.this)
     made = define_table(context, node, rows.schema)
     columns = ", ".join(quoted(name) for name in rows.schema.names)
-    filling = f"INSERT INTO {quoted(made.name)} ({columns})\n{node.args['text']}"
+    filling = f"INSERT INTO {quoted(made.database)}.{quoted(node.this.name)} ({columns})\n{node.args['text']}"
     return statements.CreateTable(made, *flags, filling, bool(node.args.get("or_replace")))
 
 
 def _create_view(context: BindContext, node: Any) -> statements.Statement:
-    name: str = node.this.name
+    name, database = context.name_of(node.this), context.database_of(node.this)
+    if database != context.database:
+        _refuse_names_of_here(context, node.args["expression"])
+    context = replace(context, database=database)
     rows = bind_query(context, node.args["expression"])
     if node.expressions:
         renamed(context, rows, node.expressions)
     columns = [column.name for column in node.expressions]
-    view = ViewDefinition(name, node.args["text"], tuple(columns), node.args.get("comment") or "")
+    view = ViewDefinition(name, node.args["text"], tuple(columns), node.args.get("comment") or "", database)
     flags = (bool(node.args.get(key)) for key in ("if_not_exists", "or_replace", "temporary"))
     return statements.CreateView(view, *flags)
+
+
+def _refuse_names_of_here(context: BindContext, query: exp.Expr) -> None:
+    """Refuses names without a database in a view that lies in another than the current one: they would change."""
+    own = {one.alias for one in query.find_all(exp.CTE)}
+    for table in query.find_all(exp.Table):
+        if not table.args.get("db") and table.name not in own:
+            raise context.error(
+                f"A view of another database has to say where {table.name!r} lies",
+                table,
+                hint=f"Write {context.database}.{table.name}",
+            )
 
 
 def _create_function(context: BindContext, node: Any) -> statements.Statement:
@@ -100,12 +117,32 @@ def _create_function(context: BindContext, node: Any) -> statements.Statement:
 
 def _drop(context: BindContext, node: Any) -> statements.Statement:
     flags = (bool(node.args.get(key)) for key in ("if_exists", "temporary"))
-    return statements.Drop(node.args["kind"], node.this.name, *flags)
+    is_function = node.args["kind"] == "function"
+    return statements.Drop(node.args["kind"], node.this.name if is_function else context.name_of(node.this), *flags)
+
+
+def _create_database(context: BindContext, node: Any) -> statements.Statement:
+    flag, comment = bool(node.args.get("if_not_exists")), node.args.get("comment") or ""
+    return statements.CreateDatabase(_own_database(context, node), flag, comment)
+
+
+def _drop_database(context: BindContext, node: Any) -> statements.Statement:
+    name = _own_database(context, node)
+    if name == context.database and name != DATABASE:
+        raise context.error(f"Database {name!r} is in use", node, "USE another one first")
+    return statements.DropDatabase(name, bool(node.args.get("if_exists")), bool(node.args.get("cascade")))
+
+
+def _own_database(context: BindContext, node: Any) -> str:
+    catalog, dot, name = node.this.rpartition(".")
+    if dot and catalog != CATALOG:
+        raise context.error(f"Unknown catalog {catalog!r}", node, _ONE_CATALOG)
+    return str(name)
 
 
 def _alter(context: BindContext, node: Any) -> statements.Statement:
-    name, kind = node.this.name, node.args["kind"]
-    found = context.tables.find(name)
+    name, kind = context.name_of(node.this), node.args["kind"]
+    found = context.find(node.this)
     if found is None:
         if node.args.get("if_exists"):
             return statements.Alter(name, None)
@@ -114,7 +151,10 @@ def _alter(context: BindContext, node: Any) -> statements.Statement:
         other = "view" if kind == "table" else "table"
         raise context.error(f"{name!r} is a {other}, not a {kind}", node.this, f"Write ALTER {other.upper()} {name}")
     if node.args.get("rename") is not None:
-        return statements.Alter(name, replace(found, name=node.args["rename"].name))
+        new = node.args["rename"]
+        if new.args.get("db") and context.database_of(new) != found.database:
+            raise context.error("A table stays in its database", new, "CREATE TABLE ... LIKE makes one in another")
+        return statements.Alter(name, replace(found, name=full_name(found.database, new.name)))
     if isinstance(found, ViewDefinition):
         bind_query(context, node.args["expression"])
         return statements.Alter(name, replace(found, query=node.args["text"], column_names=()))
@@ -124,10 +164,11 @@ def _alter(context: BindContext, node: Any) -> statements.Statement:
 
 
 def _use(context: BindContext, node: Any) -> statements.Statement:
-    known = ["default_catalog"] if node.args["kind"] == "catalog" else ["default_database", f"{CATALOG}.{DATABASE}"]
-    if node.this not in known:
-        raise context.error(f"Unknown {node.args['kind']} {node.this!r}", node, _ONE_OF_EACH)
-    return statements.Use(node.this)
+    if node.args["kind"] == "catalog":
+        if node.this != CATALOG:
+            raise context.error(f"Unknown catalog {node.this!r}", node, _ONE_CATALOG)
+        return statements.Use("catalog", CATALOG)
+    return statements.Use("database", context.known_database(node.this, node))
 
 
 def _insert(context: BindContext, node: Any) -> statements.Statement:
@@ -186,11 +227,10 @@ def _reset(context: BindContext, node: Any) -> statements.Statement:
 def _show(context: BindContext, node: Any) -> statements.Statement:
     table, pattern = node.args.get("expression"), _pattern(node)
     if table is None:
-        _known_place(context, node.args.get("place") or "", node)
-        return statements.ShowTables(node.this, pattern)
+        return statements.ShowTables(node.this, pattern, _place(context, node.args.get("place") or "", node))
     if node.this == "columns":
         return replace(_described(context, table), pattern=pattern)
-    found = context.tables.find(table.name)
+    found = context.find(table)
     if found is None:
         raise unknown_table(context, table)
     kind = node.this.removeprefix("create ")
@@ -206,10 +246,9 @@ def _pattern(node: Any) -> statements.NamePattern | None:
     return None if text is None else statements.NamePattern(text, *flags)
 
 
-def _known_place(context: BindContext, place: str, node: exp.Expr) -> None:
-    """Refuses a place in SHOW that is neither the catalog nor its database."""
-    if place not in ("", CATALOG, DATABASE, f"{CATALOG}.{DATABASE}"):
-        raise context.error(f"Unknown catalog or database {place!r}", node, _ONE_OF_EACH)
+def _place(context: BindContext, place: str, node: exp.Expr) -> str:
+    """Returns the database that SHOW ... FROM names: `database`, `catalog.database`, or the catalog alone."""
+    return context.database if place in ("", CATALOG) else context.known_database(place, node)
 
 
 def _describe(context: BindContext, node: Any) -> statements.Statement:
@@ -220,13 +259,15 @@ def _describe_named(context: BindContext, node: Any) -> statements.Statement:
     kind, name = node.args["kind"], node.this
     if kind == "function":
         return statements.DescribeNamed(kind, name.rpartition(".")[2], bool(node.args.get("extended")))
-    if name not in ((CATALOG,) if kind == "catalog" else (DATABASE, f"{CATALOG}.{DATABASE}")):
-        raise context.error(f"Unknown {kind} {name!r}", node, _ONE_OF_EACH)
+    if kind == "database":
+        return statements.DescribeNamed(kind, context.known_database(name, node), bool(node.args.get("extended")))
+    if name != CATALOG:
+        raise context.error(f"Unknown catalog {name!r}", node, _ONE_CATALOG)
     return statements.DescribeNamed(kind, name)
 
 
 def _described(context: BindContext, table: exp.Table) -> statements.DescribeTable:
-    found = context.tables.find(table.name)
+    found = context.find(table)
     if found is None:
         raise unknown_table(context, table)
     if isinstance(found, ViewDefinition):
@@ -235,10 +276,12 @@ def _described(context: BindContext, table: exp.Table) -> statements.DescribeTab
 
 
 _READERS: dict[type[exp.Expr], Callable[[BindContext, Any], statements.Statement]] = {
+    CreateDatabaseSyntax: _create_database,
     CreateFunctionSyntax: _create_function,
     CreateTableSyntax: _create_table,
     CreateViewSyntax: _create_view,
     DropSyntax: _drop,
+    DropDatabaseSyntax: _drop_database,
     InsertSyntax: _insert,
     StatementSetSyntax: _statement_set,
     ExplainSyntax: _explain,

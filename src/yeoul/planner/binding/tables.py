@@ -34,26 +34,29 @@ def define_table(context: BindContext, syntax: CreateTableSyntax, rows: Schema |
     Args:
         context: The statement's.
         syntax: The declaration.
-        rows: What AS SELECT gives: its columns come before those that are declared.
+        rows: What AS SELECT gives: its columns come behind those that are declared; one that is declared, too, has its
+            place among them and the declared type.
 
     Raises:
         UserError: A column is declared twice or unknown, a type does not fit, an option is not the connector's.
     """
-    name: str = syntax.this.name
-    base = _base(context, syntax) if rows is None else _of_rows(rows)
-    elements = syntax.expressions
+    name = context.name_of(syntax.this)
+    base = _base(context, syntax) if rows is None else _of_rows(context, syntax, rows)
+    elements = [one for one in syntax.expressions if rows is None or not _is_of(rows, one)]
     pairs: list[exp.Expr] = syntax.args.get("options") or []
     rules = LikeRules(context, syntax)
     base = rules.taken_over(base, elements)
-    columns = (*base.columns, *_columns(context, name, elements, base.columns))
+    declared = _columns(context, name, elements, base.columns)
+    columns = (*base.columns, *declared) if rows is None else (*declared, *base.columns)
     watermark = _watermark(context, name, columns, elements) or base.watermark
-    columns, key = _with_key(context, columns, elements)
+    columns, key = _with_key(context, columns, syntax.expressions)
     own = _options(context, pairs)
     rules.refuse_overwritten(base, own)
     options = {**base.options, **own}
     table = TableDefinition(
         name, columns, watermark, key or base.primary_key, options, syntax.args.get("comment") or base.comment
     )
+    table = replace(table, database=context.database_of(syntax.this))
     if all(column.kind is ColumnKind.COMPUTED for column in columns):
         what = "columns" if not columns else "a column that is stored, not computed"
         raise context.error(f"Table {name!r} needs {what}", syntax.this, hint=f"CREATE TABLE {name} (a STRING, ...)")
@@ -80,7 +83,7 @@ def _base(context: BindContext, syntax: CreateTableSyntax) -> TableDefinition:
     like = syntax.args.get("like")
     if like is None:
         return TableDefinition("", ())
-    found = context.tables.find(like.name)
+    found = context.find(like)
     if found is None:
         raise context.error(f"Unknown table {like.name!r}", like, did_you_mean(like.name, context.tables.names()))
     if isinstance(found, ViewDefinition):
@@ -88,8 +91,32 @@ def _base(context: BindContext, syntax: CreateTableSyntax) -> TableDefinition:
     return found
 
 
-def _of_rows(rows: Schema) -> TableDefinition:
-    return TableDefinition("", tuple(Column(one.name, one.type) for one in rows.fields))
+def _of_rows(context: BindContext, syntax: CreateTableSyntax, rows: Schema) -> TableDefinition:
+    """Returns the columns of AS SELECT: in the order of a list of their names, with the types that are declared."""
+    declared = {one.this.name: one for one in syntax.expressions if _is_of(rows, one)}
+    columns = [_of_row(one, declared.get(one.name)) for one in rows.fields]
+    names: list[exp.Identifier] = syntax.args.get("names") or []
+    for name in names:
+        if name.name not in rows:
+            raise context.error(f"AS SELECT gives no column {name.name!r}", name, did_you_mean(name.name, rows.names))
+    order = [name.name for name in names]
+    if names and sorted(order) != sorted(rows.names):
+        raise context.error(
+            "A list of names has each column of AS SELECT once",
+            names[0],
+            hint=f"It gives ({', '.join(rows.names)})",
+        )
+    return TableDefinition("", tuple(sorted(columns, key=lambda one: order.index(one.name)) if names else columns))
+
+
+def _of_row(field: Field, declared: ColumnElement | None) -> Column:
+    return Column(field.name, field.type) if declared is None else _stored(declared)
+
+
+def _is_of(rows: Schema, element: exp.Expr) -> bool:
+    """Tells whether an element says the type of a column that AS SELECT gives."""
+    is_stored = isinstance(element, ColumnElement) and element.args["kind"] == "physical"
+    return is_stored and element.this.name in rows
 
 
 def _options(context: BindContext, pairs: Sequence[exp.Expr]) -> Mapping[str, str]:
@@ -129,10 +156,11 @@ def _refuse_doubles(context: BindContext, declared: list[ColumnElement], inherit
 
 def _stored(element: ColumnElement) -> Column:
     name, type = element.this.name, element.args["type"].this
+    comment = element.args.get("comment") or ""
     if element.args["kind"] == "physical":
-        return Column(name, type)
-    key = element.args.get("key") or name
-    return Column(name, type, ColumnKind.METADATA, metadata_key=key, virtual=bool(element.args.get("virtual")))
+        return Column(name, type, comment=comment)
+    key, virtual = element.args.get("key") or name, bool(element.args.get("virtual"))
+    return Column(name, type, ColumnKind.METADATA, metadata_key=key, virtual=virtual, comment=comment)
 
 
 def _relation_of(table: str, columns: Sequence[Column]) -> Relation:
@@ -150,7 +178,8 @@ def _computed(context: BindContext, relation: Relation, element: ColumnElement, 
             )
     binder = ExpressionBinder(context, relation, f"the computed column {element.this.name!r}")
     value = folded(binder.bind(element.args["expression"]))
-    return Column(element.this.name, value.type, ColumnKind.COMPUTED, expression=value, text=element.args["text"])
+    text, comment = element.args["text"], element.args.get("comment") or ""
+    return Column(element.this.name, value.type, ColumnKind.COMPUTED, expression=value, text=text, comment=comment)
 
 
 # --- watermark and key
@@ -204,6 +233,9 @@ def _with_key(
     inline = [
         element.this for element in elements if isinstance(element, ColumnElement) and element.args.get("primary_key")
     ]
+    keys = [one for one in elements if isinstance(one, PrimaryKeyElement)] + inline
+    if len(keys) > 1:
+        raise context.error("A table has one PRIMARY KEY", keys[1], "PRIMARY KEY (a, b) NOT ENFORCED")
     known = [column.name for column in columns if column.kind is ColumnKind.PHYSICAL]
     for name in (*named, *inline):
         if name.name not in known:

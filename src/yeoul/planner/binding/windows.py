@@ -14,6 +14,7 @@ from sqlglot import exp
 from yeoul.errors import UserError, did_you_mean
 from yeoul.plan import types
 from yeoul.plan.explain import explain_duration
+from yeoul.plan.functions.refused import REFUSED
 from yeoul.plan.nodes import Field, Schema, Window, WindowAssign, WindowKind, WindowProperty
 from yeoul.plan.types import DataType
 from yeoul.planner.binding.context import BindContext, Relation
@@ -111,6 +112,8 @@ def window_arguments(context: BindContext, node: TableFunction) -> WindowArgumen
 
 def _kind(context: BindContext, node: TableFunction) -> WindowKind:
     name = node.this.upper()
+    if name in REFUSED:
+        raise context.error(f"The function {name} of Flink is not supported", node, REFUSED[name])
     if name not in WindowKind.__members__:
         raise context.error(
             f"Unknown table function {node.this!r}", node, did_you_mean(name, list(WindowKind.__members__))

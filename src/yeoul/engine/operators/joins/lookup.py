@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from yeoul.clock import Clock
 from yeoul.engine.contract import ROW, WATERMARK, WEIGHT, CacheBounds, Lookup
 from yeoul.engine.operators.contract import EMPTY, Output, State
+from yeoul.engine.operators.joins.sides import holding
 from yeoul.engine.state.lookup_cache import LookupCache
 from yeoul.engine.state.memory import StateMemory
 
@@ -86,7 +87,7 @@ class LookupJoin:
             partners = found.select([one.value.cast(one.dtype).alias(one.name) for one in self._values])
             both = pl.concat([both, partners], how="horizontal")
         if self._condition is not None and both.height:
-            holds = both.select(self._condition.fill_null(False)).to_series()
+            holds = holding(self._condition, both)
             both, places = both.filter(holds), places[holds.to_numpy()]
         if self._keeps_left:
             both = self._with_lonely(batch, both, places)

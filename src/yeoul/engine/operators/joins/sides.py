@@ -11,7 +11,7 @@ from yeoul.engine.columnwise import together
 from yeoul.plan.join_state import COUNTED, SideState
 from yeoul.plan.nodes import JoinKind
 
-__all__ = ["JoinSide", "JoinSides"]
+__all__ = ["JoinSide", "JoinSides", "holding"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +75,15 @@ class JoinSides:
 
     def holding(self, both: pl.DataFrame) -> pl.Series | None:
         """Returns for which pairs of rows the condition holds; None if there is none."""
-        if self.condition is None or not both.height:
-            return None
-        holds = both.select(self.condition.fill_null(False)).to_series()
-        return holds if len(holds) == both.height else holds.new_from_index(0, both.height)
+        return None if self.condition is None or not both.height else holding(self.condition, both)
 
     def alone(self, port: int, rows: pl.DataFrame) -> pl.DataFrame:
         """Returns rows of a side with NULLs for the other's columns."""
         nulls = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in self[1 - port].columns.items()]
         return rows.with_columns(nulls).select(list(self.output))
+
+
+def holding(condition: pl.Expr, both: pl.DataFrame) -> pl.Series:
+    """Returns for which of some pairs of rows, at least one, a condition holds; it may be the same for all."""
+    holds = both.select(condition.fill_null(False)).to_series()
+    return holds if len(holds) == both.height else holds.new_from_index(0, both.height)

@@ -11,6 +11,7 @@ from yeoul.errors import Span, UserError, did_you_mean
 from yeoul.plan.expressions import Call, Case, Expression, Literal, LiteralValue
 from yeoul.plan.functions import AGGREGATES, GROUPINGS, RANKINGS, SCALARS, is_aggregate, is_ranking, resolve_scalar
 from yeoul.plan.functions.python import FunctionDefinition, resolve_python
+from yeoul.plan.types import STRING
 from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.nodes import FunctionCall
 
@@ -56,6 +57,8 @@ def function_call(binder: ExpressionBinder, node: FunctionCall, span: Span | Non
     if name.upper() not in _SQL_NAMES:
         raise _unknown_function(binder, name, span)
     _refuse_parts_of_aggregates(node, span)
+    if name.upper() == "CURRENT_DATABASE" and not node.expressions:
+        return Literal(binder.context.database, STRING.not_null(), span)
     return call(name, [binder.bind(one) for one in node.expressions], span)
 
 

@@ -6,9 +6,17 @@ from sqlglot import exp
 
 from yeoul.planner.dialects.flink.lexer import TokenType
 from yeoul.planner.dialects.flink.nodes import AlterSyntax, ColumnElement
+from yeoul.planner.dialects.flink.queries import NO_MODELS
 from yeoul.planner.dialects.flink.tables import TableGrammar
 
 __all__ = ["AlterationGrammar"]
+
+_INSTEAD = {
+    "DATABASE": "A database has a name and nothing else",
+    "CATALOG": "A catalog has a name and nothing else",
+    "FUNCTION": "CREATE OR REPLACE FUNCTION ... AS 'module.function' LANGUAGE PYTHON",
+    "MODEL": NO_MODELS,
+}
 
 
 class AlterationGrammar(TableGrammar):
@@ -24,7 +32,7 @@ class AlterationGrammar(TableGrammar):
                 self._alteration(altered, word)
                 return altered
         if self.sees_any_word(frozenset({"DATABASE", "CATALOG", "FUNCTION", "MODEL"})):
-            self.refuse(f"ALTER {self._curr.text.upper()}")
+            self.refuse(f"ALTER {self._curr.text.upper()}", _INSTEAD[self._curr.text.upper()])
         self.fail("TABLE or VIEW after ALTER", keywords=("TABLE", "VIEW"))
 
     def _alteration(self, altered: AlterSyntax, word: str) -> None:
@@ -43,6 +51,8 @@ class AlterationGrammar(TableGrammar):
             altered.set("options", [self.option_pair() for _ in self.between_parens()])
         elif self.take_word("RESET"):
             altered.set("reset", [self.string("an option in quotes") for _ in self.between_parens()])
+        elif any(self.sees_word("PARTITION", ahead=far) for far in (0, 1, 3, 4)):  # behind ADD, DROP, IF [NOT] EXISTS
+            self.refuse("PARTITION in ALTER TABLE", "Tables have no partitions that are declared")
         elif self.take_word("ADD"):
             altered.set("add", self._altered_elements())
         elif self.take_word("MODIFY"):

@@ -293,9 +293,20 @@ class ExpressionGrammar(JsonGrammar, OverGrammar):
             self._advance()
         else:
             column = self.name("an expression")
-            if not self.sees(TokenType.L_PAREN):
+            if self._sees_call_behind_dots():
+                while self.take(TokenType.DOT):
+                    token = self._curr
+                    self._advance()
+            elif not self.sees(TokenType.L_PAREN):
                 return self.at(exp.Column(this=column), token)
         return self._call(token)
+
+    def _sees_call_behind_dots(self) -> bool:
+        """Tells whether the rest of `database.function(` follows: the functions are those of every database."""
+        names, at = (TokenType.VAR, TokenType.IDENTIFIER), 0
+        while self.sees(TokenType.DOT, at) and any(self.sees(kind, at + 1) for kind in names):
+            at += 2
+        return at > 0 and self.sees(TokenType.L_PAREN, at)
 
     def _call(self, token: Token) -> exp.Expr:
         call = FunctionCall(this=token.text)

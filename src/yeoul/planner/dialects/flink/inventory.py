@@ -60,9 +60,9 @@ class InventoryGrammar(AlterationGrammar):
             return self._with_pattern(ShowSyntax(this="columns", expression=table))
         self.fail("TABLES, VIEWS, FUNCTIONS, COLUMNS FROM, CREATE TABLE, ... after SHOW", keywords=(*_SHOWN, "COLUMNS"))
 
-    def _place(self) -> str:
-        """Takes the catalog, the database or both that names are asked of."""
-        parts = [self.name("the name of a database").name]
+    def _place(self, what: str = "the name of a database") -> str:
+        """Takes a catalog, a database or both."""
+        parts = [self.name(what).name]
         while self.take(TokenType.DOT):
             parts.append(self.name("a name after '.'").name)
         return ".".join(parts)

@@ -25,6 +25,7 @@ _LEXEME = re.compile(
   | (?P<comment>/\*)
   | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
   | (?P<binary>[xX]'(?:[^'])*')
+  | (?P<unicode>[uU]&'(?:[^']|'')*')
   | (?P<string>'(?:[^']|'')*')
   | (?P<quoted>`(?:[^`]|``)*`)
   | (?P<word>[^\W\d][\w$]*)
@@ -116,6 +117,8 @@ class _Lexer:
                 self._add(TokenType.VAR, match[0], offset, end)
             case "string":
                 self._add(TokenType.STRING, match[0][1:-1].replace("''", "'"), offset, end)
+            case "unicode":
+                self._unicode(match[0][3:-1].replace("''", "'"), offset, end)
             case "binary":
                 self._binary(match[0][2:-1], offset, end)
             case "quoted":
@@ -148,6 +151,22 @@ class _Lexer:
                 span=self.positions.span(start),
             )
         self._add(TokenType.HEX_STRING, digits, start, end)
+
+    def _unicode(self, text: str, start: int, end: int) -> None:
+        escapes = re.compile(r"\\\\|\\[0-9a-fA-F]{4}|\\")
+        found = escapes.sub(lambda one: self._character(one[0], start), text)
+        self._add(TokenType.STRING, found.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), start, end)
+
+    def _character(self, escape: str, start: int) -> str:
+        if escape == "\\\\":
+            return "\\"
+        if len(escape) == 1:
+            raise UserError(
+                "Expected four hexadecimal digits after each backslash of U&'...'",
+                hint="U&'\\2603' is a snowman; a backslash itself is written twice",
+                span=self.positions.span(start),
+            )
+        return chr(int(escape[1:], 16))
 
     def _quoted_name(self, name: str, start: int, end: int) -> None:
         if not name:

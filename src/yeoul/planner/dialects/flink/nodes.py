@@ -9,11 +9,13 @@ from sqlglot import exp
 __all__ = [
     "AlterSyntax",
     "ColumnElement",
+    "CreateDatabaseSyntax",
     "CreateFunctionSyntax",
     "CreateTableSyntax",
     "CreateViewSyntax",
     "DescribeNamedSyntax",
     "DescribeSyntax",
+    "DropDatabaseSyntax",
     "DropSyntax",
     "ExplainSyntax",
     "FrameBound",
@@ -212,16 +214,33 @@ class PrimaryKeyElement(exp.Expression):
     arg_types: ClassVar[dict[str, bool]] = {"expressions": True}
 
 
+class CreateDatabaseSyntax(exp.Expression):
+    """CREATE DATABASE; `this` is the name as text, the catalog's before it where it was written."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "if_not_exists": False, "comment": False}
+
+
+class DropDatabaseSyntax(exp.Expression):
+    """DROP DATABASE; `this` as of CreateDatabaseSyntax."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "if_exists": False, "cascade": False}
+
+
 class CreateTableSyntax(exp.Expression):
-    """CREATE [TEMPORARY] TABLE; `expressions` are its elements, `options` its OptionPairs."""
+    """CREATE [TEMPORARY] TABLE; `expressions` are its elements, `options` its OptionPairs.
+
+    `names` is the list of names of CREATE TABLE (a, b) AS SELECT; `must_be_there` tells REPLACE TABLE.
+    """
 
     arg_types: ClassVar[dict[str, bool]] = {
         "this": True,
         "expressions": False,
+        "names": False,
         "options": False,
         "comment": False,
         "if_not_exists": False,
         "or_replace": False,
+        "must_be_there": False,
         "temporary": False,
         "partitioned": False,
         "like": False,

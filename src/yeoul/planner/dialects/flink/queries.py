@@ -19,9 +19,11 @@ from yeoul.planner.dialects.flink.nodes import (
     UnnestedRows,
 )
 
-__all__ = ["QueryGrammar"]
+__all__ = ["NO_MODELS", "QueryGrammar"]
 
 _JOINS = frozenset({"JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL"})
+NO_MODELS = "A Python function calls a model: CREATE FUNCTION ... LANGUAGE PYTHON"
+_NO_PATTERNS = "LAG, LEAD and other calls with OVER compare a row with those around it; an interval join finds pairs"
 _JOIN_HINT = "A table, view, subquery or window function stands in FROM"
 _CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "UNION")
 _SAME_SLOT = ("INTERSECT", "EXCEPT", "MINUS")
@@ -128,10 +130,14 @@ class QueryGrammar(ExpressionGrammar):
         body.set("limit", self.at(exp.Limit(expression=exp.Literal.number(number)), token))
 
     def _fetch(self, body: exp.Expr) -> None:
-        """Reads `FIRST n ROWS ONLY`, which is LIMIT n."""
+        """Reads `FIRST [n] ROWS ONLY`, which is LIMIT n, or LIMIT 1."""
         if not (self.take_word("FIRST") or self.take_word("NEXT")):
             self.fail("FIRST or NEXT after FETCH", keywords=("FIRST", "NEXT"))
-        self._set_limit(body, "a whole number after FETCH FIRST")
+        token = self._curr
+        if self.sees_word("ROW") or self.sees_word("ROWS"):
+            body.set("limit", self.at(exp.Limit(expression=exp.Literal.number("1")), token))
+        else:
+            self._set_limit(body, "a whole number after FETCH FIRST")
         if not self.take_word("ROWS"):
             self.expect_word("ROW")
         self.expect_word("ONLY")
@@ -301,6 +307,8 @@ class QueryGrammar(ExpressionGrammar):
         if self.take_word("LATERAL"):
             if not self.sees_word("TABLE"):
                 self.refuse("LATERAL without TABLE", _JOIN_HINT)
+            if self.sees_word("VECTOR_SEARCH", ahead=2):
+                self.refuse("VECTOR_SEARCH", NO_MODELS)
             return self._unnested(token, lateral=True)
         if self.take(TokenType.L_PAREN):
             query = self.query()
@@ -379,7 +387,9 @@ class QueryGrammar(ExpressionGrammar):
 
     def _alias(self) -> exp.Expr | None:
         if self.sees_word("MATCH_RECOGNIZE"):
-            self.refuse("MATCH_RECOGNIZE")
+            self.refuse("MATCH_RECOGNIZE", _NO_PATTERNS)
+        if self.sees_word("TABLESAMPLE"):
+            self.refuse("TABLESAMPLE", "WHERE RAND() < 0.1 keeps a tenth of the rows")
         token = self._curr
         if not self.take_word("AS") and not (self._sees_name() and not self.sees_any_word(_JOINS)):
             return None
@@ -405,6 +415,8 @@ class QueryGrammar(ExpressionGrammar):
             return self.at(NamedArgument(this=name, expression=self._table_argument()), token)
         if self.take_word("TABLE"):
             return self._partitioned(self.table("the name of a table or view after TABLE"))
+        if self.sees_word("MODEL") and not self.sees(TokenType.DOT, ahead=1) and self.sees(TokenType.VAR, ahead=1):
+            self.refuse("MODEL in a table function", NO_MODELS)
         if self.take_word("DESCRIPTOR"):
             columns = [self.name("the name of the row-time column") for _ in self.between_parens()]
             return self.at(exp.Tuple(expressions=columns), token)

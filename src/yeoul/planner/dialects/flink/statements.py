@@ -13,8 +13,10 @@ from yeoul.errors import UserError
 from yeoul.planner.dialects.flink.inventory import InventoryGrammar
 from yeoul.planner.dialects.flink.lexer import Token, TokenType
 from yeoul.planner.dialects.flink.nodes import (
+    CreateDatabaseSyntax,
     CreateFunctionSyntax,
     CreateViewSyntax,
+    DropDatabaseSyntax,
     DropSyntax,
     ExplainSyntax,
     InsertSyntax,
@@ -23,10 +25,12 @@ from yeoul.planner.dialects.flink.nodes import (
     StatementSetSyntax,
     UseSyntax,
 )
+from yeoul.planner.dialects.flink.queries import NO_MODELS
 
 __all__ = ["StatementGrammar"]
 
 _ROW_BY_ROW = "INSERT INTO a table with a PRIMARY KEY changes the row of its key"
+_NO_JVM = "Functions of the JVM's languages, Flink's default, cannot run here: LANGUAGE PYTHON"
 _NO_JAR = "Code of the JVM cannot run here: CREATE FUNCTION ... LANGUAGE PYTHON"
 _NO_MODULES = "All functions are there from the beginning; CREATE FUNCTION adds one"
 _CLIENT = "It is a command of Flink's SQL client, not a statement"
@@ -43,7 +47,6 @@ _NOT_YET = {
     "ADD": _NO_JAR,
     "REMOVE": _NO_JAR,
     "STOP": "A job ends with its input, when it is cancelled, or with its session",
-    "REPLACE": "CREATE OR REPLACE TABLE ... AS",
     "QUIT": _CLIENT,
     "EXIT": _CLIENT,
     "CLEAR": _CLIENT,
@@ -51,11 +54,9 @@ _NOT_YET = {
     "SOURCE": _CLIENT,
 }
 
-_ONE_CATALOG = "There is one catalog, default_catalog, with one database, default_database"
 _REFUSED_KINDS = {
-    "CATALOG": _ONE_CATALOG,
-    "DATABASE": _ONE_CATALOG,
-    "MODEL": "A Python function calls a model: CREATE FUNCTION ... LANGUAGE PYTHON",
+    "CATALOG": "There is one catalog, default_catalog; CREATE DATABASE keeps names apart",
+    "MODEL": NO_MODELS,
     "MATERIALIZED TABLE": "CREATE TABLE, and INSERT INTO it keeps it up to date",
     "CONNECTION": "The options of a table say how to reach what serves it",
 }
@@ -92,6 +93,7 @@ class StatementGrammar(InventoryGrammar):
     def _readers_of_statements(self) -> dict[str, Callable[[], exp.Expr]]:
         return {
             "CREATE": self._create,
+            "REPLACE": self._replace,
             "DROP": self._drop,
             "INSERT": self._insert,
             "EXECUTE": self._execute,
@@ -124,6 +126,8 @@ class StatementGrammar(InventoryGrammar):
         self.take_word("SYSTEM")
         if self.take_word("FUNCTION"):
             return self._create_function(replace, temporary)
+        if self.take_word("DATABASE"):
+            return self._create_database()
         self._refuse_kinds("CREATE")
         if self.take_word("TABLE"):
             created = self._create_table()
@@ -135,13 +139,53 @@ class StatementGrammar(InventoryGrammar):
         created.set("temporary", temporary)
         return created
 
+    def _replace(self) -> exp.Expr:
+        """Reads REPLACE TABLE ... AS, which asks for a table to be there."""
+        self.expect_word("TABLE")
+        created = self._create_table()
+        created.set("or_replace", True)
+        created.set("must_be_there", True)
+        return created
+
+    def _create_database(self) -> exp.Expr:
+        if_not_exists = self._if_not_exists()
+        token = self._curr
+        created = self.at(CreateDatabaseSyntax(this=self._database(), if_not_exists=if_not_exists), token)
+        if self.take_word("COMMENT"):
+            created.set("comment", self.string("a string after COMMENT"))
+        if self.sees_word("WITH"):
+            self.refuse("WITH of a database", "A database has a name and a comment")
+        return created
+
+    def _drop_database(self) -> exp.Expr:
+        if_exists = self.take_word("IF", "EXISTS")
+        token = self._curr
+        dropped = self.at(DropDatabaseSyntax(this=self._database(), if_exists=if_exists), token)
+        if not self.take_word("RESTRICT"):
+            dropped.set("cascade", self.take_word("CASCADE"))
+        return dropped
+
+    def _database(self) -> str:
+        """Takes the name of a database, or of a catalog and a database."""
+        token = self._curr
+        place = self._place()
+        if place.count(".") > 1 or "." in token.text:
+            raise UserError(
+                f"Expected the name of a database, got {place!r}",
+                hint="There is no dot in it",
+                span=self.text_positions.span(token.start),
+            )
+        return place
+
     def _create_function(self, replace: bool, temporary: bool) -> exp.Expr:
         if_not_exists = self._if_not_exists()
-        name = self.name("the name of the function")
+        name = self._own_name("the name of the function").this
         self.expect_word("AS")
         path = self.string("'module.function' in quotes after AS")
         if not self.take_word("LANGUAGE", "PYTHON"):
-            self.fail("LANGUAGE PYTHON", hint="Functions of the JVM's languages cannot run here")
+            self.refuse("CREATE FUNCTION without LANGUAGE PYTHON", _NO_JVM)
+        if self.sees_word("USING"):
+            self.refuse("USING", "The function is imported from sys.path: 'module.function'")
         return CreateFunctionSyntax(
             this=name, path=path, if_not_exists=if_not_exists, or_replace=replace, temporary=temporary
         )
@@ -170,7 +214,11 @@ class StatementGrammar(InventoryGrammar):
         self.take_word("SYSTEM")
         if self.take_word("FUNCTION"):
             if_exists = self.take_word("IF", "EXISTS")
-            return DropSyntax(this=self.name("the name of the function"), kind="function", if_exists=if_exists)
+            return DropSyntax(
+                this=self._own_name("the name of the function").this, kind="function", if_exists=if_exists
+            )
+        if self.take_word("DATABASE"):
+            return self._drop_database()
         for word in ("TABLE", "VIEW"):
             if self.take_word(word):
                 if_exists = self.take_word("IF", "EXISTS")
@@ -188,10 +236,7 @@ class StatementGrammar(InventoryGrammar):
         kind = "catalog" if self.take_word("CATALOG") else "database"
         if self.sees_word("MODULES"):
             self.refuse("USE MODULES", _NO_MODULES)
-        parts = [self.name(f"the name of a {kind}").name]
-        while self.take(TokenType.DOT):
-            parts.append(self.name("a name after '.'").name)
-        return UseSyntax(this=".".join(parts), kind=kind)
+        return UseSyntax(this=self._place(f"the name of a {kind}"), kind=kind)
 
     def _insert(self) -> exp.Expr:
         if self.sees_word("OVERWRITE"):
@@ -249,6 +294,11 @@ class StatementGrammar(InventoryGrammar):
         token = self._curr
         if self.take_word("INSERT"):
             return ExplainSyntax(this=self.at(self._insert(), token), detail=detail)
+        if self.sees_word("CREATE") or self.sees_word("REPLACE"):
+            created = self.at(self._statement(), token)
+            if not created.args.get("query"):
+                self.refuse("EXPLAIN of a statement that computes nothing", "EXPLAIN CREATE TABLE ... AS SELECT ...")
+            return ExplainSyntax(this=created.args["query"], detail=detail)
         if self.take_word("STATEMENT", "SET"):
             self.expect_word("BEGIN")
             return ExplainSyntax(this=self.at(self._statement_set(), token), detail=detail)

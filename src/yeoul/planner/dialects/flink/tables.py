@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from yeoul.planner.dialects.flink.lexer import TokenType
+from yeoul.planner.dialects.flink.lexer import Token, TokenType
 from yeoul.planner.dialects.flink.nodes import (
     ColumnElement,
     CreateTableSyntax,
@@ -28,9 +28,13 @@ class TableGrammar(QueryGrammar):
     def _create_table(self) -> exp.Expr:
         if_not_exists = self._if_not_exists()
         created = CreateTableSyntax(this=self._own_name("the name of the table"), if_not_exists=if_not_exists)
+        names_at: Token | None = None
         if self.sees(TokenType.L_PAREN):
             if self.sees(TokenType.R_PAREN, ahead=1):
                 self._advance(2)
+            elif self._sees_names_alone():
+                names_at = self._curr
+                created.set("names", self._column_names())
             else:
                 created.set("expressions", self._table_elements())
         if self.take_word("COMMENT"):
@@ -38,7 +42,7 @@ class TableGrammar(QueryGrammar):
         if self.sees_word("DISTRIBUTED"):
             self.refuse("DISTRIBUTED BY", "Partitions of a topic are set when the topic is created")
         if self.sees_word("PARTITIONED"):
-            self.refuse("PARTITIONED BY")
+            self.refuse("PARTITIONED BY", "Leave it out: each row is written whole, its partition's columns included")
         if self.take_word("WITH"):
             created.set("options", [self.option_pair() for _ in self.between_parens()])
         if self.take_word("LIKE"):
@@ -48,6 +52,9 @@ class TableGrammar(QueryGrammar):
             query, text = self._query_as_written()
             created.set("query", query)
             created.set("text", text)
+        if names_at is not None and not created.args.get("query"):
+            self._advance(self._tokens.index(names_at) + 2 - self._index)
+            self.fail("a type")
         if not self.at_end:
             self.fail(
                 "COMMENT, WITH or the end of the statement",
@@ -55,6 +62,14 @@ class TableGrammar(QueryGrammar):
                 hint=self._with_hint(),
             )
         return created
+
+    def _sees_names_alone(self) -> bool:
+        """Tells whether a list of names follows, as CREATE TABLE ... AS SELECT has it: `(a, b)`."""
+        names = (TokenType.VAR, TokenType.IDENTIFIER)
+        at = 1
+        while any(self.sees(kind, at) for kind in names) and self.sees(TokenType.COMMA, at + 1):
+            at += 2
+        return any(self.sees(kind, at) for kind in names) and self.sees(TokenType.R_PAREN, at + 1)
 
     def _like_rules(self) -> dict[str, str]:
         """Reads `(INCLUDING OPTIONS EXCLUDING WATERMARKS ...)`, the rule for each part of the other table."""
@@ -78,13 +93,12 @@ class TableGrammar(QueryGrammar):
     def _with_hint(self) -> str:
         return "Options stand in WITH ('connector' = '...', ...)" if self.sees(TokenType.L_PAREN) else ""
 
-    def _own_name(self, what: str) -> exp.Identifier:
+    def _own_name(self, what: str) -> exp.Table:
+        """Takes the name of what a statement makes or drops, its database included where it is written."""
         table = self.table(what)
         if table.args.get("hints"):
             self.fail("a name without a hint")
-        name = table.this
-        assert isinstance(name, exp.Identifier)
-        return name
+        return table
 
     def _table_elements(self) -> list[exp.Expr]:
         found: list[exp.Expr] = []
@@ -130,12 +144,20 @@ class TableGrammar(QueryGrammar):
                 if self.take_word("FROM"):
                     column.set("key", self.string("the metadata's key in quotes"))
                 column.set("virtual", self.take_word("VIRTUAL"))
-            elif self.take_word("PRIMARY", "KEY"):
+            elif self._takes_inline_key():
                 self._not_enforced()
                 column.set("primary_key", True)
         if self.take_word("COMMENT"):
             column.set("comment", self.string("a string after COMMENT"))
         return self.at(column, token)
+
+    def _takes_inline_key(self) -> bool:
+        """Takes [CONSTRAINT name] PRIMARY KEY behind a column's type."""
+        if self.take_word("CONSTRAINT"):
+            self.name("the name of the constraint")
+            self.expect_word("PRIMARY", "KEY")
+            return True
+        return self.take_word("PRIMARY", "KEY")
 
     def _expression_as_written(self) -> tuple[exp.Expr, str]:
         start = self._curr

@@ -51,6 +51,13 @@ _FOREIGN = {
     "LIST": "ARRAY<type>",
     "NUMBER": "DECIMAL(p, s)",
 }
+_ABSENT = {
+    "MULTISET": "COLLECT gives a MAP<type, INT> of values to how often each occurs",
+    "RAW": "BYTES holds what is opaque",
+    "STRUCTURED": "ROW<name type, ...>",
+    "NULL": "A column that is always NULL has any type",
+    "INTERVAL": "It is a type of expressions; a column of milliseconds or months is a BIGINT",
+}
 MAX_DECIMAL_DIGITS = 38
 MAX_LENGTH = 2**31 - 1
 """VARCHAR of this length, or of none, is STRING."""
@@ -75,6 +82,8 @@ class TypeGrammar(TokenCursor):
             found = self._bare_type()
             while self.take_word("ARRAY"):
                 found = types.array_of(found)
+            if self.sees_word("MULTISET"):
+                raise self._unknown_type("MULTISET")
             if self.take_word("NOT", "NULL"):
                 return found.not_null()
             self.take_word("NULL")
@@ -220,6 +229,8 @@ class TypeGrammar(TokenCursor):
         return numbers
 
     def _unknown_type(self, word: str) -> UserError:
+        if word in _ABSENT:
+            return UserError(f"There are no columns of type {word}", hint=_ABSENT[word], span=self.here())
         known = [*_PLAIN, *self._readers()]
         hint = f"Flink SQL writes {_FOREIGN[word]}" if word in _FOREIGN else did_you_mean(word, known)
         return UserError(f"Unknown type {self._curr.text!r}", hint=hint, span=self.here())
