@@ -42,12 +42,18 @@ def asked(case: dict[str, Any], folder: Path) -> dict[str, object]:
         else:
             if "LANGUAGE PYTHON" in statement:
                 _let_python_run(environment, folder)
-            environment.execute_sql(_with_rows(statement, case["rows"], folder))
+            environment.execute_sql(_with_rows(statement, case, folder))
     if case["sinks"]:
-        return {"sinks": _written(environment, case, folder)}
+        return {"sinks": _written(environment, case)}
+    left, changes = _carried_out(environment.execute_sql(case["query"]))
+    return {"rows": left, "changes": changes}
+
+
+def _carried_out(result: Any) -> tuple[list[list[str | None]], list[list[str | None]]]:
+    """Returns the rows that a result comes to, and its changes."""
     left: list[list[str | None]] = []
     changes = []
-    with environment.execute_sql(case["query"]).collect() as rows:
+    with result.collect() as rows:
         for row in rows:
             texts = [_cell(one) for one in row]
             mark = str(row.get_row_kind())
@@ -56,20 +62,23 @@ def asked(case: dict[str, Any], folder: Path) -> dict[str, object]:
                 left.remove(texts)
             else:
                 left.append(texts)
-    return {"rows": left, "changes": changes}
+    return left, changes
 
 
-def _with_rows(statement: str, rows: dict[str, list[dict[str, object]]], folder: Path) -> str:
-    """Lets a table without WITH read its rows, one JSON object a line."""
+def _with_rows(statement: str, case: dict[str, Any], folder: Path) -> str:
+    """Lets a table read a file and be written to one: a JSON object a line, one of Debezium if rows change."""
     name = re.match(r"\s*CREATE\s+TABLE\s+(\w+)", statement)
-    if name is None or re.search(r"\)\s*WITH\s*\(", statement):
+    given = re.search(r"\)\s*WITH\s*\(", statement)
+    if name is None or (given is not None and name[1] not in case["rows"] and name[1] not in case["sinks"]):
         return statement
     path = Path(tempfile.mkdtemp(dir=folder)) / "rows.json"
-    if name[1] in rows:
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows[name[1]]))
+    if name[1] in case["rows"]:
+        path.write_text("".join(json.dumps(row) + "\n" for row in case["rows"][name[1]]))
     else:
         path.mkdir()
-    return f"{statement} WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = 'json')"
+    columns = statement if given is None else statement[: given.start() + 1]
+    form = "json" if given is None else "debezium-json"
+    return f"{columns} WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = '{form}')"
 
 
 def _let_python_run(environment: Any, folder: Path) -> None:
@@ -90,18 +99,14 @@ def _let_python_run(environment: Any, folder: Path) -> None:
         environment.get_config().set(key, value)
 
 
-def _written(environment: Any, case: dict[str, Any], folder: Path) -> dict[str, list[list[str | None]]]:
+def _written(environment: Any, case: dict[str, Any]) -> dict[str, list[list[str | None]]]:
     """Runs INSERTs and returns what each table was given."""
     inserts = re.sub(r"^\s*EXECUTE STATEMENT SET BEGIN|END\s*$", "", case["query"])
     together = environment.create_statement_set()
     for insert in filter(str.strip, inserts.split(";")):
         together.add_insert_sql(insert)
     together.execute().wait()
-    found = {}
-    for table in case["sinks"]:
-        rows = environment.execute_sql(f"SELECT * FROM {table}").collect()
-        found[table] = [[_cell(one) for one in row] for row in rows]
-    return found
+    return {table: _carried_out(environment.execute_sql(f"SELECT * FROM {table}"))[0] for table in case["sinks"]}
 
 
 def _cell(value: Any) -> str | None:

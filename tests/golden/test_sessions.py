@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 from tests.golden.cases import grid_of
 
-from yeoul.errors import UserError
+from yeoul.errors import YeoulError
 from yeoul.jobs.job import Job
 from yeoul.jobs.result import Result
 from yeoul.jobs.session import Done, Explained, Outcome, Session
@@ -73,7 +73,7 @@ def answers(statements: list[str], way: str, folder: Path) -> Iterator[list[str]
                 found = [
                     line for one in session.execute(statement.replace("{folder}", str(folder))) for line in said(one)
                 ]
-            except UserError as error:
+            except YeoulError as error:
                 found = f"error: {error.message}".splitlines() + ([f"hint: {error.hint}"] if error.hint else [])
             yield [line.replace(str(folder), "{folder}").rstrip() for line in found]
     finally:

@@ -156,7 +156,7 @@ class _Story:
 
 def _arrivals(d: Drawing, tables: list[Table], splits: tuple[str, ...], zone: Zone, further_s: int) -> list[Arrival]:
     story = _Story(d, splits, zone, further_s)
-    happened = [story.next(d.one_of(tables), number) for number in range(d.number(0, 24))]
+    happened = [story.next(d.one_of(tables), number) for number in range(d.number(0, d.one_of([24, 24, 24, 60])))]
     return [one for one in happened if one is not None]
 
 

@@ -16,11 +16,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.pipeline_runs import Query
 from tests.random_queries.cases import Case, answer_of_batch, bound, drawn, given_by_stream
 from tests.random_queries.drawing import Drawing
 from tests.random_queries.files import answer_of_files
 
 from yeoul.errors import UserError
+from yeoul.plan.explain import ExplainDetail, explain, explain_details
 
 __all__ = ["AS_JOBS", "BY_HAND", "Recording", "Way", "hunt", "outcome", "shrunk"]
 
@@ -53,6 +55,7 @@ def outcome(case: Case) -> str:
     """Returns what becomes of a case: `ANSWERED`, `REFUSED`, or how it fails."""
     try:
         query = bound(case)
+        _explain(query)
     except UserError as refused:
         return f"{REFUSED}: {re.sub(r' [(]line.*|[0-9]+', '', refused.message)[:60]}"
     except Exception as failure:  # whatever it is, it is a finding
@@ -66,6 +69,13 @@ def outcome(case: Case) -> str:
     except Exception as failure:
         return _told("running", failure)
     return ANSWERED if case.accepts(given, answer, query) else "another answer"
+
+
+def _explain(query: Query) -> None:
+    for plan in query.plan if isinstance(query.plan, Sequence) else [query.plan]:
+        explain(plan)
+        for detail in ExplainDetail:
+            explain_details(plan, detail)
 
 
 def _told(where: str, failure: Exception) -> str:
@@ -110,7 +120,7 @@ BY_HAND = Way(drawn, outcome)
 AS_JOBS = Way(lambda d: drawn(d, arrives=False, queries=1), outcome_of_files)
 
 
-def shrunk(way: Way, choices: list[int], wanted: str, attempts: int = 1500) -> list[int]:
+def shrunk(way: Way, choices: list[int], wanted: str, attempts: int = 600) -> list[int]:
     """Returns fewer and lesser choices with the same outcome."""
 
     def still_fails(candidate: list[int]) -> list[int] | None:
@@ -158,8 +168,9 @@ def hunt(queries: int, seed: int, minutes: float, wanted: str = "", way: Way = B
         features.setdefault("= all", Counter())[kind] += 1
         told[found] += 1
         if kind == "failed" and told[found] <= 2:
+            print(f"\n=== {found} (query {number} of seed {seed}), to be made small", flush=True)
             _, small = way.outcome_of(Recording(shrunk(way, recording.drawn, found)))
-            print(f"\n=== {found} (query {number} of seed {seed}){small!r}\n", _difference(small), flush=True)
+            print(f"{small!r}\n", _difference(small), flush=True)
         if time.monotonic() - began > 60 * minutes:
             break
         if number % 200 == 0:

@@ -80,7 +80,12 @@ def window_top_n(g: Grammar, depth: int) -> Relation:
     ordered = [one for one in others if one.kind in ORDERED]
     if not ordered:
         return rows
-    made = ranked(g, source, [*bounds, *g.d.some_of(others, 0, 1)], g.d.some_of(ordered, 1, 2), "ROW_NUMBER")
+    times = [one for one in ordered if one.name.startswith("ts")]
+    order = g.d.some_of(ordered, 1, 2)
+    if times and g.d.chance(2):
+        g.d.feature("window Top-N and deduplication by the row time")
+        order = times[:1]
+    made = ranked(g, source, [*bounds, *g.d.some_of(others, 0, 1)], order, "ROW_NUMBER")
     return replace(made, window=rows.window)
 
 

@@ -51,17 +51,31 @@ def set_operation(g: Grammar, depth: int) -> Relation:
     if not kept:
         return left.rows
     g.d.feature(operator)
+    keeps_time = operator == "UNION ALL" and _is_time_of_both(g, left, right)
+    if keeps_time:
+        g.d.feature("UNION ALL of row times")
+        kept = list(dict.fromkeys([left.rows.time_column, *kept]))
     columns = [replace(one, name=g.d.name()) for one in kept]
     items = [both(f"{{}} AS {new.name}", left.ref(one.name)) for one, new in zip(kept, columns, strict=True)]
     others = [
         both(f"CAST({{}} AS {one.kind.value})", _like(g, right, one), duckdb=f"CAST({{}} AS {one.kind.duckdb})")
         if one.kind in (Kind.DECIMAL, Kind.BIGINT)
+        else right.ref(str(right.rows.time))
+        if keeps_time and one.name == left.rows.time
         else _like(g, right, one)
         for one in kept
     ]
     text = f"SELECT {{}} FROM {{}} {operator} SELECT {{}} FROM {{}}"
     unique = frozenset() if operator.endswith("ALL") else frozenset({frozenset(one.name for one in columns)})
-    return Relation(both(text, listed(items), left.sql, listed(others), right.sql), tuple(columns), unique)
+    time = columns[0].name if keeps_time else None
+    return Relation(both(text, listed(items), left.sql, listed(others), right.sql), tuple(columns), unique, time)
+
+
+def _is_time_of_both(g: Grammar, left: From, right: From) -> bool:
+    """Tells whether the rows of both are in event time, none late."""
+    if left.rows.time is None or right.rows.time is None or g.changes.has_late_rows:
+        return False
+    return left.rows.time_column.kind is right.rows.time_column.kind
 
 
 def _like(g: Grammar, rows: From, column: Column) -> Sql:

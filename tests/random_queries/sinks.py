@@ -96,8 +96,8 @@ def left_of(changes: Iterable[tuple[str, tuple[object, ...]]]) -> Rows:
     return +left
 
 
-def sink_of(d: Drawing, name: str, rows: Relation, changes: Changes) -> Sink:
-    """Returns a table that rows can be written to."""
+def sink_of(d: Drawing, name: str, rows: Relation, changes: Changes, *, may_fail: bool) -> Sink:
+    """Returns a table that rows can be written to; `may_fail`: the job may, for several rows of a key."""
     columns, listed = rows.columns, tuple[str, ...]()
     if d.chance(4):
         d.feature("INSERT with its columns")
@@ -113,6 +113,7 @@ def sink_of(d: Drawing, name: str, rows: Relation, changes: Changes) -> Sink:
         return Sink(name, columns, listed, tuple(d.one_of(fitting)), "", told)
     chosen = d.some_of(sorted(names), 1, 2)
     is_marked = len(changes.timed) == len(changes.tables)
-    conflict = d.one_of(["DEDUPLICATE", "NOTHING", "ERROR"] if is_marked else ["DEDUPLICATE"])
+    by_watermarks = ["NOTHING", "ERROR"] if may_fail else ["NOTHING"]
+    conflict = d.one_of(["DEDUPLICATE", *(by_watermarks if is_marked else [])])
     d.feature(f"sink: {told}, ON CONFLICT DO {conflict}")
     return Sink(name, columns, listed, tuple(chosen), conflict, told)

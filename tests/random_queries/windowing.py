@@ -39,6 +39,10 @@ def _in_sessions(g: Grammar, depth: int) -> Relation:
 def of_windows(g: Grammar, rows: Relation, spec: WindowSpec) -> Relation:
     """Returns an aggregate over windows of rows."""
     g.d.feature(spec.kind)
+    if rows.window is not None:
+        g.d.feature("window over window")
+    if spec.offset:
+        g.d.feature("window with an offset")
     chosen = g.d.some_of([one for one in rows.plain if one.name != rows.time], 0, 2)
     partition = [one.name for one in chosen] if spec.kind == "SESSION" else []
     arrives = rows.arrives and spec.kind == "TUMBLE"  # what panes or sessions held comes together by time

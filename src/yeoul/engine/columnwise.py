@@ -18,8 +18,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.engine.direct import direct, direct_total
+from yeoul.engine.series import series_of
 
-__all__ = ["Predicate", "Selection", "Totals", "concatenated", "taken", "together", "where", "without"]
+__all__ = ["Predicate", "Selection", "Totals", "chosen", "concatenated", "taken", "together", "where", "without"]
 
 _FEW_ROWS = 8_192
 _PIECE_ROWS = 100_000
@@ -55,7 +56,7 @@ class Selection:
             return batch.select_seq([*self._columns, *others])
         rest = iter(() if computed is None else computed.get_columns())
         columns = [next(rest) if value is None else value for value in found]
-        return together([*columns, *(batch[name] for name in others)])
+        return together([*columns, *(batch.get_column(name) for name in others)])
 
 
 class Predicate:
@@ -126,6 +127,16 @@ def together(columns: Sequence[pl.Series]) -> pl.DataFrame:
     return columns[0].to_frame().hstack(list(columns[1:])) if columns else pl.DataFrame()
 
 
+def chosen(batch: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Returns some columns of a batch, one at least.
+
+    Example:
+        >>> chosen(pl.DataFrame({"a": [1], "b": [2]}), ["b"]).columns
+        ['b']
+    """
+    return together([batch.get_column(name) for name in names])
+
+
 def taken(batch: pl.DataFrame, rows: NDArray[np.integer[Any]]) -> pl.DataFrame:
     """Returns some rows of a batch, in the given order; any may be given twice.
 
@@ -137,7 +148,7 @@ def taken(batch: pl.DataFrame, rows: NDArray[np.integer[Any]]) -> pl.DataFrame:
         return batch
     if len(rows) >= _FEW_ROWS:
         return batch[rows]
-    places = pl.Series(rows.astype(np.uint32, copy=False))
+    places = series_of("", rows.astype(np.uint32, copy=False))
     return together([column[places] for column in batch.get_columns()])
 
 
@@ -148,7 +159,7 @@ def where(batch: pl.DataFrame, wanted: pl.Series | NDArray[np.bool_]) -> pl.Data
         >>> where(pl.DataFrame({"a": [1, 2, 3]}), np.array([True, False, True])).to_series().to_list()
         [1, 3]
     """
-    kept = wanted if isinstance(wanted, pl.Series) else pl.Series(wanted)
+    kept = wanted if isinstance(wanted, pl.Series) else series_of("", wanted)
     if batch.height >= _PIECE_ROWS or not batch.width:
         return batch.filter(kept)
     return together([column.filter(kept) for column in batch.get_columns()])
@@ -162,7 +173,7 @@ def without(batch: pl.DataFrame, names: Sequence[str] | frozenset[str]) -> pl.Da
         ['a']
     """
     left = [name for name in batch.columns if name not in names]
-    return batch if len(left) == batch.width else batch[left] if left else batch.drop(batch.columns)
+    return batch if len(left) == batch.width else chosen(batch, left) if left else batch.drop(batch.columns)
 
 
 def concatenated(batches: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -18,6 +18,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from yeoul.engine.series import series_of
+
 __all__ = ["Direct", "DirectTotal", "direct", "direct_total"]
 
 Direct = Callable[[pl.DataFrame], pl.Series | None]
@@ -103,13 +105,13 @@ def _column(tree: _Node) -> _Value:
     """Reads an expression that has a row for each row of the batch."""
     match tree:
         case {"Column": str(name)}:
-            return lambda batch: batch[name]
+            return lambda batch: batch.get_column(name)
         case {"BinaryExpr": {"left": left, "op": str(op), "right": right}}:
             return _binary(op, left, right)
         case {"Function": {"input": [inner], "function": {"Boolean": "IsNull"}}}:
-            return _of(_column(inner), pl.Series.is_null)
+            return _of(_column(inner), _is_null)
         case {"Function": {"input": [inner], "function": {"Boolean": "IsNotNull"}}}:
-            return _of(_column(inner), pl.Series.is_not_null)
+            return _of(_column(inner), lambda values: ~_is_null(values))
         case {"Function": {"input": [inner], "function": {"Boolean": "Not"}}}:
             return _of(_column(inner), operator.invert)
         case {"Cast": {"expr": inner, "dtype": {"Literal": str(dtype_name)}}}:
@@ -126,6 +128,11 @@ def _of(value: _Value, function: Callable[[pl.Series], pl.Series]) -> _Value:
         return None if column is None else function(column)
 
     return computed
+
+
+def _is_null(values: pl.Series) -> pl.Series:
+    # Polars asks its query engine, also where the column knows that it has none.
+    return values.is_null() if values.null_count() else series_of(values.name, np.zeros(len(values), np.bool_))
 
 
 def _binary(op: str, left: _Node, right: _Node) -> _Value:
@@ -213,7 +220,7 @@ def _total(tree: Any) -> DirectTotal:
         case {"Cast": {"expr": inner, "dtype": {"Literal": str(dtype_name)}}}:
             return _then(_total(inner), lambda totals: _as_wide(totals, dtype_name))
         case "Len":
-            return lambda _, sizes: pl.Series(sizes, dtype=pl.Int64).cast(pl.UInt32)
+            return lambda _, sizes: series_of("len", sizes.astype(np.uint32))
         case {"Agg": {"Count": {"input": inner, "include_nulls": False}}}:
             return _over(_column(inner), _counts)
         case {"Agg": {"Sum": inner}}:
@@ -247,17 +254,17 @@ def _over(value: _Value, reducing: _Reducing) -> DirectTotal:
 
 def _counts(values: pl.Series, sizes: NDArray[np.int64]) -> pl.Series:
     counted = sizes if not values.null_count() else _reduced(np.add, values.is_not_null(), sizes)
-    return pl.Series(values.name, counted, dtype=pl.Int64).cast(pl.UInt32)
+    return series_of(values.name, counted.astype(np.uint32))
 
 
 def _sums(values: pl.Series, sizes: NDArray[np.int64]) -> pl.Series | None:
     """Adds integers and counts truths; floats only where nothing is added, since their order would matter."""
     known = values.fill_null(0) if values.null_count() and values.dtype != pl.Boolean else values
     if values.dtype == pl.Int64:
-        return pl.Series(values.name, _reduced(np.add, known, sizes))
+        return series_of(values.name, _reduced(np.add, known, sizes))
     if values.dtype == pl.Boolean:
         totals = _reduced(np.add, values.fill_null(value=False), sizes)
-        return pl.Series(values.name, totals, dtype=pl.Int64).cast(pl.UInt32)
+        return series_of(values.name, totals.astype(np.uint32))
     return known if values.dtype.is_float() and len(sizes) == len(values) else None
 
 
@@ -266,7 +273,7 @@ def _extremes(values: pl.Series, sizes: NDArray[np.int64], better: np.ufunc) -> 
         return values
     if values.dtype != pl.Int64 or values.null_count():
         return None
-    return pl.Series(values.name, _reduced(better, values, sizes))
+    return series_of(values.name, _reduced(better, values, sizes))
 
 
 def _reduced(function: np.ufunc, values: pl.Series, sizes: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from yeoul.errors import UserError
 from yeoul.formats.contract import DeadRows, Decoded, FormatColumn, RecordBuffer
 from yeoul.formats.flat import flat_bytes
+from yeoul.formats.json.fields import type_name
 from yeoul.kernels.text import view_records
 
 __all__ = ["RawDecoder", "RawEncoder"]
@@ -34,7 +35,7 @@ def _only(columns: tuple[FormatColumn, ...]) -> FormatColumn:
     dtype = columns[0].dtype
     if not isinstance(dtype, (pl.String, pl.Binary)) and type(dtype) not in _NUMBERS:
         raise UserError(
-            f"Column {columns[0].name!r}: the raw format cannot hold the type {dtype}",
+            f"Column {columns[0].name!r}: the raw format cannot hold {type_name(dtype)}",
             hint="It holds STRING, BYTES, BOOLEAN, TINYINT to BIGINT, FLOAT and DOUBLE",
         )
     return columns[0]

@@ -37,7 +37,7 @@ def _row(field: Field, definition: object, column: Column | None) -> tuple[str |
         if field.name in definition.primary_key:
             key = f"PRI({', '.join(definition.primary_key)})"
         if definition.watermark is not None and definition.watermark.column == field.name:
-            watermark = explain_expression(definition.watermark.expression)
+            watermark = definition.watermark.text or explain_expression(definition.watermark.expression)
     return field.name, type, str(field.type.nullable).upper(), key, _extras(column), watermark
 
 
@@ -45,6 +45,6 @@ def _extras(column: Column | None) -> str | None:
     if column is None or column.kind is ColumnKind.PHYSICAL:
         return None
     if column.kind is ColumnKind.COMPUTED and column.expression is not None:
-        return f"AS {explain_expression(column.expression)}"
+        return f"AS {column.text or explain_expression(column.expression)}"
     source = f" FROM '{column.metadata_key}'" if column.metadata_key not in (None, column.name) else ""
     return f"METADATA{source}" + (" VIRTUAL" if column.virtual else "")

@@ -25,6 +25,7 @@ _ALONE = {
     "materialized tables": [],
     "jars": [],
 }
+_HEADS = {"user functions": "function name", "jars": "jars"}
 
 
 def shown(
@@ -39,7 +40,7 @@ def shown(
         return {"module name": ["core"], "used": ["TRUE"]}
     names = [current_database] if what == "current database" else _names(statement, catalog, functions)
     admitted = [name for name in names if pattern is None or pattern.admits(name)]
-    return {f"{what.removesuffix('s')} name": admitted}
+    return {_HEADS.get(what, f"{what.removesuffix('s')} name"): admitted}
 
 
 def _names(statement: ShowTables, catalog: Catalog, functions: Functions) -> Sequence[str]:

@@ -77,7 +77,7 @@ class AssignWatermark:
     def __init__(self, column: str, expression: pl.Expr, judges: bool, told_by_key: bool = False) -> None:
         self.column, self._told_by_key = column, told_by_key
         self._expression = expression.alias(WATERMARK)
-        self._selection = Selection([self._expression])
+        self._watermark = Selection([self._expression])
         self._judges = judges
         self.splits = WatermarkMerge()
 
@@ -120,7 +120,7 @@ class AssignWatermark:
         whole = batch if omitted is None else omitted.times
         if not whole.height:
             return None
-        watermarks = epoch_ms(self._selection.of(whole).to_series())
+        watermarks = epoch_ms(self._watermark.of(whole).to_series())
         if len(watermarks) != whole.height:
             watermarks = watermarks.new_from_index(0, whole.height)
         highest, latest = watermarks.max(), epoch_ms(whole[self.column]).max()

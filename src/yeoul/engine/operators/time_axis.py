@@ -29,7 +29,8 @@ _REACH_MS = 8_000_000_000_000_000
 
 def epoch_ms(times: pl.Series) -> pl.Series:
     """Returns a Datetime column as Int64 milliseconds since 1970 on its own axis."""
-    return times.dt.cast_time_unit("ms").cast(pl.Int64)
+    is_ms = isinstance(times.dtype, pl.Datetime) and times.dtype.time_unit == "ms"
+    return (times if is_ms else times.dt.cast_time_unit("ms")).cast(pl.Int64)
 
 
 def _range_of(instants: pl.Series) -> tuple[int, int]:

@@ -62,7 +62,7 @@ class SlotColumns:
     def write(self, slots: Slots, values: pl.DataFrame, names: Sequence[str] | None = None) -> None:
         """Puts values at slots, each of which stands once, of all columns or of some."""
         wanted = self.names if names is None else names
-        self._block.write(slots, {name: values[name] for name in wanted if name not in self._chunks})
+        self._block.write(slots, {name: values.get_column(name) for name in wanted if name not in self._chunks})
         for name in wanted:
             if name in self._chunks:
                 self._chunks[name].write(slots, values[name])

@@ -70,7 +70,7 @@ def _add(column: pl.Series, lanes: Lanes) -> None:
             canonical = np.where(np.isnan(values), np.nan, values)
             add_words(canonical.view(np.int64), nulls, *lanes)
         case _:
-            whole = column if column.dtype == pl.Int64 else column.to_physical().cast(pl.Int64, wrap_numerical=True)
+            whole = column if column.dtype == pl.Int64 else column.cast(pl.Int64, wrap_numerical=True)
             add_words((whole if nulls is None else whole.fill_null(0)).to_numpy(), nulls, *lanes)
 
 

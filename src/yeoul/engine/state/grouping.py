@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from yeoul.engine.columnwise import Selection, Totals, taken, together
+from yeoul.engine.columnwise import Selection, Totals, chosen, taken, together
+from yeoul.engine.series import series_of
 from yeoul.engine.state.fingerprints import Lanes
 from yeoul.engine.state.keyed import lanes_by
 from yeoul.kernels.grouping import Groups, group_rows, one_group
@@ -72,14 +73,14 @@ class Grouping:
     def aggregated(self, batch: pl.DataFrame, rows: GroupedRows) -> pl.DataFrame:
         """Returns the groups of a batch, given which rows belong together."""
         groups, firsts = rows.groups, rows.groups.firsts
-        values = together([batch[name] for name in batch.columns if name in self._used])
+        values = together([batch.get_column(name) for name in batch.columns if name in self._used])
         if groups.order is not None and len(firsts) > 1:
             values = taken(values, groups.order)
-        by, lanes = together([rows.keys[name] for name in self._names]), rows.lanes
+        by, lanes = chosen(rows.keys, self._names), rows.lanes
         if len(firsts) < batch.height:
             by, lanes = taken(by, firsts), (lanes[0][firsts], lanes[1][firsts])
         totals = self._totals.of(values, groups.sizes.astype(np.int64, copy=False))
-        named = (pl.Series(name, lane) for name, lane in zip(LANES, lanes, strict=True))
+        named = (series_of(name, lane) for name, lane in zip(LANES, lanes, strict=True))
         return together([*by.get_columns(), *totals, *named])
 
     def _keys_of(self, batch: pl.DataFrame) -> pl.DataFrame:
@@ -94,5 +95,5 @@ def lanes_of(rows: pl.DataFrame) -> Lanes | None:
     """Returns the fingerprints that stand beside rows; None if there are none."""
     if LANES[0] not in rows.columns:
         return None
-    low, high = (rows[name].to_numpy() for name in LANES)
+    low, high = (rows.get_column(name).to_numpy() for name in LANES)
     return low, high

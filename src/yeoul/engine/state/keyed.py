@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.engine.columnwise import where
+from yeoul.engine.columnwise import chosen, where
 from yeoul.engine.state.columns import SlotColumns, Slots
 from yeoul.engine.state.fingerprints import Lanes, fingerprints
 from yeoul.engine.state.touches import Touches
@@ -97,7 +97,7 @@ class KeyedState:
         self._values.reserve(self._index.slot_count)
         if self._keys.names and found.is_new.any():
             slots = found.slots[found.is_new]
-            own = keys if keys.width == len(self._keys.names) else keys[self._keys.names]
+            own = keys if keys.width == len(self._keys.names) else chosen(keys, self._keys.names)
             self._keys.write(slots, own if found.is_new.all() else where(own, found.is_new))
         return found
 
@@ -186,4 +186,4 @@ def key_lanes(keys: pl.DataFrame) -> Lanes:
 
 def lanes_by(rows: pl.DataFrame, names: Sequence[str]) -> Lanes:
     """Returns the fingerprints by which every keyed state knows the keys of rows; without names all have one key."""
-    return fingerprints((rows[name] for name in names), rows.height, _SEED)
+    return fingerprints((rows.get_column(name) for name in names), rows.height, _SEED)

@@ -16,6 +16,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from yeoul.engine.series import series_of
 from yeoul.engine.state.texts import VIEW, Texts
 from yeoul.kernels.addresses import address_of
 from yeoul.kernels.row_blocks import FieldTable, Layout, gather_rows, scatter_rows
@@ -151,7 +152,7 @@ class RowBlock:
 
     def _series(self, field: _Field, values: NDArray[np.generic], nulls: NDArray[np.bool_] | None) -> pl.Series:
         series = self._texts.series(values, field.dtype) if _is_text(field.dtype) else _series(field, values)
-        return series.set(pl.Series(nulls), None) if nulls is not None and nulls.any() else series
+        return series.set(series_of("", nulls), None) if nulls is not None and nulls.any() else series
 
     def _table(
         self,
@@ -226,7 +227,7 @@ def _plain(field: _Field, values: pl.Series) -> NDArray[np.generic]:
 
 
 def _series(field: _Field, values: NDArray[np.generic]) -> pl.Series:
-    return _from_wide(values, field.dtype) if _is_wide(field.dtype) else pl.Series(values).cast(field.dtype)
+    return _from_wide(values, field.dtype) if _is_wide(field.dtype) else series_of("", values).cast(field.dtype)
 
 
 def _from_wide(values: NDArray[np.generic], dtype: pl.DataType) -> pl.Series:

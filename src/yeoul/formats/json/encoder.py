@@ -76,7 +76,7 @@ class JsonEncoder:
         if dtype.is_integer() and dtype != pl.UInt64:
             return WriterColumn(key, writer.INTEGER, _integers(series), _NO_OFFSETS, nulls)
         if dtype == pl.Boolean:
-            truth = series.fill_null(False).cast(pl.UInt8).to_numpy()
+            truth = (series.fill_null(False) if series.null_count() else series).cast(pl.UInt8).to_numpy()
             return WriterColumn(key, writer.BOOLEAN, truth, _NO_OFFSETS, nulls)
         if dtype == pl.Date:
             return WriterColumn(key, writer.DATE, _integers(series), _NO_OFFSETS, nulls)
@@ -159,9 +159,8 @@ def value_texts(series: pl.Series) -> pl.Series:
 
 def _integers(series: pl.Series) -> NDArray[np.int64]:
     """Returns whole numbers; what has nothing to convert is not, since a query over a few rows is all overhead."""
-    physical = series if series.dtype.is_integer() else series.to_physical()
-    filled = physical.fill_null(0) if physical.null_count() else physical
-    return (filled if filled.dtype == pl.Int64 else filled.cast(pl.Int64)).to_numpy()
+    whole = series if series.dtype == pl.Int64 else series.cast(pl.Int64)
+    return (whole.fill_null(0) if whole.null_count() else whole).to_numpy()
 
 
 def _texts(series: pl.Series) -> tuple[int, pl.Series]:
@@ -171,7 +170,8 @@ def _texts(series: pl.Series) -> tuple[int, pl.Series]:
         return writer.QUOTED, series.bin.encode("base64")
     if series.dtype.is_float():
         texts = series.cast(pl.String)
-        if not (series.is_finite() | series.is_null()).all():
+        known = series.drop_nulls() if series.null_count() else series
+        if not np.isfinite(known.to_numpy()).all():
             named = {"NaN": '"NaN"', "inf": '"Infinity"', "-inf": '"-Infinity"'}
             texts = texts.replace(named)
         return writer.PLAIN, texts

@@ -24,7 +24,7 @@ def differing(before: pl.DataFrame, after: pl.DataFrame, names: Collection[str])
         return np.zeros(before.height, np.bool_)
     differs = np.zeros(before.height, np.bool_)
     for name in names:
-        was, is_ = before[name], after[name]
+        was, is_ = before.get_column(name), after.get_column(name)
         has_null = was.null_count() or is_.null_count()
         differs |= (was.ne_missing(is_) if has_null or was.dtype.is_nested() else was != is_).to_numpy()
     return differs

@@ -13,10 +13,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.engine.columnwise import taken, without
+from yeoul.engine.columnwise import chosen, taken, without
 from yeoul.engine.contract import CHANGE, WEIGHT
 from yeoul.engine.operators.changes.encode import DELETE, UPDATE_AFTER
 from yeoul.engine.operators.contract import Stateless
+from yeoul.engine.series import series_of
 from yeoul.engine.state.fingerprints import fingerprints
 from yeoul.kernels.grouping import group_rows
 
@@ -41,9 +42,9 @@ class EncodeUpserts(Stateless):
         rows = without(batch, (WEIGHT,))
         if WEIGHT in batch.columns:
             places, comes = _netted(rows, batch[WEIGHT].to_numpy())
-        last = _last_of_each(taken(rows[self._key], places).get_columns(), comes)
+        last = _last_of_each(taken(chosen(rows, self._key), places).get_columns(), comes)
         change = np.where(comes[last], UPDATE_AFTER, DELETE).astype(np.uint8)
-        return taken(rows, places[last]).hstack([pl.Series(CHANGE, change)])
+        return taken(rows, places[last]).hstack([series_of(CHANGE, change)])
 
 
 def _netted(rows: pl.DataFrame, weights: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -23,13 +23,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
-from yeoul.engine.columnwise import Selection, taken, together, where, without
+from yeoul.engine.columnwise import Selection, chosen, taken, together, where, without
 from yeoul.engine.compile.aggregates import WAS, CompiledAggregate, DistinctValues, settled_rows
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.changes.rows import differing
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
 from yeoul.engine.operators.forgetting import Forgetting
 from yeoul.engine.operators.groups.distinct import NUMBER, DistinctParts
+from yeoul.engine.series import series_of
 from yeoul.engine.state.grouping import LANES, Grouping, lanes_of
 from yeoul.engine.state.keyed import TOUCHED, Found, KeyedState
 
@@ -170,14 +171,14 @@ class GroupAggregate:
 
     def _merged(self, state: KeyedState, fresh: pl.DataFrame, found: Found) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Returns the groups' new partial columns and what they were, which is anything for new groups."""
-        new, keys = found.is_new, [fresh[name] for name in self._inner_keys]
+        new, keys = found.is_new, [fresh.get_column(name) for name in self._inner_keys]
         if new.all():
             return fresh, fresh
         if self._pairwise is not None:
             old = state.read(found.slots)
             merged = self._pairwise.of(fresh.hstack(_named(old, WAS)))
             if new.any():
-                is_new = pl.Series(new)
+                is_new = series_of("", new)
                 merged = together([fresh[name].zip_with(is_new, merged[name]) for name in merged.columns])
             return _beside(keys, merged), _beside(keys, old)
         known = np.flatnonzero(~new)
@@ -210,11 +211,12 @@ class GroupAggregate:
             return EMPTY
         rows, is_after = turns >> 1, turns & 1
         values = [name for name in after.columns if name not in self._key_output]
-        both = together([pl.concat([before[name], after[name]], rechunk=True) for name in values])
+        both = together([before.get_column(name).clone().extend(after.get_column(name)) for name in values])
         given_values = taken(both, rows + is_after * after.height)
-        given_keys = taken(together([after[name] for name in after.columns if name in self._key_output]), rows)
-        columns = [(given_keys if name in self._key_output else given_values)[name] for name in after.columns]
-        return Output((together([*columns, pl.Series(WEIGHT, is_after * 2 - 1)]),))
+        given_keys = taken(chosen(after, [name for name in after.columns if name in self._key_output]), rows)
+        own = {column.name: column for column in (*given_keys.get_columns(), *given_values.get_columns())}
+        columns = [own[name] for name in after.columns]
+        return Output((together([*columns, series_of(WEIGHT, is_after * 2 - 1)]),))
 
 
 def _pairwise_merge(aggregates: Iterable[CompiledAggregate], *, numbered: bool) -> Selection | None:

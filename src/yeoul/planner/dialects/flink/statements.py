@@ -135,7 +135,7 @@ class StatementGrammar(InventoryGrammar):
         elif self.take_word("VIEW"):
             created = self._create_view(replace)
         else:
-            self.fail("TABLE or VIEW after CREATE", keywords=("TABLE", "VIEW", "TEMPORARY"))
+            self.fail("TABLE, VIEW or FUNCTION after CREATE", keywords=("TABLE", "VIEW", "FUNCTION", "TEMPORARY"))
         created.set("temporary", temporary)
         return created
 
