@@ -65,7 +65,7 @@ def _table(d: Drawing, time_kind: Kind, use: str = "rows", *, has_late_rows: boo
     if d.chance(4) and not table.is_sparse:
         d.feature("input: columns that are NOT NULL")
         table = replace(table, required=frozenset(one.name for one in d.some_of(others, 1, 3)))
-    if d.chance(5) and use != "outside" and not has_late_rows:
+    if d.chance(5) and not has_late_rows:
         d.feature("input: computed columns")
         table = replace(table, computed=tuple(_computed(d, table) for _ in range(d.number(1, 2))))
     return table

@@ -1,4 +1,4 @@
-"""Large runs: `python -m tests.random_queries.hunting --queries 20000 --seed 7 [--feature "input: upserts"]`.
+"""Large runs: `python -m tests.random_queries.hunting --queries 20000 --seed 7 [--feature "input: upserts"] [--jobs]`.
 
 Every query that fails is made small, and told once for each kind of failure; the run goes on. At the end the features
 that were drawn are counted, by what became of their queries.

@@ -24,7 +24,8 @@ _COMMA = ","
 def join(g: Grammar, depth: int) -> Relation:
     left = g.rows(depth)
     right = g.meeting(left, g.rows(g.d.number(0, depth)))
-    equal = g.equalities(left, right, 0 if g.d.chance(5) else 1, 2)
+    is_small = left.rows.is_table and right.rows.is_table
+    equal = g.equalities(left, right, 0 if is_small and g.d.chance(3) else 1, 2)
     more = [] if not g.d.chance(3) else [left.expressions(g.d, right).comparison()]
     kind = g.d.one_of((*_JOINS, _COMMA))
     g.d.feature(f"FROM {kind}" if kind == _COMMA else kind)

@@ -33,5 +33,6 @@ PRODUCTIONS: dict[str, Production] = {
     "deduplication by the clock": ranking.clock_deduplicated,
     "OVER by the clock": over.clock_over,
     "VALUES": rows.values,
+    "windows twice": windowing.window_over_window,
 }
 """The first is the simplest."""

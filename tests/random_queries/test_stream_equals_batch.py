@@ -1,7 +1,8 @@
 """Stream = batch: whatever the query and the input, cut and restored anywhere, the changes come to DuckDB's answer.
 
 `YEOUL_FUZZ=20000` looks at more queries; `python -m tests.random_queries.hunting` goes on behind what it finds. A query
-may be refused, with an error that says why; it may not fail.
+may be refused, with an error that says why; it may not fail. Some are planned without some of the rules, or without
+any: a plan gives the same answer before and after them. Jobs over files are stopped on the way and go on in new ones.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ __all__ = [
     "of_windows",
     "rows_in_windows",
     "window_aggregate",
+    "window_over_window",
     "window_rows",
 ]
 
@@ -26,6 +27,14 @@ __all__ = [
 def window_aggregate(g: Grammar, depth: int) -> Relation:
     spec = window_spec(g.d, functions_only=True)
     return of_windows(g, _in_sessions(g, depth) if spec.kind == "SESSION" else g.timed(depth), spec)
+
+
+def window_over_window(g: Grammar, depth: int) -> Relation:
+    """Returns an aggregate over windows of an aggregate over windows."""
+    inner = window_aggregate(g, depth)
+    if inner.time is None:
+        return inner
+    return of_windows(g, inner, window_spec(g.d, functions_only=True, sessions=False))
 
 
 def _in_sessions(g: Grammar, depth: int) -> Relation:

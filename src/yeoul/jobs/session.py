@@ -254,6 +254,8 @@ class Session:
             case statements.Use(what, name):
                 self.database = name if what == "database" else self.database
                 return Done(f"{name} is in use")
+            case statements.StopJob(name):
+                return Done(self._stopped(name))
             case statements.SetOption() | statements.ResetOption():
                 return self._configure(statement)
             case _:
@@ -330,6 +332,16 @@ class Session:
         job = Job(launched, name, is_bounded=launched.is_bounded, on_end=on_end)
         self._jobs.add(job)
         return job
+
+    def _stopped(self, name: str) -> str:
+        running = {job for job in self._jobs if job.status is JobStatus.RUNNING}
+        named = [job for job in running if job.name == name]
+        if not named:
+            known = [job.name for job in running]
+            raise UserError(f"No job named {name!r} runs", hint=did_you_mean(name, known) or "SHOW JOBS lists them.")
+        for job in named:
+            job.cancel()
+        return f"Job {name} stopped" if len(named) == 1 else f"{len(named)} jobs named {name} stopped"
 
     def _configure(self, statement: statements.SetOption | statements.ResetOption) -> Outcome:
         match statement:

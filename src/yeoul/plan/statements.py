@@ -30,6 +30,7 @@ __all__ = [
     "ShowTables",
     "Statement",
     "StatementSet",
+    "StopJob",
     "Use",
 ]
 
@@ -103,6 +104,13 @@ class DropDatabase:
     name: str
     if_exists: bool = False
     cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StopJob:
+    """STOP JOB 'name': the running jobs of that name are cancelled."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +239,7 @@ Statement = (
     | Alter
     | CreateDatabase
     | DropDatabase
+    | StopJob
     | Use
     | ShowDeclaration
     | Select

@@ -61,6 +61,19 @@ def test_a_word_leaves(word: str) -> None:
     assert read_statement(typing(word, "SELECT 1;")) is None
 
 
+@pytest.mark.parametrize("word", ["help", "HELP;", r"\h", "clear;"])
+def test_a_word_to_the_prompt_itself_needs_no_semicolon(word: str) -> None:
+    assert read_statement(typing(word, "SELECT 1;")) == word
+
+
+@pytest.mark.parametrize(
+    "begin", ["EXECUTE STATEMENT SET BEGIN", "begin statement set;", "EXPLAIN STATEMENT SET BEGIN"]
+)
+def test_a_statement_set_ends_with_its_own_end(begin: str) -> None:
+    lines = (begin, "INSERT INTO a SELECT 1;", "-- END;", "INSERT INTO b SELECT 'END;';", "END;")
+    assert read_statement(typing(*lines, "more;")) == "\n".join(lines)
+
+
 def test_the_end_of_input_leaves() -> None:
     assert read_statement(typing("SELECT")) is None
 

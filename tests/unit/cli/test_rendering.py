@@ -83,9 +83,16 @@ def test_rows_that_never_end_are_shown_as_they_come() -> None:
     output = io.StringIO()
     writer = WRITERS["table"](PAIR, output, is_bounded=False, zone="UTC")
     writer.write(pairs(("a", 1)))
-    assert output.getvalue().endswith("| a                    |            1 |\n")
+    assert output.getvalue().endswith(f"| a                    | {1:>20} |\n")
     writer.write(pairs(("b", 2)))
-    assert output.getvalue().endswith("| b                    |            2 |\n")
+    assert output.getvalue().endswith(f"| b                    | {2:>20} |\n")
+
+
+def test_the_kind_of_change_takes_no_more_room_than_it_needs() -> None:
+    output = io.StringIO()
+    writer = WRITERS["table"](PAIR, output, is_bounded=False, zone="UTC")
+    writer.write(pairs(("+I", 1)))
+    assert output.getvalue().endswith(f"| +I   | {1:>20} |\n")
 
 
 def test_a_bounded_table_waits_for_enough_rows_to_know_its_widths_and_no_longer() -> None:

@@ -22,8 +22,7 @@ FILE = {"connector": "filesystem", "path": "/tmp/a.json", "format": "json"}
 GOLDEN = [
     (
         {},
-        "A table needs the option 'connector'."
-        " Known: blackhole, datagen, filesystem, jdbc, kafka, print, upsert-kafka",
+        "A table needs the option 'connector'. Known: blackhole, datagen, filesystem, jdbc, kafka, print, upsert-kafka",
     ),
     ({"connector": "kafak"}, "Unknown connector 'kafak'. Did you mean 'kafka'?"),
     ({**FILE, "pth": "x"}, "Unknown option 'pth' for connector 'filesystem'. Did you mean 'path'?"),

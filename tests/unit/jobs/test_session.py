@@ -423,3 +423,20 @@ def test_a_frame_is_a_table_of_the_current_database() -> None:
         rows = session.sql("SELECT a FROM shop.sales", sales={"a": [1]}).rows()
         assert session.sql("USE default_database; SHOW TABLES").rows() == []
     assert rows == [(1,)]
+
+
+def test_a_job_is_stopped_by_its_name() -> None:
+    with Session() as session:
+        made = """
+            CREATE TABLE endless (a INT) WITH ('connector' = 'datagen', 'rows-per-second' = '1');
+            CREATE TABLE nowhere (a INT) WITH ('connector' = 'blackhole');
+            INSERT INTO nowhere SELECT a FROM endless
+        """
+        *_, job = session.execute(made)
+        with pytest.raises(UserError, match="No job named 'nowher' runs") as raised:
+            session.sql("STOP JOB 'nowher'")
+        assert raised.value.hint == "Did you mean 'nowhere'?"
+        assert session.sql("STOP JOB 'nowhere'").rows() == [("Job nowhere stopped",)]
+        assert isinstance(job, Job)
+        assert job.status is JobStatus.CANCELED
+        assert session.sql("SHOW JOBS").rows() == []

@@ -13,6 +13,7 @@ import polars as pl
 from rich.cells import cell_len
 
 from yeoul.cli.rendering.cells import exchange_columns, json_rows, table_columns
+from yeoul.engine.contract import CHANGE_MARKS
 from yeoul.plan.nodes import Field, Schema
 from yeoul.plan.types import Kind
 
@@ -20,7 +21,7 @@ __all__ = ["WRITERS", "CsvWriter", "JsonWriter", "RowWriter", "TableWriter"]
 
 _SAMPLE_ROWS = 1_000
 _WIDEST = 80
-_STREAMED_WIDTHS = {Kind.STRING: 20, Kind.BIGINT: 12, Kind.INT: 10, Kind.DOUBLE: 20, Kind.TIMESTAMP: 23}
+_STREAMED_WIDTHS = {Kind.STRING: 20, Kind.BIGINT: 20, Kind.INT: 11, Kind.DOUBLE: 20, Kind.TIMESTAMP: 23}
 _RIGHT = frozenset(
     {Kind.TINYINT, Kind.SMALLINT, Kind.INT, Kind.BIGINT, Kind.FLOAT, Kind.DOUBLE, Kind.DECIMAL, Kind.INTERVAL_DAY_TIME}
 )
@@ -107,9 +108,11 @@ class TableWriter:
         sample = pl.concat(self._waiting)
         self._waiting.clear()
         widths = [max(cell_len(name), _width(sample[name])) for name in self._schema.names]
-        self._widths = [
-            max(least, min(width, _WIDEST)) for least, width in zip(self._least_widths, widths, strict=True)
+        least_widths = [
+            0 if sample[name].is_in(CHANGE_MARKS).all() else least
+            for name, least in zip(self._schema.names, self._least_widths, strict=True)
         ]
+        self._widths = [max(least, min(width, _WIDEST)) for least, width in zip(least_widths, widths, strict=True)]
         header = [_fit(one.name, width, one) for one, width in zip(self._schema.fields, self._widths, strict=True)]
         self._write(f"{self._rule()}\n| {' | '.join(header)} |\n{self._rule()}\n")
         self._write_rows(sample)

@@ -18,13 +18,29 @@ __all__ = ["ask", "completions", "read_statement"]
 
 _HISTORY_LENGTH = 2_000
 _LEAVING = frozenset({"quit", "exit", r"\q"})
+_CLEARING = "clear"
+_ASKING = frozenset({"help", r"\h", r"\?"})
+_HELP = """\
+A statement may take several lines and ends with ';'. Tab completes words and names, the arrows find earlier ones.
+
+  SHOW TABLES;  DESCRIBE t;  SHOW CREATE TABLE t;      what there is
+  SHOW FUNCTIONS LIKE 'JSON%';  DESCRIBE FUNCTION EXTENDED f;
+  EXPLAIN SELECT ...;                                  what a query does
+  SELECT ...;                                          its rows, until they end or Ctrl-C
+  INSERT INTO t SELECT ...;                            runs on beside the prompt if its tables never end
+  SHOW JOBS;  STOP JOB 'name';                         what runs so
+  SET 'key' = 'value';  SET;  RESET 'key';             options
+  EXECUTE STATEMENT SET BEGIN ...; ...; END;           several INSERTs as one job
+
+help or \\h shows this, clear empties the screen, quit, \\q or Ctrl-D leaves (and stops what runs)."""
 _WORDS = re.findall(
     r"\w+",
     """
     SELECT FROM WHERE GROUP BY HAVING AS AND OR NOT NULL IS IN LIKE BETWEEN CASE WHEN THEN ELSE END CAST
     LIMIT UNION ALL CREATE TABLE VIEW TEMPORARY IF EXISTS WITH WATERMARK FOR METADATA VIRTUAL INSERT
     INTO VALUES DROP DESCRIBE SHOW TABLES VIEWS EXPLAIN SET RESET TUMBLE HOP CUMULATE DESCRIPTOR
-    INTERVAL SECOND MINUTE HOUR DAY COUNT SUM AVG MIN MAX DISTINCT
+    INTERVAL SECOND MINUTE HOUR DAY COUNT SUM AVG MIN MAX DISTINCT JOIN LEFT ON USING ORDER OVER PARTITION
+    ROW_NUMBER SESSION LATERAL UNNEST UNION INTERSECT EXCEPT DATABASE USE ALTER FUNCTIONS JOBS COLUMNS
     """,
 )
 
@@ -33,10 +49,11 @@ def ask(runner: Runner) -> int:
     """Asks for statements until the end of input; returns the exit code."""
     history = _history_path()
     readline_done = _prepare_readline(runner, history)
-    print("yeoul SQL: statements end with ';', Ctrl-C stops a query, Ctrl-D leaves.", file=sys.stderr)
+    print("yeoul SQL: statements end with ';', Ctrl-C stops a query, Ctrl-D leaves, help tells more.", file=sys.stderr)
     try:
         while (text := _next(input)) is not None:
-            if is_blank(text):
+            runner.tell_ended()
+            if is_blank(text) or _is_command(text):
                 continue
             try:
                 runner.run_one(text)
@@ -45,6 +62,20 @@ def ask(runner: Runner) -> int:
     finally:
         readline_done()
     return 0
+
+
+def _is_command(text: str) -> bool:
+    """Carries out a word to the prompt itself; tells whether the text is one."""
+    word = _word(text)
+    if word in _ASKING:
+        print(_HELP, file=sys.stderr)
+    elif word == _CLEARING:
+        print("\x1b[2J\x1b[H", end="", file=sys.stderr, flush=True)
+    return word in _ASKING or word == _CLEARING
+
+
+def _word(text: str) -> str:
+    return text.strip().rstrip(";").strip().lower()
 
 
 def _next(read_line: Callable[[str], str]) -> str | None:
@@ -56,7 +87,9 @@ def _next(read_line: Callable[[str], str]) -> str | None:
 
 
 def read_statement(read_line: Callable[[str], str]) -> str | None:
-    """Returns one text that ends with `;`, over as many lines as it takes; None when the user leaves.
+    """Returns one text that ends with `;`, over as many lines as it takes, or a word to the prompt itself.
+
+    None: the user leaves.
 
     Example:
         >>> lines = iter(["SELECT", "1;"])
@@ -70,8 +103,10 @@ def read_statement(read_line: Callable[[str], str]) -> str | None:
         except EOFError:
             return None
         text = "\n".join(lines)
-        if len(lines) == 1 and text.strip().rstrip(";").lower() in _LEAVING:
+        if len(lines) == 1 and _word(text) in _LEAVING:
             return None
+        if len(lines) == 1 and (_word(text) in _ASKING or _word(text) == _CLEARING):
+            return text
         if ends_statement(text) or is_blank(text):
             return text
 

@@ -130,6 +130,16 @@ class Runner:
             return False
         return True
 
+    def tell_ended(self) -> None:
+        """Tells of the INSERTs that ran beside what followed and have ended, and why, if they failed."""
+        for job in [one for one in self._background if one.status.is_terminal]:
+            self._background.remove(job)
+            print(f"INSERT INTO {job.name}: {job.status.value}", file=sys.stderr)
+            try:
+                job.wait()
+            except YeoulError as error:
+                tell(error, "")
+
     def _show(self, outcome: Outcome) -> None:
         match outcome:
             case Done(message):

@@ -12,11 +12,10 @@ import polars as pl
 
 from yeoul.engine.compile.casts import float_text
 from yeoul.engine.compile.distinct_values import per_value
-from yeoul.engine.compile.faults import checked
+from yeoul.engine.compile.faults import EvaluationError, checked
 from yeoul.engine.compile.lowering import Lowering, Site
 from yeoul.engine.compile.readings import to_zone
 from yeoul.engine.compile.text import literal_text
-from yeoul.errors import UserError
 from yeoul.plan.expressions import Call, Cast, Expression
 from yeoul.plan.functions.json import JSON_MAKERS
 from yeoul.plan.types import DataType, Kind
@@ -126,7 +125,7 @@ def _json(site: Site) -> pl.Expr:
         try:
             return json.dumps(json.loads(str(value)), ensure_ascii=False, separators=(",", ":"))
         except ValueError:
-            raise UserError(f"{site.text} needs JSON, got {value!r}", span=site.call.span) from None
+            raise EvaluationError(f"{site.text} needs JSON, got {value!r}", span=site.call.span) from None
 
     return per_value(site.args[0], compact, pl.String())
 

@@ -39,6 +39,7 @@ from yeoul.planner.dialects.flink.nodes import (
     SetSyntax,
     ShowSyntax,
     StatementSetSyntax,
+    StopJobSyntax,
     UseSyntax,
 )
 from yeoul.planner.rules import as_one, optimised
@@ -290,6 +291,7 @@ _READERS: dict[type[exp.Expr], Callable[[BindContext, Any], statements.Statement
     ShowSyntax: _show,
     AlterSyntax: _alter,
     UseSyntax: _use,
+    StopJobSyntax: lambda context, node: statements.StopJob(node.this),
     DescribeSyntax: _describe,
     DescribeNamedSyntax: _describe_named,
 }

@@ -84,7 +84,8 @@ class LookupJoin:
         self._make_room()
         both = batch[places]
         if self._values:
-            partners = found.select([one.value.cast(one.dtype).alias(one.name) for one in self._values])
+            values = [one.value.cast(one.dtype).alias(one.name) for one in self._values]
+            partners = found.with_columns(values).select([one.name for one in self._values])
             both = pl.concat([both, partners], how="horizontal")
         if self._condition is not None and both.height:
             holds = holding(self._condition, both)

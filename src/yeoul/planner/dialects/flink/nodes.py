@@ -34,6 +34,7 @@ __all__ = [
     "SetSyntax",
     "ShowSyntax",
     "StatementSetSyntax",
+    "StopJobSyntax",
     "TableFunction",
     "TypeName",
     "TypedLiteral",
@@ -212,6 +213,12 @@ class PrimaryKeyElement(exp.Expression):
     """PRIMARY KEY (expressions) NOT ENFORCED."""
 
     arg_types: ClassVar[dict[str, bool]] = {"expressions": True}
+
+
+class StopJobSyntax(exp.Expression):
+    """STOP JOB; `this` is the job's name as text."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True}
 
 
 class CreateDatabaseSyntax(exp.Expression):

@@ -23,6 +23,7 @@ from yeoul.planner.dialects.flink.nodes import (
     ResetSyntax,
     SetSyntax,
     StatementSetSyntax,
+    StopJobSyntax,
     UseSyntax,
 )
 from yeoul.planner.dialects.flink.queries import NO_MODELS
@@ -46,7 +47,6 @@ _NOT_YET = {
     "CALL": "There are no procedures",
     "ADD": _NO_JAR,
     "REMOVE": _NO_JAR,
-    "STOP": "A job ends with its input, when it is cancelled, or with its session",
     "QUIT": _CLIENT,
     "EXIT": _CLIENT,
     "CLEAR": _CLIENT,
@@ -104,6 +104,7 @@ class StatementGrammar(InventoryGrammar):
             "SHOW": self._show,
             "ALTER": self._alter,
             "USE": self._use,
+            "STOP": self._stop,
             "DESCRIBE": self._describe,
             "DESC": self._describe,
         }
@@ -237,6 +238,13 @@ class StatementGrammar(InventoryGrammar):
         if self.sees_word("MODULES"):
             self.refuse("USE MODULES", _NO_MODULES)
         return UseSyntax(this=self._place(f"the name of a {kind}"), kind=kind)
+
+    def _stop(self) -> exp.Expr:
+        self.expect_word("JOB")
+        stopped = StopJobSyntax(this=self.string("the name of a job in quotes, as SHOW JOBS lists it"))
+        if self.sees_word("WITH"):
+            self.refuse("STOP JOB ... WITH", "There are no checkpoints yet: STOP JOB 'name' cancels a job")
+        return stopped
 
     def _insert(self) -> exp.Expr:
         if self.sees_word("OVERWRITE"):
