@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from bench import (
     broker_load,
     file_tumble,
     json_decode,
+    keyed_operators,
     keyed_state,
     latency,
     over_and_joins,
@@ -48,7 +50,9 @@ def main() -> int:
         "kafka": lambda: side_by_side.run(300 // scale, max(1, repeats // 2 + 1), 10 / scale + 4),
         "file": lambda: file_tumble.run(2_000_000 // scale, repeats, seed),
         "json": lambda: json_decode.run(1_000_000 // scale, repeats, seed),
-        "state": lambda: keyed_state.run(10_000_000 // scale, options.long),
+        "state": lambda: itertools.chain(
+            keyed_state.run(10_000_000 // scale, options.long), keyed_operators.run(2_000_000 // scale, options.long)
+        ),
         "over": lambda: over_and_joins.run(scale),
         "topic": lambda: topic_tumble.run(2_000_000 // scale, repeats, seed),
         "latency": lambda: latency.run(30 / scale + 2),

@@ -36,9 +36,10 @@ def _append(keys, rows, count, heads, tails, nexts, previous, owners):
     return 0
 
 
-@kernel("int64(int64, int64, int64, int64, int64, int64, int64)")
-def _unlink(rows, count, heads, tails, nexts, previous, owners):
-    """Takes rows out of their chains."""
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64, int64)")
+def _unlink(rows, count, emptied, heads, tails, nexts, previous, owners):
+    """Takes rows out of their chains and writes the keys that have none left; returns how many these are."""
+    found = 0
     for at in range(count):
         row = load_u64(rows + at * 8)
         key, after, before = load_u64(owners + row * 8), load_u64(nexts + row * 8), load_u64(previous + row * 8)
@@ -50,7 +51,10 @@ def _unlink(rows, count, heads, tails, nexts, previous, owners):
             store_u64(tails + key * 8, before)
         else:
             store_u64(previous + after * 8, before)
-    return 0
+        if before < 0 and after < 0:
+            store_u64(emptied + found * 8, key)
+            found += 1
+    return found
 
 
 @kernel("int64(int64, int64, int64, int64, int64, int64, int64)")
@@ -78,9 +82,10 @@ class Chains:
         >>> places, rows = chains.rows_of(np.array([1, 0]))
         >>> places.tolist(), rows.tolist()
         ([0, 1, 1], [6, 5, 7])
-        >>> chains.remove(np.array([5]))
+        >>> chains.remove(np.array([5, 6])).tolist()
+        [1]
         >>> chains.rows_of(np.array([0]))[1].tolist(), chains.is_empty(np.array([0, 1])).tolist()
-        ([7], [False, False])
+        ([7], [False, True])
     """
 
     def __init__(self) -> None:
@@ -109,10 +114,11 @@ class Chains:
         self._nexts, self._previous = _longer(self._nexts, rows), _longer(self._previous, rows)
         self._owners = _longer(self._owners, rows)
 
-    def remove(self, rows: NDArray[np.int64]) -> None:
-        """Takes rows out of their chains; each stands once."""
+    def remove(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Takes rows, each of which stands once, out of their chains; returns the keys that have none left."""
         rows = np.ascontiguousarray(rows, np.int64)
-        _unlink(address_of(rows), len(rows), *self._addresses())
+        emptied = np.empty(len(rows), np.int64)
+        return emptied[: int(_unlink(address_of(rows), len(rows), address_of(emptied), *self._addresses()))]
 
     def owners(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Returns the keys of rows."""

@@ -240,10 +240,10 @@ class Timelines(Chains):
         arrays, freed = self._arrays(), np.empty(len(self._owners), np.int64)
         return freed[: _cut(address_of(rows), len(rows), moment, address_of(arrays), address_of(freed))].copy()
 
-    def remove(self, rows: NDArray[np.int64]) -> None:
-        """Takes rows out of their timelines; each stands once."""
-        super().remove(rows)
+    def remove(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Takes rows, each of which stands once, out of their timelines; returns the keys that have none left."""
         self._starts[rows] = _NEVER
+        return super().remove(rows)
 
     def starts(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Returns from when rows count."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from yeoul.engine.state.columns import SlotColumns, Slots
 from yeoul.engine.state.fingerprints import Lanes
-from yeoul.engine.state.keyed import Found, KeyedState
+from yeoul.engine.state.keyed import Found, KeyedState, is_sparse
 from yeoul.engine.state.rows import Matches
 from yeoul.kernels.chains import Chains
 
@@ -37,8 +37,14 @@ class ChainedRows:
         keys: Mapping[str, pl.DataType],
         notes: Mapping[str, pl.DataType] | None = None,
     ) -> None:
+        self._dtypes = (dict(columns), dict(keys), dict(notes or {}))
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begins with nothing; those derived add what they keep beside."""
+        columns, keys, notes = self._dtypes
         self._columns = SlotColumns(columns)
-        self._keys = KeyedState(keys, notes or {})
+        self._keys = KeyedState(keys, notes)
         self._chains = Chains()
         self._free, self._used = np.empty(0, np.int64), 0
 
@@ -70,11 +76,33 @@ class ChainedRows:
         """Forgets rows, each of which stands once."""
         if not len(slots):
             return
-        keys = np.unique(self._chains.owners(slots))
-        self._chains.remove(slots)
+        emptied = self._chains.remove(slots)
         self._columns.forget(slots)
         self._free = np.concatenate([self._free, slots])
-        self._keys.remove(keys[self._chains.is_empty(keys)])
+        self._keys.remove(emptied)
+
+    def snapshot(self) -> pl.DataFrame:
+        """Returns every row with what is known of it; each key's rows in their order."""
+        raise NotImplementedError
+
+    def restore(self, rows: pl.DataFrame) -> None:
+        """Takes what an equal state's `snapshot` gave; to be called on an empty one."""
+        raise NotImplementedError
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether so many rows are gone that memory should be given back."""
+        return is_sparse(self._used, len(self))
+
+    def give_back(self) -> None:
+        """Gives memory back if most of it is of rows that are gone; to be called while no slot is held.
+
+        Slots are given anew then.
+        """
+        if self.is_sparse:
+            rows = self.snapshot()
+            self._begin()
+            self.restore(rows)
 
     def _put(self, rows: pl.DataFrame, lanes: Lanes | None = None) -> tuple[Slots, Found]:
         """Puts rows behind those of their keys; returns their slots and those of their keys.

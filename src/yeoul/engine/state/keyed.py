@@ -138,12 +138,17 @@ class KeyedState:
             self._values.forget(slots)
             self._touches.forget(slots)
 
+    @property
+    def is_sparse(self) -> bool:
+        """Whether so many keys are gone that memory should be given back."""
+        return is_sparse(self._index.slot_count, len(self._index))
+
     def give_back(self) -> None:
         """Gives memory back if most of it is of keys that are gone; to be called while no slot is held.
 
         Slots are given anew then.
         """
-        if is_sparse(self._index):
+        if self.is_sparse:
             rows = self.snapshot()
             self._begin()
             self.restore(rows)
@@ -170,9 +175,9 @@ class KeyedState:
         return lanes_by(keys, self.key_names)
 
 
-def is_sparse(index: KeyIndex) -> bool:
-    """Whether so many keys are gone that memory should be given back."""
-    return index.slot_count > max(_LEAST_TO_GIVE_BACK, _SPARSE * len(index))
+def is_sparse(slots: int, living: int) -> bool:
+    """Whether so many of the slots that there ever were are free that memory should be given back."""
+    return slots > max(_LEAST_TO_GIVE_BACK, _SPARSE * living)
 
 
 def key_lanes(keys: pl.DataFrame) -> Lanes:

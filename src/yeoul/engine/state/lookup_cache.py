@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.engine.contract import CacheBounds
-from yeoul.engine.state.columns import Slots
+from yeoul.engine.state.columns import Slots, distinct
 from yeoul.engine.state.keyed import KeyedState
 from yeoul.engine.state.sequences import KeyedSequences
 
@@ -64,12 +64,12 @@ class LookupCache:
     def are_known(self, keys: pl.DataFrame, now_ms: int) -> NDArray[np.bool_]:
         """Tells of which keys the rows are here, now that they are asked for; those whose time has passed are not."""
         slots = self._known.find(keys)
-        known = np.unique(slots[slots >= 0])
+        known = distinct(slots[slots >= 0])
         old = known[self._are_old(known, now_ms)]
         if len(old):
             self._remove(old)
             slots = self._known.find(keys)
-        self._known.touch(np.setdiff1d(known, old), now_ms)
+        self._known.touch(np.setdiff1d(known, old, assume_unique=True), now_ms)
         return slots >= 0
 
     def add(self, asked: pl.DataFrame, found: pl.DataFrame, now_ms: int) -> None:

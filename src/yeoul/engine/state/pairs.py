@@ -136,7 +136,7 @@ class PairState:
 
     def give_back(self) -> None:
         """Gives memory back if most of it is of pairs that are gone."""
-        if is_sparse(self._index):
+        if is_sparse(self._index.slot_count, len(self._index)):
             rows = self.snapshot()
             self._begin()
             self.restore(rows)

@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.engine.columnwise import where
-from yeoul.engine.state.columns import Slots
+from yeoul.engine.state.columns import Slots, distinct
 from yeoul.engine.state.fingerprints import Lanes
 from yeoul.engine.state.keyed import KeyedState
 from yeoul.kernels.chains import Chains
@@ -59,11 +59,13 @@ class KeyedRows:
     def __init__(
         self, columns: Mapping[str, pl.DataType], keys: Sequence[str], notes: Mapping[str, pl.DataType] | None = None
     ) -> None:
-        self._key_names = list(keys)
-        self._columns = list(columns)
-        self._rows = KeyedState(columns, {COUNT: pl.Int64(), **(notes or {})})
-        self._notes = list(notes or {})
-        self._keys = KeyedState({name: columns[name] for name in keys}, {})
+        self._key_names, self._dtypes = list(keys), dict(columns)
+        self._notes = dict(notes or {})
+        self._begin()
+
+    def _begin(self) -> None:
+        self._rows = KeyedState(self._dtypes, {COUNT: pl.Int64(), **self._notes})
+        self._keys = KeyedState({name: self._dtypes[name] for name in self._key_names}, {})
         self._chains = Chains()
 
     def __len__(self) -> int:
@@ -89,7 +91,7 @@ class KeyedRows:
         found = self._rows.upsert(rows)
         slots = found.slots
         if found.is_new.any():
-            self._begin(rows, slots, found.is_new, notes)
+            self._add_new(rows, slots, found.is_new, notes)
         if found.is_new.all() and (weights == 1).all():
             self._rows.write_column(COUNT, slots, pl.Series(np.ones(len(slots), np.int64)))
             return slots
@@ -120,17 +122,22 @@ class KeyedRows:
 
     def remove_gone(self, slots: Slots) -> None:
         """Forgets those of the rows of which none is left."""
-        different = np.unique(slots)
+        different = distinct(slots)
         self.remove(different[self.counts(different) == 0])
 
     def remove(self, slots: Slots) -> None:
         """Forgets rows, each of which stands once, however many there are of each."""
         if not len(slots):
             return
-        keys = np.unique(self._chains.owners(slots))
-        self._chains.remove(slots)
+        self._keys.remove(self._chains.remove(slots))
         self._rows.remove(slots)
-        self._keys.remove(keys[self._chains.is_empty(keys)])
+
+    def give_back(self) -> None:
+        """Gives memory back if most of it is of rows that are gone; to be called while no slot is held."""
+        if self._rows.is_sparse:
+            rows = self.snapshot()
+            self._begin()
+            self.restore(rows)
 
     def living(self) -> Slots:
         """Returns all rows."""
@@ -157,7 +164,7 @@ class KeyedRows:
         self._rows.restore(rows)
         self._chains.append(self._upsert_keys(rows), np.arange(rows.height))
 
-    def _begin(self, rows: pl.DataFrame, slots: Slots, is_new: NDArray[np.bool_], notes: pl.DataFrame | None) -> None:
+    def _add_new(self, rows: pl.DataFrame, slots: Slots, is_new: NDArray[np.bool_], notes: pl.DataFrame | None) -> None:
         fresh, new = rows if is_new.all() else where(rows, is_new), slots[is_new]
         zeros = pl.Series(np.zeros(len(new), np.int64))
         self._rows.write_column(COUNT, new, zeros)

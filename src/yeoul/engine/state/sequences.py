@@ -64,7 +64,7 @@ class KeyedSequences(ChainedRows):
             new = keys.slots[keys.is_new]
             self._keys.write_column(_NOTED, new, pl.Series(np.zeros(len(new), np.uint8)))
         if now_ms is not None:
-            self._keys.touch(np.unique(keys.slots), now_ms)
+            self._keys.touch(keys.slots, now_ms)
         return slots
 
     def keys_of(self, rows: pl.DataFrame, lanes: Lanes | None = None) -> Slots:
@@ -91,7 +91,7 @@ class KeyedSequences(ChainedRows):
     def touch(self, keys: pl.DataFrame, now_ms: int) -> None:
         """Says that keys, as far as they are known, are in use."""
         slots = self._keys.find(keys)
-        self._keys.touch(np.unique(slots[slots >= 0]), now_ms)
+        self._keys.touch(slots[slots >= 0], now_ms)
 
     def untouched_since(self, before_ms: int) -> Slots:
         """Returns the rows of keys whose last touch was before a time."""

@@ -45,6 +45,9 @@ class StandingRows(ChainedRows):
     ) -> None:
         super().__init__({**columns, **(notes or {})}, keys)
         self._names, self._notes = list(columns), list(notes or {})
+
+    def _begin(self) -> None:
+        super()._begin()
         self._touched = np.zeros(0, np.int64)
 
     @property

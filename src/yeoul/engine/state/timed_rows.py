@@ -6,8 +6,6 @@ long as the run before, so that what has passed is found at the front of few run
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -46,8 +44,8 @@ class TimedRows(ChainedRows):
         1
     """
 
-    def __init__(self, columns: Mapping[str, pl.DataType], keys: Mapping[str, pl.DataType]) -> None:
-        super().__init__(columns, keys)
+    def _begin(self) -> None:
+        super()._begin()
         self._times, self._met = np.zeros(0, np.int64), np.zeros(0, np.bool_)
         self._runs: list[_Run] = []
 

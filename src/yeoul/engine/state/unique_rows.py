@@ -69,8 +69,14 @@ class UniqueRows:
         self._names, self._notes, self._key_names = list(columns), list(notes or {}), list(keys)
         identity = list(dict.fromkeys([*keys, *unique]))
         values = {name: dtype for name, dtype in columns.items() if name not in identity}
-        self._rows = KeyedState({name: columns[name] for name in identity}, {**values, **(notes or {})})
-        self._keys = KeyedState({name: columns[name] for name in keys}, {}) if len(identity) > len(keys) else None
+        self._dtypes = ({name: columns[name] for name in identity}, {**values, **(notes or {})})
+        self._begin()
+
+    def _begin(self) -> None:
+        identity, values = self._dtypes
+        self._rows = KeyedState(identity, values)
+        keys = {name: identity[name] for name in self._key_names}
+        self._keys = KeyedState(keys, {}) if len(identity) > len(keys) else None
         self._chains = Chains()
 
     def __len__(self) -> int:
@@ -139,6 +145,13 @@ class UniqueRows:
         """Forgets rows, each of which stands once."""
         self._remove(slots)
 
+    def give_back(self) -> None:
+        """Gives memory back if most of it is of rows that are gone; to be called while no slot is held."""
+        if self._rows.is_sparse:
+            rows = self.snapshot()
+            self._begin()
+            self.restore(rows)
+
     def touch(self, slots: Slots, now_ms: int) -> None:
         """Says that rows were in use at a time."""
         self._rows.touch(slots, now_ms)
@@ -197,6 +210,4 @@ class UniqueRows:
             return
         self._rows.remove(slots)
         if self._keys is not None:
-            keys = np.unique(self._chains.owners(slots))
-            self._chains.remove(slots)
-            self._keys.remove(keys[self._chains.is_empty(keys)])
+            self._keys.remove(self._chains.remove(slots))

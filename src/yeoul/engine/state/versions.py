@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.engine.state.columns import SlotColumns, Slots
-from yeoul.engine.state.keyed import KeyedState
+from yeoul.engine.state.columns import SlotColumns, Slots, distinct
+from yeoul.engine.state.keyed import KeyedState, is_sparse
 from yeoul.engine.state.timers import Timers
 from yeoul.kernels.timelines import Timelines
 
@@ -47,6 +47,11 @@ class Versions:
     """
 
     def __init__(self, columns: Mapping[str, pl.DataType], keys: Mapping[str, pl.DataType]) -> None:
+        self._dtypes = (dict(columns), dict(keys))
+        self._begin()
+
+    def _begin(self) -> None:
+        columns, keys = self._dtypes
         self._columns = SlotColumns(columns)
         self._keys = KeyedState(keys, {})
         self._timelines = Timelines()
@@ -85,7 +90,7 @@ class Versions:
         self._columns.write(slots, rows)
         keys = self._keys.upsert(rows).slots
         if now_ms is not None:
-            self._keys.touch(np.unique(keys), now_ms)
+            self._keys.touch(keys, now_ms)
         gone = self._timelines.insert(keys, slots, starts, times, comings)
         self._columns.forget(gone)
         self._free = np.concatenate([self._free, gone])
@@ -101,7 +106,7 @@ class Versions:
         """
         slots = self._keys.find(keys)
         if now_ms is not None:
-            self._keys.touch(np.unique(slots[slots >= 0]), now_ms)
+            self._keys.touch(slots[slots >= 0], now_ms)
         return self._timelines.as_of(slots, moments)
 
     def times(self, slots: Slots) -> NDArray[np.int64]:
@@ -120,15 +125,25 @@ class Versions:
         if len(due):
             self._forget(self._timelines.cut(due, min(moment, _LAST_MOMENT)))
 
-    def forget_untouched(self, before_ms: int) -> None:
-        """Drops the keys that were not in use since a time, with all their versions."""
-        keys = self._keys.untouched_since(before_ms)
+    def untouched_since(self, before_ms: int) -> Slots:
+        """Returns the slots of keys whose last touch was before a time."""
+        return self._keys.untouched_since(before_ms)
+
+    def remove(self, keys: Slots) -> None:
+        """Drops keys, given by `untouched_since`, with all their versions."""
         if len(keys):
             rows = self._timelines.rows_of(keys)[1]
             self._timelines.remove(rows)
             self._columns.forget(rows)
             self._free = np.concatenate([self._free, rows])
             self._keys.remove(keys)
+
+    def give_back(self) -> None:
+        """Gives memory back if most of it is of versions that are gone; to be called while no slot is held."""
+        if is_sparse(self._used, len(self)):
+            rows = self.snapshot()
+            self._begin()
+            self.restore(rows)
 
     def snapshot(self) -> pl.DataFrame:
         """Returns every version with its key, its times and when its key was last in use."""
@@ -157,7 +172,7 @@ class Versions:
     def _forget(self, slots: Slots) -> None:
         if not len(slots):
             return
-        keys = np.unique(self._timelines.owners(slots))
+        keys = distinct(self._timelines.owners(slots))
         self._columns.forget(slots)
         self._free = np.concatenate([self._free, slots])
         self._keys.remove(keys[self._timelines.is_empty(keys)])

@@ -27,6 +27,7 @@ from yeoul.engine.state.columns import Slots
 from yeoul.engine.state.keyed import lanes_by
 from yeoul.engine.state.timed_rows import TimedRows
 from yeoul.kernels.grouping import group_rows
+from yeoul.kernels.stretches import stretches
 from yeoul.plan.join_bounds import Interval
 
 __all__ = ["IntervalJoin"]
@@ -182,24 +183,18 @@ class IntervalJoin:
         found = other.find(arrived.rows, (lanes[0][groups.firsts], lanes[1][groups.firsts]))
         if not len(found.slots):
             return none, none
-        times = other.times(found.slots)
-        order = np.lexsort((times, found.places))
-        slots, times, owners = found.slots[order], times[order], found.places[order]
-        group = np.arange(len(arrived.times))
-        if groups.order is not None:
-            group[groups.order] = np.repeat(np.arange(len(groups.sizes)), groups.sizes)
+        slots, times, owners = found.slots, other.times(found.slots), found.places
+        if ((times[1:] < times[:-1]) & (owners[1:] == owners[:-1])).any():
+            order = np.lexsort((times, owners))
+            slots, times, owners = slots[order], times[order], owners[order]
+        bounds = np.append(0, np.cumsum(np.bincount(owners, minlength=len(groups.sizes))))
         least_ms, most_ms = self._interval.lower_ms, self._interval.upper_ms
         if port == 0:
             least_ms, most_ms = -most_ms, -least_ms
         # A row that waits may not have passed by the watermark before the one that came, which bounds its time as well.
         gone = np.maximum(arrived.watermarks, START_OF_TIME + abs(self._waits_ms[1 - port])) - self._waits_ms[1 - port]
         lowest = np.maximum(arrived.times + least_ms, gone + 1)
-        different = np.unique(times)
-        width = len(different) + 1
-        places = owners * width + np.searchsorted(different, times)
-        begins = np.searchsorted(places, group * width + np.searchsorted(different, lowest))
-        above = np.searchsorted(different, arrived.times + most_ms, side="right")
-        counts = np.maximum(np.searchsorted(places, group * width + above) - begins, 0)
+        begins, counts = stretches(bounds, times, groups.ids, lowest, arrived.times + most_ms)
         firsts = np.cumsum(counts) - counts
         met = np.arange(int(counts.sum())) + np.repeat(begins - firsts, counts)
         return np.repeat(np.arange(len(counts)), counts), slots[met]
@@ -224,6 +219,7 @@ class IntervalJoin:
             if self._sides.keeps(port):
                 given.append(self._sides.alone(port, rows.read(slots[~rows.met(slots)])))
             rows.remove(slots)
+            rows.give_back()
         return given
 
     def _judging(self, rows: pl.DataFrame, watermarks: NDArray[np.int64], batch: pl.DataFrame) -> pl.DataFrame:

@@ -21,6 +21,7 @@ from yeoul.clock import Clock
 from yeoul.engine.columnwise import concatenated, taken, where
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import EMPTY, Output, State
+from yeoul.engine.operators.forgetting import Forgetting
 from yeoul.engine.operators.joins.sides import JoinSides
 from yeoul.engine.state.columns import Slots
 from yeoul.engine.state.fingerprints import Lanes
@@ -34,7 +35,6 @@ from yeoul.plan.nodes import JoinKind
 __all__ = ["Join"]
 
 _PARTNERS = "$partners"
-_CHECKS_PER_TTL = 4
 _NONE = np.empty(0, np.int64)
 
 
@@ -84,14 +84,16 @@ class Join:
         ttls_ms: tuple[int | None, int | None] = (None, None),
     ) -> None:
         self._sides, self._kind, self._weighted = sides, sides.kind, weighted
-        self._clock, self._ttls_ms, self._next_check_ms = clock, ttls_ms, 0
+        self._forgettings = [Forgetting(clock, ttl_ms) for ttl_ms in ttls_ms]
         alone = not sides.kind.gives_right
         self._notes = (sides.kind.keeps_left or alone, sides.kind.keeps_right)
         self._key_names = sides.key_names
         self._rows: list[_Rows | None] = [None, None]
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
-        self._forget_untouched()
+        for kept, forgetting in zip(self._rows, self._forgettings, strict=True):
+            if kept is not None:
+                forgetting.forget(kept)
         rows = self._sides.keyed(port, batch)
         signs = batch[WEIGHT].to_numpy() if WEIGHT in batch.columns else np.ones(rows.height, np.int64)
         given = []
@@ -239,8 +241,7 @@ class Join:
             counted.restore(kept.snapshot())
             slots = self._added(kept := counted, arrived, notes)
         assert slots is not None
-        if self._ttls_ms[port] is not None:
-            kept.touch(np.unique(slots), self._clock.now_ms())
+        self._forgettings[port].touch(kept, slots)
         if isinstance(kept, KeyedRows) and (arrived.signs < 0).any():
             kept.remove_gone(slots)
 
@@ -276,14 +277,3 @@ class Join:
         rows = self._rows[port]
         assert rows is not None
         return rows
-
-    def _forget_untouched(self) -> None:
-        shortest_ms = min((ttl_ms for ttl_ms in self._ttls_ms if ttl_ms is not None), default=None)
-        if shortest_ms is None:
-            return
-        now_ms = self._clock.now_ms()
-        if now_ms >= self._next_check_ms:
-            self._next_check_ms = now_ms + max(1, shortest_ms // _CHECKS_PER_TTL)
-            for rows, ttl_ms in zip(self._rows, self._ttls_ms, strict=True):
-                if rows is not None and ttl_ms is not None:
-                    rows.remove(rows.untouched_since(now_ms - ttl_ms))

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from yeoul.clock import Clock
 from yeoul.engine.contract import WATERMARK, WEIGHT
 from yeoul.engine.operators.contract import EMPTY, START_OF_TIME, Output, State
+from yeoul.engine.operators.forgetting import Forgetting
 from yeoul.engine.operators.joins.sides import JoinSides
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.state.compact import compacted
@@ -31,7 +32,6 @@ __all__ = ["TemporalJoin"]
 
 _TIME = "$time"
 _RATIO = 4
-_CHECKS_PER_TTL = 4
 
 
 class TemporalJoin:
@@ -49,7 +49,7 @@ class TemporalJoin:
         self, sides: JoinSides, as_of: AsOf, *, clock: Clock, ttl_ms: int | None = None, judged: bool = False
     ) -> None:
         self._sides, self._times, self._judged = sides, (as_of.left_time, as_of.right_time), judged
-        self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
+        self._clock, self._ttl_ms, self._forgetting = clock, ttl_ms, Forgetting(clock, ttl_ms)
         self._waiting: list[pl.DataFrame] = []
         self._versions: Versions | None = None
         self._watermark_ms = START_OF_TIME
@@ -78,7 +78,8 @@ class TemporalJoin:
         joined = None if due is None else self._joined(due.drop(_TIME), due[_TIME].to_numpy())[0]
         if self._versions is not None:
             self._versions.forget_before(watermark_ms)
-            self._forget_untouched(self._versions)
+            self._versions.give_back()
+            self._forgetting.forget(self._versions)
         return EMPTY if joined is None or not joined.height else Output((joined,))
 
     def snapshot(self) -> State:
@@ -181,7 +182,7 @@ class TemporalJoin:
             both = both.select(list(self._sides.output))
         if not self._sides.keeps(0) or len(places) == rows.height:
             return both, places
-        lonely = np.setdiff1d(np.arange(rows.height), places)
+        lonely = np.setdiff1d(np.arange(rows.height), places, assume_unique=True)
         order = np.argsort(np.concatenate([places, lonely]))
         return pl.concat([both, self._sides.alone(0, rows[lonely])])[order], np.arange(rows.height)
 
@@ -200,14 +201,6 @@ class TemporalJoin:
 
     def _made(self, rows: pl.DataFrame) -> Versions:
         return Versions(self._sides.right.columns, {name: rows.schema[name] for name in self._sides.key_names})
-
-    def _forget_untouched(self, versions: Versions) -> None:
-        if self._ttl_ms is None:
-            return
-        now_ms = self._clock.now_ms()
-        if now_ms >= self._next_check_ms:
-            self._next_check_ms = now_ms + max(1, self._ttl_ms // _CHECKS_PER_TTL)
-            versions.forget_untouched(now_ms - self._ttl_ms)
 
 
 def _in_order(rows: pl.DataFrame) -> pl.DataFrame:

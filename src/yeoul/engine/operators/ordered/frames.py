@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from yeoul.engine.compile.aggregates import CompiledAggregate
 from yeoul.kernels.prefix_sums import range_sums
+from yeoul.kernels.stretches import reaches
 from yeoul.plan.expressions import AggregateCall
 from yeoul.plan.ordering import Frame, FrameUnit
 
@@ -68,19 +69,15 @@ class Runs:
         starts = self.starts if frame.preceding is None else self.peer_starts
         ends = self.ends if frame.following is None else self.peer_ends
         if frame.preceding:
-            starts = self._reach(-frame.preceding, "left")
+            starts = self._reach(-frame.preceding)
         if frame.following:
-            ends = self._reach(frame.following, "right") - 1
+            ends = self._reach(frame.following + 1) - 1
         return Places(starts, ends)
 
-    def _reach(self, distance_ms: int, side: str) -> Ints:
-        """Returns the first place of a row's partition that is not before (not within) a distance of the row."""
+    def _reach(self, distance_ms: int) -> Ints:
+        """Returns the first place of a row's partition that is not before the row's time and a distance."""
         assert self.times is not None
-        different = np.unique(self.times)
-        width = len(different) + 1
-        ranks = np.searchsorted(different, self.times)
-        wanted = np.searchsorted(different, self.times + distance_ms, side="left" if side == "left" else "right")
-        return np.searchsorted(self.starts * width + ranks, self.starts * width + wanted, side="left")
+        return reaches(self.starts, self.ends, self.times, distance_ms)
 
 
 def _bounds(begins: NDArray[np.bool_]) -> tuple[Ints, Ints]:

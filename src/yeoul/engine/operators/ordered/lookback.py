@@ -7,6 +7,7 @@ nothing is needed any more.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +15,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
-from yeoul.engine.columnwise import where
 from yeoul.engine.operators.contract import State
 from yeoul.engine.operators.forgetting import Forgetting
 from yeoul.engine.operators.ordered.frames import Runs
@@ -26,6 +26,23 @@ from yeoul.engine.state.sequences import KeyedSequences
 __all__ = ["LastRows", "LastTime", "Lookback", "Merged", "Nothing"]
 
 _TIME = "$time"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Rows that were answered, and those that they looked back at.
+
+    Attributes:
+        every: All of them, partition by partition.
+        is_new: Which were answered.
+        runs: How they stand.
+        arrival: The places, among the new ones, of the rows in the order in which they came.
+    """
+
+    every: pl.DataFrame
+    is_new: NDArray[np.bool_]
+    runs: Runs
+    arrival: NDArray[np.int64]
 
 
 class Lookback(Protocol):
@@ -43,15 +60,11 @@ class Lookback(Protocol):
         """
         ...
 
-    def keep(
-        self, every: pl.DataFrame, is_new: NDArray[np.bool_], runs: Runs, totals: pl.DataFrame, partitions: pl.DataFrame
-    ) -> None:
+    def keep(self, answered: Answered, totals: pl.DataFrame, partitions: pl.DataFrame) -> None:
         """Remembers rows.
 
         Args:
-            every: What `find` gave and the new rows, partition by partition.
-            is_new: Which are the new ones.
-            runs: How they stand.
+            answered: What `find` gave and the new rows.
             totals: Each partition's merged partial aggregates; only for who remembers these.
             partitions: As `find` had them.
         """
@@ -80,9 +93,7 @@ class Nothing:
     def find(self, partitions: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame | None:
         return None
 
-    def keep(
-        self, every: pl.DataFrame, is_new: NDArray[np.bool_], runs: Runs, totals: pl.DataFrame, partitions: pl.DataFrame
-    ) -> None:
+    def keep(self, answered: Answered, totals: pl.DataFrame, partitions: pl.DataFrame) -> None:
         return None
 
     def forget_before(self, next_ms: int) -> None:
@@ -127,10 +138,9 @@ class Merged:
         missing = [pl.lit(None, dtype=new.schema[name]).alias(name) for name in new.columns if name not in rows.columns]
         return rows.with_columns(missing)
 
-    def keep(
-        self, every: pl.DataFrame, is_new: NDArray[np.bool_], runs: Runs, totals: pl.DataFrame, partitions: pl.DataFrame
-    ) -> None:
-        firsts = np.flatnonzero(runs.starts == np.arange(every.height))
+    def keep(self, answered: Answered, totals: pl.DataFrame, partitions: pl.DataFrame) -> None:
+        every, starts = answered.every, answered.runs.starts
+        firsts = np.flatnonzero(starts == np.arange(every.height))
         keys = _as_keys(partitions)[every[PARTITION].to_numpy()[firsts]]
         if self._state is None:
             self._state = _merged_state(keys.drop(PARTITION), totals)
@@ -211,14 +221,13 @@ class LastRows(_Kept):
         self._count = count
         self._clock, self._ttl_ms, self._forgetting = clock, ttl_ms, Forgetting(clock, ttl_ms)
 
-    def keep(
-        self, every: pl.DataFrame, is_new: NDArray[np.bool_], runs: Runs, totals: pl.DataFrame, partitions: pl.DataFrame
-    ) -> None:
-        stays = np.arange(every.height) > runs.ends - self._count
+    def keep(self, answered: Answered, totals: pl.DataFrame, partitions: pl.DataFrame) -> None:
+        every, is_new = answered.every, answered.is_new
+        stays = np.arange(every.height) > answered.runs.ends - self._count
         kept = self._made(every.drop(PARTITION))
         kept.remove(self._found[~stays[~is_new]])
         now_ms = None if self._ttl_ms is None else self._clock.now_ms()
-        kept.add(where(every, stays & is_new).drop(PARTITION), now_ms)
+        kept.add(every.filter(pl.Series(stays & is_new)).drop(PARTITION), now_ms)
         self._forgetting.forget(kept)
 
     def forget_before(self, next_ms: int) -> None:
@@ -238,17 +247,16 @@ class LastTime(_Kept):
         self._length_ms, self._by_arrival = length_ms, by_arrival
         self._queue: list[tuple[Slots, NDArray[np.int64]]] = []
 
-    def keep(
-        self, every: pl.DataFrame, is_new: NDArray[np.bool_], runs: Runs, totals: pl.DataFrame, partitions: pl.DataFrame
-    ) -> None:
-        rows = where(every, is_new).drop(PARTITION)
-        kept = self._made(rows)
-        times = rows[_TIME].to_numpy()
-        slots = kept.add(rows)
-        order = np.argsort(times, kind="stable")
-        self._queue.append((slots[order], times[order]))
+    def keep(self, answered: Answered, totals: pl.DataFrame, partitions: pl.DataFrame) -> None:
+        rows = answered.every.filter(pl.Series(answered.is_new)).drop(PARTITION)
+        slots, times = self._made(rows).add(rows)[answered.arrival], rows[_TIME].to_numpy()[answered.arrival]
+        if (times[1:] < times[:-1]).any():
+            # Only a clock that was set back does this.
+            order = np.argsort(times, kind="stable")
+            slots, times = slots[order], times[order]
+        self._queue.append((slots, times))
         if self._by_arrival:
-            self.forget_before(int(times.max()))
+            self.forget_before(int(times[-1]))
 
     def forget_before(self, next_ms: int) -> None:
         bound = next_ms - self._length_ms
@@ -261,6 +269,10 @@ class LastTime(_Kept):
                 self._queue.pop(0)
             else:
                 self._queue[0] = (slots[cut:], times[cut:])
+        if self._rows is not None and self._rows.is_sparse:
+            state = self.snapshot()
+            self._rows, self._queue = None, []
+            self.restore(state)
 
     def restore(self, state: State) -> None:
         super().restore(state)

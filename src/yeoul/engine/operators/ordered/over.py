@@ -23,7 +23,7 @@ from yeoul.engine.compile.aggregates import CompiledAggregate
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, Output, State
 from yeoul.engine.operators.lateness import in_time, may_be_late
 from yeoul.engine.operators.ordered.frames import Places, Runs, merged, sums
-from yeoul.engine.operators.ordered.lookback import Lookback
+from yeoul.engine.operators.ordered.lookback import Answered, Lookback
 from yeoul.engine.operators.ordered.over_functions import GROUPS, ROWS, counts_rows, neighbours, ranked, shares
 from yeoul.engine.operators.ordered.partitions import PARTITION, numbered, partitions_of
 from yeoul.engine.operators.ordered.sort import sorted_by
@@ -116,6 +116,8 @@ class Over:
         self._watermark_ms = watermark_ms
         is_early = watermark_ms < (END_OF_TIME if self.time is OverTime.END else self._next_ms)
         if not self._waiting or is_early:
+            if self.time is OverTime.EVENT:
+                self._lookback.forget_before(watermark_ms + 1)
             return EMPTY
         rows = pl.concat(self._waiting)
         if self.time is OverTime.END:
@@ -193,10 +195,11 @@ class Over:
         firsts = np.flatnonzero(runs.starts == np.arange(every.height))
         whole = Places(firsts, runs.ends[firsts])
         answers, totals = self._merged(every, runs, places, whole)
-        self._lookback.keep(every, is_new, runs, totals, partitions)
+        back = np.empty(rows.height, np.int64)
+        back[asked[_PLACE].to_numpy()] = np.arange(rows.height)
+        self._lookback.keep(Answered(every, is_new, runs, back), totals, partitions)
         given = pl.DataFrame([one.filter(pl.Series(is_new)) for one in answers])
         defaults = self._with_defaults(asked, given, every, runs, is_new)
-        back = np.argsort(asked[_PLACE].to_numpy(), kind="stable")
         return rows.with_columns(defaults[back].get_columns())
 
     def _times(self, rows: pl.DataFrame) -> pl.Series:

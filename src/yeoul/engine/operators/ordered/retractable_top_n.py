@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from yeoul.clock import Clock
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
+from yeoul.engine.operators.forgetting import Forgetting
 from yeoul.engine.operators.ordered.partitions import PARTITION, numbered, partitions_of
 from yeoul.engine.operators.ordered.top_n_rows import TopNRows
 from yeoul.engine.state.rows import KeyedRows
@@ -24,7 +25,6 @@ from yeoul.engine.state.rows import KeyedRows
 __all__ = ["RetractableTopN"]
 
 _PLACE, _SEQUENCE, _COUNT, _SLOT = "$place", "$sequence", "$copies", "$slot"
-_CHECKS_PER_TTL = 4
 
 
 class RetractableTopN:
@@ -42,10 +42,10 @@ class RetractableTopN:
         self._sequence = 0
         self._given = False
         self._by = asked.by
-        self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
+        self._forgetting = Forgetting(clock, ttl_ms)
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
-        self._forget_untouched()
+        self._forgetting.forget(self._rows)
         rows = batch.select(list(self._asked.columns))
         weights = batch[WEIGHT] if WEIGHT in batch.columns else pl.repeat(1, rows.height, dtype=pl.Int64, eager=True)
         partitions = partitions_of(rows, self._asked.partition)
@@ -99,8 +99,7 @@ class RetractableTopN:
         sequence = pl.int_range(self._sequence, self._sequence + rows.height, eager=True, dtype=pl.Int64)
         self._sequence += rows.height
         slots = self._rows.add(rows, weights, pl.DataFrame({_SEQUENCE: sequence}))
-        if self._ttl_ms is not None:
-            self._rows.touch(np.unique(slots), self._clock.now_ms())
+        self._forgetting.touch(self._rows, slots)
         if (weights < 0).any():
             steps = pl.DataFrame([pl.Series(_SLOT, slots), pl.Series(WEIGHT, weights), sequence.alias(_SEQUENCE)])
             had = steps.join(before.select(_SLOT, _COUNT), on=_SLOT, how="left", maintain_order="left")
@@ -133,11 +132,3 @@ class RetractableTopN:
         order = entries[places]
         change = asked.changes(marks, order["$before"].to_numpy(), order[_COUNT].to_numpy())
         return asked.given(self._rows.read(order[_SLOT].to_numpy()[change.entries]), change)
-
-    def _forget_untouched(self) -> None:
-        if self._ttl_ms is None:
-            return
-        now_ms = self._clock.now_ms()
-        if now_ms >= self._next_check_ms:
-            self._next_check_ms = now_ms + max(1, self._ttl_ms // _CHECKS_PER_TTL)
-            self._rows.remove(self._rows.untouched_since(now_ms - self._ttl_ms))

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from yeoul.clock import Clock
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
+from yeoul.engine.operators.forgetting import Forgetting
 from yeoul.engine.operators.ordered.ranks import Changed, Entries, shown
 from yeoul.engine.operators.ordered.top_n_rows import TopNRows
 from yeoul.engine.state.columns import Slots
@@ -29,7 +30,6 @@ from yeoul.plan.ordering import Ranking, SortKey
 
 __all__ = ["TopN"]
 
-_CHECKS_PER_TTL = 4
 _NONE = np.empty(0, np.int64)
 
 
@@ -48,10 +48,10 @@ class TopN:
         self._passes_over = bool(self._by) and asked.ranking is Ranking.ROW_NUMBER and ttl_ms is None
         self._kept = KeyedSequences(asked.columns, asked.partition, self._worst if self._passes_over else None)
         self._given = False
-        self._clock, self._ttl_ms, self._next_check_ms = clock, ttl_ms, 0
+        self._clock, self._ttl_ms, self._forgetting = clock, ttl_ms, Forgetting(clock, ttl_ms)
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
-        self._forget_untouched()
+        self._forgetting.forget(self._kept)
         rows = batch[list(self._asked.columns)]
         lanes = lanes_by(rows, self._asked.partition)
         hopeful = self._hopeful(rows, lanes)
@@ -167,14 +167,6 @@ class TopN:
         if self._passes_over and len(worst):
             notes = [by[name][worst].alias(noted) for noted, name in zip(self._worst, self._by, strict=True)]
             self._kept.write_notes(self._kept.keys_of(by, lanes), pl.DataFrame(notes))
-
-    def _forget_untouched(self) -> None:
-        if self._ttl_ms is None:
-            return
-        now_ms = self._clock.now_ms()
-        if now_ms >= self._next_check_ms:
-            self._next_check_ms = now_ms + max(1, self._ttl_ms // _CHECKS_PER_TTL)
-            self._kept.remove(self._kept.untouched_since(now_ms - self._ttl_ms))
 
 
 def _comes_before(rows: pl.DataFrame, worst: pl.DataFrame, order: Sequence[SortKey]) -> NDArray[np.bool_]:

@@ -24,7 +24,7 @@ from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, L
 from yeoul.engine.operators.rows.relabel import RESERVED
 from yeoul.engine.operators.time_axis import TimeAxis
 from yeoul.engine.operators.windows.aggregate import PreparedPanes
-from yeoul.engine.state.columns import SlotColumns
+from yeoul.engine.state.columns import SlotColumns, distinct
 from yeoul.engine.state.compact import compacted
 from yeoul.engine.state.keyed import KeyedState
 from yeoul.engine.state.timers import Timers
@@ -86,7 +86,7 @@ class _Sessions:
             return EMPTY
         if not is_late.all():
             self._take(batch.filter(pl.Series(~is_late)), assigned)
-        self._doubtful_keys.append(_distinct(slots[is_late]))
+        self._doubtful_keys.append(distinct(slots[is_late]))
         return Output(late=self._late_rows(batch, times, pl.Series(is_late)))
 
     def advance(self, watermark_ms: int) -> Output:
@@ -222,12 +222,12 @@ class _Sessions:
         if self._values is not None:
             self._values.forget(slots)
         if closed >= self._judged_by:
-            keys = _distinct(np.concatenate(self._doubtful_keys))
+            keys = distinct(np.concatenate(self._doubtful_keys))
             self._doubtful_keys = []
             self._chains.prune(keys, closed)
             self._known.remove(keys[self._chains.is_empty(keys)])
         else:
-            self._chains.prune(_distinct(self._doubtful_keys[-1]), closed)
+            self._chains.prune(distinct(self._doubtful_keys[-1]), closed)
         self._chains.release(slots)
 
     # When sessions are over
@@ -239,7 +239,7 @@ class _Sessions:
 
     def _due(self, closed: int) -> Slots:
         slots, times = self._timers.take(closed)
-        slots = _distinct(slots[self._armed[slots] == times])
+        slots = distinct(slots[self._armed[slots] == times])
         over = self._chains.ends(slots) <= closed
         self._arm(slots[~over])
         self._armed[slots[over]] = _UNARMED
@@ -332,7 +332,7 @@ class SessionAggregate(_Sessions):
             assigned = self._chains.assign(slots, firsts, closed, lasts)
             fresh = groups.drop(_START, _END, *self._inner_keys)
             fresh.insert_column(0, pl.Series(_SESSION, assigned.sessions))
-            if len(_distinct(assigned.sessions)) < fresh.height:
+            if len(distinct(assigned.sessions)) < fresh.height:
                 fresh = fresh.group_by(_SESSION, maintain_order=True).agg(self._merge)
             self._merge_in(fresh, assigned)
         return True
@@ -381,13 +381,6 @@ class SessionAssign(_Sessions):
         bounds = [self._property(value, sessions).alias(name) for name, value in zip(self._names, values, strict=True)]
         rows = pl.DataFrame([sessions[_ROWS], *bounds]).explode(_ROWS)
         return pl.DataFrame([*rows[_ROWS].struct.unnest().get_columns(), *(rows[name] for name in self._names)])
-
-
-def _distinct(slots: Slots) -> Slots:
-    """Returns the different slots, ascending; NumPy's own `unique` hashes, which takes ten times as long."""
-    ordered = np.sort(slots)
-    distinct: Slots = ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
-    return distinct
 
 
 def _constant(value: int, count: int) -> pl.Series:
