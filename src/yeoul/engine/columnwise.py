@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from yeoul.engine.direct import direct, direct_total
 from yeoul.engine.series import series_of
 
-__all__ = ["Predicate", "Selection", "Totals", "chosen", "concatenated", "taken", "together", "without"]
+__all__ = ["Predicate", "Selection", "Totals", "chosen", "concatenated", "taken", "together", "where", "without"]
 
 _FEW_ROWS = 8_192
 _PIECE_ROWS = 100_000
@@ -85,7 +85,7 @@ class Predicate:
             return batch.filter(self._condition)
         if kept.all(ignore_nulls=False):
             return batch
-        return together([column.filter(kept) for column in batch.get_columns()])
+        return where(batch, kept)
 
 
 class Totals:
@@ -150,6 +150,19 @@ def taken(batch: pl.DataFrame, rows: NDArray[np.integer[Any]]) -> pl.DataFrame:
         return batch[rows]
     places = series_of("", rows.astype(np.uint32, copy=False))
     return together([column[places] for column in batch.get_columns()])
+
+
+def where(batch: pl.DataFrame, wanted: pl.Series | NDArray[np.bool_]) -> pl.DataFrame:
+    """Returns the rows of a batch for which it is true, in their order.
+
+    Example:
+        >>> where(pl.DataFrame({"a": [1, 2, 3]}), np.array([True, False, True])).to_series().to_list()
+        [1, 3]
+    """
+    kept = wanted if isinstance(wanted, pl.Series) else series_of("", wanted)
+    if batch.height >= _PIECE_ROWS or not batch.width:
+        return batch.filter(kept)
+    return together([column.filter(kept) for column in batch.get_columns()])
 
 
 def without(batch: pl.DataFrame, names: Sequence[str] | frozenset[str]) -> pl.DataFrame:

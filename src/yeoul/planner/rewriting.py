@@ -46,6 +46,7 @@ __all__ = [
     "equal_sides",
     "is_proctime",
     "is_repeatable",
+    "is_repeatable_node",
     "joined",
     "map_call",
     "map_children",
@@ -256,6 +257,18 @@ def with_inputs(node: Node, change: Callable[[Node], Node]) -> Node:
         case _:
             below = change(node.input)
             return node if below is node.input else replace(node, input=below)
+
+
+def is_repeatable_node(node: Node) -> bool:
+    """Tells whether a node, over the same rows, gives the same each time: none of its expressions is left to chance."""
+    found: list[Expression] = []
+
+    def note(expression: Expression) -> Expression:
+        found.append(expression)
+        return expression
+
+    map_expressions(node, note)
+    return all(map(is_repeatable, found))
 
 
 def project(source: Node, outputs: Sequence[tuple[str, Expression]]) -> Project:

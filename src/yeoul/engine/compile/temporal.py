@@ -9,7 +9,9 @@ import datetime
 from collections.abc import Callable, Mapping
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from yeoul.engine.compile.arithmetic import shifted_months, shifted_time
 from yeoul.engine.compile.dtypes import polars_dtype
@@ -34,6 +36,7 @@ _UNIT_MS = {
 }
 _FINEST = {"1s": ("S", "-S"), "1m": ("M", "-M"), "1h": ("H", "-H", "I", "-I", "p")}
 """The letters of a pattern that show a unit; all others show days, or longer."""
+_FINEST_MS = {"1s": 1_000, "1m": 60_000, "1h": 3_600_000, "1d": 86_400_000}
 _KNOWN_MS = (-62_167_219_200_000, 253_402_300_799_999)
 """The years 0 to 9999: Flink has no moments beyond."""
 _UNIT_MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12, "DECADE": 120, "CENTURY": 1_200, "MILLENNIUM": 12_000}
@@ -345,14 +348,29 @@ def _written(times: pl.Expr, chrono: str) -> pl.Expr:
     finest = next((unit for unit, letters in _FINEST.items() if any(f"%{one}" in chrono for one in letters)), "1d")
 
     def write(column: pl.Series) -> pl.Series:
-        shown = column.dt.truncate(finest)
-        runs = shown.rle_id()
-        if not len(column) or runs[-1] >= len(column) // 2:
+        starts, sizes = _alike(column, finest)
+        if len(starts) > len(column) // 2:
             return column.dt.strftime(chrono)
-        return shown.rle().struct.field("value").dt.strftime(chrono).gather(runs).alias(column.name)
+        texts = column[starts].dt.strftime(chrono)
+        if len(starts) == 1:
+            return texts.new_from_index(0, len(column))
+        return texts[np.repeat(np.arange(len(starts), dtype=np.uint32), sizes)]
 
     has_fraction = "f" in chrono.replace("%%", "")
     return times.dt.strftime(chrono) if has_fraction else times.map_batches(write, pl.String(), is_elementwise=True)
+
+
+def _alike(times: pl.Series, unit: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Returns where runs of neighbours of one unit of time begin, and their lengths; NULLs are a unit of their own."""
+    assert isinstance(times.dtype, pl.Datetime)
+    ticks = _FINEST_MS[unit] * {"ms": 1, "us": 1_000, "ns": 1_000_000}[times.dtype.time_unit]
+    values = times.to_physical().fill_null(np.iinfo(np.int64).min).to_numpy()
+    if len(values) and values.min() // ticks == values.max() // ticks:
+        return np.zeros(1, np.int64), np.array([len(values)])
+    begins = np.ones(len(values), np.bool_)
+    begins[1:] = np.diff(values // ticks) != 0
+    starts = np.flatnonzero(begins)
+    return starts, np.diff(starts, append=len(values))
 
 
 def _from_unixtime(site: Site) -> pl.Expr:

@@ -23,7 +23,7 @@ from yeoul.engine.operators.contract import START_OF_TIME, State
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.operators.watermarks import Bounds, WatermarkMerge
 
-__all__ = ["AssignWatermark", "MayClose", "Measured"]
+__all__ = ["AssignWatermark", "MayClose", "Measured", "Times"]
 
 
 MayClose = Callable[[int, int, int], bool]
@@ -47,6 +47,23 @@ class Measured:
     latest_ms: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Times:
+    """What event time a batch tells, whoever reads it.
+
+    Attributes:
+        watermarks: Of each row, in ms.
+        highest: The greatest of them; None if there is none.
+        earliest: The least row time.
+        latest: The greatest.
+    """
+
+    watermarks: pl.Series
+    highest: int | None
+    earliest: int | None
+    latest: int | None
+
+
 class AssignWatermark:
     """Follows event time over the splits of one scan.
 
@@ -59,7 +76,8 @@ class AssignWatermark:
 
     def __init__(self, column: str, expression: pl.Expr, judges: bool, told_by_key: bool = False) -> None:
         self.column, self._told_by_key = column, told_by_key
-        self._watermark = Selection([expression.alias(WATERMARK)])
+        self._expression = expression.alias(WATERMARK)
+        self._watermark = Selection([self._expression])
         self._judges = judges
         self.splits = WatermarkMerge()
 
@@ -69,6 +87,7 @@ class AssignWatermark:
         full: bool = False,
         may_close: MayClose | None = None,
         omitted: Omitted | None = None,
+        times: Times | None = None,
     ) -> Measured:
         """Measures a batch; pure, callable from any thread.
 
@@ -78,13 +97,29 @@ class AssignWatermark:
             may_close: Given a watermark and the earliest and latest row time, all in ms, whether that watermark may
                 close a window of such rows; by default, whether it reaches the earliest row time.
             omitted: Where rows were left out: the row time and what the watermark is computed from, of all rows.
+            times: What `times` gives, if it is known.
         """
         is_dead = self._dead(batch)
         if is_dead is not None:
             return self._measure_without_dead(batch, is_dead, omitted)
+        times = times or self.times(batch, omitted)
+        if times is None:
+            return Measured(batch, None, None, None)
+        highest, earliest, latest = times.highest, times.earliest, times.latest
+        may_be_late = full
+        if not full and highest is not None and earliest is not None and latest is not None:
+            may_be_late = highest >= earliest if may_close is None else may_close(highest, earliest, latest)
+        if self._judges and may_be_late:
+            before = _before_each(times.watermarks)
+            own = before if omitted is None else before.gather(omitted.kept)
+            batch = batch.with_columns(own, _row_numbers(batch.height))
+        return Measured(batch, None, highest, latest)
+
+    def times(self, batch: pl.DataFrame, omitted: Omitted | None = None) -> Times | None:
+        """Returns what times the rows of a batch and those left out tell; None if there is no row."""
         whole = batch if omitted is None else omitted.times
         if not whole.height:
-            return Measured(batch, None, None, None)
+            return None
         watermarks = epoch_ms(self._watermark.of(whole).to_series())
         if len(watermarks) != whole.height:
             watermarks = watermarks.new_from_index(0, whole.height)
@@ -93,14 +128,11 @@ class AssignWatermark:
         assert isinstance(earliest, int | None)
         assert isinstance(latest, int | None)
         assert isinstance(highest, int | None)
-        may_be_late = full
-        if not full and highest is not None and earliest is not None and latest is not None:
-            may_be_late = highest >= earliest if may_close is None else may_close(highest, earliest, latest)
-        if self._judges and may_be_late:
-            before = _before_each(watermarks)
-            own = before if omitted is None else before.gather(omitted.kept)
-            batch = batch.with_columns(own, _row_numbers(batch.height))
-        return Measured(batch, None, highest, latest)
+        return Times(watermarks, highest, earliest, latest)
+
+    def tells_as(self, other: AssignWatermark) -> bool:
+        """Whether another tells the same times of equal batches."""
+        return self.column == other.column and self._expression.meta.eq(other._expression)
 
     def settle(self, split: str, watermark_ms: int | None) -> Bounds:
         """Takes what was measured of a split's next batch; returns what to judge that batch's rows by."""

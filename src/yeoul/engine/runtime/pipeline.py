@@ -16,7 +16,7 @@ import polars as pl
 
 from yeoul.engine.columnwise import without
 from yeoul.engine.contract import WATERMARK, SourceBatch
-from yeoul.engine.operators.assign_watermark import AssignWatermark
+from yeoul.engine.operators.assign_watermark import AssignWatermark, Times
 from yeoul.engine.operators.contract import (
     END_OF_TIME,
     START_OF_TIME,
@@ -177,7 +177,12 @@ class Lane:
 
     def prepare(self, source: SourceBatch, full: bool = False) -> Prepared:
         """Does the stateless part; callable from any thread."""
-        frame = _through(self.before, source.frame)
+        return self.prepare_timed(source, _through(self.before, source.frame), full=full)
+
+    def prepare_timed(
+        self, source: SourceBatch, frame: pl.DataFrame, times: Times | None = None, *, full: bool = False
+    ) -> Prepared:
+        """Does what is left of the stateless part above `before`; what times the rows tell may be known."""
         if self.assign is None:
             return self._prepared(source, _through(self.after, frame))
         window = self.window
@@ -187,7 +192,7 @@ class Lane:
         omitted = source.omitted
         if omitted is not None:
             omitted = replace(omitted, times=_through(self.clock, omitted.times))
-        measured = self.assign.measure(frame, needs_all, may_close, omitted)
+        measured = self.assign.measure(frame, needs_all, may_close, omitted, times)
         frame = _through(self.after, measured.frame)
         panes = window.prepare(frame) if window is not None and not full else None
         prepared = self._prepared(source, frame, panes)

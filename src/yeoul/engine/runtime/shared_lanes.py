@@ -1,8 +1,9 @@
 """A table that stands in a plan more than once, or in several plans that run as one, is read and decoded once.
 
 Plans that have a part in common are one `Pipeline`, any other has its own; a `SharedLane` hands a decoded batch to all
-lanes that read the table, each with just the columns that it asked for; each goes on with its own watermark and its own
-filters. `PipelineSet` looks to an execution like one pipeline; `Effects.outputs` says which plan a batch of the result
+lanes that read the table, each with just the columns that it asked for; what they compute below the watermark, and the
+times that the rows tell, are computed once; each goes on with its own watermark and its own filters. `PipelineSet`
+looks to an execution like one pipeline; `Effects.outputs` says which plan a batch of the result
 belongs to. As pure as the pipelines in it.
 """
 
@@ -14,7 +15,10 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from yeoul.engine.contract import WEIGHT, DeadLetters, Omitted, SourceBatch
+from yeoul.engine.operators.assign_watermark import AssignWatermark
 from yeoul.engine.operators.contract import State
+from yeoul.engine.operators.rows.project import Project
+from yeoul.engine.operators.rows.relabel import RESERVED
 from yeoul.engine.runtime.pipeline import Effects, Lane, Pipeline, Prepared
 from yeoul.engine.runtime.progress import OperatorState
 from yeoul.plan.encoding import Encoding
@@ -58,19 +62,53 @@ class _Part:
         return self.whole.recover(rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """What lanes of one table compute below their watermarks, and the times that their rows tell: once for all.
+
+    Attributes:
+        project: Computes every column that one of them asks for; None: they are there.
+        names: The columns that each of them asks for.
+        assign: Tells the times.
+    """
+
+    project: Project | None
+    names: tuple[tuple[str, ...], ...]
+    assign: AssignWatermark
+
+    def prepared(
+        self, lanes: Sequence[Lane], sources: Sequence[SourceBatch], whole: SourceBatch, full: bool
+    ) -> Iterator[Prepared]:
+        """Yields a batch as each of the lanes prepares it."""
+        frame = whole.frame if self.project is None else self.project.transform(whole.frame)
+        times = None if whole.omitted is not None else self.assign.times(frame)
+        reserved = [name for name in frame.columns if name in RESERVED]
+        for lane, source, names in zip(lanes, sources, self.names, strict=True):
+            yield lane.prepare_timed(source, frame[[*names, *reserved]], times, full=full)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SharedLane(Lane):
-    """The way of one scan's rows into several pipelines; what a lane says of itself is said by the first of them."""
+    """The way of one scan's rows into several pipelines; what a lane says of itself is said by the first of them.
+
+    Attributes:
+        branches: Where the rows go.
+        lanes: The way of each.
+        timed: What all of them compute below the watermark, each its share, where that is done for all at once.
+    """
 
     branches: tuple[_Branch, ...] = ()
     lanes: tuple[Lane, ...] = ()
+    timed: Timed | None = None
 
     def prepare(self, source: SourceBatch, full: bool = False) -> Prepared:
         weights = [WEIGHT] if WEIGHT in source.frame.columns else []
-        parts = tuple(
-            lane.prepare(_Part(source, source.frame.select(*branch.columns, *weights)), full)
-            for branch, lane in zip(self.branches, self.lanes, strict=True)
-        )
+        sources = [_Part(source, source.frame[[*branch.columns, *weights]]) for branch in self.branches]
+        if self.timed is None:
+            ways = zip(self.lanes, sources, strict=True)
+            parts = tuple(lane.prepare(part, full) for lane, part in ways)
+        else:
+            parts = tuple(self.timed.prepared(self.lanes, sources, source, full))
         first = parts[0]
         return replace(first, source=source, frame=source.frame.clear(), panes=None, groups=None, parts=parts)
 
@@ -238,7 +276,27 @@ def _shared_lane(members: Sequence[tuple[_Branch, Lane]]) -> SharedLane:
         first.alignment,
         branches=tuple(branch for branch, _ in members),
         lanes=tuple(lane for _, lane in members),
+        timed=_timed(members),
     )
+
+
+def _timed(members: Sequence[tuple[_Branch, Lane]]) -> Timed | None:
+    """Returns what can be done for all of several lanes at once; None if they tell times differently."""
+    (_, first), *others = members
+    if first.assign is None or not others:
+        return None
+    if not all(lane.assign is not None and lane.assign.tells_as(first.assign) for _, lane in others):
+        return None
+    if not any(lane.before for _, lane in members):
+        return Timed(None, tuple(branch.columns for branch, _ in members), first.assign)
+    projects = [lane.before[0] for _, lane in members if len(lane.before) == 1]
+    known = [one for one in projects if isinstance(one, Project)]
+    if len(known) < len(members):
+        return None
+    whole: Project | None = known[0]
+    for other in known[1:]:
+        whole = None if whole is None else whole.joined(other)
+    return None if whole is None else Timed(whole, tuple(one.names for one in known), first.assign)
 
 
 def _joined_scan(scans: Sequence[Scan]) -> Scan:

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import polars as pl
 
+from yeoul.engine.columnwise import together
+
 __all__ = ["compacted"]
 
 
 def compacted(frame: pl.DataFrame) -> pl.DataFrame:
     """Returns the same rows, with strings and bytes copied into buffers of their own."""
-    names = [name for name, dtype in frame.schema.items() if _holds_views(dtype)]
-    if not names:
+    columns = frame.get_columns()
+    if not any(_holds_views(column.dtype) for column in columns):
         return frame
-    copied = pl.from_arrow(frame.select(names).to_arrow(compat_level=pl.CompatLevel.oldest()))
-    assert isinstance(copied, pl.DataFrame)
-    return frame.with_columns(copied.get_columns())
+    return together([_copied(column) if _holds_views(column.dtype) else column for column in columns])
+
+
+def _copied(column: pl.Series) -> pl.Series:
+    """Copies a column; by itself, for a frame of Arrow goes through Polars' thread pool."""
+    return pl.Series(column.name, column.to_arrow(compat_level=pl.CompatLevel.oldest()))
 
 
 def _holds_views(dtype: pl.DataType) -> bool:

@@ -14,8 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.engine.columnwise import chosen
-from yeoul.engine.series import series_of
+from yeoul.engine.columnwise import chosen, where
 from yeoul.engine.state.columns import SlotColumns, Slots
 from yeoul.engine.state.fingerprints import Lanes, fingerprints
 from yeoul.engine.state.touches import Touches
@@ -99,7 +98,7 @@ class KeyedState:
         if self._keys.names and found.is_new.any():
             slots = found.slots[found.is_new]
             own = keys if keys.width == len(self._keys.names) else chosen(keys, self._keys.names)
-            self._keys.write(slots, own if found.is_new.all() else own.filter(series_of("", found.is_new)))
+            self._keys.write(slots, own if found.is_new.all() else where(own, found.is_new))
         return found
 
     def read(self, slots: Slots, names: Sequence[str] | None = None) -> pl.DataFrame:

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from yeoul.engine.columnwise import where
 from yeoul.engine.state.columns import Slots, distinct
 from yeoul.engine.state.fingerprints import Lanes
 from yeoul.engine.state.keyed import KeyedState
@@ -164,7 +165,7 @@ class KeyedRows:
         self._chains.append(self._upsert_keys(rows), np.arange(rows.height))
 
     def _add_new(self, rows: pl.DataFrame, slots: Slots, is_new: NDArray[np.bool_], notes: pl.DataFrame | None) -> None:
-        fresh, new = rows if is_new.all() else rows.filter(pl.Series(is_new)), slots[is_new]
+        fresh, new = rows if is_new.all() else where(rows, is_new), slots[is_new]
         zeros = pl.Series(np.zeros(len(new), np.int64))
         self._rows.write_column(COUNT, new, zeros)
         for name in self._notes:

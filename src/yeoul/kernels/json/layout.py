@@ -39,6 +39,7 @@ from yeoul.kernels.json.state import (
     LEAF_SPAN,
     LEAF_WORDS,
     MISSING,
+    NULL,
     ROW,
     STRING,
     get,
@@ -124,15 +125,20 @@ def read_as(call, layout, p, end, row):
             q = q + 1 if q != 0 else read_leaf(call, 0, -1, p, end, row)
             if q < 0:
                 return False
+        elif does == NULL_ROW:
+            if load_u32(p) != NULL_WORD:
+                return False
+            leaf = get(segment, SEGMENT_LEAF)
+            set_all_null(call, leaf, get(leaf, LEAF_SPAN) + 1, row, NULL)
+            q = p + 4
         elif does == GO_ON or does == OPEN_ROW:
             q = p
         elif does == LEFT_OUT:
-            set_all_null(call, get(segment, SEGMENT_LEAF), 1, row, MISSING)
+            leaf = get(segment, SEGMENT_LEAF)
+            set_all_null(call, leaf, get(leaf, LEAF_SPAN) + 1, row, MISSING)
             q = p
         elif does == END:
             return p == end
-        elif does == NULL_ROW and (load_u32(p) != NULL_WORD):
-            return False
         if q == 0:
             if p >= end or load_u8(p) <= 32:
                 return False
@@ -207,13 +213,18 @@ def leaf_action(leaf):
 def end_layout(call, layout, start, stop):
     """Records the end of a row, and that the columns the row did not have are null; returns whether it can be used."""
     leaves = get(call, CALL_LEAVES)
-    for index in range(get(call, CALL_LEAF_COUNT)):
+    index = 0
+    while index < get(call, CALL_LEAF_COUNT):
         leaf = leaves + index * (LEAF_WORDS * 8)
-        count = get(layout, HEADER_COUNT)
-        seen = False
-        for other in range(count):
-            seen = seen or get(layout + HEADER_BYTES + other * SEGMENT_BYTES, SEGMENT_LEAF) == leaf
-        if not seen:
+        does = -1
+        for other in range(get(layout, HEADER_COUNT)):
+            segment = layout + HEADER_BYTES + other * SEGMENT_BYTES
+            if get(segment, SEGMENT_LEAF) == leaf:
+                does = get(segment, SEGMENT_DOES)
+        if does == -1:
             add_segments(layout, start, start, LEFT_OUT, leaf, index)
+        if does == -1 or does == NULL_ROW:
+            index += get(leaf, LEAF_SPAN)
+        index += 1
     add_segments(layout, start, stop, END, 0, -1)
     return get(layout, HEADER_COUNT) > 0

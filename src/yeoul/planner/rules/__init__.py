@@ -22,6 +22,7 @@ from yeoul.planner.rules.push_down_limits import push_down_limits
 from yeoul.planner.rules.remove_projects import remove_projects
 from yeoul.planner.rules.share_expressions import share_expressions
 from yeoul.planner.rules.share_subplans import kept_apart, share_subplans, shared_across
+from yeoul.planner.rules.share_windows import share_windows
 from yeoul.planner.rules.sift_scans import sift_scans
 from yeoul.planner.rules.strengthen_joins import strengthen_joins
 
@@ -50,6 +51,8 @@ RULES = (
     remove_projects,
     narrow_rows,
     sift_scans,
+    share_windows,
+    merge_projects,
     share_subplans,
 )
 """In the order they run, again and again while they find something: what one does may be what another waits for."""
@@ -65,13 +68,15 @@ def optimised(plan: Node, settings: Mapping[str, str] | None = None) -> Node:
         plan: As bound.
         settings: Of the session: `table.optimizer.reuse-sub-plan-enabled` = 'false' keeps equal parts apart.
     """
+    reuses = _reuses(settings)
     for _ in range(_MOST_ROUNDS):
         before = plan
         for rule in RULES:
-            plan = rule(plan)
+            if reuses or rule is not share_windows:
+                plan = rule(plan)
         if plan == before:
             break
-    return plan if _reuses(settings) else kept_apart(plan)
+    return plan if reuses else kept_apart(plan)
 
 
 def as_one(plans: Sequence[Write], settings: Mapping[str, str] | None = None) -> tuple[Write, ...]:

@@ -15,10 +15,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import fields, replace
 
-from yeoul.plan.expressions import Expression
 from yeoul.plan.nodes import Node, Scan, Write, inputs_of
 from yeoul.plan.tables import TableDefinition
-from yeoul.planner.rewriting import is_repeatable, map_expressions, with_inputs
+from yeoul.planner.rewriting import is_repeatable_node, with_inputs
 
 __all__ = ["kept_apart", "share_subplans", "shared_across"]
 
@@ -37,7 +36,7 @@ def shared_across(plans: Sequence[Write]) -> tuple[Write, ...]:
 def _shared(node: Node, known: dict[Hashable, Node]) -> Node:
     def shared(part: Node) -> Node:
         part = with_inputs(part, shared)
-        return known.setdefault(_identity(part), part) if _is_repeatable(part) else replace(part)
+        return known.setdefault(_identity(part), part) if is_repeatable_node(part) else replace(part)
 
     return shared(node)
 
@@ -69,14 +68,3 @@ def _hashable(value: object, inputs: set[int]) -> Hashable:
         case _:
             assert isinstance(value, Hashable)
             return value
-
-
-def _is_repeatable(node: Node) -> bool:
-    found: list[Expression] = []
-
-    def note(expression: Expression) -> Expression:
-        found.append(expression)
-        return expression
-
-    map_expressions(node, note)
-    return all(map(is_repeatable, found))

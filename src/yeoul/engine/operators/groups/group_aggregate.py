@@ -23,7 +23,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
-from yeoul.engine.columnwise import Selection, chosen, taken, together, without
+from yeoul.engine.columnwise import Selection, chosen, taken, together, where, without
 from yeoul.engine.compile.aggregates import WAS, CompiledAggregate, DistinctValues, settled_rows
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.changes.rows import differing
@@ -199,7 +199,7 @@ class GroupAggregate:
         """Returns, for each group that differs, what it was and right behind what it is."""
         after = self._final.of(merged)
         if self._is_insert_only:
-            new = after.filter(series_of("", is_new))
+            new = where(after, is_new)
             return Output((new,)) if new.height else EMPTY
         before = self._final.of(old)
         differs = is_new | differing(before, after, [name for name in after.columns if name not in self._key_output])

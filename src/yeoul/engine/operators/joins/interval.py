@@ -18,6 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
+from yeoul.engine.columnwise import taken, where
 from yeoul.engine.contract import WATERMARK
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, Output, State
 from yeoul.engine.operators.joins.sides import JoinSides
@@ -43,7 +44,7 @@ class _Arrived:
     watermarks: NDArray[np.int64]
 
     def filter(self, wanted: NDArray[np.bool_]) -> _Arrived:
-        return _Arrived(self.rows.filter(pl.Series(wanted)), self.times[wanted], self.watermarks[wanted])
+        return _Arrived(where(self.rows, wanted), self.times[wanted], self.watermarks[wanted])
 
 
 class IntervalJoin:
@@ -151,12 +152,12 @@ class IntervalJoin:
         places, slots = self._partners(port, arrived)
         given = []
         if len(places):
-            both = sides.together(port, rows[places], self._rows_of(1 - port).read(slots))
+            both = sides.together(port, taken(rows, places), self._rows_of(1 - port).read(slots))
             holds = sides.holding(both)
             if holds is not None:
-                both, chosen = both.filter(holds), holds.to_numpy()
+                both, chosen = where(both, holds), holds.to_numpy()
                 places, slots = places[chosen], slots[chosen]
-            given.append(self._judging(both.select(list(sides.output)), arrived.watermarks[places], batch))
+            given.append(self._judging(both[list(sides.output)], arrived.watermarks[places], batch))
             if sides.keeps(1 - port):
                 self._rows_of(1 - port).meet(slots)
         met = np.zeros(rows.height, np.bool_)

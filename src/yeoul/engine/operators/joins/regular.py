@@ -18,7 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
-from yeoul.engine.columnwise import concatenated
+from yeoul.engine.columnwise import concatenated, taken, where
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import EMPTY, Output, State
 from yeoul.engine.operators.forgetting import Forgetting
@@ -99,8 +99,8 @@ class Join:
         given = []
         has_key = self._has_key(rows)
         if has_key is not None:
-            given += self._without_key(port, rows.filter(~has_key), signs[~has_key.to_numpy()])
-            rows, signs = rows.filter(has_key), signs[has_key.to_numpy()]
+            given += self._without_key(port, where(rows, ~has_key), signs[~has_key.to_numpy()])
+            rows, signs = where(rows, has_key), signs[has_key.to_numpy()]
         if rows.height:
             given += self._joined(port, _Arrived(rows, signs, lanes_by(rows, self._key_names)))
         given = [frame for frame in given if frame.height]
@@ -157,10 +157,10 @@ class Join:
                 given.append(self._weighed(pairs.both[list(self._sides.output)], signs[pairs.places]))
             if self._sides.keeps(port):
                 alone = partners == 0
-                given.append(self._alone(port, rows.filter(pl.Series(alone)), signs[alone]))
+                given.append(self._alone(port, where(rows, alone), signs[alone]))
         elif port == 0:
             wanted = (partners > 0) == (self._kind is JoinKind.SEMI)
-            given.append(self._itself(rows.filter(pl.Series(wanted)), signs[wanted]))
+            given.append(self._itself(where(rows, wanted), signs[wanted]))
         given += after
         self._remember(port, arrived, partners)
         return given
@@ -178,12 +178,12 @@ class Join:
                 places, slots = np.repeat(places, counts), np.repeat(slots, counts)
         if not len(places) or not (self._kind.gives_right or self._sides.condition is not None):
             return _Pairs(places, slots, None)
-        both = self._sides.together(port, arrived.rows[pl.Series(places.astype(np.uint32))], other.read(slots))
+        both = self._sides.together(port, taken(arrived.rows, places), other.read(slots))
         holding = self._sides.holding(both)
         if holding is None or holding.all():
             return _Pairs(places, slots, both)
         holds = holding.to_numpy()
-        return _Pairs(places[holds], slots[holds], both.filter(holding))
+        return _Pairs(places[holds], slots[holds], where(both, holding))
 
     def _alone(self, port: int, rows: pl.DataFrame, signs: NDArray[np.int64]) -> pl.DataFrame:
         """Rows with NULLs for the other side's columns."""

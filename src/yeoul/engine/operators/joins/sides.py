@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from yeoul.engine.columnwise import together
 from yeoul.plan.join_state import COUNTED, SideState
 from yeoul.plan.nodes import JoinKind
 
@@ -61,7 +62,7 @@ class JoinSides:
         if not all(key.meta.is_column() for key in side.keys):
             return batch.select(*side.columns, *keys)
         key_columns = [batch[key.meta.root_names()[0]].alias(key.meta.output_name()) for key in keys]
-        return pl.DataFrame([*(batch[name] for name in side.columns), *key_columns])
+        return together([*(batch[name] for name in side.columns), *key_columns])
 
     def keeps(self, port: int) -> bool:
         """Tells whether rows of a side without a partner are given, with NULLs for the other's columns."""
@@ -70,8 +71,7 @@ class JoinSides:
     def together(self, port: int, own: pl.DataFrame, partners: pl.DataFrame) -> pl.DataFrame:
         """Returns rows of a side beside their partners."""
         first, second = (own, partners) if port == 0 else (partners, own)
-        columns = [*(first[name] for name in self.left.columns), *(second[name] for name in self.right.columns)]
-        return pl.DataFrame(columns)
+        return together([*(first[name] for name in self.left.columns), *(second[name] for name in self.right.columns)])
 
     def holding(self, both: pl.DataFrame) -> pl.Series | None:
         """Returns for which pairs of rows the condition holds; None if there is none."""

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
+from yeoul.engine.columnwise import where
 from yeoul.engine.contract import ROW, WATERMARK
 from yeoul.engine.operators.changes.rows import as_changes, differing
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, Output, State
@@ -66,7 +67,7 @@ class FirstRows:
         rows, late = (
             (batch, None) if self.time is OverTime.END else in_time(batch, self._time_column, self._watermark_ms)
         )
-        unknown = rows.filter(pl.Series(self._known.find(rows) < 0))
+        unknown = where(rows, self._known.find(rows) < 0)
         if unknown.height:
             self._wait(unknown.select(self._columns))
         return Output(late=late)
@@ -122,7 +123,7 @@ class FirstRows:
     def _at_once(self, batch: pl.DataFrame) -> Output:
         found = self._known.upsert(batch)
         self._forgetting.touch(self._known, found.slots)
-        new = batch.filter(pl.Series(found.is_new))
+        new = where(batch, found.is_new)
         reserved = [name for name in (WATERMARK, ROW) if name in batch.columns]
         return Output((new.select(*self._columns, *reserved),)) if new.height else EMPTY
 
@@ -139,7 +140,7 @@ class FirstRows:
         old = ~found.is_new
         known = self._waiting.read_column(_TIME, found.slots[old]).to_numpy()
         earlier[old] = first[_TIME].to_numpy()[old] < known
-        chosen = first.filter(pl.Series(earlier))
+        chosen = where(first, earlier)
         self._waiting.write(found.slots[earlier], chosen)
         if chosen.height:
             self._next_ms = min(self._next_ms, int(chosen[_TIME].to_numpy().min()))
@@ -180,11 +181,11 @@ class LastRows:
         found = self._rows.upsert(last)
         old = _rows_at(self._rows, found.slots[~found.is_new]).select(self._columns)
         wins = found.is_new.copy()
-        wins[~found.is_new] = self._later(last.filter(pl.Series(~found.is_new)), old)
-        new = last.filter(pl.Series(wins))
+        wins[~found.is_new] = self._later(where(last, ~found.is_new), old)
+        new = where(last, wins)
         self._rows.write(found.slots[wins], new)
         self._forgetting.touch(self._rows, found.slots)
-        return self._changes(old.filter(pl.Series(wins[~found.is_new])), new, found.is_new[wins])
+        return self._changes(where(old, wins[~found.is_new]), new, found.is_new[wins])
 
     def advance(self, watermark_ms: int) -> Output:
         if self._updating or watermark_ms < END_OF_TIME or self._given:
@@ -228,7 +229,7 @@ class LastRows:
         gone, come = before[differs[before]], np.flatnonzero(differs)
         if not len(come):
             return EMPTY
-        return Output((as_changes(old.filter(pl.Series(differs[before])), gone, new[come], come),))
+        return Output((as_changes(where(old, differs[before]), gone, new[come], come),))
 
 
 def _beside(columns: Mapping[str, pl.DataType], keys: Sequence[str]) -> dict[str, pl.DataType]:

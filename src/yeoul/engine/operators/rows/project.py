@@ -26,6 +26,19 @@ class Project(Stateless):
         self._selection = Selection(self._columns)
         self._reads_input = any(expression.meta.root_names() for _, expression in columns)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it gives."""
+        return tuple(self._names)
+
+    def joined(self, other: Project) -> Project | None:
+        """Returns a projection that gives what either does; None if they mean different things by a name."""
+        columns = dict(zip(self._names, self._columns, strict=True))
+        for name, expression in zip(other._names, other._columns, strict=True):
+            if not columns.setdefault(name, expression).meta.eq(expression):
+                return None
+        return Project(list(columns.items()))
+
     def transform(self, batch: pl.DataFrame) -> pl.DataFrame:
         reserved = [name for name in batch.columns if name in RESERVED]
         if self._reads_input:
