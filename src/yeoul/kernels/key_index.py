@@ -214,8 +214,7 @@ class KeyIndex:
 
     def fingerprints(self, slots: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Returns the two lanes of slots in use."""
-        pairs = self._prints.reshape(-1, 2)[slots]
-        return pairs[:, 0], pairs[:, 1]
+        return self._prints[2 * slots], self._prints[2 * slots + 1]
 
     def _addresses(self) -> tuple[int, int, int]:
         return address_of(self._table), 64 - self._bits, address_of(self._prints)

@@ -153,7 +153,7 @@ def test_create_show_and_drop_by_statements(session, monkeypatch):
         ("CREATE FUNCTION f AS 'no_such_module_here.f' LANGUAGE PYTHON", "Cannot import the module"),
         ("CREATE FUNCTION f AS 'math.sqrt' LANGUAGE PYTHON", "'math.sqrt' is no declared function"),
         ("CREATE FUNCTION f AS 'math.sqroot' LANGUAGE PYTHON", "The module 'math' has no 'sqroot'"),
-        ("CREATE FUNCTION f AS 'a.B' LANGUAGE JAVA", "Expected LANGUAGE PYTHON"),
+        ("CREATE FUNCTION f AS 'a.B' LANGUAGE JAVA", "CREATE FUNCTION without LANGUAGE PYTHON is not supported"),
         ("DROP FUNCTION f", "Unknown function 'f'"),
     ],
 )

@@ -52,3 +52,12 @@ def test_a_freed_slot_is_given_to_the_next_key():
     index.remove(slots[1:2])
     again, is_new = index.upsert(np.array([9]), np.array([9]))
     assert (again.tolist(), is_new.tolist(), index.slot_count) == ([1], [True], 3)
+
+
+def test_fingerprints_are_those_of_the_keys_however_the_index_grew():
+    index, keys = KeyIndex(), np.arange(30_000)
+    for some in np.split(keys, [8_943, 8_944, 20_001]):
+        slots, _ = index.upsert(some, -some)
+        low, high = index.fingerprints(slots)
+        assert (low == some).all()
+        assert (high == -some).all()

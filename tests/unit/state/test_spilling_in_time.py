@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.pipeline_runs import Fed, Query, bind_query
 
+from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.key_groups import divided
 from yeoul.engine.state import memory
 
@@ -124,3 +125,28 @@ def test_the_same_rows_come_and_the_same_are_late_under_any_limit(name, tmp_path
             assert run(limited, steps) == run(query, steps)
 
     check()
+
+
+def test_a_key_that_ends_and_comes_again_while_its_versions_lie_on_disk_has_none_in_between(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "_LEAST_PIECE_BYTES", 1)
+    monkeypatch.setattr(divided, "_MOST_BITS", 3)
+    query = bind_query(
+        """
+        SET 'execution.runtime-mode' = 'streaming';
+        CREATE TABLE orders (k STRING, ts TIMESTAMP(3), WATERMARK FOR ts AS ts);
+        CREATE TABLE rates (k STRING, v BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts, PRIMARY KEY (k) NOT ENFORCED)
+          WITH ('connector' = 'upsert-kafka', 'topic' = 't', 'properties.bootstrap.servers' = 'h:9',
+                'key.format' = 'json', 'value.format' = 'json');
+        """,
+        """SELECT o.ts, r.v FROM orders AS o
+           LEFT JOIN rates FOR SYSTEM_TIME AS OF o.ts AS r ON o.k = r.k""",
+    )
+    at = [BEGINS + timedelta(minutes=minutes) for minutes in range(4)]
+    keys = [f"k{number}" for number in range(40)]
+    schema = {"k": pl.String, "v": pl.Int64, "ts": pl.Datetime("ms"), WEIGHT: pl.Int64}
+    first = pl.DataFrame([keys, [1] * 40, [at[0]] * 40, [1] * 40], schema=schema)
+    again = pl.DataFrame([["k7", "k7"], [None, 2], [None, at[2]], [-1, 1]], schema=schema)
+    orders = pl.DataFrame({"k": ["k7", "k7"], "ts": [at[1], at[3]]}, schema_overrides={"ts": pl.Datetime("ms")})
+    steps = [Fed("rates", first), 300, Fed("rates", again), Fed("orders", orders)]
+    limited = replace(query, settings=replace(query.settings, state_memory_bytes=1, spill_directory=str(tmp_path)))
+    assert run(limited, steps) == run(query, steps) == (Counter([(at[1], None), (at[3], 2)]), Counter())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -312,13 +313,26 @@ def _in_memory_first(groups: Iterable[KeyGroup]) -> list[KeyGroup]:
     return sorted(groups, key=lambda group: group.operator is None)
 
 
+def _in_order(given: Sequence[Sequence[pl.DataFrame]]) -> list[pl.DataFrame]:
+    """Returns all rows in the order of `$watermark`; changes that were given apart stay apart."""
+    rows = pl.concat([batch for some in given for batch in some])
+    if WEIGHT not in rows.columns:
+        return [rows.sort(WATERMARK, maintain_order=True)]
+    begins = [np.arange(batch.height) < (place > 0) for some in given for place, batch in enumerate(some)]
+    order = np.argsort(rows[WATERMARK].to_numpy(), kind="stable")
+    cuts = np.flatnonzero(np.concatenate(begins)[order])
+    rows = rows[order]
+    return [rows[begin:end] for begin, end in pairwise([0, *cuts.tolist(), rows.height]) if end > begin]
+
+
 def _together(outputs: Sequence[Output]) -> Output:
     """Returns what several groups gave; rows with `$watermark` in its order, as the rows came that brought them."""
-    batches = [batch for output in outputs for batch in output.batches if batch.height]
-    judged = [batch for batch in batches if WATERMARK in batch.columns]
-    if len(judged) > 1:
+    given = [[batch for batch in output.batches if batch.height] for output in outputs]
+    batches = [batch for some in given for batch in some]
+    judged = [[batch for batch in some if WATERMARK in batch.columns] for some in given]
+    if sum(map(len, judged)) > 1:
         others = [batch for batch in batches if WATERMARK not in batch.columns]
-        batches = [pl.concat(judged).sort(WATERMARK, maintain_order=True), *others]
+        batches = [*_in_order(judged), *others]
     late = [output.late.frame for output in outputs if output.late is not None]
     if not batches and not late:
         return EMPTY

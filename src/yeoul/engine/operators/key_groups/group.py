@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import itemgetter
 
 import polars as pl
 
+from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import END_OF_TIME, State, Timed
 from yeoul.engine.operators.key_groups.contract import KeyedOperator, Timely
 from yeoul.engine.state.memory import StateMemory
@@ -67,12 +68,28 @@ class KeyGroup:
         self._memory.hold(self, self.size_bytes)
 
     def drained(self, *, in_order: bool) -> Iterator[tuple[int, pl.DataFrame]]:
-        """Takes out the rows that wait, by port; as often as ports take turns if the order between ports matters."""
+        """Takes out the rows that wait, by port; as often as ports take turns if the order between ports matters.
+
+        Where it does, a key's end and its next beginning stay apart if they came apart: side by side they would be an
+        update.
+        """
         waiting, self.waiting = self.waiting, []
         if not in_order:
             waiting.sort(key=itemgetter(1))
         for port, parts in groupby(waiting, key=itemgetter(1)):
-            yield port, pl.concat([rows for _, _, rows in parts])
+            batches = [rows for _, _, rows in parts]
+            cuts = [
+                at for at in range(1, len(batches)) if in_order and self._begins_anew(port, *batches[at - 1 : at + 1])
+            ]
+            for begin, end in pairwise([0, *cuts, len(batches)]):
+                yield port, pl.concat(batches[begin:end])
+
+    def _begins_anew(self, port: int, one: pl.DataFrame, other: pl.DataFrame) -> bool:
+        """Tells whether one batch ends with a key's end, and the other begins with its beginning."""
+        if WEIGHT not in one.columns or not one[WEIGHT][-1] < 0 < other[WEIGHT][0]:
+            return False
+        assert self.operator is not None
+        return self.operator.keys_of(port, pl.concat([one.tail(1), other.head(1)])).n_unique() == 1
 
     def evict(self) -> None:
         """Writes the operator's state to disk."""
