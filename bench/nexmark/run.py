@@ -160,7 +160,7 @@ def _told(name: str, engine: str, turns: Sequence[tuple[int, Turn]], start_s: fl
         why = "no rate can be told: the whole input took hardly longer than a quarter of it"
         return Figure(name, engine, start_s=start_s, why=why)
     whole_s, base_s = (
-        statistics.median(turn.cpu_s for each, turn in turns if each == size) for size in (part.whole, part.base)
+        statistics.median(turn.cpu_s for each, turn in turns[1:] if each == size) for size in (part.whole, part.base)
     )
     cpu_s = (whole_s - base_s) / (part.whole - part.base) * 1e6
     return Figure(name, engine, part.rate, start_s, cpu_s, peak_bytes, events=part.whole, steady_s=part.took_s)

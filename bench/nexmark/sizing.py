@@ -1,8 +1,8 @@
 """How many events a query is timed over, so that an engine, slow or fast, runs steadily for some seconds. Pure.
 
-An engine's first timed run, the base, has the cold code in it; a longer one, the whole, is held against it. Both are
-sizes of one ladder. They are guessed from the rate that was seen last time; where a run shows the guess to be wrong, a
-larger whole (or a smaller base) follows.
+An engine's first run only warms it up: code is compiled in it, and files come into the system's cache. Then a base is
+run and a longer one, the whole, is held against it. Both are sizes of one ladder. They are guessed from the rate that
+was seen last time; where a run shows the guess to be wrong, a larger whole (or a smaller base) follows.
 """
 
 from __future__ import annotations
@@ -55,31 +55,36 @@ def next_size(
     if not runs:
         return _below(sizes, _nearest(sizes, guess * steady_s * 4 / 3))
     last, last_s = runs[-1]
-    if len({size for size, _ in runs}) == 1:
+    if len(runs) == 1:
+        return _below(sizes, last) if last_s > 2 * steady_s else last
+    if len({size for size, _ in runs[1:]}) == 1:
         if last_s > steady_s and last > sizes[0]:
             return _below(sizes, last)
         return min(max(last * 4, _nearest(sizes, last / last_s * steady_s)), sizes[-1])
     so_far = steady(runs)
-    spent_s = sum(took_s for _, took_s in runs)
+    spent_s = sum(took_s for _, took_s in runs[1:])
     if so_far is not None and (so_far.took_s >= steady_s / 2 or spent_s > 6 * steady_s):
         return None
     if so_far is None or so_far.whole < sizes[-1]:
         rate = last / last_s if so_far is None else so_far.rate
-        reached = max(size for size, _ in runs)
+        reached = max(size for size, _ in runs[1:])
         larger = min(max(reached * 2, _nearest(sizes, rate * steady_s * 4 / 3)), sizes[-1])
         return larger if larger > reached else None
-    return None if sum(size == so_far.whole for size, _ in runs) >= _MOST_RUNS else so_far.whole
+    return None if sum(size == so_far.whole for size, _ in runs[1:]) >= _MOST_RUNS else so_far.whole
 
 
 def steady(runs: Sequence[Run]) -> Steady | None:
-    """Returns the longest run less the longest of half its events or less; None if it took hardly longer."""
+    """Returns the longest run less the longest of half its events or less; None if it took hardly longer.
+
+    The first run does not count.
+    """
     took: dict[int, list[float]] = {}
-    for size, took_s in runs:
+    for size, took_s in runs[1:]:
         took.setdefault(size, []).append(took_s)
     middle: Mapping[int, float] = {size: statistics.median(each) for size, each in took.items()}
-    whole = max(middle)
+    whole = max(middle, default=0)
     base = max((size for size in middle if size * 2 <= whole), default=0)
-    longer_s = middle[whole] - middle.get(base, 0.0)
+    longer_s = middle.get(whole, 0.0) - middle.get(base, 0.0)
     if not base or longer_s <= _LEAST_SHARE * middle[whole]:
         return None
     return Steady(base, whole, longer_s)
