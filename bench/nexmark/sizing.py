@@ -57,29 +57,30 @@ def next_size(
     last, last_s = runs[-1]
     if len(runs) == 1:
         return _below(sizes, last) if last_s > 2 * steady_s else last
-    if len({size for size, _ in runs[1:]}) == 1:
+    counted = _counted(runs)
+    if len({size for size, _ in counted}) == 1:
         if last_s > steady_s and last > sizes[0]:
             return _below(sizes, last)
         return min(max(last * 4, _nearest(sizes, last / last_s * steady_s)), sizes[-1])
     so_far = steady(runs)
-    spent_s = sum(took_s for _, took_s in runs[1:])
+    spent_s = sum(took_s for _, took_s in counted)
     if so_far is not None and (so_far.took_s >= steady_s / 2 or spent_s > 6 * steady_s):
         return None
     if so_far is None or so_far.whole < sizes[-1]:
         rate = last / last_s if so_far is None else so_far.rate
-        reached = max(size for size, _ in runs[1:])
+        reached = max(size for size, _ in counted)
         larger = min(max(reached * 2, _nearest(sizes, rate * steady_s * 4 / 3)), sizes[-1])
         return larger if larger > reached else None
-    return None if sum(size == so_far.whole for size, _ in runs[1:]) >= _MOST_RUNS else so_far.whole
+    return None if sum(size == so_far.whole for size, _ in counted) >= _MOST_RUNS else so_far.whole
 
 
 def steady(runs: Sequence[Run]) -> Steady | None:
     """Returns the longest run less the longest of half its events or less; None if it took hardly longer.
 
-    The first run does not count.
+    The first run does not count, nor does one before the base: code may be compiled in it still.
     """
     took: dict[int, list[float]] = {}
-    for size, took_s in runs[1:]:
+    for size, took_s in _counted(runs):
         took.setdefault(size, []).append(took_s)
     middle: Mapping[int, float] = {size: statistics.median(each) for size, each in took.items()}
     whole = max(middle, default=0)
@@ -88,6 +89,11 @@ def steady(runs: Sequence[Run]) -> Steady | None:
     if not base or longer_s <= _LEAST_SHARE * middle[whole]:
         return None
     return Steady(base, whole, longer_s)
+
+
+def _counted(runs: Sequence[Run]) -> Sequence[Run]:
+    least = min((size for size, _ in runs[1:]), default=0)
+    return runs[[0, *(size for size, _ in runs[1:])].index(least) :]
 
 
 def _nearest(sizes: Sequence[int], wanted: float) -> int:

@@ -37,4 +37,5 @@ def test_a_whole_that_took_hardly_longer_tells_no_rate():
     assert steady([cold, (100_000, 2.0), (400_000, 2.05)]) is None
     assert steady([cold, (100_000, 2.0)]) is None
     assert steady([cold, (400_000, 3.0)]) is None
+    assert steady([cold, (400_000, 6.0), (100_000, 2.0)]) is None
     assert steady([cold, (100_000, 2.0), (400_000, 3.5)]) == Steady(100_000, 400_000, 1.5)
