@@ -168,7 +168,10 @@ class Runner:
                 for batch in self._batches(result):
                     writer.write(batch)
             except KeyboardInterrupt:
-                writer.finish()
+                try:
+                    writer.finish()
+                except KeyboardInterrupt:  # of one Ctrl-C Polars may tell, and Python once more
+                    writer.finish()
                 raise
         writer.finish()
 
