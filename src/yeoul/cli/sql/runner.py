@@ -170,7 +170,7 @@ class Runner:
             except KeyboardInterrupt:
                 try:
                     writer.finish()
-                except KeyboardInterrupt:  # of one Ctrl-C Polars may tell, and Python once more
+                except KeyboardInterrupt:  # a second one, while the first is answered
                     writer.finish()
                 raise
         writer.finish()
