@@ -117,6 +117,9 @@ class Subqueries:
 
     def quantified(self, binder: _Over, node: exp.Expr, span: Span | None) -> Expression:
         """Returns whether a comparison holds with all of a query's rows, or with any; NULL if that cannot be told."""
+        tree: exp.Expr = node.args["query"].this
+        if isinstance(tree, exp.Select) and len(tree.expressions) > 1:
+            raise UserError(f"Expected a subquery of one column, got {len(tree.expressions)}", span=span)
         return binder.bind(by_extremes(node, lambda query: self.reader.is_grouped(self.context, query)))
 
     def joined_to(self, node: Node) -> Node:
