@@ -25,7 +25,14 @@ from yeoul.engine.runtime.build.groups import aggregate_operator, set_operator
 from yeoul.engine.runtime.build.joins import join_operator, lookup_operator
 from yeoul.engine.runtime.build.lateness import judges_lateness
 from yeoul.engine.runtime.build.ordered import deduplicate_operator, over_operator, sort_operator, top_n_operator
-from yeoul.engine.runtime.build.rows import dtypes_of, encoder_of, enforcer_of, row_operator, values_operator
+from yeoul.engine.runtime.build.rows import (
+    dtypes_of,
+    encoder_of,
+    enforcer_of,
+    group_by_behind,
+    row_operator,
+    values_operator,
+)
 from yeoul.engine.runtime.build.windows import (
     assign_operator,
     session_assign_operator,
@@ -139,6 +146,7 @@ class _Builder:
         self._settings, self._memory = settings, memory
         self._readers = readers
         self._waiting: dict[int, list[Target]] = {}
+        self._told_once: set[int] = set()
         self._context = EvaluationContext(settings.clock, settings.local_time_zone)
         self.lanes: list[Lane] = []
         self.scans: list[Scan] = []
@@ -161,13 +169,19 @@ class _Builder:
             case Project() | Filter() | Unnest():
                 self.add(node.input, target, [row_operator(node, self._context), *above])
             case Write():
-                written = [row_operator(node, self._context), *enforcer_of(node), *encoder_of(node)]
-                self.add(node.input, target, [*written, *above])
+                self.add(node.input, target, [*self._written(node), *above])
             case _:
                 waiting = self._waiting.setdefault(id(node), [])
                 waiting.append(self._staged(above, target))
                 if len(waiting) == self._readers[id(node)]:
                     self._add_stage(node, waiting)
+
+    def _written(self, node: Write) -> list[Stateless]:
+        group_by = group_by_behind(node)
+        told_once = group_by is not None and self._readers[id(group_by)] == 1
+        if told_once:
+            self._told_once.add(id(group_by))
+        return [row_operator(node, self._context), *enforcer_of(node), *encoder_of(node, told_once=told_once)]
 
     def _add_stage(self, node: _Remembering, parents: Sequence[Target]) -> None:
         name, operator = self._operator(node, parents)
@@ -191,7 +205,9 @@ class _Builder:
         context, settings = self._context, self._settings
         match node:
             case Aggregate():
-                return "GROUP BY", aggregate_operator(node, context, settings)
+                return "GROUP BY", aggregate_operator(
+                    node, context, settings, gives_before=id(node) not in self._told_once
+                )
             case Settle():
                 return "SETTLE", SettleChanges(node.schema.names)
             case WindowAggregate():
