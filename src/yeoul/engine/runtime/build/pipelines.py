@@ -29,7 +29,6 @@ from yeoul.engine.runtime.build.rows import (
     dtypes_of,
     encoder_of,
     enforcer_of,
-    group_by_behind,
     row_operator,
     values_operator,
 )
@@ -44,7 +43,7 @@ from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.runtime.shared_lanes import PipelineSet, reads_twice, shared
 from yeoul.engine.state.memory import StateMemory
 from yeoul.errors import UserError
-from yeoul.plan.changelog import gives_at_end, is_updating
+from yeoul.plan.changelog import gives_at_end, is_updating, told_after
 from yeoul.plan.encoding import Encoding
 from yeoul.plan.expressions import columns_of
 from yeoul.plan.join_bounds import Interval
@@ -146,7 +145,7 @@ class _Builder:
         self._settings, self._memory = settings, memory
         self._readers = readers
         self._waiting: dict[int, list[Target]] = {}
-        self._told_once: set[int] = set()
+        self._told_after: set[int] = set()
         self._context = EvaluationContext(settings.clock, settings.local_time_zone)
         self.lanes: list[Lane] = []
         self.scans: list[Scan] = []
@@ -177,11 +176,9 @@ class _Builder:
                     self._add_stage(node, waiting)
 
     def _written(self, node: Write) -> list[Stateless]:
-        group_by = group_by_behind(node)
-        told_once = group_by is not None and self._readers[id(group_by)] == 1
-        if told_once:
-            self._told_once.add(id(group_by))
-        return [row_operator(node, self._context), *enforcer_of(node), *encoder_of(node, told_once=told_once)]
+        path = told_after(node, self._readers)
+        self._told_after.update(id(one) for one in path)
+        return [row_operator(node, self._context), *enforcer_of(node), *encoder_of(node, told_once=bool(path))]
 
     def _add_stage(self, node: _Remembering, parents: Sequence[Target]) -> None:
         name, operator = self._operator(node, parents)
@@ -206,7 +203,7 @@ class _Builder:
         match node:
             case Aggregate():
                 return "GROUP BY", aggregate_operator(
-                    node, context, settings, gives_before=id(node) not in self._told_once
+                    node, context, settings, gives_before=id(node) not in self._told_after
                 )
             case Settle():
                 return "SETTLE", SettleChanges(node.schema.names)

@@ -17,15 +17,13 @@ from yeoul.engine.operators.rows.unnest import Unnest as UnnestOperator
 from yeoul.engine.operators.rows.values import Values as ValuesOperator
 from yeoul.plan.changelog import Change, changelog_of
 from yeoul.plan.encoding import Encoding
-from yeoul.plan.expressions import ColumnRef
-from yeoul.plan.nodes import Aggregate, Filter, Node, Project, Schema, Unnest, Values, Write
+from yeoul.plan.nodes import Filter, Node, Project, Schema, Unnest, Values, Write
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition
 
 __all__ = [
     "dtypes_of",
     "encoder_of",
     "enforcer_of",
-    "group_by_behind",
     "row_operator",
     "values_operator",
     "writable_columns",
@@ -55,31 +53,12 @@ def enforcer_of(node: Write) -> list[Stateless]:
     return [RequireValues(node.table.name, required)] if required else []
 
 
-def group_by_behind(node: Write) -> Aggregate | None:
-    """Returns the updating GROUP BY, if there is one, each of whose groups is one key of a table told by key.
-
-    Only projections stand between them; so that what a group was need not be said when it changes.
-    """
-    if node.encoding is not Encoding.UPSERT:
-        return None
-    pairs = zip(writable_columns(node.table), node.input.schema.names, strict=True)
-    key: set[str] | None = {given for column, given in pairs if column.name in node.table.primary_key}
-    below = node.input
-    while isinstance(below, Project) and key is not None:
-        sources = {one.name: one.expression for one in below.projections}
-        found = [source.name for name in key if isinstance(source := sources[name], ColumnRef)]
-        key, below = set(found) if len(found) == len(key) else None, below.input
-    if not isinstance(below, Aggregate) or not below.updating:
-        return None
-    return below if key == {one.name for one in below.keys} else None
-
-
 def encoder_of(plan: Node, *, told_once: bool = False) -> list[Stateless]:
     """Returns what turns weights into kinds of change for whoever reads a plan's rows; nothing if rows stand.
 
     Args:
         plan: A whole one.
-        told_once: Whether each batch tells of a key once, as a `group_by_behind` does.
+        told_once: Whether each batch tells of a key once, since its changes are `told_after`.
     """
     if isinstance(plan, Write) and plan.encoding is Encoding.UPSERT:
         return [EncodeUpserts(plan.table.primary_key, told_once=told_once)]
