@@ -111,3 +111,12 @@ def test_windows_by_the_clock_end_within_rounds_though_nothing_comes() -> None:
     with running(counted(tumble(30)), source, clock=SYSTEM_CLOCK, trigger=parse_trigger("50 ms")) as job:
         source.push("s0", rows((0, "a", 1)))
         job.wait_for_rows(1)
+
+
+def test_a_table_told_by_key_gets_one_record_for_each_key_that_a_round_changed() -> None:
+    table = """CREATE TABLE sums (k STRING, s INT, PRIMARY KEY (k) NOT ENFORCED) WITH ('connector' = 'upsert-kafka',
+      'topic' = 't', 'properties.bootstrap.servers' = 'h:9', 'key.format' = 'json', 'value.format' = 'json')"""
+    asked = bind_query(f"{TABLE}; {table}", "INSERT INTO sums SELECT k, SUM(n) FROM t GROUP BY k")
+    run = replace(asked, settings=replace(asked.settings, trigger=EVERY_5_S)).fresh()
+    assert [run.start(), *(run.take(step) for step in CHANGED)] == [[]] * 4
+    assert sorted(end_round(run)) == [("+U", "a", 0), ("+U", "b", 5)]

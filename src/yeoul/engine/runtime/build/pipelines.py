@@ -27,7 +27,13 @@ from yeoul.engine.runtime.build.groups import aggregate_operator, set_operator
 from yeoul.engine.runtime.build.joins import join_operator, lookup_operator
 from yeoul.engine.runtime.build.lateness import judges_lateness
 from yeoul.engine.runtime.build.ordered import deduplicate_operator, over_operator, sort_operator, top_n_operator
-from yeoul.engine.runtime.build.rows import dtypes_of, encoder_of, enforcer_of, row_operator, values_operator
+from yeoul.engine.runtime.build.rows import (
+    dtypes_of,
+    encoder_of,
+    enforcer_of,
+    row_operator,
+    values_operator,
+)
 from yeoul.engine.runtime.build.windows import (
     assign_operator,
     session_assign_operator,
@@ -39,7 +45,7 @@ from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.runtime.shared_lanes import PipelineSet, reads_twice, shared
 from yeoul.engine.state.memory import StateMemory
 from yeoul.errors import UserError
-from yeoul.plan.changelog import changelog_of, gives_at_end, is_updating
+from yeoul.plan.changelog import changelog_of, gives_at_end, is_updating, told_after
 from yeoul.plan.encoding import Encoding
 from yeoul.plan.expressions import columns_of
 from yeoul.plan.join_bounds import Interval
@@ -142,6 +148,7 @@ class _Builder:
         self._settings, self._memory = settings, memory
         self._readers = readers
         self._waiting: dict[int, list[Target]] = {}
+        self._told_after: set[int] = set()
         self._context = EvaluationContext(settings.clock, settings.local_time_zone)
         self.lanes: list[Lane] = []
         self.scans: list[Scan] = []
@@ -153,15 +160,19 @@ class _Builder:
     def add_result(self, plan: Node) -> None:
         """Adds a whole plan: what becomes of its rows at the edge, and all below."""
         if isinstance(plan, Write):
-            below, above = plan.input, [row_operator(plan, self._context), *enforcer_of(plan), *encoder_of(plan)]
+            below, above = plan.input, self._written(plan)
         else:
             below, above = plan, encoder_of(plan)
         changelog = changelog_of(below)
-        if self._settings.trigger.kind is TriggerKind.PROCESSING_TIME and not changelog.is_append_only:
+        if self._has_rounds and not changelog.is_append_only:
             key = min(map(sorted, changelog.keys), key=len, default=[])
             self.add(below, (self._stage("ROUND", NetChanges(key), [self._staged(above, None)]), 0), [])
         else:
             self.add(below, None, above)
+
+    @property
+    def _has_rounds(self) -> bool:
+        return self._settings.trigger.kind is TriggerKind.PROCESSING_TIME
 
     def add(self, node: Node, target: Target, above: list[Stateless]) -> None:
         """Adds a node and all below it, to feed `target` through `above`."""
@@ -183,6 +194,12 @@ class _Builder:
                 waiting.append(self._staged(above, target))
                 if len(waiting) == self._readers[id(node)]:
                     self._add_stage(node, waiting)
+
+    def _written(self, node: Write) -> list[Stateless]:
+        # A round's changes are netted, which takes what a row was.
+        path = () if self._has_rounds else told_after(node, self._readers)
+        self._told_after.update(id(one) for one in path)
+        return [row_operator(node, self._context), *enforcer_of(node), *encoder_of(node, told_once=bool(path))]
 
     def _add_stage(self, node: _Remembering, parents: Sequence[Target]) -> None:
         name, operator = self._operator(node, parents)
@@ -211,7 +228,9 @@ class _Builder:
         context, settings = self._context, self._settings
         match node:
             case Aggregate():
-                return "GROUP BY", aggregate_operator(node, context, settings)
+                return "GROUP BY", aggregate_operator(
+                    node, context, settings, gives_before=id(node) not in self._told_after
+                )
             case Settle():
                 return "SETTLE", SettleChanges(node.schema.names)
             case WindowAggregate():
