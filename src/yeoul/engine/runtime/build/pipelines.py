@@ -8,24 +8,32 @@ stands in a plan.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
 from yeoul.engine.operators.assign_watermark import AssignWatermark as WatermarkOperator
+from yeoul.engine.operators.changes.net import NetChanges
 from yeoul.engine.operators.changes.settle import SettleChanges
 from yeoul.engine.operators.contract import Operator, Stateless
-from yeoul.engine.operators.key_groups.prepared import by_key_group
+from yeoul.engine.operators.key_groups.prepared import by_key_group, is_undivided
 from yeoul.engine.operators.rows.limit import Limit as LimitOperator
 from yeoul.engine.operators.rows.union import Union as UnionOperator
 from yeoul.engine.operators.rows.values import Values as ValuesOperator
 from yeoul.engine.operators.watermarks import WatermarkMerge
+from yeoul.engine.operators.windows.by_clock import ByClock
 from yeoul.engine.runtime.build.changes import materialize_operator, normalize_operator
 from yeoul.engine.runtime.build.groups import aggregate_operator, set_operator
 from yeoul.engine.runtime.build.joins import join_operator, lookup_operator
 from yeoul.engine.runtime.build.lateness import judges_lateness
 from yeoul.engine.runtime.build.ordered import deduplicate_operator, over_operator, sort_operator, top_n_operator
-from yeoul.engine.runtime.build.rows import dtypes_of, encoder_of, enforcer_of, row_operator, values_operator
+from yeoul.engine.runtime.build.rows import (
+    dtypes_of,
+    encoder_of,
+    enforcer_of,
+    row_operator,
+    values_operator,
+)
 from yeoul.engine.runtime.build.windows import (
     assign_operator,
     session_assign_operator,
@@ -37,7 +45,7 @@ from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.runtime.shared_lanes import PipelineSet, reads_twice, shared
 from yeoul.engine.state.memory import StateMemory
 from yeoul.errors import UserError
-from yeoul.plan.changelog import gives_at_end, is_updating
+from yeoul.plan.changelog import changelog_of, gives_at_end, is_updating, told_after
 from yeoul.plan.encoding import Encoding
 from yeoul.plan.expressions import columns_of
 from yeoul.plan.join_bounds import Interval
@@ -70,6 +78,7 @@ from yeoul.plan.nodes import (
     inputs_of,
     readers_of,
 )
+from yeoul.plan.trigger import TriggerKind
 
 __all__ = ["Built", "build"]
 
@@ -128,7 +137,7 @@ def _built(
     builder = _Builder(settings, readers_of(*plans.values()), memory)
     for number, plan in plans.items():
         builder.number = number
-        builder.add(plan, None, [] if isinstance(plan, Write) else encoder_of(plan))
+        builder.add_result(plan)
     return Pipeline(builder.lanes, builder.stages[::-1], builder.values, min(plans)), tuple(builder.scans)
 
 
@@ -139,6 +148,7 @@ class _Builder:
         self._settings, self._memory = settings, memory
         self._readers = readers
         self._waiting: dict[int, list[Target]] = {}
+        self._told_after: set[int] = set()
         self._context = EvaluationContext(settings.clock, settings.local_time_zone)
         self.lanes: list[Lane] = []
         self.scans: list[Scan] = []
@@ -146,6 +156,23 @@ class _Builder:
         self.values: list[tuple[ValuesOperator, Target]] = []
         self.number = 0
         """That of the plan that is being added."""
+
+    def add_result(self, plan: Node) -> None:
+        """Adds a whole plan: what becomes of its rows at the edge, and all below."""
+        if isinstance(plan, Write):
+            below, above = plan.input, self._written(plan)
+        else:
+            below, above = plan, encoder_of(plan)
+        changelog = changelog_of(below)
+        if self._has_rounds and not changelog.is_append_only:
+            key = min(map(sorted, changelog.keys), key=len, default=[])
+            self.add(below, (self._stage("ROUND", NetChanges(key), [self._staged(above, None)]), 0), [])
+        else:
+            self.add(below, None, above)
+
+    @property
+    def _has_rounds(self) -> bool:
+        return self._settings.trigger.kind is TriggerKind.PROCESSING_TIME
 
     def add(self, node: Node, target: Target, above: list[Stateless]) -> None:
         """Adds a node and all below it, to feed `target` through `above`."""
@@ -161,13 +188,18 @@ class _Builder:
             case Project() | Filter() | Unnest():
                 self.add(node.input, target, [row_operator(node, self._context), *above])
             case Write():
-                written = [row_operator(node, self._context), *enforcer_of(node), *encoder_of(node)]
-                self.add(node.input, target, [*written, *above])
+                raise AssertionError("A write is the top of a plan")
             case _:
                 waiting = self._waiting.setdefault(id(node), [])
                 waiting.append(self._staged(above, target))
                 if len(waiting) == self._readers[id(node)]:
                     self._add_stage(node, waiting)
+
+    def _written(self, node: Write) -> list[Stateless]:
+        # A round's changes are netted, which takes what a row was.
+        path = () if self._has_rounds else told_after(node, self._readers)
+        self._told_after.update(id(one) for one in path)
+        return [row_operator(node, self._context), *enforcer_of(node), *encoder_of(node, told_once=bool(path))]
 
     def _add_stage(self, node: _Remembering, parents: Sequence[Target]) -> None:
         name, operator = self._operator(node, parents)
@@ -175,6 +207,11 @@ class _Builder:
             clock = self._settings.clock
             operator = by_key_group(operator, lambda: self._operator(node, parents)[1], self._memory, clock)
         stage = self._stage(name, operator, parents)
+        if is_undivided(operator):
+            stage.memory = self._memory
+        if isinstance(operator, ByClock):
+            for above in _windows_over(stage):
+                above.follow(operator)
         if isinstance(node, Join) and isinstance(node.bound, Interval):
             stage.delay_ms = node.bound.delay_ms
         stage.gives_at_end = gives_at_end(node)
@@ -191,7 +228,9 @@ class _Builder:
         context, settings = self._context, self._settings
         match node:
             case Aggregate():
-                return "GROUP BY", aggregate_operator(node, context, settings)
+                return "GROUP BY", aggregate_operator(
+                    node, context, settings, gives_before=id(node) not in self._told_after
+                )
             case Settle():
                 return "SETTLE", SettleChanges(node.schema.names)
             case WindowAggregate():
@@ -284,6 +323,15 @@ _Remembering = (
     | Limit
 )
 """Nodes whose operators keep state, or have several inputs."""
+
+
+def _windows_over(stage: Stage) -> Iterator[ByClock]:
+    """Yields the first windows by the clock that a stage's rows come to, on each way up."""
+    for parent, _ in filter(None, stage.parents):
+        if isinstance(parent.operator, ByClock):
+            yield parent.operator
+        else:
+            yield from _windows_over(parent)
 
 
 def _judges(target: Target) -> bool:
