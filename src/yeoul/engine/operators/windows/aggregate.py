@@ -131,6 +131,10 @@ class WindowAggregate:
         """Returns the end of the last window that a watermark closes, or later."""
         return min(self._axis.passed(watermark_ms), END_OF_TIME - 1) + 1
 
+    def due_at(self, end: int) -> int:
+        """Returns the least watermark that passes the end of a window."""
+        return self._axis.instant(end - 1)
+
     def ends_of(self, batch: pl.DataFrame) -> set[int]:
         """Returns the ends of all windows that rows belong to."""
         layout = self._layout
