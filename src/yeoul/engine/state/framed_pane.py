@@ -37,7 +37,7 @@ class FramedPane:
             self._begin(merged)
 
     def append(self, part: pl.DataFrame) -> bool:
-        """Takes partial aggregates, without `LANES`; returns whether all there is was merged for them."""
+        """Takes partial aggregates, `LANES` left out; returns whether all there is was merged for them."""
         if LANES[0] in part.columns:
             part = compacted(without(part, LANES))
         if not self._frames:
