@@ -69,7 +69,7 @@ def deduplicated(g: Grammar, depth: int) -> Relation:
 
 
 def window_top_n(g: Grammar, depth: int) -> Relation:
-    if g.d.chance(4):
+    if g.d.chance(4) and not g.changes.is_wide:
         rows = window_join(g, depth, is_ranked=True)
     else:
         rows = window_aggregate(g, depth) if g.d.chance(2) else window_rows(g, depth, is_ranked=True)
