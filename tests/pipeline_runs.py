@@ -246,7 +246,8 @@ def bind_query(declarations: str, query: str) -> Query:
                 raise AssertionError(f"a SELECT or an INSERT is needed, got {type(statement).__name__}")
         found = {name: session.catalog.find(name) for name in session.catalog.tables()}
         tables = {name: one for name, one in found.items() if isinstance(one, TableDefinition)}
-        return Query(plan, tables, options.engine_settings(session.settings))
+        plans = plan if isinstance(plan, Sequence) else (plan,)
+        return Query(plan, tables, options.job_settings(session.settings, plans))
 
 
 def _sifted(plan: _N) -> _N:

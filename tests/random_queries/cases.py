@@ -175,8 +175,7 @@ def drawn(d: Drawing, *, of_jobs: bool = False, queries: int | None = None) -> l
     is_written, queries = queries is None, queries or d.one_of([1, 1, 1, 1, 1, 1, 2, 3])
     changes = tables_of(d, of_jobs=of_jobs)
     queries = 1 if changes.is_wide or changes.forgets else queries
-    modes = ["streaming"] if changes.forgets else ["automatic", "streaming"]  # a batch forgets nothing
-    settings = {"execution.runtime-mode": d.one_of(modes)}
+    settings = {"execution.runtime-mode": d.one_of(["automatic", "streaming"])}
     settings["table.local-time-zone"] = changes.zone.name
     lateness_s = 0 if of_jobs or changes.forgets else _emission(d, settings)
     is_streaming = settings["execution.runtime-mode"] == "streaming"

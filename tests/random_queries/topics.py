@@ -72,8 +72,8 @@ class Topics:
 @cache
 def _clients(address: str) -> tuple[AdminClient, Producer]:
     """Returns what makes topics, and what writes records in small batches, to stop between them."""
-    settings = {"bootstrap.servers": address}
-    return AdminClient(settings), Producer({**settings, "batch.num.messages": 2, "linger.ms": 0})
+    producer = Producer({"bootstrap.servers": address, "batch.num.messages": 2, "linger.ms": 0})
+    return AdminClient({"bootstrap.servers": address}), producer
 
 
 def _message(table: Table, one: Arrival) -> tuple[bytes | None, bytes | None]:
