@@ -3,8 +3,8 @@
 Polars plans, optimises and executes even `a > 1` over ten rows: a few tens of microseconds when all of that is in the
 processor's caches, ten times as much when it is not, which is how a job meets it that gets a few rows every few
 milliseconds. What columns can do themselves (comparing, adding, AND, OR) is done by them here; the results are
-equal. An expression is read once, from its serialised form; what is not understood, or depends on the rows (a CASE of
-which both branches count), is left to the query engine. Used by `columnwise`.
+equal. An expression is read once, from its serialised form; what is not understood is left to the query engine, as is a
+CASE where rows need a branch of it that is not. Used by `columnwise`.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _named(tree: _Node) -> Direct:
 
             def renamed(batch: pl.DataFrame) -> pl.Series | None:
                 column = value(batch)
-                return None if column is None else column.alias(name)
+                return column if column is None or column.name == name else column.alias(name)
 
             return renamed
         case _:
@@ -116,8 +116,8 @@ def _column(tree: _Node) -> _Value:
             return _of(_column(inner), operator.invert)
         case {"Cast": {"expr": inner, "dtype": {"Literal": str(dtype_name)}}}:
             return _widened(_column(inner), dtype_name)
-        case {"Ternary": {"predicate": predicate, "truthy": truthy}}:
-            return _always(_column(predicate), _column(truthy))
+        case {"Ternary": {"predicate": predicate, "truthy": truthy, "falsy": falsy}}:
+            return _case(_column(predicate), _column(truthy), _column_if_simple(falsy))
         case _:
             raise _NotSimpleError
 
@@ -203,12 +203,26 @@ def _as_wide(column: pl.Series, dtype_name: str) -> pl.Series | None:
     return column.cast(pl.Int64) if dtype_name == "Int64" and column.dtype in _NARROWER else None
 
 
-def _always(predicate: _Value, truthy: _Value) -> _Value:
-    """A CASE whose condition holds for every row, as that of a sum over at least one value does."""
+def _column_if_simple(tree: _Node) -> _Value:
+    try:
+        return _column(tree)
+    except _NotSimpleError:
+        return lambda _: None
+
+
+def _case(predicate: _Value, truthy: _Value, falsy: _Value) -> _Value:
+    """A CASE of two branches; the second is not looked at where the first holds for every row, as most do."""
 
     def computed(batch: pl.DataFrame) -> pl.Series | None:
         holds = predicate(batch)
-        return truthy(batch) if holds is not None and holds.all(ignore_nulls=False) else None
+        one = None if holds is None else truthy(batch)
+        if holds is None or one is None or holds.all(ignore_nulls=False):
+            return one
+        other = falsy(batch)
+        if other is None or other.dtype != one.dtype:
+            return None
+        holds = holds.fill_null(value=False) if holds.null_count() else holds
+        return one.zip_with(holds, other) if holds.any() else other.alias(one.name)
 
     return computed
 

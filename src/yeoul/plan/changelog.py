@@ -8,6 +8,7 @@ kinds matter to people and to sinks. Source: Flink's "Dynamic Tables" page, whos
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from yeoul.plan.encoding import Conflict, Encoding
@@ -55,6 +56,7 @@ __all__ = [
     "is_updating",
     "side_states",
     "state_of",
+    "told_after",
 ]
 
 
@@ -162,6 +164,30 @@ def changelog_of(node: Node) -> Changelog:
             return Changelog(changes, frozenset({frozenset(node.keys)}) | changelog_of(node.input).keys)
         case Union():
             return Changelog(frozenset().union(*(changelog_of(one).changes for one in node.inputs)))
+
+
+def told_after(write: Write, readers: Mapping[int, int]) -> tuple[Node, ...]:
+    """Returns the nodes whose changes need not tell what a row was: a write to a table told by key, down to a GROUP BY.
+
+    Each group is one key of the table, and only projections stand between; nobody else reads the groups. Of a group
+    that changes the table is told what it is (UA), of one that is gone that it is gone. Empty where that is not so.
+
+    Args:
+        write: The whole plan.
+        readers: How many read each node, by its identity; see `readers_of`.
+    """
+    if write.encoding is not Encoding.UPSERT:
+        return ()
+    key, below, path = set(write.table.primary_key), write.input, [write, write.input]
+    while isinstance(below, Project):
+        sources = {one.name: one.expression for one in below.projections}
+        found = [source.name for name in key if isinstance(source := sources[name], ColumnRef)]
+        if len(found) < len(key):
+            return ()
+        key, below = set(found), below.input
+        path.append(below)
+    is_told = isinstance(below, Aggregate) and below.updating and key == {one.name for one in below.keys}
+    return tuple(path) if is_told and readers[id(below)] == 1 else ()
 
 
 def _scan(node: Scan) -> Changelog:

@@ -69,7 +69,10 @@ CONDITIONS = st.deferred(
     )
 )
 CASES = st.builds(
-    lambda condition, value: pl.when(condition).then(value).otherwise(pl.lit(None, dtype=pl.Int64)), CONDITIONS, NUMBERS
+    lambda condition, value, other: pl.when(condition).then(value).otherwise(other),
+    CONDITIONS,
+    NUMBERS,
+    NUMBERS | st.just(pl.lit(None, dtype=pl.Int64)),
 )
 UPPER = st.just(pl.col("s").str.to_uppercase())
 

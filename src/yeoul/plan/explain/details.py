@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from yeoul.plan.changelog import StateBound, changelog_of, state_of
+from yeoul.plan.changelog import Change, StateBound, changelog_of, state_of, told_after
 from yeoul.plan.explain.expressions import explain_duration, explain_expression
 from yeoul.plan.explain.nodes import describe_node
 from yeoul.plan.explain.tree import tree_lines
-from yeoul.plan.nodes import AssignWatermark, Node, Scan, WindowAggregate, inputs_of, walk
+from yeoul.plan.nodes import AssignWatermark, Node, Scan, WindowAggregate, Write, inputs_of, readers_of, walk
 
 __all__ = ["ExplainDetail", "explain_details"]
 
@@ -46,16 +47,20 @@ def explain_details(
         Values(2 rows: (1), (2))  -> a INT
             changes: [I], keys: none known
     """
+    after = told_after(plan, readers_of(*(among or (plan,)))) if isinstance(plan, Write) else ()
+    is_after = {id(node) for node in after}
     tell: dict[ExplainDetail, Callable[[Node], str]] = {
-        ExplainDetail.CHANGELOG: _changelog,
+        ExplainDetail.CHANGELOG: lambda node: _changelog(node, tells_before=id(node) not in is_after),
         ExplainDetail.STATE: lambda node: _state(node, state_ttl_ms),
         ExplainDetail.WATERMARK: _watermark,
     }
     return "\n".join(tree_lines(plan, lambda node: [describe_node(node)[0], tell[detail](node)], among))
 
 
-def _changelog(node: Node) -> str:
+def _changelog(node: Node, *, tells_before: bool) -> str:
     changelog = changelog_of(node)
+    if not tells_before:
+        changelog = replace(changelog, changes=changelog.changes - {Change.UPDATE_BEFORE})
     keys = sorted((sorted(key) for key in changelog.keys), key=lambda key: (len(key), key))
     shown = " or ".join(f"({', '.join(key)})" if key else "one row at most" for key in keys)
     return f"changes: {changelog}, keys: {shown or 'none known'}"

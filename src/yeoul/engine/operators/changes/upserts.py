@@ -3,6 +3,8 @@
 Changes are first netted row by row, so that a row that comes and goes is nothing. What is left of a key is what it was
 and what it is, in whatever order they came: a row that came is the key's, whatever was taken back; if none came, the
 key is deleted. Several rows that came, as a stream that only appends may give, leave the last.
+
+A GROUP BY by that very key tells of each once, and only what it is now: then there is nothing to be found out.
 """
 
 from __future__ import annotations
@@ -31,20 +33,26 @@ class EncodeUpserts(Stateless):
 
     Args:
         key: Columns that make the key.
+        told_once: Whether a batch has one row for each key already: what it is, or that it is gone.
     """
 
-    def __init__(self, key: Sequence[str]) -> None:
-        self._key = list(key)
+    def __init__(self, key: Sequence[str], *, told_once: bool = False) -> None:
+        self._key, self._told_once = list(key), told_once
 
     def transform(self, batch: pl.DataFrame) -> pl.DataFrame:
+        rows, has_weight = without(batch, (WEIGHT,)), WEIGHT in batch.columns
+        comes = batch.get_column(WEIGHT).to_numpy() > 0 if has_weight else np.ones(batch.height, np.bool_)
+        if self._told_once:
+            return _marked(rows, comes)
         places = np.arange(batch.height)
-        comes = np.ones(batch.height, np.bool_)
-        rows = without(batch, (WEIGHT,))
-        if WEIGHT in batch.columns:
+        if has_weight:
             places, comes = _netted(rows, batch[WEIGHT].to_numpy())
         last = _last_of_each(taken(chosen(rows, self._key), places).get_columns(), comes)
-        change = np.where(comes[last], UPDATE_AFTER, DELETE).astype(np.uint8)
-        return taken(rows, places[last]).hstack([series_of(CHANGE, change)])
+        return _marked(taken(rows, places[last]), comes[last])
+
+
+def _marked(rows: pl.DataFrame, comes: NDArray[np.bool_]) -> pl.DataFrame:
+    return rows.hstack([series_of(CHANGE, np.where(comes, UPDATE_AFTER, DELETE).astype(np.uint8))])
 
 
 def _netted(rows: pl.DataFrame, weights: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -53,6 +53,8 @@ class GroupAggregate:
         ttl_ms: How long an untouched group is kept; None: for ever.
         over_nothing: What is given at the end of the input if there is no group then; None: nothing.
         distinct: The aggregates of different values, by the values that they share.
+        gives_before: Whether -1 for what a group was stands before +1 for what it is; where whoever reads the changes
+            knows a row by its key, only a group that is gone gives -1.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class GroupAggregate:
         ttl_ms: int | None = None,
         over_nothing: pl.DataFrame | None = None,
         distinct: Sequence[DistinctValues] = (),
+        gives_before: bool = True,
     ) -> None:
         self._inner_keys = [f"$key{index}" for index in range(len(keys))]
         self._keys = [expression.alias(inner) for inner, (_, expression) in zip(self._inner_keys, keys, strict=True)]
@@ -86,7 +89,7 @@ class GroupAggregate:
         self._key_output = set(outer_keys)
         self._is_insert_only = not aggregates and not retracts
         self._clock, self._ttl_ms, self._forgetting = clock, ttl_ms, Forgetting(clock, ttl_ms)
-        self._over_nothing = over_nothing
+        self._over_nothing, self._gives_before = over_nothing, gives_before
         self._state: KeyedState | None = None
 
     def prepare(self, batch: pl.DataFrame) -> pl.DataFrame | None:
@@ -203,6 +206,9 @@ class GroupAggregate:
             return Output((new,)) if new.height else EMPTY
         before = self._final.of(old)
         differs = is_new | differing(before, after, [name for name in after.columns if name not in self._key_output])
+        if not self._gives_before:
+            given = ~is_new & ~lives | lives & differs
+            return Output((where(after.hstack([series_of(WEIGHT, lives * 2 - 1)]), given),)) if given.any() else EMPTY
         given = np.empty(2 * after.height, np.bool_)
         given[0::2] = ~is_new & (differs | ~lives)
         given[1::2] = lives & differs

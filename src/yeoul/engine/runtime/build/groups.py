@@ -24,7 +24,9 @@ from yeoul.plan.nodes import Aggregate, SetOperation
 __all__ = ["aggregate_operator", "set_operator"]
 
 
-def aggregate_operator(node: Aggregate, context: EvaluationContext, settings: Settings) -> Operator:
+def aggregate_operator(
+    node: Aggregate, context: EvaluationContext, settings: Settings, *, gives_before: bool
+) -> Operator:
     """Returns what computes a GROUP BY: as changes, or once at the end."""
     retracts = node.updating and is_updating(node.input)
     weight = WEIGHT if retracts else None
@@ -42,6 +44,7 @@ def aggregate_operator(node: Aggregate, context: EvaluationContext, settings: Se
         ttl_ms=settings.ttl_of(node.ttl_ms),
         over_nothing=_over_nothing(node, context) if node.over_nothing else None,
         distinct=compile_distinct(sharing, context, weight),
+        gives_before=gives_before,
     )
 
 

@@ -25,7 +25,13 @@ from yeoul.engine.runtime.build.groups import aggregate_operator, set_operator
 from yeoul.engine.runtime.build.joins import join_operator, lookup_operator
 from yeoul.engine.runtime.build.lateness import judges_lateness
 from yeoul.engine.runtime.build.ordered import deduplicate_operator, over_operator, sort_operator, top_n_operator
-from yeoul.engine.runtime.build.rows import dtypes_of, encoder_of, enforcer_of, row_operator, values_operator
+from yeoul.engine.runtime.build.rows import (
+    dtypes_of,
+    encoder_of,
+    enforcer_of,
+    row_operator,
+    values_operator,
+)
 from yeoul.engine.runtime.build.windows import (
     assign_operator,
     session_assign_operator,
@@ -37,7 +43,7 @@ from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.runtime.shared_lanes import PipelineSet, reads_twice, shared
 from yeoul.engine.state.memory import StateMemory
 from yeoul.errors import UserError
-from yeoul.plan.changelog import gives_at_end, is_updating
+from yeoul.plan.changelog import gives_at_end, is_updating, told_after
 from yeoul.plan.encoding import Encoding
 from yeoul.plan.expressions import columns_of
 from yeoul.plan.join_bounds import Interval
@@ -139,6 +145,7 @@ class _Builder:
         self._settings, self._memory = settings, memory
         self._readers = readers
         self._waiting: dict[int, list[Target]] = {}
+        self._told_after: set[int] = set()
         self._context = EvaluationContext(settings.clock, settings.local_time_zone)
         self.lanes: list[Lane] = []
         self.scans: list[Scan] = []
@@ -161,13 +168,17 @@ class _Builder:
             case Project() | Filter() | Unnest():
                 self.add(node.input, target, [row_operator(node, self._context), *above])
             case Write():
-                written = [row_operator(node, self._context), *enforcer_of(node), *encoder_of(node)]
-                self.add(node.input, target, [*written, *above])
+                self.add(node.input, target, [*self._written(node), *above])
             case _:
                 waiting = self._waiting.setdefault(id(node), [])
                 waiting.append(self._staged(above, target))
                 if len(waiting) == self._readers[id(node)]:
                     self._add_stage(node, waiting)
+
+    def _written(self, node: Write) -> list[Stateless]:
+        path = told_after(node, self._readers)
+        self._told_after.update(id(one) for one in path)
+        return [row_operator(node, self._context), *enforcer_of(node), *encoder_of(node, told_once=bool(path))]
 
     def _add_stage(self, node: _Remembering, parents: Sequence[Target]) -> None:
         name, operator = self._operator(node, parents)
@@ -191,7 +202,9 @@ class _Builder:
         context, settings = self._context, self._settings
         match node:
             case Aggregate():
-                return "GROUP BY", aggregate_operator(node, context, settings)
+                return "GROUP BY", aggregate_operator(
+                    node, context, settings, gives_before=id(node) not in self._told_after
+                )
             case Settle():
                 return "SETTLE", SettleChanges(node.schema.names)
             case WindowAggregate():

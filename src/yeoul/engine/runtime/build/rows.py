@@ -20,7 +20,14 @@ from yeoul.plan.encoding import Encoding
 from yeoul.plan.nodes import Filter, Node, Project, Schema, Unnest, Values, Write
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition
 
-__all__ = ["dtypes_of", "encoder_of", "enforcer_of", "row_operator", "values_operator", "writable_columns"]
+__all__ = [
+    "dtypes_of",
+    "encoder_of",
+    "enforcer_of",
+    "row_operator",
+    "values_operator",
+    "writable_columns",
+]
 
 
 def row_operator(node: Project | Filter | Unnest | Write, context: EvaluationContext) -> Stateless:
@@ -46,10 +53,15 @@ def enforcer_of(node: Write) -> list[Stateless]:
     return [RequireValues(node.table.name, required)] if required else []
 
 
-def encoder_of(plan: Node) -> list[Stateless]:
-    """Returns what turns weights into kinds of change for whoever reads a plan's rows; nothing if rows stand."""
+def encoder_of(plan: Node, *, told_once: bool = False) -> list[Stateless]:
+    """Returns what turns weights into kinds of change for whoever reads a plan's rows; nothing if rows stand.
+
+    Args:
+        plan: A whole one.
+        told_once: Whether each batch tells of a key once, since its changes are `told_after`.
+    """
     if isinstance(plan, Write) and plan.encoding is Encoding.UPSERT:
-        return [EncodeUpserts(plan.table.primary_key)]
+        return [EncodeUpserts(plan.table.primary_key, told_once=told_once)]
     changelog = changelog_of(plan)
     if changelog.is_append_only:
         return []
