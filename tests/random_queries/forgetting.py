@@ -1,8 +1,8 @@
 """Queries whose state is forgotten on the way, where what is left of them is known all the same.
 
 Between rows there is no time, or so much that `table.exec.state.ttl` is long over: a key that nothing touched for so
-long begins a new life, and what its old one gave stays as it is. Where only the rows that are left in the end are given, nothing
-is forgotten.
+long begins a new life, and what its old one gave stays as it is. Where only the rows that are left in the end are
+given, nothing is forgotten.
 """
 
 from __future__ import annotations
