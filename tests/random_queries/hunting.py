@@ -21,7 +21,7 @@ from tests.pipeline_runs import Query
 from tests.random_queries.cases import Case, answer_of_batch, bound, drawn, given_by_stream
 from tests.random_queries.drawing import Drawing
 from tests.random_queries.files import Files, Place, answer_of_job
-from tests.random_queries.topics import Topics
+from tests.random_queries.topics import Clients, Topics
 
 from yeoul.broker import Broker
 from yeoul.errors import UserError
@@ -229,6 +229,7 @@ if __name__ == "__main__":
     limits = (told.queries, told.seed, told.minutes, told.feature)
     if told.topics:
         with tempfile.TemporaryDirectory() as log, Broker(Path(log) / "broker", num_partitions=3) as broker:
-            hunt(*limits, as_jobs(lambda folder: Topics(broker, folder)), told.attempts)
+            clients = Clients(broker)
+            hunt(*limits, as_jobs(lambda folder: Topics(clients, folder)), told.attempts)
     else:
         hunt(*limits, as_jobs() if told.jobs else BY_HAND, told.attempts)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tests.random_queries.cases import Case, answer_of_batch, bound, drawn, given_by_stream
 from tests.random_queries.drawing import Drawing
 from tests.random_queries.files import Files, Place, answer_of_job, answers_of_sinks
-from tests.random_queries.topics import Topics
+from tests.random_queries.topics import Clients, Topics
 
 from yeoul.broker import Broker
 from yeoul.errors import UserError
@@ -62,17 +62,17 @@ def test_a_job_over_files_gives_the_answer_of_the_batch(tmp_path: Path, several:
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    with Broker(tmp_path_factory.mktemp("broker"), num_partitions=3) as running:
-        yield running
+def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
+    with Broker(tmp_path_factory.mktemp("broker"), num_partitions=3) as broker:
+        yield Clients(broker)
 
 
 @settings(max_examples=FEW, deadline=None, suppress_health_check=UNHURRIED)
 @given(several=cases(of_jobs=True, queries=1))
-def test_a_job_over_topics_gives_the_answer_of_the_batch(broker: Broker, tmp_path: Path, several: list[Case]) -> None:
+def test_a_job_over_topics_gives_the_answer_of_the_batch(clients: Clients, tmp_path: Path, several: list[Case]) -> None:
     (case,) = several
     with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
-        check_job(Topics(broker, Path(folder)), case)
+        check_job(Topics(clients, Path(folder)), case)
 
 
 def check_job(place: Place, case: Case) -> None:

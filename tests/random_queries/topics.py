@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -15,21 +14,40 @@ from tests.random_queries.tables import SPLITS, Arrival, Table
 
 from yeoul.broker import Broker
 
-__all__ = ["Topics"]
+__all__ = ["Clients", "Topics"]
 
 _NUMBERS = count()
+
+
+class Clients:
+    """What makes topics, and what writes records in small batches, to stop between them.
+
+    Args:
+        broker: Runs; the clients end with it.
+    """
+
+    def __init__(self, broker: Broker) -> None:
+        self.address = broker.bootstrap_servers
+        self.producer = Producer(
+            {"bootstrap.servers": self.address, "batch.num.messages": 2, "linger.ms": 0, "log_level": 0}
+        )
+        self._admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+
+    def create(self, topic: str) -> None:
+        """Makes a topic with a partition for each split."""
+        self._admin.create_topics([NewTopic(topic, len(SPLITS), 1)])[topic].result(10)
 
 
 class Topics:
     """Where the rows of tables are: topics with names that no other case has.
 
     Args:
-        broker: Runs.
+        clients: Of a broker.
         folder: For what cannot be a topic: what is looked up, and versions by a key of plain rows.
     """
 
-    def __init__(self, broker: Broker, folder: Path) -> None:
-        self._address, self._files = broker.bootstrap_servers, Files(folder)
+    def __init__(self, clients: Clients, folder: Path) -> None:
+        self._clients, self._files = clients, Files(folder)
         self._prefix = f"case{next(_NUMBERS)}"
         self._beyond: dict[str, list[int]] = {}
 
@@ -38,9 +56,9 @@ class Topics:
         if table.use in ("versions", "outside"):
             return self._files.written(table, arrivals)
         topic = f"{self._prefix}-{table.name}"
-        self._create(topic)
+        self._clients.create(topic)
         counts = [0] * len(SPLITS)
-        _, producer = _clients(self._address)
+        producer = self._clients.producer
         for one in arrivals:
             if one.table == table.name:
                 key, value = _message(table, one)
@@ -50,7 +68,7 @@ class Topics:
                 counts[partition] += 1
         assert producer.flush(30) == 0
         self._beyond[table.name] = counts
-        common = f"'topic' = '{topic}', 'properties.bootstrap.servers' = '{self._address}'"
+        common = f"'topic' = '{topic}', 'properties.bootstrap.servers' = '{self._clients.address}'"
         if table.use == "upserts":
             formats = "'connector' = 'upsert-kafka', 'key.format' = 'json', 'value.format' = 'json'"
         else:
@@ -63,17 +81,6 @@ class Topics:
         _, *others = self._beyond[table.name]
         starts = ";".join(f"partition:{number},offset:{at}" for number, at in enumerate([0, *others]))
         return f"'scan.startup.mode' = 'specific-offsets', 'scan.startup.specific-offsets' = '{starts}'"
-
-    def _create(self, topic: str) -> None:
-        admin, _ = _clients(self._address)
-        admin.create_topics([NewTopic(topic, len(SPLITS), 1)])[topic].result(10)
-
-
-@cache
-def _clients(address: str) -> tuple[AdminClient, Producer]:
-    """Returns what makes topics, and what writes records in small batches, to stop between them."""
-    producer = Producer({"bootstrap.servers": address, "batch.num.messages": 2, "linger.ms": 0})
-    return AdminClient({"bootstrap.servers": address}), producer
 
 
 def _message(table: Table, one: Arrival) -> tuple[bytes | None, bytes | None]:
