@@ -150,6 +150,10 @@ class Run:
         omitted = Omitted(rows.select(scan.sieve.times), kept.to_numpy().astype(np.int64)) if scan.sieve.times else None
         return Batch(rows[kept], whole[kept], omitted=omitted)
 
+    def end_round(self) -> list[pl.DataFrame]:
+        """Ends a round of a job that takes rows at intervals; returns what comes out."""
+        return self._rows(self._pipeline.end_round())
+
     def end(self) -> list[pl.DataFrame]:
         """Ends every input; returns what comes out."""
         lanes = range(len(self._built.scans))

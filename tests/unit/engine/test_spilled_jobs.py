@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
 import pytest
 from tests.pipeline_runs import Fed, Query, bind_query, run_in_one_go
+
+from yeoul.errors import UserError
 
 TABLES = "SET 'execution.runtime-mode' = 'streaming'; CREATE TABLE t (k INT, n INT); CREATE TABLE u (k INT)"
 QUERIES = [
@@ -72,3 +75,26 @@ def test_rows_from_before_and_behind_an_operator_that_began_to_spill_wait_togeth
     steps = [Fed("v", pl.DataFrame({"k": [1], "n": [n]}).cast(pl.Int32).with_columns(weight)) for n in range(8)]
     rows = [row for frame in run_in_one_go(spilling, steps) for row in frame.rows()]
     assert sorted(rows) == [(1, 7), (7, 1)]
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("SELECT * FROM t ORDER BY n", "ORDER BY"),
+        ("SELECT COUNT(DISTINCT n) FROM t", "GROUP BY"),
+        ("SELECT t.k FROM t JOIN u ON t.k < u.k", "INNER JOIN"),
+    ],
+)
+def test_what_has_no_key_to_divide_it_by_ends_with_an_error_at_the_limit(query, name, tmp_path):
+    mode = "batch" if name == "ORDER BY" else "streaming"
+    asked = bind_query(TABLES.replace("streaming", mode), query)
+    settings = replace(asked.settings, state_memory_bytes=2 << 20, spill_directory=str(tmp_path))
+    rows = pl.DataFrame({"k": np.zeros(100_000, np.int32), "n": np.arange(1_000_000, 1_100_000, dtype=np.int32)})
+    steps = [Fed("t", rows.with_columns(n=pl.col("n") + 100_000 * step)) for step in range(5)]
+    assert run_in_one_go(replace(asked, settings=replace(settings, state_memory_bytes=1 << 30)), steps) is not None
+    with pytest.raises(UserError) as caught:
+        run_in_one_go(replace(asked, settings=settings), steps)
+    assert caught.value.message.startswith(f"{name} keeps ")
+    assert caught.value.message.endswith(
+        " MB that cannot go to disk, since it has no key to divide it by; 'state.memory.limit' is 2.0 MB"
+    )

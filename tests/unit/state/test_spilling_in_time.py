@@ -26,11 +26,28 @@ SET 'execution.runtime-mode' = 'streaming';
 CREATE TABLE a (k STRING, v BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '3' SECOND);
 CREATE TABLE b (k STRING, v BIGINT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '3' SECOND,
   PRIMARY KEY (k) NOT ENFORCED);
+CREATE TABLE c (k STRING, v BIGINT, ts TIMESTAMP(3), seen AS PROCTIME());
+CREATE TABLE firsts (k STRING, v BIGINT, PRIMARY KEY (k) NOT ENFORCED)
+  WITH ('connector' = 'upsert-kafka', 'topic' = 't', 'properties.bootstrap.servers' = 'h:9', 'key.format' = 'json',
+        'value.format' = 'json');
 CREATE VIEW counted AS SELECT k, window_time AS ts, COUNT(*) AS n
   FROM TABLE(TUMBLE(TABLE a, DESCRIPTOR(ts), INTERVAL '2' SECOND)) GROUP BY k, window_start, window_end, window_time;
 CREATE VIEW near AS SELECT a.k, b.v AS w, a.ts
   FROM a JOIN b ON a.k = b.k AND a.ts BETWEEN b.ts - INTERVAL '4' SECOND AND b.ts;
+CREATE VIEW seen AS SELECT k, v, window_start, window_end, window_time AS at
+  FROM TABLE(SESSION(TABLE c PARTITION BY k, DESCRIPTOR(seen), INTERVAL '1' SECOND));
+CREATE VIEW seconds AS SELECT k, window_start, window_end, window_time AS at, COUNT(*) AS n
+  FROM TABLE(TUMBLE(TABLE c, DESCRIPTOR(seen), INTERVAL '1' SECOND)) GROUP BY k, window_start, window_end, window_time;
+CREATE VIEW counts AS SELECT k, at, n FROM seconds;
 """
+EMITTING = """
+SET 'table.exec.emit.early-fire.enabled' = 'true';
+SET 'table.exec.emit.early-fire.delay' = '{} ms';
+SET 'table.exec.emit.late-fire.enabled' = 'true';
+SET 'table.exec.emit.late-fire.delay' = '{} ms';
+SET 'table.exec.emit.allow-lateness' = '4 s';
+"""
+SETTINGS = {"early and late firing": EMITTING.format(500, 0), "firing at once and late": EMITTING.format(0, 400)}
 TUMBLED = "TABLE(TUMBLE(TABLE {}, DESCRIPTOR(ts), INTERVAL '5' SECOND))"
 JOINED = """SELECT a.k, a.v, b.v AS w, a.ts FROM a {} JOIN b
   ON a.k = b.k AND a.ts BETWEEN b.ts - INTERVAL '4' SECOND AND b.ts"""
@@ -67,11 +84,26 @@ QUERIES = {
     "first row": """SELECT k, v, ts FROM (
         SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts) AS n FROM a
       ) WHERE n = 1""",
+    "early and late firing": f"""SELECT k, window_start, SUM(v), COUNT(*) FROM {TUMBLED.format("a")}
+      GROUP BY k, window_start, window_end""",
+    "firing at once and late": """SELECT k, HOP_END(ts, INTERVAL '2' SECOND, INTERVAL '4' SECOND), MAX(v)
+      FROM a GROUP BY k, HOP(ts, INTERVAL '2' SECOND, INTERVAL '4' SECOND)""",
+    "TUMBLE by the clock": "SELECT * FROM seconds",
+    "sessions by the clock": """SELECT k, SESSION_START(seen, INTERVAL '1' SECOND), COUNT(*)
+      FROM c GROUP BY k, SESSION(seen, INTERVAL '1' SECOND)""",
+    "windows over windows by the clock": """SELECT k, window_end, SUM(n)
+      FROM TABLE(TUMBLE(TABLE counts, DESCRIPTOR(at), INTERVAL '2' SECOND)) GROUP BY k, window_start, window_end""",
+    "windows over sessions by the clock": """SELECT k, window_start, window_end, SUM(v) FROM seen
+      GROUP BY k, window_start, window_end""",
+    "window Top-N by the clock": """SELECT k, n, window_end, place FROM (
+        SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, k ORDER BY n DESC) AS place FROM seconds
+      ) WHERE place <= 2""",
+    "ON CONFLICT DO NOTHING": "INSERT INTO firsts SELECT k, v FROM a WHERE k IS NOT NULL ON CONFLICT DO NOTHING",
 }
 BEGINS = datetime(2024, 1, 1)
 ROW = st.tuples(st.integers(0, 20), st.integers(-3, 3), st.integers(-6, 2))
-BATCH = st.tuples(st.sampled_from("ab"), st.lists(ROW, min_size=1, max_size=25))
-STEPS = st.lists(st.one_of(BATCH, BATCH, st.sampled_from(["restore", 300])), min_size=1, max_size=14)
+BATCH = st.tuples(st.sampled_from("abc"), st.lists(ROW, min_size=1, max_size=25))
+STEPS = st.lists(st.one_of(BATCH, BATCH, st.sampled_from(["restore", 300, 900])), min_size=1, max_size=14)
 
 
 def steps_of(drawn: Sequence[object]) -> list[Fed | int | str]:
@@ -112,7 +144,7 @@ def run(query: Query, steps: Sequence[Fed | int | str]) -> tuple[Counter, Counte
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_the_same_rows_come_and_the_same_are_late_under_any_limit(name, tmp_path_factory):
-    query = bind_query(TABLES, QUERIES[name])
+    query = bind_query(TABLES + SETTINGS.get(name, ""), QUERIES[name])
 
     @given(drawn=STEPS, limit=st.sampled_from([1, 3_000, 30_000]))
     @settings(max_examples=int(os.environ.get("YEOUL_FUZZ", "5")), deadline=None)

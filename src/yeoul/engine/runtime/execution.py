@@ -215,7 +215,7 @@ class Execution:
         while not self._pipeline.is_done and not self._stopping:
             rest_s = self._rounds.rest_s(self._intake)
             if rest_s is not None:
-                self._outlets.flush()
+                self._end_round()
                 self._intake.rest(rest_s)
                 continue
             step = self._next_step()
@@ -224,6 +224,14 @@ class Execution:
             if self._wake_in_s() == 0.0:
                 self._carry_out(self._locked(lambda: self._pipeline.wake(self._settings.clock.now_ms())), None)
             self._outlets.flush_if_due()
+        self._carry_out(self._locked(self._pipeline.end_round), None)
+
+    def _end_round(self) -> None:
+        """Gives what the clock ends and what the round has changed, and makes safe what was written, if anything."""
+        if self._wake_in_s() == 0.0:
+            self._carry_out(self._locked(lambda: self._pipeline.wake(self._settings.clock.now_ms())), None)
+        self._carry_out(self._locked(self._pipeline.end_round), None)
+        self._outlets.flush_if_written()
 
     def _next_step(self) -> Step | None:
         """Waits for a step, or until something else is due; before it waits it writes what is kept."""

@@ -84,6 +84,11 @@ class Outlets:
         if self.flush_in_s() == 0.0:
             self.flush()
 
+    def flush_if_written(self) -> None:
+        """Flushes if something is kept or was written since the last time."""
+        if self._kept or self._unflushed_since_s is not None:
+            self.flush()
+
     def flush(self) -> None:
         """Writes what is kept, and returns when the sinks have it safe."""
         self.write()

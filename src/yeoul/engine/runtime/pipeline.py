@@ -17,6 +17,7 @@ import polars as pl
 from yeoul.engine.columnwise import without
 from yeoul.engine.contract import WATERMARK, SourceBatch
 from yeoul.engine.operators.assign_watermark import AssignWatermark, Times
+from yeoul.engine.operators.changes.net import NetChanges
 from yeoul.engine.operators.contract import (
     END_OF_TIME,
     START_OF_TIME,
@@ -39,8 +40,10 @@ from yeoul.engine.operators.rows.relabel import RESERVED
 from yeoul.engine.operators.rows.values import Values
 from yeoul.engine.operators.watermarks import WatermarkMerge
 from yeoul.engine.operators.windows.aggregate import PreparedPanes, WindowAggregate
+from yeoul.engine.operators.windows.by_clock import ByClock
 from yeoul.engine.operators.windows.sessions import SessionAggregate
 from yeoul.engine.runtime.progress import OperatorState
+from yeoul.engine.state.memory import StateMemory
 
 __all__ = ["Effects", "Lane", "Pipeline", "Prepared", "Stage"]
 
@@ -82,6 +85,7 @@ class Stage:
         given_ms: How far what it gives has come: behind that where rows wait for spilled state.
         is_idle: Whether its input is idle.
         number: Of the plan whose result it gives, if it has no parent.
+        memory: Where it counts what its operator keeps, if that is limited and cannot be divided by key.
     """
 
     name: str
@@ -94,6 +98,7 @@ class Stage:
     given_ms: int = START_OF_TIME
     is_idle: bool = False
     number: int = 0
+    memory: StateMemory | None = None
 
     def passed_on(self, watermark_ms: int) -> int:
         """Returns the watermark of what it gives, when that of what it takes is known."""
@@ -249,7 +254,7 @@ class Pipeline:
         for stage in self._stages:
             operator = stage.operator
             if isinstance(operator, Sized):
-                spilled_bytes = operator.spilled_bytes if isinstance(operator, KeyGroups) else 0
+                spilled_bytes = operator.spilled_bytes if isinstance(operator, KeyGroups | ByClock) else 0
                 yield OperatorState(stage.name, operator.size_bytes, spilled_bytes)
 
     def start(self) -> Effects:
@@ -308,6 +313,14 @@ class Pipeline:
             if stage.watermark_ms < END_OF_TIME:
                 self._hand_on(operator.wake(now_ms), stage, effects)
                 self._catch_up(stage, effects)
+        return effects
+
+    def end_round(self) -> Effects:
+        """Gives what is kept until a round of the job is over."""
+        effects = Effects()
+        for stage in self._stages:
+            if isinstance(stage.operator, NetChanges):
+                self._hand_on(stage.operator.drained(), stage, effects)
         return effects
 
     def set_idle(self, lane: int, split: str) -> Effects:
@@ -432,7 +445,14 @@ class Pipeline:
         self._cut_if_done(stage, effects)
 
     def _hand_on(self, output: Output, stage: Stage, effects: Effects) -> None:
-        """Gives what a stage gave to all that read it."""
+        """Gives what a stage gave to all that read it.
+
+        Raises:
+            UserError: It keeps more than it may.
+        """
+        if stage.memory is not None:
+            assert isinstance(stage.operator, Sized)
+            stage.memory.hold_undivided(stage, stage.name, stage.operator.size_bytes)
         if output.late is not None:
             effects.late.append((stage.name, output.late))
         for parent in stage.parents:

@@ -182,6 +182,13 @@ class PipelineSet:
         times = [one.wake_at_ms for one in self._pipelines]
         return min((time for time in times if time is not None), default=None)
 
+    def end_round(self) -> Effects:
+        """Gives what is kept until a round of the job is over."""
+        effects = Effects()
+        for index, pipeline in enumerate(self._pipelines):
+            self._take(effects, index, pipeline.end_round())
+        return effects
+
     def wake(self, now_ms: int) -> Effects:
         """Tells every operator that waits for one the time."""
         effects = Effects()

@@ -5,21 +5,22 @@ back, the one before it takes its place (DEDUPLICATE). With `strict` a second ro
 first and drops the others (NOTHING).
 
 Rows of different keys of the query may change in any order. What must not be taken for a conflict while it is on its
-way, ERROR and NOTHING hold back until the watermark moves, and net it.
+way, ERROR and NOTHING hold back until the watermark moves, and net it: between which watermarks rows came decides, also
+where state lies on disk and rows and watermarks come together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
-from yeoul.engine.contract import WEIGHT
+from yeoul.engine.contract import WATERMARK, WEIGHT
 from yeoul.engine.operators.changes.rows import as_changes, differing
-from yeoul.engine.operators.contract import EMPTY, Output, State
+from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, Output, State
 from yeoul.engine.operators.forgetting import Forgetting
 from yeoul.engine.state.fingerprints import fingerprints
 from yeoul.engine.state.groups import GroupStore
@@ -29,12 +30,53 @@ from yeoul.errors import UserError
 
 __all__ = ["FirstRows", "LatestRows"]
 
+_WAITING, _TOLD = "waiting", "told"
 _CAME = "$came"
 _PLACE = "$place"
 _SEED = 2
 
 
-class LatestRows:
+class _Settling:
+    """What settles conflicts of a table's keys, by the watermarks between which changes came."""
+
+    def __init__(self, columns: Mapping[str, pl.DataType], key: Sequence[str]) -> None:
+        self._columns, self._key = list(columns), list(key)
+        self._waiting = _Waiting(self._columns)
+
+    def process(self, port: int, batch: pl.DataFrame) -> Output:
+        self._waiting.add(batch)
+        return EMPTY
+
+    def process_told(self, batch: pl.DataFrame) -> Output:
+        """Takes rows of which each says, in `$watermark`, the last watermark before it came."""
+        given: list[pl.DataFrame] = []
+        for watermark_ms, rows in _by_watermark(batch):
+            given += self.advance(watermark_ms).batches
+            given += self.process(0, rows).batches
+        return Output(tuple(given))
+
+    def advance(self, watermark_ms: int) -> Output:
+        changes = self._waiting.told(watermark_ms)
+        return EMPTY if changes is None else self._taken(changes)
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns the keys of rows."""
+        return batch.select(self._key)
+
+    @property
+    def due_ms(self) -> int | None:
+        """The least watermark that what waits waits for; None if nothing does."""
+        return self._waiting.due_ms
+
+    def may_be_late(self, port: int, batch: pl.DataFrame) -> None:
+        """No row is set aside."""
+        return None
+
+    def _taken(self, changes: pl.DataFrame) -> Output:
+        raise NotImplementedError
+
+
+class LatestRows(_Settling):
     """Gives the latest row of each key.
 
     Args:
@@ -56,21 +98,14 @@ class LatestRows:
         clock: Clock,
         ttl_ms: int | None = None,
     ) -> None:
-        self._columns, self._key, self._table, self._strict = list(columns), list(key), table, strict
+        super().__init__(columns, key)
+        self._table, self._strict = table, strict
         self._rows = KeyedRows(columns, key, {_CAME: pl.Int64()})
         self._count = 0
-        self._waiting = _Waiting(self._columns)
         self._forgetting = Forgetting(clock, ttl_ms)
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
-        if self._strict:
-            self._waiting.add(batch)
-            return EMPTY
-        return self._taken(batch)
-
-    def advance(self, watermark_ms: int) -> Output:
-        changes = self._waiting.drained() if self._strict else None
-        return EMPTY if changes is None else self._taken(changes)
+        return super().process(port, batch) if self._strict else self._taken(batch)
 
     def snapshot(self) -> State:
         count = pl.DataFrame({"count": [self._count]}, schema={"count": pl.Int64})
@@ -89,16 +124,12 @@ class LatestRows:
 
     @property
     def state_keys(self) -> Mapping[str, Sequence[str]]:
-        """The key of each frame of a snapshot; empty if watermarks move rows."""
-        return {} if self._strict else {"rows": self._key}
+        """The key of each frame of a snapshot."""
+        return {"rows": self._key, _WAITING: self._key}
 
-    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
-        """Returns the keys of rows."""
-        return batch.select(self._key)
-
-    def _taken(self, batch: pl.DataFrame) -> Output:
+    def _taken(self, changes: pl.DataFrame) -> Output:
         self._forgetting.forget(self._rows)
-        rows, weights = batch.select(self._columns), _weights(batch)
+        rows, weights = changes.select(self._columns), _weights(changes)
         keys = rows.select(self._key).unique(maintain_order=True)
         before = self._latest(keys)
         slots = self._add(rows, weights)
@@ -137,7 +168,7 @@ class LatestRows:
             )
 
 
-class FirstRows:
+class FirstRows(_Settling):
     """Gives the first row of each key, and what it is changed to.
 
     Args:
@@ -157,19 +188,11 @@ class FirstRows:
         clock: Clock,
         ttl_ms: int | None = None,
     ) -> None:
-        self._columns, self._key, self._own = list(columns), list(key), list(own)
+        super().__init__(columns, key)
+        self._own = list(own)
         values = {name: dtype for name, dtype in columns.items() if name not in key}
         self._rows = KeyedState({name: columns[name] for name in key}, values)
-        self._waiting = _Waiting(self._columns)
         self._forgetting = Forgetting(clock, ttl_ms)
-
-    def process(self, port: int, batch: pl.DataFrame) -> Output:
-        self._waiting.add(batch)
-        return EMPTY
-
-    def advance(self, watermark_ms: int) -> Output:
-        changes = self._waiting.drained()
-        return EMPTY if changes is None else self._taken(changes)
 
     def snapshot(self) -> State:
         return {"rows": self._rows.snapshot(), **self._waiting.snapshot()}
@@ -183,6 +206,11 @@ class FirstRows:
     def size_bytes(self) -> int:
         """What its state takes in memory, about."""
         return self._rows.size_bytes + self._waiting.size_bytes
+
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot."""
+        return {"rows": self._key, _WAITING: self._key}
 
     def _taken(self, changes: pl.DataFrame) -> Output:
         self._forgetting.forget(self._rows)
@@ -202,7 +230,7 @@ class FirstRows:
     def _first(self, rows: pl.DataFrame, taken_back: pl.DataFrame) -> pl.DataFrame:
         """Returns one row for each key: what a row that was taken back is now, else the first to come."""
         if self._own:
-            order = np.argsort(~_among(rows, taken_back, self._own), kind="stable")
+            order = np.argsort(~_among(rows, taken_back, [*self._key, *self._own]), kind="stable")
             rows = rows[order]
         return rows.unique(self._key, keep="first", maintain_order=True)
 
@@ -221,11 +249,17 @@ class FirstRows:
 
 
 class _Waiting:
-    """Changes that wait for the watermark, netted row by row, in the order in which rows first came."""
+    """Changes that wait for the next watermark, netted row by row, in the order in which rows first came."""
 
     def __init__(self, columns: Sequence[str]) -> None:
         self._columns = list(columns)
         self._changes = GroupStore(self._added_up)
+        self._told_ms, self._is_empty = START_OF_TIME, True
+
+    @property
+    def due_ms(self) -> int | None:
+        """The least watermark that is the next one; None if nothing waits for it."""
+        return None if self._is_empty or self._told_ms == END_OF_TIME else self._told_ms + 1
 
     @property
     def size_bytes(self) -> int:
@@ -235,24 +269,40 @@ class _Waiting:
     def add(self, batch: pl.DataFrame) -> None:
         rows = batch.select(self._columns).with_columns(pl.Series(WEIGHT, _weights(batch)))
         self._changes.add(self._added_up(rows))
+        self._is_empty = False
 
-    def drained(self) -> pl.DataFrame | None:
-        """Returns and forgets what waits; None if it comes to nothing."""
+    def told(self, watermark_ms: int) -> pl.DataFrame | None:
+        """Learns of a watermark; returns and forgets what waited for it; None if it comes to nothing."""
+        if watermark_ms <= self._told_ms:
+            return None
+        self._told_ms = watermark_ms
         changes = self._changes.merged()
         self._changes.clear()
+        self._is_empty = True
+        if changes is not None:
+            # Only now: a row that came, went and came again has kept its place, however its changes were cut.
+            changes = changes.filter(pl.col(WEIGHT) != 0)
         return changes if changes is not None and changes.height else None
 
     def snapshot(self) -> State:
+        told = pl.DataFrame({"ms": [self._told_ms]}, schema={"ms": pl.Int64})
         changes = self._changes.merged()
-        return {} if changes is None else {"waiting": changes}
+        return {_TOLD: told} if changes is None else {_TOLD: told, _WAITING: changes}
 
     def restore(self, state: State) -> None:
-        if "waiting" in state:
-            self._changes.add(state["waiting"])
+        self._told_ms = state[_TOLD].item()
+        if _WAITING in state and state[_WAITING].height:
+            self._changes.add(state[_WAITING])
+            self._is_empty = False
 
     def _added_up(self, rows: pl.DataFrame) -> pl.DataFrame:
-        added = rows.group_by(self._columns, maintain_order=True).agg(pl.col(WEIGHT).sum())
-        return added.filter(pl.col(WEIGHT) != 0)
+        return rows.group_by(self._columns, maintain_order=True).agg(pl.col(WEIGHT).sum())
+
+
+def _by_watermark(batch: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Yields the rows of each watermark, with it."""
+    for rows in batch.partition_by(WATERMARK, maintain_order=True):
+        yield int(rows[WATERMARK][0]), rows.drop(WATERMARK)
 
 
 def _weights(batch: pl.DataFrame) -> NDArray[np.int64]:

@@ -72,6 +72,12 @@ class KeyGroups:
         return sum(group.spilled_bytes for group in self._groups)
 
     @property
+    def due_ms(self) -> int | None:
+        """The least watermark to be told of; None: there is nothing to give, or a round is set already."""
+        due_ms = END_OF_TIME if self.holds else min(group.due_ms for group in self._groups)
+        return None if due_ms == END_OF_TIME else due_ms
+
+    @property
     def holds(self) -> bool:
         """Whether rows or watermarks wait."""
         return self._round_at_ms is not None

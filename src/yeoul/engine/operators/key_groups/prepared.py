@@ -1,4 +1,4 @@
-"""Key groups of operators that take aggregated batches, and the way in: which operators are divided, and as what."""
+"""Key groups of operators that take more than rows and watermarks, and the way in: which are divided, and as what."""
 
 from __future__ import annotations
 
@@ -7,16 +7,28 @@ from collections.abc import Callable
 import polars as pl
 
 from yeoul.clock import Clock
-from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Operator, Output
+from yeoul.engine.contract import WATERMARK
+from yeoul.engine.operators.changes.materialize import FirstRows, LatestRows
+from yeoul.engine.operators.changes.net import NetChanges
+from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Operator, Output, Sized
 from yeoul.engine.operators.groups.aggregate import Aggregate
 from yeoul.engine.operators.groups.group_aggregate import GroupAggregate
+from yeoul.engine.operators.joins.lookup import LookupJoin
 from yeoul.engine.operators.key_groups.contract import Keyed, KeyedOperator
 from yeoul.engine.operators.key_groups.divided import KeyGroups
 from yeoul.engine.operators.windows.aggregate import PreparedPanes, WindowAggregate
+from yeoul.engine.operators.windows.by_clock import ByClock, Windowed
 from yeoul.engine.operators.windows.sessions import SessionAggregate
 from yeoul.engine.state.memory import StateMemory
 
-__all__ = ["AggregateKeyGroups", "WindowKeyGroups", "by_key_group", "undivided"]
+__all__ = [
+    "AggregateKeyGroups",
+    "ConflictKeyGroups",
+    "WindowKeyGroups",
+    "by_key_group",
+    "is_undivided",
+    "undivided",
+]
 
 _PANES = 1
 """The port on which aggregated rows wait beside those that have to be judged."""
@@ -93,9 +105,32 @@ class WindowKeyGroups(KeyGroups):
         return batch.select(keys)
 
 
+class ConflictKeyGroups(KeyGroups):
+    """What settles conflicts of a table's keys, by key group: rows wait with the watermark that they came after.
+
+    Which rows are netted depends on the watermarks that came between them, not on those of the sources' rows.
+    """
+
+    pattern: FirstRows | LatestRows
+
+    def _stamped(self, batch: pl.DataFrame) -> pl.DataFrame:
+        return super()._stamped(batch.drop(WATERMARK, strict=False))
+
+    def _process(self, operator: KeyedOperator, port: int, batch: pl.DataFrame) -> Output:
+        assert isinstance(operator, FirstRows | LatestRows)
+        return operator.process(port, batch) if self._whole is not None else operator.process_told(batch)
+
+
 def undivided(operator: Operator | None) -> Operator | None:
     """Returns what an operator is of which key groups were made, or itself."""
     return operator.pattern if isinstance(operator, KeyGroups) else operator
+
+
+def is_undivided(operator: Operator) -> bool:
+    """Tells whether an operator keeps state that no one divides by key; some bound what they keep themselves."""
+    if isinstance(operator, ByClock):
+        return is_undivided(operator.inner)
+    return isinstance(operator, Sized) and not isinstance(operator, KeyGroups | LookupJoin | NetChanges)
 
 
 def by_key_group(operator: Operator, make: Callable[[], Operator], memory: StateMemory, clock: Clock) -> Operator:
@@ -107,10 +142,27 @@ def by_key_group(operator: Operator, make: Callable[[], Operator], memory: State
         memory: What the job's state may take.
         clock: For how long rows wait.
     """
+    if isinstance(operator, ByClock):
+        inner = by_key_group(operator.inner, lambda: _inner_of(make()), memory, clock)
+        assert isinstance(inner, Windowed)
+        return operator.around(inner)
     if not isinstance(operator, Keyed) or not operator.state_keys:
         return operator
-    if isinstance(operator, Aggregate | GroupAggregate):
-        kind: type[KeyGroups] = AggregateKeyGroups
-    else:
-        kind = WindowKeyGroups if isinstance(operator, WindowAggregate | SessionAggregate) else KeyGroups
-    return kind(operator, make, memory, clock)  # type: ignore[arg-type]
+    return _kind_of(operator)(operator, make, memory, clock)  # type: ignore[arg-type]
+
+
+def _kind_of(operator: Keyed) -> type[KeyGroups]:
+    match operator:
+        case Aggregate() | GroupAggregate():
+            return AggregateKeyGroups
+        case WindowAggregate() | SessionAggregate():
+            return WindowKeyGroups
+        case FirstRows() | LatestRows():
+            return ConflictKeyGroups
+        case _:
+            return KeyGroups
+
+
+def _inner_of(operator: Operator) -> Operator:
+    assert isinstance(operator, ByClock)
+    return operator.inner

@@ -46,37 +46,38 @@ class SortByTime:
 
     def __init__(self, columns: Sequence[str], order: Sequence[SortKey]) -> None:
         self._columns, self._order = list(columns), list(order)
-        self._waiting: list[pl.DataFrame] = []
+        self._waiting = _Gathered()
         self._watermark_ms = START_OF_TIME
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
         rows, late = in_time(batch, self._order[0].column, self._watermark_ms)
         if rows.height:
-            self._waiting.append(rows.select(self._columns))
+            self._waiting.add(rows.select(self._columns))
         return Output(late=late)
 
     def advance(self, watermark_ms: int) -> Output:
         self._watermark_ms = watermark_ms
-        if not self._waiting:
+        rows = self._waiting.whole()
+        if rows is None:
             return EMPTY
-        rows = pl.concat(self._waiting)
         passed = epoch_ms(rows[self._order[0].column]) <= watermark_ms
         given = rows.filter(passed)
-        self._waiting = [compacted(rows.filter(~passed)) if given.height else rows]
+        self._waiting = _Gathered(compacted(rows.filter(~passed)) if given.height else rows)
         return Output((sorted_by(given, self._order),)) if given.height else EMPTY
 
     def snapshot(self) -> State:
         times = pl.DataFrame({"watermark": [self._watermark_ms]}, schema={"watermark": pl.Int64})
-        return {"times": times, **({"rows": pl.concat(self._waiting)} if self._waiting else {})}
+        rows = self._waiting.whole()
+        return {"times": times} if rows is None else {"times": times, "rows": rows}
 
     def restore(self, state: State) -> None:
         self._watermark_ms = state["times"].item()
-        self._waiting = [state["rows"]] if "rows" in state else []
+        self._waiting = _Gathered(state.get("rows"))
 
     @property
     def size_bytes(self) -> int:
         """What its state takes in memory, about."""
-        return sum(int(rows.estimated_size()) for rows in self._waiting)
+        return self._waiting.size_bytes
 
 
 class SortAtEnd:
@@ -95,18 +96,15 @@ class SortAtEnd:
     ) -> None:
         self._columns, self._order, self._offset, self._count = list(columns), list(order), offset, count
         self._settled = SettleChanges(columns) if retracts else None
-        self._rows: list[pl.DataFrame] = []
-        self._gathered = 0
+        self._rows = _Gathered()
         self._given = False
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
         if self._settled is not None:
             return self._settled.process(port, batch)
-        self._rows.append(batch.select(self._columns))
-        self._gathered += batch.height
-        if self._count is not None and self._gathered > max(_LEAST_GATHERED, 4 * (self._offset + self._count)):
-            self._rows = [compacted(self._sorted().head(self._offset + self._count))]
-            self._gathered = self._rows[0].height
+        self._rows.add(batch.select(self._columns))
+        if self._count is not None and self._rows.height > max(_LEAST_GATHERED, 4 * (self._offset + self._count)):
+            self._rows = _Gathered(compacted(self._sorted().head(self._offset + self._count)))
         return EMPTY
 
     def advance(self, watermark_ms: int) -> Output:
@@ -114,31 +112,56 @@ class SortAtEnd:
             return EMPTY
         self._given = True
         if self._settled is not None:
-            self._rows = list(self._settled.advance(watermark_ms).batches)
-        if not self._rows:
-            return EMPTY
+            self._rows = _Gathered(*self._settled.advance(watermark_ms).batches)
         rows = self._sorted().slice(self._offset, self._count)
-        self._rows = []
+        self._rows = _Gathered()
         return Output((rows,)) if rows.height else EMPTY
 
     def snapshot(self) -> State:
         state = {"sort": pl.DataFrame({"finished": [self._given]})}
         if self._settled is not None:
             return {**state, **self._settled.snapshot()}
-        return {**state, "rows": pl.concat(self._rows)} if self._rows else state
+        rows = self._rows.whole()
+        return state if rows is None else {**state, "rows": rows}
 
     def restore(self, state: State) -> None:
         self._given = state["sort"].item()
         if self._settled is not None:
             self._settled.restore(state)
         elif "rows" in state:
-            self._rows, self._gathered = [state["rows"]], state["rows"].height
+            self._rows = _Gathered(state["rows"])
 
     @property
     def size_bytes(self) -> int:
         """What its state takes in memory, about."""
-        settled = 0 if self._settled is None else self._settled.size_bytes
-        return settled + sum(int(rows.estimated_size()) for rows in self._rows)
+        return self._rows.size_bytes + (0 if self._settled is None else self._settled.size_bytes)
 
     def _sorted(self) -> pl.DataFrame:
-        return sorted_by(pl.concat(self._rows), self._order)
+        rows = self._rows.whole()
+        return pl.DataFrame() if rows is None else sorted_by(rows, self._order)
+
+
+class _Gathered:
+    """Frames one behind the other.
+
+    Attributes:
+        height: How many rows they have.
+        size_bytes: What they take.
+    """
+
+    def __init__(self, *frames: pl.DataFrame | None) -> None:
+        self._frames: list[pl.DataFrame] = []
+        self.height = self.size_bytes = 0
+        for frame in frames:
+            if frame is not None:
+                self.add(frame)
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Puts a frame behind the others."""
+        self._frames.append(frame)
+        self.height += frame.height
+        self.size_bytes += int(frame.estimated_size())
+
+    def whole(self) -> pl.DataFrame | None:
+        """Returns all as one frame; None if there is none."""
+        return pl.concat(self._frames) if self._frames else None

@@ -3,12 +3,12 @@
 A window closes, for good, when the watermark has passed its end by the allowed lateness: the aggregate below is run on
 a watermark that is so much behind. Until then each of its rows is given as it stands: early, at most so long after it
 has changed; when the watermark passes its end; then again for late rows. Given is what differs from what was given
-before.
+before. What was given lies by key, as the aggregate's state does, and goes to disk with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -26,6 +26,7 @@ __all__ = ["WINDOW_END", "EmittingWindows"]
 WINDOW_END = "$window_end"
 """The property that the aggregate below must give besides: the window's end, as a Datetime."""
 _OLD = "$old"
+_GIVEN, _EMISSION = "given", "emission"
 
 
 class EmittingWindows:
@@ -38,9 +39,9 @@ class EmittingWindows:
         clock: For the delays, which are of processing time.
     """
 
-    def __init__(self, inner: WindowAggregate, keys: Collection[str], emission: Emission, clock: Clock) -> None:
+    def __init__(self, inner: WindowAggregate, keys: Sequence[str], emission: Emission, clock: Clock) -> None:
         self._inner, self._emission, self._clock = inner, emission, clock
-        self._identity = [*keys, WINDOW_END]
+        self._keys, self._identity = list(keys), [*keys, WINDOW_END]
         self._given: dict[int, pl.DataFrame] = {}
         self._changed: set[int] = set()
         self._over = START_OF_TIME
@@ -70,9 +71,7 @@ class EmittingWindows:
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
         if WATERMARK in batch.columns:
-            lateness_ms = self._emission.lateness_ms
-            behind = pl.col(WATERMARK).clip(lower_bound=START_OF_TIME + lateness_ms) - lateness_ms
-            batch = batch.with_columns(behind)
+            batch = self._behind(batch)
         touched = self._inner.ends_of(batch)
         closed = self._inner.process(port, batch)
         self._changed |= {end for end in touched if end > self._inner.closed}
@@ -89,6 +88,33 @@ class EmittingWindows:
         closed = self._inner.advance(max(watermark_ms, START_OF_TIME + lateness_ms) - lateness_ms)
         return Output((*given, *self._closing(closed.batches)))
 
+    @property
+    def state_keys(self) -> Mapping[str, Sequence[str]]:
+        """The key of each frame of a snapshot; empty without keys."""
+        return {**self._inner.state_keys, _GIVEN: self._keys} if self._keys else {}
+
+    def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns the keys of rows."""
+        return self._inner.keys_of(port, batch)
+
+    @property
+    def due_ms(self) -> int | None:
+        """The least watermark that closes a window, or passes the end of one that has changed; None: none does."""
+        ends = [end for end in self._changed if end > self._over]
+        times = [self._inner.due_at(min(ends))] if ends else []
+        if self._inner.due_ms is not None:
+            times.append(self._inner.due_ms + self._emission.lateness_ms)
+        return min(times, default=None)
+
+    def may_be_late(self, port: int, batch: pl.DataFrame) -> pl.Series:
+        """Tells for which rows a window has closed for good, by the watermark before them."""
+        return self._inner.may_be_late(port, self._behind(batch))
+
+    def _behind(self, batch: pl.DataFrame) -> pl.DataFrame:
+        """Returns rows judged by a watermark that is behind by the lateness."""
+        lateness_ms = self._emission.lateness_ms
+        return batch.with_columns(pl.col(WATERMARK).clip(lower_bound=START_OF_TIME + lateness_ms) - lateness_ms)
+
     def _as_it_stood(self, late: LateRows) -> LateRows:
         """Returns late rows with the watermark itself: the aggregate below knows one that is behind."""
         behind = pl.duration(milliseconds=self._emission.lateness_ms)
@@ -100,17 +126,17 @@ class EmittingWindows:
             pl.Series([self._over], dtype=pl.Int64),
             pl.Series([sorted(self._changed)], dtype=pl.List(pl.Int64)),
         )
-        state["emission"] = pl.DataFrame([over.alias("over"), changed.alias("changed")])
+        state[_EMISSION] = pl.DataFrame([over.alias("over"), changed.alias("changed")])
         if self._given:
-            state["given"] = pl.concat(self._given.values())
+            state[_GIVEN] = pl.concat(self._given.values())
         return state
 
     def restore(self, state: State) -> None:
-        self._inner.restore({name: frame for name, frame in state.items() if name not in ("emission", "given")})
-        self._over, changed = state["emission"].row(0)
+        self._inner.restore({name: frame for name, frame in state.items() if name not in (_EMISSION, _GIVEN)})
+        self._over, changed = state[_EMISSION].row(0)
         self._changed = set(changed)
-        if "given" in state:
-            self._remember(state["given"])
+        if _GIVEN in state:
+            self._remember(state[_GIVEN])
         if self._changed:
             now_ms = self._clock.now_ms()
             self._early_at_ms = None if self._emission.early_ms is None else now_ms

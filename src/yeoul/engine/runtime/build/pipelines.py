@@ -8,18 +8,20 @@ stands in a plan.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
 from yeoul.engine.operators.assign_watermark import AssignWatermark as WatermarkOperator
+from yeoul.engine.operators.changes.net import NetChanges
 from yeoul.engine.operators.changes.settle import SettleChanges
 from yeoul.engine.operators.contract import Operator, Stateless
-from yeoul.engine.operators.key_groups.prepared import by_key_group
+from yeoul.engine.operators.key_groups.prepared import by_key_group, is_undivided
 from yeoul.engine.operators.rows.limit import Limit as LimitOperator
 from yeoul.engine.operators.rows.union import Union as UnionOperator
 from yeoul.engine.operators.rows.values import Values as ValuesOperator
 from yeoul.engine.operators.watermarks import WatermarkMerge
+from yeoul.engine.operators.windows.by_clock import ByClock
 from yeoul.engine.runtime.build.changes import materialize_operator, normalize_operator
 from yeoul.engine.runtime.build.groups import aggregate_operator, set_operator
 from yeoul.engine.runtime.build.joins import join_operator, lookup_operator
@@ -43,7 +45,7 @@ from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.runtime.shared_lanes import PipelineSet, reads_twice, shared
 from yeoul.engine.state.memory import StateMemory
 from yeoul.errors import UserError
-from yeoul.plan.changelog import gives_at_end, is_updating, told_after
+from yeoul.plan.changelog import changelog_of, gives_at_end, is_updating, told_after
 from yeoul.plan.encoding import Encoding
 from yeoul.plan.expressions import columns_of
 from yeoul.plan.join_bounds import Interval
@@ -76,6 +78,7 @@ from yeoul.plan.nodes import (
     inputs_of,
     readers_of,
 )
+from yeoul.plan.trigger import TriggerKind
 
 __all__ = ["Built", "build"]
 
@@ -134,7 +137,7 @@ def _built(
     builder = _Builder(settings, readers_of(*plans.values()), memory)
     for number, plan in plans.items():
         builder.number = number
-        builder.add(plan, None, [] if isinstance(plan, Write) else encoder_of(plan))
+        builder.add_result(plan)
     return Pipeline(builder.lanes, builder.stages[::-1], builder.values, min(plans)), tuple(builder.scans)
 
 
@@ -154,6 +157,23 @@ class _Builder:
         self.number = 0
         """That of the plan that is being added."""
 
+    def add_result(self, plan: Node) -> None:
+        """Adds a whole plan: what becomes of its rows at the edge, and all below."""
+        if isinstance(plan, Write):
+            below, above = plan.input, self._written(plan)
+        else:
+            below, above = plan, encoder_of(plan)
+        changelog = changelog_of(below)
+        if self._has_rounds and not changelog.is_append_only:
+            key = min(map(sorted, changelog.keys), key=len, default=[])
+            self.add(below, (self._stage("ROUND", NetChanges(key), [self._staged(above, None)]), 0), [])
+        else:
+            self.add(below, None, above)
+
+    @property
+    def _has_rounds(self) -> bool:
+        return self._settings.trigger.kind is TriggerKind.PROCESSING_TIME
+
     def add(self, node: Node, target: Target, above: list[Stateless]) -> None:
         """Adds a node and all below it, to feed `target` through `above`."""
         match node:
@@ -168,7 +188,7 @@ class _Builder:
             case Project() | Filter() | Unnest():
                 self.add(node.input, target, [row_operator(node, self._context), *above])
             case Write():
-                self.add(node.input, target, [*self._written(node), *above])
+                raise AssertionError("A write is the top of a plan")
             case _:
                 waiting = self._waiting.setdefault(id(node), [])
                 waiting.append(self._staged(above, target))
@@ -176,7 +196,8 @@ class _Builder:
                     self._add_stage(node, waiting)
 
     def _written(self, node: Write) -> list[Stateless]:
-        path = told_after(node, self._readers)
+        # A round's changes are netted, which takes what a row was.
+        path = () if self._has_rounds else told_after(node, self._readers)
         self._told_after.update(id(one) for one in path)
         return [row_operator(node, self._context), *enforcer_of(node), *encoder_of(node, told_once=bool(path))]
 
@@ -186,6 +207,11 @@ class _Builder:
             clock = self._settings.clock
             operator = by_key_group(operator, lambda: self._operator(node, parents)[1], self._memory, clock)
         stage = self._stage(name, operator, parents)
+        if is_undivided(operator):
+            stage.memory = self._memory
+        if isinstance(operator, ByClock):
+            for above in _windows_over(stage):
+                above.follow(operator)
         if isinstance(node, Join) and isinstance(node.bound, Interval):
             stage.delay_ms = node.bound.delay_ms
         stage.gives_at_end = gives_at_end(node)
@@ -297,6 +323,15 @@ _Remembering = (
     | Limit
 )
 """Nodes whose operators keep state, or have several inputs."""
+
+
+def _windows_over(stage: Stage) -> Iterator[ByClock]:
+    """Yields the first windows by the clock that a stage's rows come to, on each way up."""
+    for parent, _ in filter(None, stage.parents):
+        if isinstance(parent.operator, ByClock):
+            yield parent.operator
+        else:
+            yield from _windows_over(parent)
 
 
 def _judges(target: Target) -> bool:
