@@ -4,7 +4,11 @@ Operators are fed batches of 50,000 events of random keys after every key was se
 counted, so that none is missing. TUMBLE: one window that takes in everything, of whose events all are measured, those
 in which keys are new too, since what it gives out at the end is of them as well. Join: a row for each key on both
 sides, an event updates one of the left. Deduplication and Top-N keep one row of each key. Every size runs in a process
-of its own; costs are CPU time, so that a busy machine distorts them less.
+of its own, with its kernels loaded; costs are CPU time, so that a busy machine distorts them less.
+
+With a thousand keys fifty events of a batch fall together and what is known of every key lies in the caches; with a
+million, neither. What that costs anybody is told by one `group_by` of bare Polars over the same events, all at hand, in
+the same run: it is the reference of many keys.
 """
 
 from __future__ import annotations
@@ -30,11 +34,10 @@ if TYPE_CHECKING:
 BATCH = 50_000
 _KEYS = 100_000
 _BAR = 2.0
-"""How many times what an event costs among few events it may cost among many.
-
-There is none for the number of keys: with a thousand, fifty events of a batch fall together and what is known of every
-key lies in the caches; with a million, neither.
-"""
+"""How many times what an event costs among few events it may cost among many; and, with many keys, how many times what
+bare Polars takes to group it."""
+_POLARS = "Polars"
+_WARM_KEYS, _WARM_EVENTS = 40_000, 200_000
 
 
 def run(events: int, long: bool) -> Iterator[Row]:
@@ -46,27 +49,31 @@ def run(events: int, long: bool) -> Iterator[Row]:
     """
     keys = (1_000, 1_000_000, 10_000_000) if long else (1_000, 1_000_000)
     counts = (10 * events, 50 * events) if long else (2 * events,)
+    bare = {count: _measured(_POLARS, count, events) for count in keys}
     for name in _OPERATORS:
         few = _measured(name, keys[0], events)
         yield Row(name, few["cpu_ns"], None, "CPU ns/event", None, "-", True, f"{keys[0]:,} keys, {events:,} events")
         for count in keys[1:]:
             one = _measured(name, count, events)
-            yield _row(f"{name}, {count:,} keys", one, few, f"{keys[0]:,} keys", None)
+            times = one["cpu_ns"] / few["cpu_ns"]
+            note = f"bare Polars' group_by; {times:.1f}x of {keys[0]:,} keys (it: {_growth(bare, count, keys[0]):.1f}x)"
+            yield _row(f"{name}, {count:,} keys", one, bare[count], note)
         base = _measured(name, _KEYS, events // 2)
         for count in counts:
             note = f"{events // 2:,} events; {_KEYS:,} keys"
-            yield _row(f"{name}, {count:,} events", _measured(name, _KEYS, count), base, note, _BAR)
+            yield _row(f"{name}, {count:,} events", _measured(name, _KEYS, count), base, note)
 
 
-def _row(
-    name: str, one: Mapping[str, float], reference: Mapping[str, float], note: str, most_times: float | None
-) -> Row:
+def _row(name: str, one: Mapping[str, float], reference: Mapping[str, float], note: str) -> Row:
     times = one["cpu_ns"] / reference["cpu_ns"]
     note = f"{note}; {one['peak_mb']:.0f} MB in all"
-    figures = (one["cpu_ns"], reference["cpu_ns"], "CPU ns/event", 1 / times)
-    if most_times is None:
-        return Row(name, *figures, "-", True, note)
-    return Row(name, *figures, f"{1 / most_times:g}x", times <= most_times, note)
+    return Row(
+        name, one["cpu_ns"], reference["cpu_ns"], "CPU ns/event", 1 / times, f"{1 / _BAR:g}x", times <= _BAR, note
+    )
+
+
+def _growth(measured: Mapping[int, Mapping[str, float]], many: int, few: int) -> float:
+    return measured[many]["cpu_ns"] / measured[few]["cpu_ns"]
 
 
 def _measured(name: str, keys: int, events: int) -> dict[str, float]:
@@ -191,6 +198,26 @@ class _Events:
         return np.arange(self._next - count, self._next)
 
 
+def _grouped_by_polars(keys: int, events: int) -> dict[str, float]:
+    """Groups every key once and events of random keys, all at hand."""
+    import polars as pl
+
+    random, made = np.random.default_rng(1), _Events(_POLARS, keys)
+    ids = [random.permutation(keys), *(random.integers(0, keys, BATCH) for _ in range(events // BATCH))]
+    rows = pl.concat([batch for each in ids for _, batch in made.later(each)])
+    began_s = time.process_time()
+    groups = rows.group_by("k", maintain_order=True).agg(pl.len(), pl.col("v").sum())
+    spent_s = time.process_time() - began_s
+    if groups.height != keys:
+        raise AssertionError(f"{groups.height} groups instead of {keys}")
+    return _result(spent_s, rows.height)
+
+
+def _result(spent_s: float, events: int) -> dict[str, float]:
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"cpu_ns": spent_s / events * 1e9, "peak_mb": peak_mb}
+
+
 def _measure(name: str, keys: int, events: int) -> dict[str, float]:
     """Feeds every key once, then events of random keys; measures the latter, of a window all."""
     from yeoul.engine.operators.contract import END_OF_TIME, Output
@@ -227,9 +254,13 @@ def _measure(name: str, keys: int, events: int) -> dict[str, float]:
     expected = keys + events // BATCH * BATCH if name == "TUMBLE" else keys
     if standing != expected:
         raise AssertionError(f"{name}: {standing} rows instead of {expected}")
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"cpu_ns": spent_s / counted * 1e9, "peak_mb": peak_mb}
+    return _result(spent_s, counted)
 
 
 if __name__ == "__main__":
-    print(json.dumps(_measure(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))
+    wanted, sizes = sys.argv[1], [int(each) for each in sys.argv[2:4]]
+    if wanted == _POLARS:
+        print(json.dumps(_grouped_by_polars(*sizes)))
+    else:
+        _measure(wanted, _WARM_KEYS, _WARM_EVENTS)
+        print(json.dumps(_measure(wanted, *sizes)))

@@ -23,6 +23,7 @@ from yeoul.engine.operators.contract import State
 from yeoul.engine.runtime.build import build
 from yeoul.engine.runtime.pipeline import Effects
 from yeoul.engine.runtime.settings import LookedUp, Settings
+from yeoul.engine.runtime.side_streams import late_frame
 from yeoul.jobs import options
 from yeoul.jobs.session import Session
 from yeoul.plan.encoding import Encoding
@@ -90,6 +91,10 @@ class Run:
         clock: What it takes for the time.
         splits: The splits that every table has.
         output: Of which of several plans the rows are wanted.
+
+    Attributes:
+        late: The rows that came too late.
+        set_aside: The same as `<table>$late` holds them.
     """
 
     def __init__(
@@ -105,6 +110,7 @@ class Run:
         self._pipeline = self._built.pipeline
         self._output = output
         self.late: list[pl.DataFrame] = []
+        self.set_aside: list[pl.DataFrame] = []
         self._batches = 0
 
     def start(self) -> list[pl.DataFrame]:
@@ -130,7 +136,7 @@ class Run:
                 columns += [pl.col(WEIGHT)] if scan.encoding is not Encoding.APPEND else []
                 batch = self._sifted(scan, fed.rows.select(columns), fed.rows)
                 prepared = self._pipeline.lanes[lane].prepare(batch)
-                given += self._rows(self._pipeline.process(lane, fed.split, prepared), batch)
+                given += self._rows(self._pipeline.process(lane, fed.split, prepared), batch, scan.table)
         return given
 
     def _sifted(self, scan: Scan, rows: pl.DataFrame, whole: pl.DataFrame) -> Batch:
@@ -167,8 +173,12 @@ class Run:
         self._pipeline.restore(parts)
         return self._rows(self._pipeline.start())
 
-    def _rows(self, effects: Effects, batch: Batch | None = None) -> list[pl.DataFrame]:
-        for _, late in effects.late:
+    def _rows(
+        self, effects: Effects, batch: Batch | None = None, table: TableDefinition | None = None
+    ) -> list[pl.DataFrame]:
+        for operator, late in effects.late:
+            if batch is not None and table is not None:
+                self.set_aside.append(late_frame(table, operator, late, batch))
             known = late.frame["$row"].drop_nulls()
             self.late.append(late.frame if batch is None else batch.recover(known).drop("split", "position"))
         outputs = effects.outputs or [0] * len(effects.rows)
@@ -240,7 +250,8 @@ def bind_query(declarations: str, query: str) -> Query:
                 raise AssertionError(f"a SELECT or an INSERT is needed, got {type(statement).__name__}")
         found = {name: session.catalog.find(name) for name in session.catalog.tables()}
         tables = {name: one for name, one in found.items() if isinstance(one, TableDefinition)}
-        return Query(plan, tables, options.engine_settings(session.settings))
+        plans = plan if isinstance(plan, Sequence) else (plan,)
+        return Query(plan, tables, options.job_settings(session.settings, plans))
 
 
 def _sifted(plan: _N) -> _N:

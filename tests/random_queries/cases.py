@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,10 +17,11 @@ import polars as pl
 from tests.pipeline_runs import BEGINNING_MS, Fed, Query, Step, bind_query, with_lookups
 from tests.random_queries.dialects import ZONE, Column, Kind, Sql, both
 from tests.random_queries.drawing import Drawing
+from tests.random_queries.forgetting import TTL_MINUTES, forgotten
 from tests.random_queries.grammar import Grammar
 from tests.random_queries.happenings import tables_of
 from tests.random_queries.lateness import lifetimes
-from tests.random_queries.queries import PRODUCTIONS
+from tests.random_queries.queries import OF_MANY_KEYS, PRODUCTIONS
 from tests.random_queries.sinks import Rows, Sink, left_of, sink_of
 from tests.random_queries.tables import ARRIVAL, CAME, PASSED, Changes, Table, duckdb_frame
 
@@ -28,7 +31,16 @@ from yeoul.plan.changelog import changelog_of
 from yeoul.plan.nodes import SinkMaterialize, inputs_of
 from yeoul.planner import rules
 
-__all__ = ["Case", "answer_of_batch", "bound", "comparable", "drawn", "given_by_stream"]
+__all__ = [
+    "Case",
+    "answer_of_batch",
+    "bound",
+    "comparable",
+    "drawn",
+    "given_by_stream",
+    "late_rows_of_batch",
+    "set_aside_of",
+]
 
 _CHANGES = "WITH ('connector' = 'filesystem', 'path' = 'changes', 'format' = 'debezium-json')"
 _UPSERTS = (
@@ -36,6 +48,7 @@ _UPSERTS = (
     " 'key.format' = 'json', 'value.format' = 'json', 'scan.bounded.mode' = 'latest-offset')"
 )
 _WITH = {"changes": _CHANGES, "upserts": _UPSERTS}
+_SHOWN = 120
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,7 @@ class Case:
         beside: Where other queries of its statement set are written to, and the INSERTs of all of them; or nothing.
         left_out: Rules of the planner that are not run: what they change is what a plan costs.
         features: What was drawn.
+        late: DuckDB's query of what is set aside, if that is known.
     """
 
     settings: Mapping[str, str]
@@ -69,12 +83,15 @@ class Case:
     beside: tuple[tuple[Sink, str], ...]
     left_out: frozenset[str]
     features: Counter[str] = field(compare=False)
+    late: str | None = None
 
     def __repr__(self) -> str:
+        arrivals = self.changes.arrivals
         rows = "\n".join(
             f"  {one.table} {one.split} {'-' if one.weight < 0 else ''}{one.row} +{one.pause_ms} ms"
-            for one in self.changes.arrivals
+            for one in arrivals[:_SHOWN]
         )
+        rows += f"\n  ... {len(arrivals)} in all" if len(arrivals) > _SHOWN else ""
         how = f"cut into {self.cuts}, restored before {sorted(self.restores)}, memory {self.memory_bytes}"
         how += f", without the rules {sorted(self.left_out)}" if self.left_out else ""
         query = f"{self.statement}\n-- in DuckDB:\n{self.asked_of_duckdb}"
@@ -101,9 +118,10 @@ class Case:
         written = inputs_of(write)[0]
         if isinstance(written, SinkMaterialize):
             return self.sink.accepts(given, answer, stands=changelog_of(inputs_of(written)[0]).is_append_only)
-        if self.sink.conflict == "ERROR" and self.changes.of("versions"):
+        if self.sink.conflict and self.changes.of("versions"):
             # The primary key of a table of versions is a promise that its rows, taken as rows, do not keep.
-            return replace(self.sink, conflict="DEDUPLICATE").accepts(given, answer, stands=True)
+            deduplicated = replace(self.sink, conflict="DEDUPLICATE").accepts(given, answer, stands=True)
+            return deduplicated or replace(self.sink, conflict="").accepts(given, answer, stands=True)
         return self.sink.accepts(given, answer, stands=changelog_of(written).is_append_only)
 
     @property
@@ -114,6 +132,12 @@ class Case:
     @property
     def asked_of_duckdb(self) -> str:
         return self.query.asked_of_duckdb(self.settings["execution.runtime-mode"], self.changes.zone.name)
+
+    @property
+    def judged(self) -> Table:
+        """The table of a case of which it is known what is set aside."""
+        (table,) = (one for one in self.changes.timed if re.search(rf"\b{one.name}\b", self.query.flink))
+        return table
 
     def steps(self) -> list[Step]:
         """Returns the rows in their order, cut where table, split or the clock changes, and besides."""
@@ -140,22 +164,27 @@ class Case:
         return steps
 
 
-def drawn(d: Drawing, *, arrives: bool = True, queries: int | None = None) -> list[Case]:
+def drawn(d: Drawing, *, of_jobs: bool = False, queries: int | None = None) -> list[Case]:
     """Returns cases over the same tables: one, or those of a statement set.
 
     Args:
         d: Chance.
-        arrives: Whether their rows come in one known order.
+        of_jobs: Whether the engine's own threads run them, by the clock on the wall.
         queries: How many; what one names, the others may read. None: that is drawn, too, and where they are written to.
     """
     is_written, queries = queries is None, queries or d.one_of([1, 1, 1, 1, 1, 1, 2, 3])
-    changes = tables_of(d, arrives=arrives)
+    changes = tables_of(d, of_jobs=of_jobs)
+    queries = 1 if changes.is_wide or changes.forgets else queries
     settings = {"execution.runtime-mode": d.one_of(["automatic", "streaming"])}
     settings["table.local-time-zone"] = changes.zone.name
-    lateness_s = _emission(d, settings) if arrives else 0
+    lateness_s = 0 if of_jobs or changes.forgets else _emission(d, settings)
     is_streaming = settings["execution.runtime-mode"] == "streaming"
-    grammar = Grammar(d, changes, PRODUCTIONS, arrives, is_streaming, lateness_s)
-    relations = [grammar.query(d.number(1, 3)) for _ in range(queries)]
+    productions = {name: PRODUCTIONS[name] for name in OF_MANY_KEYS} if changes.is_wide else PRODUCTIONS
+    grammar = Grammar(d, changes, productions, not of_jobs, is_streaming, lateness_s)
+    if changes.forgets:
+        relations = [forgotten(grammar)]
+    else:
+        relations = [grammar.query(d.number(1, 2 if changes.is_wide else 3)) for _ in range(queries)]
     texts = [both("SELECT * FROM {}", one.sql) if one.is_table else one.sql for one in relations]
     shared = "WITH " + ", ".join(f"{name} AS ({{}})" for name, _ in grammar.views) + " " if grammar.views else ""
     wholes = [both(f"{shared}{{}}", *(view for _, view in grammar.views), text) for text in texts]
@@ -166,31 +195,34 @@ def drawn(d: Drawing, *, arrives: bool = True, queries: int | None = None) -> li
         wholes = [Sql(text.flink, whole.duckdb) for text, whole in zip(texts, wholes, strict=True)]
     elif grammar.views:
         d.feature("WITH")
-    cuts, restores = [d.number(1, 6) for _ in range(3)], frozenset(d.number(0, 12) for _ in range(d.number(0, 3)))
-    memory_bytes = 2_000 if d.chance(4) else None
+    many = max(one.many for one in changes.tables)
+    cuts = [d.number(1, 6) * many for _ in range(3)]
+    restores = frozenset(d.number(0, 12) for _ in range(d.number(0, 3)))
+    memory_bytes = 2_000 * many if d.chance(4) and not changes.forgets else None
     if memory_bytes:
-        d.feature("run: spilling to disk")
+        d.feature(f"run: spilling to disk{' with many keys' if many > 1 else ''}")
     d.feature(f"run: {settings['execution.runtime-mode']}")
     sinks: list[Sink] = []
-    if is_written and arrives and (queries > 1 or d.chance(4)):
+    if is_written and not of_jobs and not changes.forgets and (queries > 1 or d.chance(4)):
         sinks = [sink_of(d, f"sink{place}", one, changes, may_fail=queries == 1) for place, one in enumerate(relations)]
         settings["table.exec.sink.not-null-enforcer"] = "DROP"
     beside = tuple((sink, sink.insert(whole.flink)) for sink, whole in zip(sinks, wholes, strict=False))
     if len(beside) > 1:
         d.feature("statement set")
-    if d.chance(5):
-        d.feature("run: state TTL")
-        settings["table.exec.state.ttl"] = "5 min"  # longer than a case takes
+    if changes.forgets or d.chance(5):
+        d.feature("run: state TTL that runs out" if changes.forgets else "run: state TTL")
+        settings["table.exec.state.ttl"] = f"{TTL_MINUTES} min"  # longer than a case takes that is not about it
     left_out = _left_out(d)
     run = (cuts, restores, memory_bytes)
+    late = relations[0].late if len(relations) == 1 else None
     if not sinks:
         return [
-            Case(settings, changes, views, whole, one.columns, *run, None, (), left_out, d.features)
+            Case(settings, changes, views, whole, one.columns, *run, None, (), left_out, d.features, late)
             for whole, one in zip(wholes, relations, strict=True)
         ]
     others = beside if len(beside) > 1 else ()
     return [
-        Case(settings, changes, views, whole, sink.columns, *run, sink, others, left_out, d.features)
+        Case(settings, changes, views, whole, sink.columns, *run, sink, others, left_out, d.features, late)
         for whole, sink in zip(wholes, sinks, strict=True)
     ]
 
@@ -256,16 +288,21 @@ def given_by_stream(case: Case, query: Query) -> Rows | None:
 
 
 def _left_by_stream(case: Case, query: Query) -> Rows:
-    run, passed_ms = query.fresh(), 0
+    run, passed_ms, late = query.fresh(), 0, list[pl.DataFrame]()
     frames = run.start()
     for place, step in enumerate(case.steps()):
         if place in case.restores:
+            late += run.set_aside
             state, run = run.snapshot(), query.fresh(passed_ms)
             frames += run.restore(state)
         frames += run.take(step)
         passed_ms += step if isinstance(step, int) else 0
     frames += run.end()
+    late += run.set_aside
     assert case.changes.has_late_rows or not run.late, "no row is late"
+    if case.late is not None:
+        set_aside, wanted = set_aside_of(case, late), late_rows_of_batch(case)
+        assert set_aside == wanted, f"set aside alone: {set_aside - wanted}, late alone: {wanted - set_aside}"
     given = [one for frame in frames for one in _marked(case, frame)]
     return left_of(given) if case.sink is None else case.sink.left_of(given)
 
@@ -286,6 +323,29 @@ def _base() -> duckdb.DuckDBPyConnection:
 
 def answer_of_batch(case: Case) -> Rows:
     """Returns DuckDB's answer."""
+    with _tables_in_duckdb(case) as base:
+        found = base.sql(case.asked_of_duckdb)
+        places = [found.columns.index(one.name) for one in case.columns]
+        rows = [tuple(row[place] for place in places) for row in found.fetchall()]
+    return Counter(comparable(row, case.columns) for row in rows)
+
+
+def late_rows_of_batch(case: Case) -> Rows:
+    """Returns what DuckDB says that is set aside: number, window and watermark of each late row."""
+    assert case.late is not None
+    with _tables_in_duckdb(case) as base:
+        return Counter(base.sql(case.late.replace(ZONE, case.changes.zone.name)).fetchall())
+
+
+def set_aside_of(case: Case, frames: Sequence[pl.DataFrame]) -> Rows:
+    """Returns the same of frames as `<table>$late` holds them."""
+    names = [case.judged.number.name, "late_window_start", "late_window_end", "late_watermark"]
+    return Counter(row for frame in frames for row in frame.select(names).iter_rows())
+
+
+@contextlib.contextmanager
+def _tables_in_duckdb(case: Case) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Gives a database with a case's tables."""
     base = _base()
     try:
         for table in case.changes.tables:
@@ -299,13 +359,10 @@ def answer_of_batch(case: Case) -> Rows:
                 base.register("rows", _ever(table, case.changes))
                 times = ", ".join(f"make_timestamp_ms({name}) AS {name}" for name in ("since", "until"))
                 base.execute(f"CREATE TABLE {table.ever} AS SELECT {columns}, {ARRIVAL}, {times} FROM rows")
-        found = base.sql(case.asked_of_duckdb)
-        places = [found.columns.index(one.name) for one in case.columns]
-        rows = [tuple(row[place] for place in places) for row in found.fetchall()]
+        yield base
     finally:
         for table in case.changes.tables:
             base.execute(f"DROP TABLE IF EXISTS {table.name}; DROP TABLE IF EXISTS {table.ever}")
-    return Counter(comparable(row, case.columns) for row in rows)
 
 
 def _ever(table: Table, changes: Changes) -> pl.DataFrame:

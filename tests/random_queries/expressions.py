@@ -210,8 +210,8 @@ class Expressions:
                 return both(f"({{}} IS {d.one_of(['', 'NOT '])}DISTINCT FROM {{}})", *parts)
             case 7:
                 kind = self._comparable()
-                parts = (self.of(kind, depth), self.of(kind, 0), self.of(kind, 0))
-                return both(f"({{}} {d.one_of(['', 'NOT '])}BETWEEN {{}} AND {{}})", *parts)
+                value, low, high = self.of(kind, depth), self.of(kind, 0), self.of(kind, 0)
+                return both(f"({{}} {d.one_of(['', 'NOT '])}BETWEEN {{}} AND {{}})", value, low, high)
             case 8:
                 kind = self._comparable()
                 choices = listed([self.of(kind, 0) for _ in range(d.number(1, 3))])

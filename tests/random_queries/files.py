@@ -1,4 +1,4 @@
-"""Cases as jobs over files: from JSON to rows, with the engine's own threads, splits and batches; a split is a file."""
+"""Cases as jobs: from JSON to rows, with the engine's own threads, splits and batches; in files, a split is one."""
 
 from __future__ import annotations
 
@@ -7,30 +7,91 @@ import datetime as dt
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import polars as pl
-from tests.random_queries.cases import Case, comparable
+from tests.random_queries.cases import Case, comparable, late_rows_of_batch, set_aside_of
 from tests.random_queries.dialects import Kind
+from tests.random_queries.grammar import part_of
 from tests.random_queries.restarts import restarted_after
 from tests.random_queries.sinks import Rows, left_of
-from tests.random_queries.tables import Arrival, Table
+from tests.random_queries.tables import SPLITS, Arrival, Table
 
 from yeoul.jobs.job import Job
 from yeoul.jobs.session import Session
 
-__all__ = ["answer_of_files", "answers_of_sinks"]
+__all__ = ["Files", "Place", "answer_of_job", "answers_of_sinks", "record_of"]
 
 
-def answer_of_files(folder: Path, case: Case) -> Rows:
+class Place(Protocol):
+    """Where the rows of tables are."""
+
+    def written(self, table: Table, arrivals: Sequence[Arrival]) -> str:
+        """Writes a table's rows; returns what CREATE TABLE says of them."""
+        ...
+
+    def first_split(self, table: Table) -> str:
+        """Returns the options by which the first split of a table is read alone."""
+        ...
+
+
+class Files:
+    """A folder for each table.
+
+    Args:
+        folder: Holds them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def written(self, table: Table, arrivals: Sequence[Arrival]) -> str:
+        """Writes a table's rows; changes without a row time go to one file, so that what goes is behind what came."""
+        (self._folder / table.name).mkdir()
+        files: dict[str, list[str]] = {SPLITS[0]: []}
+        for one in arrivals:
+            if one.table == table.name:
+                split = SPLITS[0] if table.is_changing and table.time is None else one.split
+                files.setdefault(split, []).append(json.dumps(record_of(table, one), default=str) + "\n")
+        for split, lines in files.items():
+            self._path(table, split).write_text("".join(lines))
+        return with_file(self._folder / table.name, "debezium-json" if table.is_changing else "json")
+
+    def first_split(self, table: Table) -> str:
+        return f"'path' = '{self._path(table, SPLITS[0])}'"
+
+    def _path(self, table: Table, split: str) -> Path:
+        return self._folder / table.name / f"{split}.json"
+
+
+def answer_of_job(place: Place, case: Case) -> Rows:
     """Returns the rows that are left of a query's result, of a job that was set up again from its own snapshots.
 
     Raises:
         UserError: The query is refused.
     """
     with Session() as session:
-        _declare(session, folder, case)
-        with restarted_after([1 + place for place in sorted(case.restores)]):
-            return _left(session.sql(case.query.flink).pl(), case)
+        _declare(session, place, case)
+        with restarted_after([1 + batches for batches in sorted(case.restores)]):
+            left = _left(session.sql(_hinted(case.query.flink, place, case)).pl(), case)
+        if case.late is not None:
+            set_aside, wanted = set_aside_of(case, [_set_aside(session, case)]), late_rows_of_batch(case)
+            assert set_aside == wanted, f"set aside alone: {set_aside - wanted}, late alone: {wanted - set_aside}"
+        return left
+
+
+def _set_aside(session: Session, case: Case) -> pl.DataFrame:
+    """Returns what `<table>$late` holds."""
+    session.sql("SET 'execution.runtime-mode' = 'automatic'")
+    return session.sql(f"SELECT * FROM {case.judged.name}$late").pl()
+
+
+def _hinted(text: str, place: Place, case: Case) -> str:
+    """Returns a query with the options that it wants."""
+    for table in case.changes.tables:
+        if part_of(table.name) in text:
+            text = text.replace(part_of(table.name), place.first_split(table))
+    return text
 
 
 def answers_of_sinks(folder: Path, cases: Sequence[Case]) -> list[Rows]:
@@ -40,14 +101,15 @@ def answers_of_sinks(folder: Path, cases: Sequence[Case]) -> list[Rows]:
         UserError: One of them is refused.
     """
     with Session() as session:
-        _declare(session, folder, cases[0])
+        place = Files(folder)
+        _declare(session, place, cases[0])
         inserts = []
         for number, case in enumerate(cases):
             columns = ", ".join(f"{one.name} {one.kind.value}" for one in case.columns)
             session.sql(
-                f"CREATE TABLE sink{number} ({columns}) {_from(folder / f'sink{number}.json', 'debezium-json')}"
+                f"CREATE TABLE sink{number} ({columns}) {with_file(folder / f'sink{number}.json', 'debezium-json')}"
             )
-            inserts.append(f"INSERT INTO sink{number} {case.query.flink};")
+            inserts.append(f"INSERT INTO sink{number} {_hinted(case.query.flink, place, case)};")
         (job,) = session.execute(f"EXECUTE STATEMENT SET BEGIN {' '.join(inserts)} END")
         assert isinstance(job, Job)
         assert job.wait(120)
@@ -55,42 +117,29 @@ def answers_of_sinks(folder: Path, cases: Sequence[Case]) -> list[Rows]:
         return [_left(session.sql(f"SELECT * FROM sink{number}").pl(), case) for number, case in enumerate(cases)]
 
 
-def _declare(session: Session, folder: Path, case: Case) -> None:
+def _declare(session: Session, place: Place, case: Case) -> None:
     for key, value in case.settings.items():
         session.sql(f"SET '{key}' = '{value}'")
     if case.changes.of("upserts"):  # then a change is told by its key alone
         session.sql("SET 'table.exec.source.cdc-events-duplicate' = 'true'")
     for table in case.changes.tables:
-        _write(folder / table.name, table, case.changes.arrivals)
-        format = "debezium-json" if table.is_changing else "json"
-        session.sql(f"{table.declaration} {_from(folder / table.name, format)}")
+        session.sql(f"{table.declaration} {place.written(table, case.changes.arrivals)}")
     for view in case.views:
-        session.sql(view)
+        session.sql(_hinted(view, place, case))
 
 
-def _from(path: Path, format: str) -> str:
+def with_file(path: Path, format: str) -> str:
+    """Returns what CREATE TABLE says of a file or a folder."""
     return f"WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = '{format}')"
 
 
-def _write(folder: Path, table: Table, arrivals: Sequence[Arrival]) -> None:
-    """Writes a table's rows; changes without a row time go to one file, so that what goes is behind what came."""
-    folder.mkdir()
-    files: dict[str, list[str]] = {"s0": []}
-    for one in arrivals:
-        if one.table == table.name:
-            record: object = _record(table, one.row)
-            if table.is_changing:
-                before, after = (None, record) if one.weight > 0 else (record, None)
-                record = {"before": before, "after": after, "op": "c" if one.weight > 0 else "d"}
-            split = "s0" if table.is_changing and table.time is None else one.split
-            files.setdefault(split, []).append(json.dumps(record, default=str) + "\n")
-    for split, lines in files.items():
-        (folder / f"{split}.json").write_text("".join(lines))
-
-
-def _record(table: Table, row: Sequence[object]) -> dict[str, object]:
-    """Returns a row as an object of JSON; an instant says its zone."""
-    return {column.name: _in_json(value, column.kind) for column, value in zip(table.columns, row, strict=True)}
+def record_of(table: Table, one: Arrival) -> dict[str, object]:
+    """Returns a row as an object of JSON, an instant with its zone; a change says what was and what is."""
+    row = {column.name: _in_json(value, column.kind) for column, value in zip(table.columns, one.row, strict=True)}
+    if not table.is_changing:
+        return row
+    before, after = (None, row) if one.weight > 0 else (row, None)
+    return {"before": before, "after": after, "op": "c" if one.weight > 0 else "d"}
 
 
 def _in_json(value: object, kind: Kind) -> object:

@@ -14,9 +14,17 @@ from tests.random_queries.dialects import Column, Sql, both, same
 from tests.random_queries.drawing import Drawing
 from tests.random_queries.expressions import ORDERED
 from tests.random_queries.relations import From, Relation
-from tests.random_queries.tables import Changes, Table
+from tests.random_queries.tables import ARRIVAL, Changes, Table
 
-__all__ = ["Grammar", "Production"]
+__all__ = ["Grammar", "Production", "part_of"]
+
+HARMLESS = "'scan.watermark.idle-timeout' = '9 d'"
+"""Options that change no row."""
+
+
+def part_of(table: str) -> str:
+    """Returns what stands in a query for the options by which a job reads the first split of a table only."""
+    return f"<the first split of {table}>"
 
 
 @dataclass
@@ -27,7 +35,7 @@ class Grammar:
         d: Chance.
         changes: The tables, and what happens to them.
         productions: What there is to draw, by name.
-        arrives: Whether rows come in one known order.
+        has_clock: Whether it is known when rows come, and that they all come by hand.
         is_streaming: Whether the query runs as if its input never ended.
         lateness_s: For how long late rows count in windows that are aggregated.
         views: Declarations that the query needs: name and query.
@@ -38,7 +46,7 @@ class Grammar:
     d: Drawing
     changes: Changes
     productions: Mapping[str, Production]
-    arrives: bool = True
+    has_clock: bool = True
     is_streaming: bool = False
     lateness_s: int = 0
     views: list[tuple[str, Sql]] = field(default_factory=list)
@@ -52,6 +60,7 @@ class Grammar:
         names = list(self.productions)
         names += ["temporal join"] * 3 if self.changes.versioned else []
         names += ["lookup join"] * 2 if self.changes.of("outside") else []
+        names += ["rows set aside"] * 2 if self.changes.has_late_rows else []
         name = self.d.one_of(names)
         self.d.feature(name)
         return self.productions[name](self, depth - 1)
@@ -63,10 +72,11 @@ class Grammar:
             return self.d.one_of(self.named).named(self.d.name("x"))
         rows = self.query(depth)
         if not rows.is_table and self.d.chance(6):
-            rows = self._as_view(rows)
+            rows = self.as_view(rows)
         return rows.named(self.d.name("x"))
 
-    def _as_view(self, rows: Relation) -> Relation:
+    def as_view(self, rows: Relation) -> Relation:
+        """Returns rows under a name of WITH or of a view."""
         name = self.d.name("v")
         self.views.append((name, rows.sql))
         self.named.append(replace(rows, sql=same(name), is_table=True))
@@ -78,7 +88,21 @@ class Grammar:
         table = self.d.one_of(tables)
         if table.is_changing:
             self.d.feature(f"input: {table.use}")
+        if not self.changes.has_late_rows and self.d.chance(8):
+            return self._hinted(table)
         return self.read_table(table)
+
+    def _hinted(self, table: Table) -> Relation:
+        """Returns a table's rows, read as a hint says: in a job those of one split only, if they are just rows."""
+        rows, where, options = self.read_table(table), "", HARMLESS
+        if not self.has_clock and table.use == "rows":
+            self.d.feature("OPTIONS hint: a part of a table")
+            options, where = part_of(table.name), f" WHERE {ARRIVAL} IN ({self.changes.listed_first_split(table)})"
+        else:
+            self.d.feature("OPTIONS hint")
+        hint = f"/*+ OPTIONS({options}) */"
+        text = Sql(f"SELECT * FROM {table.name} {hint}", f"SELECT * FROM {table.name}{where}")
+        return replace(rows, sql=text, is_table=False)
 
     def two_tables(self) -> tuple[Relation, Relation] | None:
         """Returns two tables with row times; None: there is but one."""
@@ -99,7 +123,7 @@ class Grammar:
             frozenset(keys),
             time,
             is_table=True,
-            arrives=self.arrives and not table.is_changing,
+            arrives=self.changes.arrives and not table.is_changing,
             may_be_late=self.changes.has_late_rows and time is not None,
         )
 
@@ -111,7 +135,7 @@ class Grammar:
     def named_timed(self, depth: int) -> Relation:
         """Returns rows with a row time that have a name."""
         rows = self.timed(depth)
-        return rows if rows.is_table else self._as_view(rows)
+        return rows if rows.is_table else self.as_view(rows)
 
     def where(self, *rows: From) -> Sql:
         return both(" WHERE {}", rows[0].expressions(self.d, *rows[1:]).condition())

@@ -76,7 +76,7 @@ def grouped(
         kind = g.d.one_of([Kind.INT, Kind.BIGINT, Kind.BOOLEAN])
         outputs.append((Column(g.d.name("a"), kind), over_calls.of(kind, 1)))
     if g.d.chance(6) and rows.refs():
-        opaque = sketched_call(g.d, rows) if g.d.chance(2) else opaque_call(g.d, rows)
+        opaque = sketched_call(g.d, rows) if g.d.chance(2) and not g.changes.is_wide else opaque_call(g.d, rows)
         outputs.append((Column(g.d.name("a"), opaque.kind, is_opaque=True), opaque.sql))
     having = both(" HAVING {}", over_calls.condition(1)) if g.d.chance(4) else same("")
     if has_sets and keys and g.d.chance(2):

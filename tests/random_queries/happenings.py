@@ -8,6 +8,7 @@ only.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tests.random_queries.dialects import Column, Kind, Sql, same
@@ -15,22 +16,41 @@ from tests.random_queries.drawing import Drawing
 from tests.random_queries.expressions import Expressions, Term
 from tests.random_queries.tables import PLAIN_ZONE, SPLITS, VALUES, ZONES, Arrival, Changes, Table, Zone
 
-__all__ = ["tables_of"]
+__all__ = ["LONG_MS", "tables_of"]
+
+LONG_MS = 600_000
+"""For how long nothing comes where state is to be forgotten."""
 
 
-def tables_of(d: Drawing, *, arrives: bool) -> Changes:
-    """Returns tables and what happens to them; `arrives`: whether rows come in one known order."""
+def tables_of(d: Drawing, *, of_jobs: bool) -> Changes:
+    """Returns tables and what happens to them.
+
+    Args:
+        d: Chance.
+        of_jobs: Whether the engine's own threads read them: then only the rows of a single split come in a known order.
+    """
     zone = d.one_of([*[PLAIN_ZONE] * 5, *ZONES[1:]])
-    has_late_rows = arrives and not zone.has_jumps and d.chance(5)
+    is_single = of_jobs and d.chance(4)
+    arrives = is_single or not of_jobs
+    has_late_rows = arrives and not zone.has_jumps and d.chance(2 if is_single else 5)
+    forgets = not of_jobs and not has_late_rows and d.chance(12)
+    many = d.one_of([50, 200, 600]) if not of_jobs and not forgets and d.chance(24) else 1
     time_kind = Kind.LTZ if zone is not PLAIN_ZONE or d.chance(8) else Kind.TIMESTAMP
-    tables = [_table(d, time_kind, has_late_rows=has_late_rows) for _ in range(d.number(1, 2))]
-    for use in ("versions", "outside", "changes", "upserts"):
+    has_one = is_single or many > 1
+    tables = [_table(d, time_kind, has_late_rows=has_late_rows) for _ in range(1 if has_one else d.number(1, 2))]
+    for use in () if has_one or forgets else ("versions", "outside", "changes", "upserts"):
         if d.chance(4):
             tables.append(_table(d, time_kind, use, has_late_rows=has_late_rows))
-    splits = SPLITS[: d.one_of([1, 1, 2, 3])]
-    arrivals = _arrivals(d, tables, splits, zone, 30 if has_late_rows else 0)
+    if many > 1:
+        tables = [replace(tables[0], many=many, has_unique_times=False)]
+    splits = SPLITS[: d.one_of([1] if is_single else [1, 1, 2, 3])]
+    pauses_ms = (0, 0, 0, LONG_MS) if forgets else (0, 0, 0, 0, 0, 0, 1_000, 7_500)
+    arrivals = _arrivals(d, _Story(d, splits, zone, 30 if has_late_rows else 0, pauses_ms), tables)
     _count(d, tables, splits, zone, time_kind, has_late_rows)
-    return Changes(tables, arrivals, splits, has_late_rows, zone)
+    if many > 1:
+        d.feature("input: many keys")
+        arrivals = [each for one in arrivals for each in _widened(tables[0], one, many)]
+    return Changes(tables, arrivals, splits, has_late_rows, zone, arrives, forgets)
 
 
 def _count(
@@ -85,10 +105,14 @@ class _Story:
         splits: By which rows come.
         zone: Says when they begin.
         further_s: How far rows may be behind what the watermark has passed.
+        pauses_ms: How much time may pass before a row.
     """
 
-    def __init__(self, d: Drawing, splits: tuple[str, ...], zone: Zone, further_s: int) -> None:
+    def __init__(
+        self, d: Drawing, splits: tuple[str, ...], zone: Zone, further_s: int, pauses_ms: Sequence[int]
+    ) -> None:
         self._d, self._splits, self._zone, self._further_s = d, splits, zone, further_s
+        self._pauses_ms = pauses_ms
         self._latest: dict[tuple[str, str], dt.datetime] = {}
         self._standing: dict[str, list[Arrival]] = {}
 
@@ -104,7 +128,7 @@ class _Story:
             return replace(gone, weight=-1, pause_ms=0, split=split if table.time is None else gone.split)
         if table.use == "upserts":
             return self._upsert(table, number)
-        pause_ms = d.one_of([0, 0, 0, 0, 0, 0, 1_000, 7_500])
+        pause_ms = d.one_of(self._pauses_ms)
         came = Arrival(table.name, split, self._row(table, split, number), 1, pause_ms)
         standing.append(came)
         return came
@@ -154,10 +178,22 @@ class _Story:
         return time
 
 
-def _arrivals(d: Drawing, tables: list[Table], splits: tuple[str, ...], zone: Zone, further_s: int) -> list[Arrival]:
-    story = _Story(d, splits, zone, further_s)
+def _arrivals(d: Drawing, story: _Story, tables: list[Table]) -> list[Arrival]:
     happened = [story.next(d.one_of(tables), number) for number in range(d.number(0, d.one_of([24, 24, 24, 60])))]
     return [one for one in happened if one is not None]
+
+
+def _widened(table: Table, one: Arrival, many: int) -> list[Arrival]:
+    """Returns the rows of many keys in place of one row, all within its second."""
+    given: list[Arrival] = []
+    number, time, _, _, *others = one.row
+    assert isinstance(number, int)
+    assert isinstance(time, dt.datetime)
+    for each in range(number * many, (number + 1) * many):
+        key, at = each * 7 % (3 * many), time + dt.timedelta(milliseconds=each % 997)
+        row = (each, at, key, f"the key of number {key % many}", *others)
+        given.append(replace(one, row=row, pause_ms=0 if given else one.pause_ms))
+    return given
 
 
 def _keys_of(key: Column) -> list[object]:

@@ -1,4 +1,5 @@
-"""Large runs: `python -m tests.random_queries.hunting --queries 20000 --seed 7 [--feature "input: upserts"] [--jobs]`.
+"""Large runs: `python -m tests.random_queries.hunting --queries 20000 --seed 7 [--feature "input: upserts"]
+[--jobs | --topics]`.
 
 Every query that fails is made small, and told once for each kind of failure; the run goes on. At the end the features
 that were drawn are counted, by what became of their queries.
@@ -19,12 +20,14 @@ from pathlib import Path
 from tests.pipeline_runs import Query
 from tests.random_queries.cases import Case, answer_of_batch, bound, drawn, given_by_stream
 from tests.random_queries.drawing import Drawing
-from tests.random_queries.files import answer_of_files
+from tests.random_queries.files import Files, Place, answer_of_job
+from tests.random_queries.topics import Clients, Topics
 
+from yeoul.broker import Broker
 from yeoul.errors import UserError
 from yeoul.plan.explain import ExplainDetail, explain, explain_details
 
-__all__ = ["AS_JOBS", "BY_HAND", "Recording", "Way", "hunt", "outcome", "shrunk"]
+__all__ = ["BY_HAND", "Recording", "Way", "as_jobs", "hunt", "outcome", "shrunk"]
 
 ANSWERED, REFUSED = "answered", "refused"
 
@@ -82,11 +85,11 @@ def _told(where: str, failure: Exception) -> str:
     return f"{where}: {type(failure).__name__}: {re.sub(r'[0-9]+', '', str(failure))[:80]}"
 
 
-def outcome_of_files(case: Case) -> str:
-    """Returns what becomes of a case as a job over files, stopped and set up again on its way."""
+def outcome_of_job(case: Case, place: Callable[[Path], Place]) -> str:
+    """Returns what becomes of a case as a job over files or topics, stopped and set up again on its way."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            given = answer_of_files(Path(folder), case)
+            given = answer_of_job(place(Path(folder)), case)
         except UserError as refused:
             return f"{REFUSED}: {refused.message[:60]}"
         except Exception as failure:  # whatever it is, it is a finding
@@ -117,7 +120,11 @@ class Way:
 
 
 BY_HAND = Way(drawn, outcome)
-AS_JOBS = Way(lambda d: drawn(d, arrives=False, queries=1), outcome_of_files)
+
+
+def as_jobs(place: Callable[[Path], Place] = Files) -> Way:
+    """Returns how cases are run as jobs over files, or over what is made of a folder for them."""
+    return Way(lambda d: drawn(d, of_jobs=True, queries=1), lambda case: outcome_of_job(case, place))
 
 
 def shrunk(way: Way, choices: list[int], wanted: str, attempts: int = 600) -> list[int]:
@@ -153,8 +160,8 @@ def _size(choices: list[int]) -> tuple[int, int]:
     return len(choices), sum(choices)
 
 
-def hunt(queries: int, seed: int, minutes: float, wanted: str = "", way: Way = BY_HAND) -> None:
-    """Runs so many queries with a wanted feature, for so long at most, and tells what it finds."""
+def hunt(queries: int, seed: int, minutes: float, wanted: str = "", way: Way = BY_HAND, attempts: int = 600) -> None:
+    """Runs so many queries with a wanted feature, for so long at most, and tells what it finds, made small."""
     source, told = random.Random(seed), Counter[str]()
     features: dict[str, Counter[str]] = {}
     began = time.monotonic()
@@ -169,7 +176,7 @@ def hunt(queries: int, seed: int, minutes: float, wanted: str = "", way: Way = B
         told[found] += 1
         if kind == "failed" and told[found] <= 2:
             print(f"\n=== {found} (query {number} of seed {seed}), to be made small", flush=True)
-            _, small = way.outcome_of(Recording(shrunk(way, recording.drawn, found)))
+            _, small = way.outcome_of(Recording(shrunk(way, recording.drawn, found, attempts)))
             print(f"{small!r}\n", _difference(small), flush=True)
         if time.monotonic() - began > 60 * minutes:
             break
@@ -215,7 +222,14 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--feature", default="")
+    parser.add_argument("--attempts", type=int, default=600, help="to make a query small that fails")
     parser.add_argument("--jobs", action="store_true", help="as jobs over files, stopped and set up again on the way")
-    given_arguments = parser.parse_args()
-    way = AS_JOBS if given_arguments.jobs else BY_HAND
-    hunt(given_arguments.queries, given_arguments.seed, given_arguments.minutes, given_arguments.feature, way)
+    parser.add_argument("--topics", action="store_true", help="the same over topics of a broker")
+    told = parser.parse_args()
+    limits = (told.queries, told.seed, told.minutes, told.feature)
+    if told.topics:
+        with tempfile.TemporaryDirectory() as log, Broker(Path(log) / "broker", num_partitions=3) as broker:
+            clients = Clients(broker)
+            hunt(*limits, as_jobs(lambda folder: Topics(clients, folder)), told.attempts)
+    else:
+        hunt(*limits, as_jobs() if told.jobs else BY_HAND, told.attempts)

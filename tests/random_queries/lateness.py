@@ -120,26 +120,26 @@ def sessions(changes: Changes, table: Table, partition: Sequence[int], gap_ms: i
         partition: The places of the columns that tell sessions apart.
         gap_ms: How long nothing may come within a session.
     """
-    there: list[_Session] = []
+    of_keys: dict[tuple[str, ...], list[_Session]] = {}
     for number, one, before, _ in _judged(changes, {table.name}):
         if one.table != table.name:
             continue
         key, time = tuple(repr(one.row[place]) for place in partition), _time(one)
-        own = _Session(key, time, time + gap_ms, (number,))
-        touched = [each for each in there if each.key == key and each.end - 1 > before and each.touches(own)]
+        own = _Session(time, time + gap_ms, (number,))
+        there = of_keys.get(key, [])
+        touched = [each for each in there if each.end - 1 > before and each.touches(own)]
         if not touched and own.end - 1 <= before:
             continue
-        there = [each for each in there if each not in touched]
         parts = [own, *touched]
         rows = tuple(row for each in parts for row in each.rows)
-        there.append(_Session(key, min(each.start for each in parts), max(each.end for each in parts), rows))
-    bounds = {row: f"[{each.start}, {each.end}]" for each in there for row in each.rows}
+        whole = _Session(min(each.start for each in parts), max(each.end for each in parts), rows)
+        of_keys[key] = [*(each for each in there if each not in touched), whole]
+    bounds = {row: f"[{each.start}, {each.end}]" for there in of_keys.values() for each in there for row in each.rows}
     return _listed([bounds.get(number) for number in range(len(changes.arrivals))], "BIGINT[]")
 
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    key: tuple[str, ...]
     start: int
     end: int
     rows: tuple[int, ...]

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from tests.random_queries import grouping, joining, over, ranking, rows, subqueries, temporal, windowing
+from tests.random_queries import (
+    grouping,
+    joining,
+    over,
+    ranking,
+    rows,
+    setting_aside,
+    subqueries,
+    temporal,
+    windowing,
+)
 from tests.random_queries.grammar import Production
 
-__all__ = ["PRODUCTIONS"]
+__all__ = ["OF_MANY_KEYS", "PRODUCTIONS"]
 
 PRODUCTIONS: dict[str, Production] = {
     "SELECT": rows.select,
@@ -34,5 +44,22 @@ PRODUCTIONS: dict[str, Production] = {
     "OVER by the clock": over.clock_over,
     "VALUES": rows.values,
     "windows twice": windowing.window_over_window,
+    "rows set aside": setting_aside.judged,
 }
 """The first is the simplest."""
+
+OF_MANY_KEYS = (
+    "window aggregate",
+    "window in GROUP BY",
+    "window by the clock",
+    "windows twice",
+    "window Top-N",
+    "GROUP BY",
+    "DISTINCT",
+    "deduplication",
+    "Top-N",
+    "OVER",
+    "rows set aside",
+    "SELECT",
+)
+"""What is asked of tables with many keys: nothing that gives pairs of their rows."""

@@ -69,7 +69,8 @@ def deduplicated(g: Grammar, depth: int) -> Relation:
 
 
 def window_top_n(g: Grammar, depth: int) -> Relation:
-    if g.d.chance(4):
+    joins = not g.changes.is_wide and (g.has_clock or not g.changes.has_late_rows)
+    if joins and g.d.chance(4):
         rows = window_join(g, depth, is_ranked=True)
     else:
         rows = window_aggregate(g, depth) if g.d.chance(2) else window_rows(g, depth, is_ranked=True)

@@ -36,6 +36,8 @@ class Relation:
         arrives: Whether its rows come in the order in which the tables' did, so that first and last mean something:
             then they have DuckDB's columns of `tables` besides.
         may_be_late: Whether operators that judge lateness have to leave some of its rows out.
+        late: DuckDB's query of what is set aside, if that is known: the row's number, the bounds of the window that it
+            missed, and the watermark before it came.
     """
 
     sql: Sql
@@ -46,6 +48,7 @@ class Relation:
     is_table: bool = False
     arrives: bool = False
     may_be_late: bool = False
+    late: str | None = None
 
     @property
     def plain(self) -> list[Column]:

@@ -129,6 +129,7 @@ class Table:
         required: Names of columns that are never NULL.
         computed: Columns that are computed of the others.
         changes_passed: Whether rows change that the watermark has passed: its row time tells versions only.
+        many: Of how many keys rows come at once where one would.
     """
 
     name: str
@@ -143,6 +144,7 @@ class Table:
     required: frozenset[str] = frozenset()
     computed: tuple[tuple[Column, Sql], ...] = ()
     changes_passed: bool = False
+    many: int = 1
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -221,6 +223,8 @@ class Changes:
         splits: The splits that every table has.
         has_late_rows: Whether rows may be late.
         zone: The session's.
+        arrives: Whether the rows of all tables come in one known order.
+        forgets: Whether now and then so much time passes that state is forgotten.
     """
 
     tables: list[Table]
@@ -228,6 +232,13 @@ class Changes:
     splits: tuple[str, ...]
     has_late_rows: bool
     zone: Zone
+    arrives: bool = True
+    forgets: bool = False
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether there are many keys."""
+        return any(one.many > 1 for one in self.tables)
 
     @property
     def timed(self) -> list[Table]:
@@ -238,6 +249,13 @@ class Changes:
     def versioned(self) -> list[Table]:
         """Those that have versions."""
         return [one for one in self.tables if one.time is not None and one.key is not None]
+
+    def listed_first_split(self, table: Table) -> str:
+        """Returns DuckDB's list of the arrivals that came by the first split of a table, which never is empty."""
+        there = [
+            number for number, one in enumerate(self.arrivals) if (one.table, one.split) == (table.name, SPLITS[0])
+        ]
+        return ", ".join(map(str, [-1, *there]))
 
     def of(self, use: str) -> list[Table]:
         return [one for one in self.tables if one.use == use]

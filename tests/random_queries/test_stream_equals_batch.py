@@ -2,13 +2,15 @@
 
 `YEOUL_FUZZ=20000` looks at more queries; `python -m tests.random_queries.hunting` goes on behind what it finds. A query
 may be refused, with an error that says why; it may not fail. Some are planned without some of the rules, or without
-any: a plan gives the same answer before and after them. Jobs over files are stopped on the way and go on in new ones.
+any: a plan gives the same answer before and after them. Jobs over files and topics are stopped on the way and go
+on in new ones.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,10 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from tests.random_queries.cases import Case, answer_of_batch, bound, drawn, given_by_stream
 from tests.random_queries.drawing import Drawing
-from tests.random_queries.files import answer_of_files, answers_of_sinks
+from tests.random_queries.files import Files, Place, answer_of_job, answers_of_sinks
+from tests.random_queries.topics import Clients, Topics
 
+from yeoul.broker import Broker
 from yeoul.errors import UserError
 
 EXAMPLES = int(os.environ.get("YEOUL_FUZZ", "110"))
@@ -27,9 +31,9 @@ pytestmark = pytest.mark.timeout(60 + 3 * EXAMPLES)
 
 
 @st.composite
-def cases(draw: st.DrawFn, *, arrives: bool = True, queries: int | None = None) -> list[Case]:
+def cases(draw: st.DrawFn, *, of_jobs: bool = False, queries: int | None = None) -> list[Case]:
     """Draws queries over the same tables."""
-    return drawn(Drawing(lambda least, most: draw(st.integers(least, most))), arrives=arrives, queries=queries)
+    return drawn(Drawing(lambda least, most: draw(st.integers(least, most))), of_jobs=of_jobs, queries=queries)
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=UNHURRIED)
@@ -50,20 +54,38 @@ def test_changes_come_to_the_answer_of_the_batch(several: list[Case]) -> None:
 
 
 @settings(max_examples=FEW, deadline=None, suppress_health_check=UNHURRIED)
-@given(several=cases(arrives=False, queries=1))
+@given(several=cases(of_jobs=True, queries=1))
 def test_a_job_over_files_gives_the_answer_of_the_batch(tmp_path: Path, several: list[Case]) -> None:
     (case,) = several
     with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
-        try:
-            rows = answer_of_files(Path(folder), case)
-        except UserError as refused:
-            event(f"refused: {refused.message.partition(' (line')[0]}")
-            return
-    assert rows == answer_of_batch(case)
+        check_job(Files(Path(folder)), case)
+
+
+@pytest.fixture(scope="module")
+def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
+    with Broker(tmp_path_factory.mktemp("broker"), num_partitions=3) as broker:
+        yield Clients(broker)
 
 
 @settings(max_examples=FEW, deadline=None, suppress_health_check=UNHURRIED)
-@given(several=cases(arrives=False, queries=3))
+@given(several=cases(of_jobs=True, queries=1))
+def test_a_job_over_topics_gives_the_answer_of_the_batch(clients: Clients, tmp_path: Path, several: list[Case]) -> None:
+    (case,) = several
+    with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
+        check_job(Topics(clients, Path(folder)), case)
+
+
+def check_job(place: Place, case: Case) -> None:
+    try:
+        rows = answer_of_job(place, case)
+    except UserError as refused:
+        event(f"refused: {refused.message.partition(' (line')[0]}")
+    else:
+        assert rows == answer_of_batch(case)
+
+
+@settings(max_examples=FEW, deadline=None, suppress_health_check=UNHURRIED)
+@given(several=cases(of_jobs=True, queries=3))
 def test_each_table_that_a_statement_set_writes_has_the_answer_of_the_batch(
     tmp_path: Path, several: list[Case]
 ) -> None:

@@ -16,11 +16,13 @@ __all__ = [
     "by_clock",
     "clock_window",
     "group_window",
+    "late_in_windows",
     "of_windows",
     "rows_in_windows",
     "window_aggregate",
     "window_over_window",
     "window_rows",
+    "windowed",
 ]
 
 
@@ -55,7 +57,7 @@ def of_windows(g: Grammar, rows: Relation, spec: WindowSpec) -> Relation:
     chosen = g.d.some_of([one for one in rows.plain if one.name != rows.time], 0, 2)
     partition = [one.name for one in chosen] if spec.kind == "SESSION" else []
     arrives = rows.arrives and spec.kind == "TUMBLE"  # what panes or sessions held comes together by time
-    sql = _windowed(g, rows, spec, partition, g.lateness_s)
+    sql = windowed(g, rows, spec, partition, g.lateness_s)
     source = replace(rows, sql=sql, is_table=True, arrives=arrives).named(g.d.name("x"))
     keys = [(replace(one, name=g.d.name()), source.ref(one.name)) for one in chosen]
     bounds, grouping = _bounds(g, source.alias)
@@ -70,7 +72,7 @@ def of_windows(g: Grammar, rows: Relation, spec: WindowSpec) -> Relation:
     return _with_bounds(g, made, bounds, time, str(spec))
 
 
-def _windowed(
+def windowed(
     g: Grammar, rows: Relation, spec: WindowSpec, partition: list[str], lateness_s: int = 0, passed: str = PASSED
 ) -> Sql:
     """Returns a windowing table function over rows, without an alias."""
@@ -98,20 +100,40 @@ def _in_windows(
     found = spec.duckdb_rows(rows.duckdb_source, rows.reading, partition)
     if not rows.may_be_late:
         return f"({found})"
+    return f"(SELECT * FROM ({found}) WHERE {passed} IS NULL OR {_is_open(rows, lateness_s, passed)})"
+
+
+def _is_open(rows: Relation, lateness_s: int, passed: str) -> str:
+    """Returns DuckDB's text of whether a row's window still counts it."""
     mark = f"make_timestamp_ms({passed})"
     reading = local(mark) if rows.time_column.kind is Kind.LTZ else mark
-    is_open = f"epoch_ms(window_end) - 1 + {lateness_s * 1000} > epoch_ms({reading})"
-    return f"(SELECT * FROM ({found}) WHERE {passed} IS NULL OR {is_open})"
+    return f"epoch_ms(window_end) - 1 + {lateness_s * 1000} > epoch_ms({reading})"
+
+
+def late_in_windows(g: Grammar, rows: Relation, spec: WindowSpec, partition: list[str], lateness_s: int) -> str:
+    """Returns what FROM takes in DuckDB: the rows with each window for which they came too late."""
+    if spec.kind == "SESSION":
+        bounds, end = _known_sessions(g, rows, spec, partition), f"INTERVAL '{spec.size}' SECOND"
+        own = f"{rows.reading} AS window_start, {rows.reading} + {end} AS window_end"
+        return f"(SELECT *, {own} FROM {rows.duckdb_source} WHERE {bounds} IS NULL)"
+    found = spec.duckdb_rows(rows.duckdb_source, rows.reading, partition)
+    return f"(SELECT * FROM ({found}) WHERE {PASSED} IS NOT NULL AND NOT {_is_open(rows, lateness_s, PASSED)})"
+
+
+def _known_sessions(g: Grammar, rows: Relation, spec: WindowSpec, partition: list[str]) -> str:
+    """Returns DuckDB's text of the bounds of a row's session; NULL: it came too late."""
+    (table,) = (one for one in g.changes.tables if one.name == rows.sql.flink)
+    places = [place for place, one in enumerate(table.columns) if one.name in partition]
+    return f"list_extract({sessions(g.changes, table, places, spec.size * 1000)}, {ARRIVAL} + 1)"
 
 
 def _in_known_sessions(g: Grammar, rows: Relation, spec: WindowSpec, partition: list[str]) -> str:
-    (table,) = (one for one in g.changes.tables if one.name == rows.sql.flink)
-    places = [place for place, one in enumerate(table.columns) if one.name in partition]
-    bounds = f"list_extract({sessions(g.changes, table, places, spec.size * 1000)}, {ARRIVAL} + 1)"
+    bounds = _known_sessions(g, rows, spec, partition)
     start, end = (f"make_timestamp_ms({bounds}[{place}])" for place in (1, 2))
     if rows.time_column.kind is Kind.LTZ:
         start, end = local(start), local(end)
-    return f"(SELECT *, {start} AS window_start, {end} AS window_end FROM {table.name} WHERE {bounds} IS NOT NULL)"
+    source = rows.duckdb_source
+    return f"(SELECT *, {start} AS window_start, {end} AS window_end FROM {source} WHERE {bounds} IS NOT NULL)"
 
 
 def _window_time(g: Grammar, rows: Relation, flink: str, window_end: str) -> list[tuple[Column, Sql]]:
@@ -139,6 +161,11 @@ def group_window(g: Grammar, depth: int) -> Relation:
     """Returns an aggregate in the older spelling."""
     spec = window_spec(g.d)
     rows = _in_sessions(g, depth) if spec.kind == "SESSION" and g.changes.has_late_rows else g.timed(depth)
+    return in_group_by(g, rows, spec)
+
+
+def in_group_by(g: Grammar, rows: Relation, spec: WindowSpec) -> Relation:
+    """Returns an aggregate over windows of rows that GROUP BY names."""
     g.d.feature(f"{spec.kind} in GROUP BY")
     chosen = g.d.some_of([one for one in rows.plain if one.name != rows.time], 0, 2)
     source = replace(rows, arrives=rows.arrives and spec.kind == "TUMBLE").named(g.d.name("x"))
@@ -168,7 +195,7 @@ def rows_in_windows(g: Grammar, rows: Relation, spec: WindowSpec, passed: str = 
     """Returns rows with their windows; `passed`: DuckDB's text of the watermark that they are judged by."""
     g.d.feature(f"{spec.kind}, its rows")
     partition = [one.name for one in g.d.some_of(rows.plain, 0, 1)] if spec.kind == "SESSION" else []
-    source = replace(rows, sql=_windowed(g, rows, spec, partition, 0, passed), is_table=True).named(g.d.name("x"))
+    source = replace(rows, sql=windowed(g, rows, spec, partition, 0, passed), is_table=True).named(g.d.name("x"))
     bounds, _ = _bounds(g, source.alias)
     kept = g.d.some_of(rows.columns, 1, 4)
     items = [source.ref(one.name) for one in kept]
@@ -190,10 +217,14 @@ def by_clock(g: Grammar, rows: Relation) -> Relation:
 def clock_window(g: Grammar, depth: int) -> Relation:
     """Returns an aggregate over windows on processing time."""
     rows = g.read()
-    if not rows.arrives:
+    if not rows.arrives or not g.has_clock:
         return window_aggregate(g, depth)
     g.d.feature("window on PROCTIME()")
-    timed, spec = by_clock(g, rows), window_spec(g.d, functions_only=True, sessions=False)
+    is_grouped = g.d.chance(3)
+    timed, spec = by_clock(g, rows), replace(window_spec(g.d, functions_only=not is_grouped), by_clock=True)
+    g.d.feature(f"{spec.kind} on PROCTIME(){' in GROUP BY' if is_grouped else ''}")
     given = replace(timed, arrives=timed.arrives and spec.kind == "TUMBLE")
-    made = of_windows(g, given, spec)
+    if not is_grouped and spec.kind == "SESSION":
+        given = g.as_view(given)
+    made = in_group_by(g, given, spec) if is_grouped else of_windows(g, given, spec)
     return replace(made, time=None)

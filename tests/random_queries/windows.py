@@ -11,12 +11,13 @@ __all__ = ["WindowSpec", "window_spec"]
 
 @dataclass(frozen=True, slots=True)
 class WindowSpec:
-    """A windowing function's arguments, in seconds."""
+    """A windowing function's arguments, in seconds; `by_clock`: a session is over when the clock says so."""
 
     kind: str
     size: int
     step: int
     offset: int = 0
+    by_clock: bool = False
 
     @property
     def lengths(self) -> str:
@@ -35,7 +36,7 @@ class WindowSpec:
         """
         at, size, step, offset = f"epoch_ms({time})", self.size * 1000, self.step * 1000, self.offset * 1000
         if self.kind == "SESSION":
-            return _sessions(rows, time, size, partition)
+            return _sessions(rows, time, size, partition, ">=" if self.by_clock else ">")
         if self.kind == "CUMULATE":
             cycle = f"{at} - ({at} - {offset}) % {size}"
             first = f"({at} - {offset}) % {size} // {step} * {step} + {step}"
@@ -49,9 +50,9 @@ class WindowSpec:
         return f"SELECT {outer}, make_timestamp_ms(last_ms) AS window_end FROM ({inner})"
 
 
-def _sessions(rows: str, time: str, gap_ms: int, partition: list[str]) -> str:
+def _sessions(rows: str, time: str, gap_ms: int, partition: list[str], is_over: str) -> str:
     by = f"PARTITION BY {', '.join(partition)} " if partition else ""
-    quiet = f"epoch_ms({time}) - lag(epoch_ms({time})) OVER ({by}ORDER BY {time}) > {gap_ms}"
+    quiet = f"epoch_ms({time}) - lag(epoch_ms({time})) OVER ({by}ORDER BY {time}) {is_over} {gap_ms}"
     marked = f"SELECT *, CASE WHEN {quiet} THEN 1 ELSE 0 END AS begins FROM {rows}"
     numbered = f"SELECT *, sum(begins) OVER ({by}ORDER BY {time}) AS number FROM ({marked})"
     of_one = f"OVER (PARTITION BY {', '.join([*partition, 'number'])})"

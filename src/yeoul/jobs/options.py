@@ -8,14 +8,16 @@ Source: https://nightlies.apache.org/flink/flink-docs-stable/docs/dev/table/conf
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from yeoul.engine.runtime.settings import Settings
 from yeoul.errors import UserError, did_you_mean
 from yeoul.jobs.flink_options import ONE_VALUE, WITHOUT_EFFECT, why_refused
+from yeoul.plan.nodes import Node
 from yeoul.plan.trigger import TRIGGER_SETTING, TriggerKind, parse_trigger
+from yeoul.planner.binding.boundedness import gives_changes
 from yeoul.units import parse_duration_ms, parse_size_bytes
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "check_option",
     "engine_settings",
     "is_sync",
+    "job_settings",
     "local_time_zone",
     "optimiser_notes",
 ]
@@ -246,6 +249,16 @@ def engine_settings(settings: Mapping[str, str]) -> Settings:
         trigger=trigger,
         shares_scans=shares_scans,
     )
+
+
+def job_settings(settings: Mapping[str, str], plans: Sequence[Node]) -> Settings:
+    """Returns how the engine is to run plans as one job of the session.
+
+    Over input that ends, where only the rows that are left in the end are given, no state is forgotten, as in Flink's
+    batches: what an answer holds does not depend on how long it took to read.
+    """
+    chosen = engine_settings(settings)
+    return chosen if any(gives_changes(plan, settings) for plan in plans) else replace(chosen, state_ttl_ms=None)
 
 
 def optimiser_notes(settings: Mapping[str, str]) -> Iterator[str]:

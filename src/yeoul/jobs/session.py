@@ -292,7 +292,8 @@ class Session:
         plan, detail = statement.plan, statement.detail
         if detail is None:
             return "\n".join([explain(plan, among), *options.optimiser_notes(self.settings)])
-        text = explain_details(plan, detail, among, state_ttl_ms=options.engine_settings(self.settings).state_ttl_ms)
+        settings = options.job_settings(self.settings, among or (plan,))
+        text = explain_details(plan, detail, among, state_ttl_ms=settings.state_ttl_ms)
         scans = [node for node in walk(plan) if isinstance(node, Scan)]
         if detail is ExplainDetail.STATE:
             return "\n".join([text, *self._states({scan.table.name for scan in scans})])
@@ -328,7 +329,7 @@ class Session:
 
     def _job(self, plan: Node | Sequence[Write], name: str, buffer: BatchBuffer | None) -> Job:
         context = ConnectorContext(frames=self._frames, local_time_zone=self.local_time_zone)
-        settings = options.engine_settings(self.settings)
+        settings = options.job_settings(self.settings, plan if isinstance(plan, Sequence) else (plan,))
         launched = launch(plan, context, settings, self._side_streams, buffer)
         on_end = buffer.finish if buffer is not None else None
         job = Job(launched, name, is_bounded=launched.is_bounded, on_end=on_end)

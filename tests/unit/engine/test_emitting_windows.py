@@ -15,7 +15,7 @@ from yeoul.clock import ManualClock
 from yeoul.engine.compile.aggregates import compile_aggregate
 from yeoul.engine.contract import ROW, WATERMARK, WEIGHT
 from yeoul.engine.operators.contract import END_OF_TIME, Output
-from yeoul.engine.operators.time_axis import TimeAxis
+from yeoul.engine.operators.time_axis import TimeAxis, epoch_ms
 from yeoul.engine.operators.windows.aggregate import WindowAggregate
 from yeoul.engine.operators.windows.emitting import WINDOW_END, EmittingWindows
 from yeoul.engine.operators.windows.layout import WindowLayout
@@ -76,7 +76,9 @@ def test_late_rows_give_a_window_again_until_the_lateness_is_over() -> None:
     assert given_by(running.process(0, rows((2, "a", 6), watermark=9))) == [("a", 1, 5, -1), ("a", 2, 6, 1)]
     assert given_by(running.advance(29)) == []
     missed = running.process(0, rows((2, "a", 6), watermark=29))
-    assert (missed.batches, missed.late is not None) == ((), True)
+    assert missed.batches == ()
+    assert missed.late is not None
+    assert epoch_ms(missed.late.frame["watermark"]).to_list() == [29]
 
 
 def test_each_change_is_given_at_once_without_a_delay() -> None:

@@ -34,17 +34,20 @@ from yeoul.engine.compile.aggregates.distinct import (
     split_distinct,
 )
 from yeoul.engine.compile.aggregates.lowering import compile_aggregate, compile_aggregates, compiled_aggregates
+from yeoul.engine.compile.aggregates.pairwise import PairwiseMerge, pairwise_merge
 
 __all__ = [
     "VALUE",
     "WAS",
     "CompiledAggregate",
     "DistinctValues",
+    "PairwiseMerge",
     "change_of",
     "compile_aggregate",
     "compile_aggregates",
     "compile_distinct",
     "compiled_aggregates",
+    "pairwise_merge",
     "settled_rows",
     "split_distinct",
 ]

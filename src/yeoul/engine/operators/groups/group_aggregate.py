@@ -16,7 +16,7 @@ still counts, and once more when it comes again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -24,7 +24,13 @@ from numpy.typing import NDArray
 
 from yeoul.clock import Clock
 from yeoul.engine.columnwise import Selection, chosen, taken, together, where, without
-from yeoul.engine.compile.aggregates import WAS, CompiledAggregate, DistinctValues, settled_rows
+from yeoul.engine.compile.aggregates import (
+    WAS,
+    CompiledAggregate,
+    DistinctValues,
+    pairwise_merge,
+    settled_rows,
+)
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.changes.rows import differing
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
@@ -83,7 +89,8 @@ class GroupAggregate:
         merge += [expression for one in self._distinct.aggregates for expression in one.merge]
         self._merge = [*merge, pl.col(NUMBER).last()] if self._distinct else merge
         aggregates = [*aggregates, *self._distinct.aggregates]
-        self._pairwise = _pairwise_merge(aggregates, numbered=bool(self._distinct))
+        numbers = [pl.col(NUMBER)] if self._distinct else []
+        self._pairwise = pairwise_merge(aggregates, [(pl.col(ROWS + WAS) + pl.col(ROWS)).alias(ROWS), *numbers])
         finals = {**outer_keys, **{one.name: one.final for one in aggregates}}
         self._final = Selection([finals[name] for name in output])
         self._key_output = set(outer_keys)
@@ -179,11 +186,7 @@ class GroupAggregate:
             return fresh, fresh
         if self._pairwise is not None:
             old = state.read(found.slots)
-            merged = self._pairwise.of(fresh.hstack(_named(old, WAS)))
-            if new.any():
-                is_new = series_of("", new)
-                merged = together([fresh[name].zip_with(is_new, merged[name]) for name in merged.columns])
-            return _beside(keys, merged), _beside(keys, old)
+            return _beside(keys, self._pairwise.of(old, fresh, new)), _beside(keys, old)
         known = np.flatnonzero(~new)
         there = state.read(found.slots[known])
         places = pl.Series(_AT, np.concatenate([known, np.arange(fresh.height)]))
@@ -223,20 +226,6 @@ class GroupAggregate:
         own = {column.name: column for column in (*given_keys.get_columns(), *given_values.get_columns())}
         columns = [own[name] for name in after.columns]
         return Output((together([*columns, series_of(WEIGHT, is_after * 2 - 1)]),))
-
-
-def _pairwise_merge(aggregates: Iterable[CompiledAggregate], *, numbered: bool) -> Selection | None:
-    """Returns how older and newer partial columns that stand side by side are merged; None if it cannot be said."""
-    pairwise = [one.pairwise for one in aggregates]
-    if None in pairwise:
-        return None
-    rows = (pl.col(ROWS + WAS) + pl.col(ROWS)).alias(ROWS)
-    merged = [rows, *(expression for each in pairwise if each is not None for expression in each)]
-    return Selection([*merged, pl.col(NUMBER)] if numbered else merged)
-
-
-def _named(rows: pl.DataFrame, ending: str) -> list[pl.Series]:
-    return [column.alias(column.name + ending) for column in rows.get_columns()]
 
 
 def _beside(keys: Sequence[pl.Series], values: pl.DataFrame) -> pl.DataFrame:

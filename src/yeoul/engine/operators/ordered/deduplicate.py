@@ -15,14 +15,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
-from yeoul.engine.columnwise import where
+from yeoul.engine.columnwise import chosen, taken, together, where
 from yeoul.engine.contract import ROW, WATERMARK
 from yeoul.engine.operators.changes.rows import as_changes, differing
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, Output, State
 from yeoul.engine.operators.forgetting import Forgetting
 from yeoul.engine.operators.lateness import in_time, may_be_late
 from yeoul.engine.operators.time_axis import epoch_ms
-from yeoul.engine.state.keyed import KeyedState
+from yeoul.engine.state.fingerprints import Lanes
+from yeoul.engine.state.keyed import KeyedState, lanes_by
+from yeoul.kernels.grouping import group_rows
 from yeoul.plan.ordering import OverTime
 
 __all__ = ["FirstRows", "LastRows"]
@@ -175,23 +177,25 @@ class LastRows:
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
         self._forgetting.forget(self._rows)
-        rows = batch.select(self._columns)
-        ordered = rows if self._time_column is None else rows.sort(self._time_column, maintain_order=True)
-        last = ordered.unique(self._key_names, keep="last", maintain_order=True) if self._key_names else ordered.tail(1)
-        found = self._rows.upsert(last)
-        old = _rows_at(self._rows, found.slots[~found.is_new]).select(self._columns)
+        last, lanes = self._last_of(batch)
+        found = self._rows.upsert(last, lanes)
+        known = ~found.is_new
+        old = self._rows_at(found.slots[known])
+        self._forgetting.touch(self._rows, found.slots)
+        if self._time_column is None:
+            self._rows.write(found.slots, last)
+            return self._changes(old, last, found.is_new)
         wins = found.is_new.copy()
-        wins[~found.is_new] = self._later(where(last, ~found.is_new), old)
+        wins[known] = self._later(where(last, known), old)
         new = where(last, wins)
         self._rows.write(found.slots[wins], new)
-        self._forgetting.touch(self._rows, found.slots)
-        return self._changes(where(old, wins[~found.is_new]), new, found.is_new[wins])
+        return self._changes(where(old, wins[known]), new, found.is_new[wins])
 
     def advance(self, watermark_ms: int) -> Output:
         if self._updating or watermark_ms < END_OF_TIME or self._given:
             return EMPTY
         self._given = True
-        rows = _rows_at(self._rows, self._rows.living()).select(self._columns)
+        rows = self._rows_at(self._rows.living())
         return Output((rows,)) if rows.height else EMPTY
 
     def snapshot(self) -> State:
@@ -215,21 +219,38 @@ class LastRows:
         """Returns the keys of rows."""
         return batch.select(self._key_names)
 
+    def _last_of(self, batch: pl.DataFrame) -> tuple[pl.DataFrame, Lanes]:
+        """Returns each key's last row of a batch, in their order, and the fingerprints of the keys."""
+        rows = chosen(batch, self._columns)
+        if self._time_column is not None:
+            rows = rows.sort(self._time_column, maintain_order=True)
+        lanes = lanes_by(rows, self._key_names)
+        groups = group_rows(*lanes)
+        if groups.order is None:
+            return rows, lanes
+        lasts = np.sort(groups.order[np.cumsum(groups.sizes) - 1])
+        return taken(rows, lasts), (lanes[0][lasts], lanes[1][lasts])
+
+    def _rows_at(self, slots: NDArray[np.int64]) -> pl.DataFrame:
+        return chosen(_rows_at(self._rows, slots), self._columns)
+
     def _later(self, new: pl.DataFrame, old: pl.DataFrame) -> NDArray[np.bool_]:
-        if self._time_column is None:
-            return np.ones(new.height, np.bool_)
+        assert self._time_column is not None
         return (epoch_ms(new[self._time_column]) >= epoch_ms(old[self._time_column])).fill_null(True).to_numpy()
 
     def _changes(self, old: pl.DataFrame, new: pl.DataFrame, is_new: NDArray[np.bool_]) -> Output:
         if not self._updating or not new.height:
             return EMPTY
-        before = np.flatnonzero(~is_new)
-        differs = np.ones(new.height, np.bool_)
-        differs[before] = differing(old, new[before], self._columns)
-        gone, come = before[differs[before]], np.flatnonzero(differs)
+        values = [name for name in self._columns if name not in self._key_names]
+        before, differs = np.flatnonzero(~is_new), np.ones(new.height, np.bool_)
+        if len(before):
+            differs[before] = differing(old, new if len(before) == new.height else where(new, ~is_new), values)
+        come = np.flatnonzero(differs)
         if not len(come):
             return EMPTY
-        return Output((as_changes(where(old, differs[before]), gone, new[come], come),))
+        if len(come) < new.height:
+            new, old = where(new, differs), where(old, differs[before])
+        return Output((as_changes(old, before[differs[before]], new, come),))
 
 
 def _beside(columns: Mapping[str, pl.DataType], keys: Sequence[str]) -> dict[str, pl.DataType]:
@@ -237,5 +258,4 @@ def _beside(columns: Mapping[str, pl.DataType], keys: Sequence[str]) -> dict[str
 
 
 def _rows_at(state: KeyedState, slots: NDArray[np.int64]) -> pl.DataFrame:
-    parts = [part for part in (state.read_keys(slots), state.read(slots)) if part.width]
-    return pl.concat(parts, how="horizontal")
+    return together([*state.read_keys(slots).get_columns(), *state.read(slots).get_columns()])

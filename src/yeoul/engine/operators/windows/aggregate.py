@@ -16,18 +16,23 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
-from yeoul.engine.compile.aggregates import CompiledAggregate, settled_rows
+from yeoul.engine.columnwise import without
+from yeoul.engine.compile.aggregates import WAS, CompiledAggregate, pairwise_merge, settled_rows
 from yeoul.engine.contract import ROW, WATERMARK, WEIGHT
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, LateRows, Output, State
 from yeoul.engine.operators.time_axis import TimeAxis
 from yeoul.engine.operators.windows.layout import WindowLayout
 from yeoul.engine.state.compact import compacted
+from yeoul.engine.state.fingerprints import extended
+from yeoul.engine.state.grouping import LANES, Grouping
+from yeoul.engine.state.keyed_pane import KeyedMerge
 from yeoul.engine.state.panes import PANE, PaneStore
 from yeoul.errors import UserError
+from yeoul.kernels.grouping import group_rows
 from yeoul.plan.nodes import WindowKind, WindowProperty
 
 __all__ = ["PreparedPanes", "WindowAggregate"]
@@ -95,11 +100,22 @@ class WindowAggregate:
         if retracts:
             self._partial.insert(0, pl.col(WEIGHT).sum().alias(ROWS))
             self._merge.insert(0, pl.col(ROWS).sum())
+        self._grouping = Grouping(self._keys, self._partial)
         self._columns = {**outer_keys, **{one.name: one.final for one in aggregates}}
         self._properties, self._output = dict(properties), list(output)
-        self._panes = PaneStore(self._merge_panes)
+        self._by_key = self._merge_by_key(aggregates)
+        self._panes = PaneStore(self._merge_panes, self._by_key)
         self._closed = self._watermark_ms = START_OF_TIME
         self._next_end = END_OF_TIME
+
+    def _merge_by_key(self, aggregates: Sequence[CompiledAggregate]) -> KeyedMerge | None:
+        """Returns how a pane of many groups merges them; None if it cannot: without keys, or by the aggregates."""
+        rows = [(pl.col(ROWS + WAS) + pl.col(ROWS)).alias(ROWS)] if self._retracts else []
+        pairwise = pairwise_merge(aggregates, rows)
+        if pairwise is None or not self._inner_keys:
+            return None
+        within = Grouping([pl.col(name) for name in self._inner_keys], self._merge)
+        return KeyedMerge(self._inner_keys, within, pairwise.of)
 
     @property
     def due_ms(self) -> int | None:
@@ -150,10 +166,12 @@ class WindowAggregate:
         if not isinstance(low, int) or not isinstance(high, int):
             return None
         first, last = layout.pane_of(low), layout.pane_of(high)
+        if self._panes.is_keyed:
+            panes = None if first == last else _each(readings, layout.pane_of)
+            return PreparedPanes(self._by_fingerprint(batch, first, panes), layout.first_end(first), doubtful)
         if first == last and self._keys:
             grouped = batch.group_by(self._keys, maintain_order=True).agg(self._partial)
-            pane = pl.Series(PANE, [first], dtype=pl.Int64).new_from_index(0, grouped.height)
-            partial = grouped.insert_column(0, pane)
+            partial = grouped.insert_column(0, _constant(first, grouped.height))
         else:
             panes = _each(readings, layout.pane_of).alias(PANE)
             partial = batch.with_columns(panes).group_by(PANE, *self._keys, maintain_order=True).agg(self._partial)
@@ -161,6 +179,16 @@ class WindowAggregate:
         if batch.height > _SMALL:
             partial = compacted(partial)
         return PreparedPanes(partial, layout.first_end(first), doubtful)
+
+    def _by_fingerprint(self, batch: pl.DataFrame, pane: int, panes: pl.Series | None) -> pl.DataFrame:
+        """Returns a batch aggregated by pane and key, with the keys' fingerprints; `panes`: if they are several."""
+        rows = self._grouping.grouped(batch)
+        if panes is None:
+            groups = self._grouping.aggregated(batch, rows)
+            return groups.insert_column(0, _constant(pane, groups.height))
+        apart = replace(rows, groups=group_rows(*extended(rows.lanes, panes)))
+        groups = self._grouping.aggregated(batch, apart)
+        return groups.insert_column(0, panes.gather(apart.groups.firsts).alias(PANE))
 
     def may_close(self, watermark_ms: int, earliest_ms: int, latest_ms: int) -> bool:
         """Tells whether a watermark may close a window of rows between two row times; pure. Never wrongly False."""
@@ -337,13 +365,16 @@ class WindowAggregate:
             chunk.append((end, panes))
             rows += sum(self._panes.rows(pane) for pane in panes)
             before = end
-            if rows >= _FIRE_ROWS:
+            if rows >= _FIRE_ROWS or (self._panes.is_keyed and self._layout.kind is not WindowKind.TUMBLE):
                 yield chunk
                 chunk, starts, index, rows = [], self._panes.starts(), 0, 0
         if chunk:
             yield chunk
 
     def _give_out(self, ends: list[tuple[int, list[int]]], closes: bool = True) -> pl.DataFrame:
+        is_cumulate = self._layout.kind is WindowKind.CUMULATE
+        if is_cumulate and closes and len(ends) == 1:
+            ends = [self._folded(*ends[0])]
         panes = list(dict.fromkeys(pane for _, panes in ends for pane in panes))
         rows, merged = self._panes.take(panes)
         single = all(len(panes) == 1 for _, panes in ends)
@@ -356,10 +387,22 @@ class WindowAggregate:
             windows = pl.DataFrame(pairs, schema={PANE: pl.Int64, _END: pl.Int64}, orient="row")
             spread = windows.join(rows, on=PANE, maintain_order="left_right")
         if not (merged and single):
-            spread = self._settled(spread.group_by(_END, *self._inner_keys, maintain_order=True).agg(self._merge))
-        if self._layout.kind is WindowKind.CUMULATE and closes and not single:
+            spread = self._merged_windows(spread, [end for end, _ in ends])
+        if is_cumulate and closes and not single:
             self._fold(ends[-1], spread)
         return self._finish(spread)
+
+    def _merged_windows(self, spread: pl.DataFrame, ends: Sequence[int]) -> pl.DataFrame:
+        """Merges the rows that panes have of each window."""
+        if len(ends) == 1 and self._by_key is not None and self._panes.is_keyed:
+            merged = without(self._by_key.within.of(spread), LANES)
+            return merged.with_columns(pl.lit(ends[0], dtype=pl.Int64).alias(_END))
+        return self._settled(spread.group_by(_END, *self._inner_keys, maintain_order=True).agg(self._merge))
+
+    def _folded(self, end: int, panes: list[int]) -> tuple[int, list[int]]:
+        """Returns a window with its panes, which are one if the first is large enough to take in the others."""
+        cycle = self._layout.start_of(end)
+        return end, [cycle] if self._panes.fold(panes, cycle) else panes
 
     def _fold(self, last: tuple[int, list[int]], merged: pl.DataFrame) -> None:
         """Keeps a cycle's panes, once merged for a window, as one: the cycle's next window needs them all again."""
@@ -395,3 +438,7 @@ class WindowAggregate:
 
 def _each(times: pl.Series, function: Callable[[pl.Expr], pl.Expr]) -> pl.Series:
     return times.to_frame().select(function(pl.col(times.name))).to_series()
+
+
+def _constant(pane: int, count: int) -> pl.Series:
+    return pl.Series(PANE, [pane], dtype=pl.Int64).new_from_index(0, count)

@@ -16,7 +16,7 @@ import polars as pl
 from yeoul.clock import Clock
 from yeoul.engine.contract import WATERMARK, WEIGHT
 from yeoul.engine.operators.changes.rows import differing
-from yeoul.engine.operators.contract import END_OF_TIME, START_OF_TIME, Output, State
+from yeoul.engine.operators.contract import END_OF_TIME, START_OF_TIME, LateRows, Output, State
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.operators.windows.aggregate import WindowAggregate
 from yeoul.plan.nodes import Emission
@@ -76,7 +76,7 @@ class EmittingWindows:
         closed = self._inner.process(port, batch)
         self._changed |= {end for end in touched if end > self._inner.closed}
         given = [*self._closing(closed.batches), *self._looked_at(self._due_at_once())]
-        return Output(tuple(given), closed.late)
+        return Output(tuple(given), closed.late and self._as_it_stood(closed.late))
 
     def advance(self, watermark_ms: int) -> Output:
         lateness_ms = self._emission.lateness_ms
@@ -114,6 +114,11 @@ class EmittingWindows:
         """Returns rows judged by a watermark that is behind by the lateness."""
         lateness_ms = self._emission.lateness_ms
         return batch.with_columns(pl.col(WATERMARK).clip(lower_bound=START_OF_TIME + lateness_ms) - lateness_ms)
+
+    def _as_it_stood(self, late: LateRows) -> LateRows:
+        """Returns late rows with the watermark itself: the aggregate below knows one that is behind."""
+        behind = pl.duration(milliseconds=self._emission.lateness_ms)
+        return LateRows(late.frame.with_columns(pl.col("watermark") + behind))
 
     def snapshot(self) -> State:
         state = dict(self._inner.snapshot())
