@@ -31,6 +31,7 @@ from yeoul.jobs import options
 from yeoul.jobs.buffer import BatchBuffer
 from yeoul.jobs.describe import describe_columns
 from yeoul.jobs.functions import Functions
+from yeoul.jobs.interrupts import leave_interrupts_to_python
 from yeoul.jobs.inventory import described, shown
 from yeoul.jobs.job import Job, JobStatus
 from yeoul.jobs.launch import launch
@@ -99,6 +100,7 @@ class Session:
         state_directory: Path | None = None,
         catalog: Path | None = None,
     ) -> None:
+        leave_interrupts_to_python()
         stored = CatalogFile(catalog) if catalog is not None else None
         directory = state_directory or Path(tempfile.mkdtemp(prefix="yeoul-"))
         directory.mkdir(parents=True, exist_ok=True)

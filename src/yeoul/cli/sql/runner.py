@@ -168,10 +168,7 @@ class Runner:
                 for batch in self._batches(result):
                     writer.write(batch)
             except KeyboardInterrupt:
-                try:
-                    writer.finish()
-                except KeyboardInterrupt:  # a second one, while the first is answered
-                    writer.finish()
+                writer.finish()
                 raise
         writer.finish()
 

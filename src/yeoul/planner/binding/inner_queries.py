@@ -17,9 +17,11 @@ from yeoul.plan.changelog import changelog_of
 from yeoul.plan.expressions import Call, Case, ColumnRef, Expression, Literal, columns_of
 from yeoul.plan.functions.aggregates import value_over_nothing
 from yeoul.plan.nodes import Aggregate, Filter, Node, Project
-from yeoul.planner.binding.context import OUTER, BindContext, Relation
+from yeoul.planner.binding.context import OUTER, BindContext, Relation, unique_name
+from yeoul.planner.binding.meetings import Meeting
+from yeoul.planner.binding.ordering import ordered
 from yeoul.planner.folding import folded
-from yeoul.planner.rewriting import conjuncts, joined, map_children, replaced
+from yeoul.planner.rewriting import conjuncts, joined, map_children, project, replaced
 
 __all__ = ["Inner", "QueryReader", "bind_inner", "is_outer", "of_outer"]
 
@@ -48,6 +50,29 @@ class Inner:
         given = {inner.name for _, inner in self.pairs if isinstance(inner, ColumnRef)}
         return not self.rest and any(key <= given for key in changelog_of(self.node).keys)
 
+    def meeting(self) -> Meeting:
+        """Returns by what these rows meet those around them."""
+        return Meeting(self.pairs, tuple(of_outer(part) for part in self.rest))
+
+    def apart_from(self, taken: Sequence[str]) -> Inner:
+        """Returns the same rows with names that are not among those taken."""
+        used = list(taken)
+        names: dict[str, str] = {}
+        for name in self.node.schema.names:
+            names[name] = unique_name(name, used)
+            used.append(names[name])
+        if all(old == new for old, new in names.items()):
+            return self
+        fields = self.node.schema.fields
+        own: dict[str, Expression] = {one.name: ColumnRef(names[one.name], one.type) for one in fields}
+        return replace(
+            self,
+            node=project(self.node, [(names[one.name], ColumnRef(one.name, one.type)) for one in fields]),
+            outputs=tuple(_renamed(one, own) for one in self.outputs),
+            pairs=tuple((mine, _renamed(theirs, own)) for mine, theirs in self.pairs),
+            rest=tuple(_renamed(part, own) for part in self.rest),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class QueryReader:
@@ -74,11 +99,20 @@ def bind_inner(context: BindContext, tree: exp.Expr, outer: Relation | None, rea
     """
     while isinstance(tree, exp.Subquery) and not tree.args.get("limit"):
         tree = tree.this
-    stands_alone = any(tree.args.get(key) is not None for key in ("limit", "with_", "order", "offset"))
-    if outer is None or stands_alone or not isinstance(tree, exp.Select) or tree.args.get("from_") is None:
+    stands_alone = tree.args.get("with_") is not None or tree.args.get("from_") is None
+    if outer is None or stands_alone or not isinstance(tree, exp.Select):
         return _alone(reader.query(replace(context, outer=None), tree))
     relation, correlated = reader.source(replace(context, outer=outer), tree)
     pairs, rest = _taken_apart(correlated)
+    is_cut = any(tree.args.get(key) is not None for key in ("limit", "offset"))
+    if is_cut and not correlated:
+        return _alone(reader.query(replace(context, outer=None), tree))
+    if is_cut and rest:
+        raise UserError(
+            "A subquery with LIMIT or OFFSET can name the outer query in conditions of the form inner = outer only",
+            hint="ROW_NUMBER() over the joined rows ranks them for each row of the outer query",
+            span=rest[0].span,
+        )
     inner_sides = [inner for _, inner in pairs]
     if rest and reader.is_grouped(context, tree):
         raise UserError(
@@ -87,8 +121,11 @@ def bind_inner(context: BindContext, tree: exp.Expr, outer: Relation | None, rea
             span=rest[0].span,
         )
     rows = reader.outputs(replace(context, outer=outer), tree, relation, [*inner_sides, *_columns(relation, rest)])
+    over_nothing = None if _leaves_none(tree) else _over_nothing(rows, bool(tree.args.get("group")))
+    behind = len(pairs) + len(_columns(relation, rest))
+    rows = ordered(context, tree, rows, rows.schema.names[len(rows.schema.names) - behind :])
     columns = [ColumnRef(one.name, one.type) for one in rows.schema.fields]
-    count = len(columns) - len(pairs) - len(_columns(relation, rest))
+    count = len(columns) - behind
     keys = columns[count : count + len(pairs)]
     names: dict[str, Expression] = {
         old.name: new for old, new in zip(_columns(relation, rest), columns[count + len(pairs) :], strict=True)
@@ -98,8 +135,14 @@ def bind_inner(context: BindContext, tree: exp.Expr, outer: Relation | None, rea
         tuple(columns[:count]),
         tuple((of_outer(mine), key) for (mine, _), key in zip(pairs, keys, strict=True)),
         tuple(replaced(part, names) for part in rest),
-        _over_nothing(rows, bool(tree.args.get("group"))),
+        over_nothing,
     )
+
+
+def _leaves_none(tree: exp.Select) -> bool:
+    """Whether LIMIT or OFFSET leave nothing of a single row."""
+    numbers = {key: tree.args[key].args["expression"].name for key in ("limit", "offset") if tree.args.get(key)}
+    return numbers.get("limit") == "0" or numbers.get("offset", "0") != "0"
 
 
 def _alone(rows: Node) -> Inner:
@@ -136,6 +179,12 @@ def _is_of_outer(expression: Expression) -> bool:
 def _is_of_inner(expression: Expression) -> bool:
     names = list(columns_of(expression))
     return bool(names) and not any(name.startswith(OUTER) for name in names)
+
+
+def _renamed(expression: Expression, names: dict[str, Expression]) -> Expression:
+    if isinstance(expression, ColumnRef):
+        return expression if expression.name.startswith(OUTER) else names.get(expression.name, expression)
+    return map_children(expression, lambda part: _renamed(part, names))
 
 
 def is_outer(expression: Expression) -> bool:

@@ -60,13 +60,15 @@ def _is_output(node: exp.Expr, names: set[str]) -> bool:
     return isinstance(node, exp.Column) and node.this.name in names
 
 
-def ordered(context: BindContext, node: exp.Expr, rows: Node) -> Node:
+def ordered(context: BindContext, node: exp.Expr, rows: Node, partition: Sequence[str] = ()) -> Node:
     """Returns the rows of a query's body in order, as many as it asks for.
 
     Args:
         context: The catalog, the settings and the text.
         node: The query.
         rows: Its body's rows, `hidden_items` among them.
+        partition: Columns that a query within another is tied by: it gives so many rows for each of their values, and
+            these in no order.
 
     Raises:
         UserError: Rows that never end cannot be sorted so.
@@ -79,7 +81,10 @@ def ordered(context: BindContext, node: exp.Expr, rows: Node) -> Node:
     limit, offset = node.args.get("limit"), node.args.get("offset")
     count = None if limit is None else _number(context, limit, "LIMIT")
     skipped = 0 if offset is None else _number(context, offset, "OFFSET")
-    found = _arranged(context, rows, tuple(keys), count, skipped, order or offset or node)
+    if partition:
+        found = _first_of_each(context, rows, tuple(keys), count, skipped, tuple(partition), offset)
+    else:
+        found = _arranged(context, rows, tuple(keys), count, skipped, order or offset or node)
     if len(visible) == len(found.schema.names):
         return found
     return project(found, [(name, ColumnRef(name, found.schema[name].type)) for name in visible])
@@ -130,13 +135,37 @@ def _arranged(
         return Limit(rows, count, offset)
     if not gives_changes(rows, context.settings):
         return Sort(rows, keys, OverTime.END, offset, count)
-    if count == 0:
-        return Filter(rows, Literal(False, types.BOOLEAN.not_null()))
     if count is not None:
-        return TopN(rows, (), keys, Ranking.ROW_NUMBER, offset + 1, offset + count, None, rows.schema, updating=True)
+        return _top(rows, (), keys, count, offset, updating=True)
     if offset:
         raise context.error("OFFSET over input that never ends needs a LIMIT", at, hint="LIMIT 10 OFFSET 5")
     return _sorted_by_time(context, rows, keys, at)
+
+
+def _first_of_each(
+    context: BindContext,
+    rows: Node,
+    keys: tuple[SortKey, ...],
+    count: int | None,
+    offset: int,
+    partition: tuple[str, ...],
+    at: exp.Expr | None,
+) -> Node:
+    if count is None and offset:
+        hint = "LIMIT 10 OFFSET 5"
+        raise context.error("OFFSET within a subquery that names the outer query needs a LIMIT", at, hint)
+    if count is None:
+        return rows
+    return _top(rows, partition, keys, count, offset, updating=gives_changes(rows, context.settings))
+
+
+def _top(
+    rows: Node, partition: tuple[str, ...], keys: tuple[SortKey, ...], count: int, offset: int, *, updating: bool
+) -> Node:
+    if count == 0:
+        return Filter(rows, Literal(False, types.BOOLEAN.not_null()))
+    first, last = offset + 1, offset + count
+    return TopN(rows, partition, keys, Ranking.ROW_NUMBER, first, last, None, rows.schema, updating)
 
 
 def _sorted_by_time(context: BindContext, rows: Node, keys: tuple[SortKey, ...], at: exp.Expr) -> Node:

@@ -20,6 +20,7 @@ from yeoul.planner.binding.grouping import bind_grouped, distinct, is_grouped
 from yeoul.planner.binding.hints import check_hinted_tables, state_ttl_of, state_ttls, with_group_ttl
 from yeoul.planner.binding.inner_queries import QueryReader, is_outer
 from yeoul.planner.binding.joins import bind_join, filtered
+from yeoul.planner.binding.laterals import bind_lateral
 from yeoul.planner.binding.ordering import hidden_items, ordered, unaliased
 from yeoul.planner.binding.overs import OverCalls, refuse_without_over
 from yeoul.planner.binding.projections import Item, items_of
@@ -33,6 +34,7 @@ from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.dialect import read_script
 from yeoul.planner.dialects.flink.nodes import (
     JoinedTables,
+    LateralQuery,
     OverCall,
     SetOperation,
     TableFunction,
@@ -287,7 +289,11 @@ def _relation(context: BindContext, node: exp.Expr) -> Relation:
     if isinstance(node, JoinedTables):
         if isinstance(node.args["expression"], UnnestedRows):
             return bind_unnest(context, node.args["expression"], _relation(context, node.this), node)
+        if isinstance(node.args["expression"], LateralQuery):
+            return bind_lateral(context, node.args["expression"], _relation(context, node.this), node, _READER)
         return bind_join(context, node, _relation(context, node.this), _relation(context, node.args["expression"]))
+    if isinstance(node, LateralQuery):
+        raise context.error("LATERAL stands behind a table that its query names", node, "FROM t, LATERAL (SELECT ...)")
     if isinstance(node, UnnestedRows):
         return bind_unnest(context, node, Relation(_ONE_ROW, "", "nothing"))
     alias = node.args.get("alias")

@@ -19,12 +19,12 @@ from yeoul.plan import types
 from yeoul.plan.expressions import Call, Case, ColumnRef, Expression, Literal
 from yeoul.plan.nodes import Aggregate, Field, Filter, Join, JoinKind, Node, Project, Projection, Schema
 from yeoul.planner.binding.boundedness import computes_changes
-from yeoul.planner.binding.context import OUTER, BindContext, Relation, unique_name
+from yeoul.planner.binding.context import BindContext, Relation, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder, call
-from yeoul.planner.binding.inner_queries import Inner, QueryReader, bind_inner, is_outer, of_outer
+from yeoul.planner.binding.inner_queries import Inner, QueryReader, bind_inner, is_outer
 from yeoul.planner.binding.joins import meeting_rows
-from yeoul.planner.binding.meetings import Meeting
-from yeoul.planner.rewriting import conjuncts, map_children, project
+from yeoul.planner.binding.quantifiers import by_extremes
+from yeoul.planner.rewriting import conjuncts, project
 
 __all__ = ["Subqueries", "ands_of", "has_subquery"]
 
@@ -114,6 +114,13 @@ class Subqueries:
         if not unknown:
             return found
         return Case(branches, Literal(False, types.BOOLEAN.not_null()), types.BOOLEAN, span)
+
+    def quantified(self, binder: _Over, node: exp.Expr, span: Span | None) -> Expression:
+        """Returns whether a comparison holds with all of a query's rows, or with any; NULL if that cannot be told."""
+        tree: exp.Expr = node.args["query"].this
+        if isinstance(tree, exp.Select) and len(tree.expressions) > 1:
+            raise UserError(f"Expected a subquery of one column, got {len(tree.expressions)}", span=span)
+        return binder.bind(by_extremes(node, lambda query: self.reader.is_grouped(self.context, query)))
 
     def joined_to(self, node: Node) -> Node:
         """Returns the rows with what was looked up for them; to be called once, when all expressions are bound."""
@@ -280,20 +287,5 @@ def _is_found(mark: ColumnRef) -> Expression:
 
 def _join(left: Node, right: Node, kind: JoinKind, pairs: Pairs, rest: Sequence[Expression] = ()) -> Join:
     """Returns a join whose right side has names of its own; the pairs' and the rest's names are those before."""
-    used = list(left.schema.names)
-    names: dict[str, str] = {}
-    for name in right.schema.names:
-        names[name] = unique_name(name, used)
-        used.append(names[name])
-    own: dict[str, Expression] = {}
-    if any(old != new for old, new in names.items()):
-        own = {one.name: ColumnRef(names[one.name], one.type) for one in right.schema.fields}
-        right = project(right, [(names[one.name], ColumnRef(one.name, one.type)) for one in right.schema.fields])
-    keys = tuple((mine, _renamed(theirs, own)) for mine, theirs in pairs)
-    return meeting_rows(left, right, kind, Meeting(keys, tuple(of_outer(_renamed(part, own)) for part in rest)))
-
-
-def _renamed(expression: Expression, names: dict[str, Expression]) -> Expression:
-    if isinstance(expression, ColumnRef):
-        return expression if expression.name.startswith(OUTER) else names.get(expression.name, expression)
-    return map_children(expression, lambda part: _renamed(part, names))
+    inner = Inner(right, (), tuple(pairs), tuple(rest)).apart_from(left.schema.names)
+    return meeting_rows(left, inner.node, kind, inner.meeting())

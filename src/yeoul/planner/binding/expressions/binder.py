@@ -18,7 +18,7 @@ from yeoul.plan.types import Kind
 from yeoul.planner.binding.context import BindContext, Relation
 from yeoul.planner.binding.expressions import calls, case_and_cast, literals, names, operators
 from yeoul.planner.casts import coerced
-from yeoul.planner.dialects.flink.nodes import FunctionCall, OverCall, TypedLiteral
+from yeoul.planner.dialects.flink.nodes import FunctionCall, OverCall, Quantified, TypedLiteral
 
 __all__ = ["ExpressionBinder", "SubqueryBinding"]
 
@@ -31,6 +31,8 @@ class SubqueryBinding(Protocol):
     def exists(self, binder: ExpressionBinder, node: exp.Expr, span: Span | None) -> Expression: ...
 
     def contained(self, binder: ExpressionBinder, node: exp.Expr, span: Span | None) -> Expression: ...
+
+    def quantified(self, binder: ExpressionBinder, node: exp.Expr, span: Span | None) -> Expression: ...
 
 
 class ExpressionBinder:
@@ -144,6 +146,10 @@ def _exists(binder: ExpressionBinder, node: Any, span: Span | None) -> Expressio
     return binder.subqueries_here(span).exists(binder, node, span)
 
 
+def _quantified(binder: ExpressionBinder, node: Any, span: Span | None) -> Expression:
+    return binder.subqueries_here(span).quantified(binder, node, span)
+
+
 def _star(binder: ExpressionBinder, node: Any, span: Span | None) -> Expression:
     raise UserError(f"'*' stands alone in a SELECT, not in {binder.place}", span=span)
 
@@ -175,5 +181,6 @@ _READERS: dict[type[exp.Expr], _Reader] = {
     OverCall: lambda binder, node, span: binder.over(node, span),
     exp.Subquery: _subquery,
     exp.Exists: _exists,
+    Quantified: _quantified,
     exp.Star: _star,
 }

@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
+from yeoul.errors import UserError
 from yeoul.plan.types import INTERVAL_DAY_TIME, INTERVAL_YEAR_MONTH
 from yeoul.planner.dialects.flink.cursor import RESERVED
 from yeoul.planner.dialects.flink.json_calls import JsonGrammar
 from yeoul.planner.dialects.flink.lexer import Token, TokenType
-from yeoul.planner.dialects.flink.nodes import FunctionCall, TypedLiteral, TypeName
+from yeoul.planner.dialects.flink.nodes import FunctionCall, Quantified, TypedLiteral, TypeName
 from yeoul.planner.dialects.flink.over import OverGrammar
 
 __all__ = ["INTERVAL_UNITS", "ExpressionGrammar"]
@@ -35,7 +36,8 @@ _BINARY: dict[TokenType, tuple[int, type[exp.Binary]]] = {
     TokenType.DPIPE: (_MULTIPLY, exp.DPipe),
 }
 _QUANTIFIERS = frozenset({"ANY", "SOME", "ALL"})
-_EXTREMES = "Compare with (SELECT MIN(...) ...) or (SELECT MAX(...) ...); `= ANY` and `<> ALL` are taken"
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
+_EACH_OF_THEM = "Behind =, <>, <, <=, > and >= stands a query: x > ALL (SELECT ...); = ANY and <> ALL take values, too"
 _QUERY_WORDS = ("SELECT", "WITH", "VALUES")
 _RANGE_WORDS = frozenset({"IN", "BETWEEN", "LIKE", "SIMILAR"})
 INTERVAL_UNITS = frozenset(
@@ -126,11 +128,15 @@ class ExpressionGrammar(JsonGrammar, OverGrammar):
 
     def _quantified(self, left: exp.Expr, node: type[exp.Binary], token: Token) -> exp.Expr:
         """Reads ANY, SOME or ALL behind a comparison: `= ANY` is IN, `<> ALL` is NOT IN."""
-        is_all = self.sees_word("ALL")
-        if node is not (exp.NEQ if is_all else exp.EQ):
-            self.refuse(f"{self._curr.text.upper()} behind this comparison", _EXTREMES)
+        is_all, word, here = self.sees_word("ALL"), self._curr.text.upper(), self.here()
         self._advance()
-        return self._negated(self.at(self._in(left), token), is_all, token)
+        found = self.at(self._in(left), token)
+        if node is (exp.NEQ if is_all else exp.EQ):
+            return self._negated(found, is_all, token)
+        query = found.args.get("query")
+        if query is None or node not in _COMPARISONS:
+            raise UserError(f"{word} cannot stand here", hint=_EACH_OF_THEM, span=here)
+        return self.at(Quantified(this=left, query=query, comparison=node, all=is_all), token)
 
     def _balanced(self, node: type[exp.Connector], word: str, strength: int, left: exp.Expr, token: Token) -> exp.Expr:
         """Reads a chain of one connector into a tree of logarithmic height."""

@@ -24,11 +24,13 @@ __all__ = [
     "HintSyntax",
     "InsertSyntax",
     "JoinedTables",
+    "LateralQuery",
     "NamedArgument",
     "OptionPair",
     "OrderItem",
     "OverCall",
     "PrimaryKeyElement",
+    "Quantified",
     "ResetSyntax",
     "SetOperation",
     "SetSyntax",
@@ -116,6 +118,18 @@ class UnnestedRows(exp.Expression):
     def title(self) -> str:
         """How messages call it."""
         return "LATERAL TABLE" if self.args.get("lateral") else "UNNEST"
+
+
+class LateralQuery(exp.Expression):
+    """LATERAL (this) in FROM: a query asked for each row of what stands before it."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "alias": False}
+
+
+class Quantified(exp.Expression):
+    """`this` comparison ANY (query), or ALL; `comparison` is the class of the comparison's node."""
+
+    arg_types: ClassVar[dict[str, bool]] = {"this": True, "query": True, "comparison": True, "all": True}
 
 
 class TableFunction(exp.Expression):

@@ -11,6 +11,7 @@ from yeoul.planner.dialects.flink.nodes import (
     GroupingSets,
     HintSyntax,
     JoinedTables,
+    LateralQuery,
     NamedArgument,
     OptionPair,
     SetOperation,
@@ -24,7 +25,6 @@ __all__ = ["NO_MODELS", "QueryGrammar"]
 _JOINS = frozenset({"JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL"})
 NO_MODELS = "A Python function calls a model: CREATE FUNCTION ... LANGUAGE PYTHON"
 _NO_PATTERNS = "LAG, LEAD and other calls with OVER compare a row with those around it; an interval join finds pairs"
-_JOIN_HINT = "A table, view, subquery or window function stands in FROM"
 _CLAUSES = ("FROM", "WHERE", "GROUP", "HAVING", "WINDOW", "ORDER", "LIMIT", "UNION")
 _SAME_SLOT = ("INTERSECT", "EXCEPT", "MINUS")
 _UNITING = frozenset({"UNION", "EXCEPT", "MINUS"})
@@ -305,8 +305,10 @@ class QueryGrammar(ExpressionGrammar):
         if self.sees_word("UNNEST") and self.sees(TokenType.L_PAREN, ahead=1):
             return self._unnested(token)
         if self.take_word("LATERAL"):
+            if self.sees(TokenType.L_PAREN):
+                return self._lateral_query(token)
             if not self.sees_word("TABLE"):
-                self.refuse("LATERAL without TABLE", _JOIN_HINT)
+                self.fail("TABLE(a_function(...)) or a query in parentheses after LATERAL", keywords=("TABLE",))
             if self.sees_word("VECTOR_SEARCH", ahead=2):
                 self.refuse("VECTOR_SEARCH", NO_MODELS)
             return self._unnested(token, lateral=True)
@@ -331,6 +333,12 @@ class QueryGrammar(ExpressionGrammar):
             table.set("when", self.expression_())
         table.set("alias", self._alias())
         return table
+
+    def _lateral_query(self, token: Token) -> LateralQuery:
+        self._advance()
+        query = self.query()
+        self.expect(TokenType.R_PAREN, "')'", hint=self.comma_hint())
+        return self.at(LateralQuery(this=query, alias=self._alias()), token)
 
     def _unnested(self, token: Token, *, lateral: bool = False) -> UnnestedRows:
         self._advance(2)
