@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.engine.series import series_of
+from yeoul.engine.series import nulls_in, series_of
 
 __all__ = ["Direct", "DirectTotal", "direct", "direct_total"]
 
@@ -131,8 +131,9 @@ def _of(value: _Value, function: Callable[[pl.Series], pl.Series]) -> _Value:
 
 
 def _is_null(values: pl.Series) -> pl.Series:
-    # Polars asks its query engine, also where the column knows that it has none.
-    return values.is_null() if values.null_count() else series_of(values.name, np.zeros(len(values), np.bool_))
+    # Polars would ask its query engine.
+    nulls = nulls_in(values)
+    return series_of(values.name, np.zeros(len(values), np.bool_) if nulls is None else nulls)
 
 
 def _binary(op: str, left: _Node, right: _Node) -> _Value:

@@ -74,6 +74,7 @@ _FORMATS: Final[dict[str, _Format]] = {
             "encode.ignore-null-fields": _boolean,
             "map-null-key.mode": _one_of("FAIL", "DROP", "LITERAL"),
             "map-null-key.literal": str,
+            "decode.json-parser.enabled": _boolean,  # which of its two decoders Flink takes; there is one here
         }
     ),
     "csv": _Format(

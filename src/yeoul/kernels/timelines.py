@@ -37,7 +37,7 @@ class Coming(enum.IntEnum):
     END = 1
     """The key has no row from its time on."""
     REPLACED = 2
-    """A version with this time makes room for a newer one; if there is none, the row is an END."""
+    """A version makes room for a newer one. Where none has this time, and it was not passed yet, the row is an END."""
 
 
 @inlined
@@ -91,13 +91,9 @@ def _insert(keys, rows, starts, times, comings, count, arrays, freed):
         while before >= 0 and load_u64(own_starts + before * 8) > start:
             after = before
             before = load_u64(previous + before * 8)
-        replaced = False
-        if coming == 2:
-            known = before
-            while known >= 0 and load_u64(own_times + known * 8) > time:
-                known = load_u64(previous + known * 8)
-            replaced = known >= 0 and load_u64(own_times + known * 8) == time
-        is_dead = replaced
+        # Of what counts from now on only, since its time was passed, nobody knows any more whether it was there.
+        is_there = before >= 0 and load_u64(own_times + before * 8) == time
+        is_dead = coming == 2 and (start > time or is_there)
         if before >= 0 and load_u64(own_times + before * 8) > time:
             is_dead |= load_u8(own_ends + before) == 0 or load_u64(own_starts + before * 8) == start
         if is_dead:

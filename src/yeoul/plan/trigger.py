@@ -50,6 +50,11 @@ class Trigger:
         """Whether tables end where they end when the job starts."""
         return self.kind in (TriggerKind.ONCE, TriggerKind.AVAILABLE_NOW)
 
+    @property
+    def has_rounds(self) -> bool:
+        """Whether a job takes rows round by round, and tells what changed in each."""
+        return self.kind is TriggerKind.PROCESSING_TIME
+
 
 AS_FAST_AS_POSSIBLE = Trigger()
 

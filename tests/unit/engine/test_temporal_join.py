@@ -161,8 +161,8 @@ def test_late_rows_updates_and_deletes_count_from_when_they_came(kind, history, 
                 answer(key, time, value, found if found is not None and found[0] <= time else None)
         elif weight == [1]:
             model.add(time, value, before[at])
-        elif not (history[at + 1 :] and history[at + 1][:2] == (1, key) and history[at + 1][4] == 1) or all(
-            one[1] != time for one in model.versions
+        elif not (history[at + 1 :] and history[at + 1][:2] == (1, key) and history[at + 1][4] == 1) or (
+            time > before[at] and all(one[1] != time for one in model.versions)
         ):
             model.add(time, None, before[at])
     for key, time, value in waiting:

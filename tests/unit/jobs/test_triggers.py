@@ -82,6 +82,18 @@ def test_a_table_without_an_end_is_refused_under_a_trigger_that_ends() -> None:
             session.sql("SELECT a FROM made")
 
 
+def test_explain_tells_that_a_round_is_netted_by_what_rows_were(clicks: str) -> None:
+    keyed = """'connector' = 'upsert-kafka', 'topic' = 't', 'properties.bootstrap.servers' = 'h:9',
+        'key.format' = 'json', 'value.format' = 'json'"""
+    asked = "EXPLAIN CHANGELOG INSERT INTO counts SELECT action, COUNT(*) FROM clicks GROUP BY action"
+    with Session() as session:
+        session.sql(clicks)
+        session.sql(f"CREATE TABLE counts (action STRING, n BIGINT, PRIMARY KEY (action) NOT ENFORCED) WITH ({keyed})")
+        assert "[I,UA]" in str(session.sql(asked).rows())
+        session.sql("SET 'execution.trigger' = '5 s'")
+        assert "[I,UB,UA]" in str(session.sql(asked).rows())
+
+
 @pytest.mark.parametrize("text", ["sometimes", "availablenow", "5 parsecs"])
 def test_an_unknown_trigger_is_refused(text: str) -> None:
     with Session() as session, pytest.raises(UserError, match=r"Option 'execution.trigger': Expected 'as-fast"):

@@ -6,7 +6,7 @@ import contextlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yeoul.kernels.records import RecordFault
@@ -31,6 +31,7 @@ def records_of(
     return found
 
 
+@settings(deadline=None)
 @given(
     rows=ROWS,
     low=st.integers(0, 40),
@@ -66,6 +67,7 @@ def test_chosen_records_are_renumbered_and_shifted(
     assert decoded == expected
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=300), count=st.integers(-1, 60))
 def test_hostile_bytes_raise_or_stay_in_bounds(data: bytes, count: int) -> None:
     section = np.frombuffer(data, np.uint8)

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from yeoul.engine.series import nulls_in, values_in
 from yeoul.kernels.fingerprints import add_lists, add_views, add_wide_words, add_words, seeded
 
 __all__ = ["Lanes", "extended", "fingerprints"]
@@ -55,7 +56,8 @@ def extended(lanes: Lanes, column: pl.Series) -> Lanes:
 
 
 def _add(column: pl.Series, lanes: Lanes) -> None:
-    nulls = column.is_null().cast(pl.UInt8).to_numpy() if column.null_count() else None
+    flags = nulls_in(column)
+    nulls = None if flags is None else flags.view(np.uint8)
     match column.dtype:
         case pl.String() | pl.Binary():
             _add_bytes(column, nulls, lanes)
@@ -66,12 +68,12 @@ def _add(column: pl.Series, lanes: Lanes) -> None:
         case pl.List() | pl.Array():
             _add_list(column, nulls, lanes)
         case pl.Float32() | pl.Float64():
-            values = (column if nulls is None else column.fill_null(0.0)).cast(pl.Float64).to_numpy() + 0.0
+            values = values_in(column.cast(pl.Float64)) + 0.0
             canonical = np.where(np.isnan(values), np.nan, values)
             add_words(canonical.view(np.int64), nulls, *lanes)
         case _:
             whole = column if column.dtype == pl.Int64 else column.cast(pl.Int64, wrap_numerical=True)
-            add_words((whole if nulls is None else whole.fill_null(0)).to_numpy(), nulls, *lanes)
+            add_words(values_in(whole), nulls, *lanes)
 
 
 def _add_bytes(column: pl.Series, nulls: NDArray[np.uint8] | None, lanes: Lanes) -> None:

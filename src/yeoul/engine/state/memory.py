@@ -20,7 +20,7 @@ _LEAST_PIECE_BYTES = 1 << 18
 """An operator without a row takes some tens of kilobytes."""
 _SHARE_OF_WAITING = 8
 _LEAST_UNDIVIDED_BYTES = 1 << 20
-"""What state without a key may take in any case: no limit that can be set is less."""
+"""What an operator whose state has no key may take in any case: no limit that can be set is less."""
 
 
 class Resident(Protocol):
@@ -91,7 +91,7 @@ class StateMemory:
         """
         self._undivided_bytes += size_bytes - self._undivided.get(holder, 0)
         self._undivided[holder] = size_bytes
-        most_bytes = max(self.limit_bytes, _LEAST_UNDIVIDED_BYTES)
+        most_bytes = max(self.limit_bytes, len(self._undivided) * _LEAST_UNDIVIDED_BYTES)
         if self._undivided_bytes > most_bytes:
             raise UserError(
                 f"{name} keeps {format_size(size_bytes)} that cannot go to disk, since it has no key to divide it by;"

@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from yeoul.engine.series import series_of
+from yeoul.engine.series import nulls_in, series_of, validity, values_in
 from yeoul.engine.state.texts import VIEW, Texts
 from yeoul.kernels.addresses import address_of
 from yeoul.kernels.row_blocks import FieldTable, Layout, gather_rows, scatter_rows
@@ -115,7 +115,7 @@ class RowBlock:
             return
         self.reserve(int(slots.max()) + 1)
         fields = [self._fields[name] for name in columns]
-        nulls = [series.is_null().to_numpy() if series.null_count() else None for series in columns.values()]
+        nulls = [nulls_in(series) for series in columns.values()]
         for field, flags in zip(fields, nulls, strict=True):
             field.has_nulls |= flags is not None
         if not self._flagged and any(field.has_nulls for field in fields):
@@ -151,8 +151,8 @@ class RowBlock:
         return self._texts.put(values.cast(field.dtype)) if _is_text(field.dtype) else _plain(field, values)
 
     def _series(self, field: _Field, values: NDArray[np.generic], nulls: NDArray[np.bool_] | None) -> pl.Series:
-        series = self._texts.series(values, field.dtype) if _is_text(field.dtype) else _series(field, values)
-        return series.set(series_of("", nulls), None) if nulls is not None and nulls.any() else series
+        is_text = _is_text(field.dtype)
+        return self._texts.series(values, field.dtype, nulls) if is_text else _series(field, values, nulls)
 
     def _table(
         self,
@@ -221,18 +221,18 @@ def _plain(field: _Field, values: pl.Series) -> NDArray[np.generic]:
     physical = values if values.dtype == field.dtype else values.cast(field.dtype)
     if field.dtype.is_temporal():
         physical = physical.cast(pl.Int32 if field.kind.itemsize == 4 else pl.Int64)
-    if physical.null_count():
-        physical = physical.fill_null(False if isinstance(physical.dtype, pl.Boolean) else 0)
-    return np.ascontiguousarray(physical.to_numpy(), field.kind)
+    return np.ascontiguousarray(values_in(physical), field.kind)
 
 
-def _series(field: _Field, values: NDArray[np.generic]) -> pl.Series:
-    return _from_wide(values, field.dtype) if _is_wide(field.dtype) else series_of("", values).cast(field.dtype)
+def _series(field: _Field, values: NDArray[np.generic], nulls: NDArray[np.bool_] | None) -> pl.Series:
+    if _is_wide(field.dtype):
+        return _from_wide(values, nulls, field.dtype)
+    return series_of("", values, nulls).cast(field.dtype)
 
 
-def _from_wide(values: NDArray[np.generic], dtype: pl.DataType) -> pl.Series:
+def _from_wide(values: NDArray[np.generic], nulls: NDArray[np.bool_] | None, dtype: pl.DataType) -> pl.Series:
     kind = pa.decimal128(38, _decimal(dtype).scale)
-    series = pl.from_arrow(pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)]))
+    series = pl.from_arrow(pa.Array.from_buffers(kind, len(values), [validity(nulls), pa.py_buffer(values)]))
     assert isinstance(series, pl.Series)
     return series.cast(dtype)
 

@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from yeoul.engine.series import nulls_in, validity
 from yeoul.kernels.addresses import address_of
 from yeoul.kernels.row_blocks import Layout
 from yeoul.kernels.texts import copy_texts, long_bytes, long_bytes_at, move_texts
@@ -60,7 +61,7 @@ class Texts:
         _, views, *data = array.buffers()
         if views is None:
             return np.zeros(len(values), VIEW)
-        nulls = values.is_null().to_numpy() if values.null_count() else None
+        nulls = nulls_in(values)
         address = views.address + array.offset * VIEW.itemsize
         size_bytes = long_bytes(address, nulls, len(values))
         self._make_room(size_bytes)
@@ -70,10 +71,12 @@ class Texts:
         self._living += size_bytes
         return targets
 
-    def series(self, views: NDArray[np.generic], dtype: pl.DataType) -> pl.Series:
-        """Returns the texts that views show."""
+    def series(
+        self, views: NDArray[np.generic], dtype: pl.DataType, nulls: NDArray[np.bool_] | None = None
+    ) -> pl.Series:
+        """Returns the texts that views show, NULL where `nulls` is true."""
         kind = pa.string_view() if isinstance(dtype, pl.String) else pa.binary_view()
-        buffers = [None, pa.py_buffer(views), *(pa.py_buffer(buffer) for buffer in self._buffers)]
+        buffers = [validity(nulls), pa.py_buffer(views), *(pa.py_buffer(buffer) for buffer in self._buffers)]
         return pl.Series("", pa.Array.from_buffers(kind, len(views), buffers), dtype)
 
     def drop(self, layout: Layout, offset: int, slots: NDArray[np.int64]) -> None:

@@ -30,7 +30,12 @@ class ExplainDetail(enum.Enum):
 
 
 def explain_details(
-    plan: Node, detail: ExplainDetail, among: Sequence[Node] = (), *, state_ttl_ms: int | None = None
+    plan: Node,
+    detail: ExplainDetail,
+    among: Sequence[Node] = (),
+    *,
+    state_ttl_ms: int | None = None,
+    has_rounds: bool = False,
 ) -> str:
     """Returns a plan as an indented tree, a line below each node with one of its properties.
 
@@ -39,6 +44,7 @@ def explain_details(
         detail: Which property.
         among: The plans that run as one with it, itself included: what they share is told with the first of them.
         state_ttl_ms: How long untouched state is kept; None: for ever.
+        has_rounds: Whether the changes of a round are netted, for which each row's former state is needed.
 
     Example:
         >>> from yeoul.plan.nodes import Field, Schema, Values
@@ -47,8 +53,9 @@ def explain_details(
         Values(2 rows: (1), (2))  -> a INT
             changes: [I], keys: none known
     """
-    after = told_after(plan, readers_of(*(among or (plan,)))) if isinstance(plan, Write) else ()
-    is_after = {id(node) for node in after}
+    is_after: set[int] = set()
+    if isinstance(plan, Write) and not has_rounds:
+        is_after = {id(node) for node in told_after(plan, readers_of(*(among or (plan,))))}
     tell: dict[ExplainDetail, Callable[[Node], str]] = {
         ExplainDetail.CHANGELOG: lambda node: _changelog(node, tells_before=id(node) not in is_after),
         ExplainDetail.STATE: lambda node: _state(node, state_ttl_ms),

@@ -78,7 +78,6 @@ from yeoul.plan.nodes import (
     inputs_of,
     readers_of,
 )
-from yeoul.plan.trigger import TriggerKind
 
 __all__ = ["Built", "build"]
 
@@ -172,7 +171,7 @@ class _Builder:
 
     @property
     def _has_rounds(self) -> bool:
-        return self._settings.trigger.kind is TriggerKind.PROCESSING_TIME
+        return self._settings.trigger.has_rounds
 
     def add(self, node: Node, target: Target, above: list[Stateless]) -> None:
         """Adds a node and all below it, to feed `target` through `above`."""
