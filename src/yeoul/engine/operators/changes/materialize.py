@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from yeoul.clock import Clock
 from yeoul.engine.contract import WATERMARK, WEIGHT
-from yeoul.engine.operators.changes.rows import as_changes, differing
+from yeoul.engine.operators.changes.rows import added_up, as_changes, differing
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, Output, State
 from yeoul.engine.operators.forgetting import Forgetting
 from yeoul.engine.state.fingerprints import fingerprints
@@ -253,7 +253,7 @@ class _Waiting:
 
     def __init__(self, columns: Sequence[str]) -> None:
         self._columns = list(columns)
-        self._changes = GroupStore(self._added_up)
+        self._changes = GroupStore(added_up)
         self._told_ms, self._is_empty = START_OF_TIME, True
 
     @property
@@ -268,7 +268,7 @@ class _Waiting:
 
     def add(self, batch: pl.DataFrame) -> None:
         rows = batch.select(self._columns).with_columns(pl.Series(WEIGHT, _weights(batch)))
-        self._changes.add(self._added_up(rows))
+        self._changes.add(added_up(rows))
         self._is_empty = False
 
     def told(self, watermark_ms: int) -> pl.DataFrame | None:
@@ -294,9 +294,6 @@ class _Waiting:
         if _WAITING in state and state[_WAITING].height:
             self._changes.add(state[_WAITING])
             self._is_empty = False
-
-    def _added_up(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return rows.group_by(self._columns, maintain_order=True).agg(pl.col(WEIGHT).sum())
 
 
 def _by_watermark(batch: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from yeoul.engine.contract import WEIGHT
+from yeoul.engine.operators.changes.rows import added_up
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
 from yeoul.engine.operators.rows.relabel import RESERVED
 from yeoul.engine.state.groups import GroupStore
@@ -33,7 +34,7 @@ class NetChanges:
 
     def __init__(self, key: Collection[str] = ()) -> None:
         self._key = list(key)
-        self._changes = GroupStore(_added_up)
+        self._changes = GroupStore(added_up)
 
     @property
     def size_bytes(self) -> int:
@@ -42,7 +43,7 @@ class NetChanges:
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
         weight = pl.col(WEIGHT) if WEIGHT in batch.columns else pl.lit(1, dtype=pl.Int64).alias(WEIGHT)
-        self._changes.add(_added_up(batch.select(pl.exclude(RESERVED), weight)))
+        self._changes.add(added_up(batch.select(pl.exclude(RESERVED), weight)))
         return self.drained() if self._changes.size_bytes > _MOST_BYTES else EMPTY
 
     def drained(self) -> Output:
@@ -70,8 +71,3 @@ class NetChanges:
     def restore(self, state: State) -> None:
         if _CHANGES in state:
             self._changes.add(state[_CHANGES])
-
-
-def _added_up(rows: pl.DataFrame) -> pl.DataFrame:
-    columns = [name for name in rows.columns if name != WEIGHT]
-    return rows.group_by(columns, maintain_order=True).agg(pl.col(WEIGHT).sum())

@@ -10,7 +10,18 @@ from numpy.typing import NDArray
 
 from yeoul.engine.contract import WEIGHT
 
-__all__ = ["as_changes", "differing"]
+__all__ = ["added_up", "as_changes", "differing"]
+
+
+def added_up(changes: pl.DataFrame) -> pl.DataFrame:
+    """Returns equal rows as one, where the first of them came, with their weights added up: 0 is nothing left.
+
+    Example:
+        >>> added_up(pl.DataFrame({"a": [1, 2, 1], "$weight": [1, 1, -1]})).rows()
+        [(1, 0), (2, 1)]
+    """
+    columns = [name for name in changes.columns if name != WEIGHT]
+    return changes.group_by(columns, maintain_order=True).agg(pl.col(WEIGHT).sum())
 
 
 def differing(before: pl.DataFrame, after: pl.DataFrame, names: Collection[str]) -> NDArray[np.bool_]:

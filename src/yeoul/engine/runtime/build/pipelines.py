@@ -27,13 +27,7 @@ from yeoul.engine.runtime.build.groups import aggregate_operator, set_operator
 from yeoul.engine.runtime.build.joins import join_operator, lookup_operator
 from yeoul.engine.runtime.build.lateness import judges_lateness
 from yeoul.engine.runtime.build.ordered import deduplicate_operator, over_operator, sort_operator, top_n_operator
-from yeoul.engine.runtime.build.rows import (
-    dtypes_of,
-    encoder_of,
-    enforcer_of,
-    row_operator,
-    values_operator,
-)
+from yeoul.engine.runtime.build.rows import dtypes_of, encoder_of, enforcer_of, row_operator, values_operator
 from yeoul.engine.runtime.build.windows import (
     assign_operator,
     session_assign_operator,

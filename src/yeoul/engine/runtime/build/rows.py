@@ -20,14 +20,7 @@ from yeoul.plan.encoding import Encoding
 from yeoul.plan.nodes import Filter, Node, Project, Schema, Unnest, Values, Write
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition
 
-__all__ = [
-    "dtypes_of",
-    "encoder_of",
-    "enforcer_of",
-    "row_operator",
-    "values_operator",
-    "writable_columns",
-]
+__all__ = ["dtypes_of", "encoder_of", "enforcer_of", "row_operator", "values_operator", "writable_columns"]
 
 
 def row_operator(node: Project | Filter | Unnest | Write, context: EvaluationContext) -> Stateless:
