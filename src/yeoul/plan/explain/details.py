@@ -13,7 +13,18 @@ from yeoul.plan.changelog import Change, StateBound, changelog_of, state_of, tol
 from yeoul.plan.explain.expressions import explain_duration, explain_expression
 from yeoul.plan.explain.nodes import describe_node
 from yeoul.plan.explain.tree import tree_lines
-from yeoul.plan.nodes import Aggregate, AssignWatermark, Join, Node, Scan, WindowAggregate, Write, inputs_of, readers_of, walk
+from yeoul.plan.nodes import (
+    Aggregate,
+    AssignWatermark,
+    Join,
+    Node,
+    Scan,
+    WindowAggregate,
+    Write,
+    inputs_of,
+    readers_of,
+    walk,
+)
 
 __all__ = ["ExplainDetail", "explain_details"]
 
