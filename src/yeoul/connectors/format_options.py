@@ -45,7 +45,7 @@ ON_MALFORMED: Option[str] = Option(
     "on-malformed",
     choice(("dead", "fail")),
     "dead",
-    "What becomes of a record that does not decode: 'dead' keeps it in `<table>$dead` and goes on, 'fail' ends the job.",
+    "What becomes of a record that does not decode: 'dead' keeps it in `<table>$dead`, 'fail' ends the job.",
     is_own=True,
 )
 
