@@ -10,7 +10,7 @@ import polars as pl
 
 from yeoul.errors import UserError
 from yeoul.formats.contract import FormatColumn
-from yeoul.formats.json.fields import instance, type_name
+from yeoul.formats.json.fields import instance
 from yeoul.formats.json.nested import is_map
 
 __all__ = ["PLAIN", "CsvDialect", "check_fields", "parts_of"]
@@ -77,5 +77,5 @@ def check_fields(columns: Iterable[FormatColumn]) -> None:
         if any(parts_of(part) is not None for part in parts_of(column.dtype) or ()):
             raise UserError(
                 f"Column {column.name!r}: the csv format has plain values only within an ARRAY or a ROW",
-                hint=f"Use the json format, or a STRING column ({type_name(column.dtype)})",
+                hint="Use the json format, or a STRING column",
             )
