@@ -8,10 +8,11 @@ import pytest
 
 from yeoul.connectors.kafka.cluster import Cluster, TopicPartition
 from yeoul.connectors.kafka.offsets import Starting, starting_offsets
+from yeoul.connectors.kafka.settings import Address
 from yeoul.errors import UserError
 
 PARTITIONS = [TopicPartition("clicks", number) for number in range(3)]
-LEADERS = dict.fromkeys(PARTITIONS, ("localhost", 9092))
+LEADERS = dict.fromkeys(PARTITIONS, Address("localhost", 9092))
 
 
 def at(**offsets: int) -> Starting:
