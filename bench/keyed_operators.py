@@ -136,12 +136,12 @@ def _top_n() -> Operator:
     import polars as pl
 
     from yeoul.clock import SYSTEM_CLOCK
-    from yeoul.engine.operators.ordered.top_n import TopN
+    from yeoul.engine.operators.ordered.first_places import FirstPlaces
     from yeoul.engine.operators.ordered.top_n_rows import TopNRows
     from yeoul.plan.ordering import Ranking, SortKey
 
     columns, order = {"k": pl.String(), "v": pl.Int64()}, (SortKey("v", descending=True),)
-    return TopN(TopNRows(columns, ["k"], order, Ranking.ROW_NUMBER, 1, 1, None, True), clock=SYSTEM_CLOCK)
+    return FirstPlaces(TopNRows(columns, ["k"], order, Ranking.ROW_NUMBER, 1, 1, None, True), clock=SYSTEM_CLOCK)
 
 
 _OPERATORS: Mapping[str, Callable[[], Operator]] = {

@@ -16,7 +16,7 @@ from yeoul.broker.internal_topics import OFFSETS_TOPIC, TRANSACTIONS_TOPIC
 from yeoul.clock import SYSTEM_CLOCK
 from yeoul.log.errors import LogCorrupt, OutOfOrderSequence
 from yeoul.log.partition import Fetched, PartitionLog
-from yeoul.log.segment import index_path, segment_path
+from yeoul.log.segment_names import index_path, segment_path
 from yeoul.wire.compression import Codec
 from yeoul.wire.messages.add_offsets_to_txn import ADD_OFFSETS_TO_TXN, AddOffsetsToTxnRequest
 from yeoul.wire.messages.create_topics import CREATE_TOPICS, CreatableTopic, CreateTopicsRequest
@@ -207,7 +207,7 @@ def test_a_segment_that_ends_before_the_next_one_begins_is_refused(tmp_path: Pat
         shutil.copytree(tmp_path / "origin", tmp_path / "cut")
         with segment_path(tmp_path / "cut" / "topics" / TOPIC / "0", 0).open("r+b") as file:
             file.truncate(cut)
-        with pytest.raises(LogCorrupt, match=r"records in\s+between are missing|begins at offset"):
+        with pytest.raises(LogCorrupt, match=r"begins at offset|damaged at position .* were durable"):
             open_log(tmp_path / "cut")
 
 

@@ -8,7 +8,7 @@ from yeoul.log.directory import Log
 from yeoul.log.doctor import examine, mend
 from yeoul.log.errors import DirectoryLocked, LogCorrupt
 from yeoul.log.partition import Fetched, PartitionLog
-from yeoul.log.segment import segment_path
+from yeoul.log.segment_names import segment_path
 from yeoul.log.volatile_disk import StepWorkers
 from yeoul.wire.records import Record, encode_batch, iter_batches, read_header
 

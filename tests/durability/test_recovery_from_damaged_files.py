@@ -11,7 +11,7 @@ import pytest
 from yeoul.log.directory import Log
 from yeoul.log.errors import LogCorrupt
 from yeoul.log.partition import ColdRead, PartitionLog
-from yeoul.log.segment import segment_path
+from yeoul.log.segment_names import segment_path
 from yeoul.log.volatile_disk import StepWorkers
 from yeoul.wire.records import Record, decode_records, encode_batch, iter_batches, read_header
 
@@ -159,8 +159,11 @@ def test_a_missing_segment_in_the_middle_is_refused(tmp_path: Path) -> None:
     partition = log.create_topic("t", 1, {"segment.bytes": "1024"}).partitions[0]
     for number in range(4):
         append(partition, b"%d" % number * 900)
+    log.settle()  # type: ignore[attr-defined]
     log._lock.release()
-    segment_path(tmp_path / "topics" / "t" / "0", 1).unlink()
+    directory = tmp_path / "topics" / "t" / "0"
+    (directory / "checkpoint").unlink()
+    segment_path(directory, 1).unlink()
     with pytest.raises(LogCorrupt, match="begins at offset 2, but the segment before it ends at offset 1"):
         open_log(tmp_path)
 

@@ -2,8 +2,8 @@
 
 A slot is a small number that a key keeps for as long as it lives; accumulators stand by slot. The table holds one word
 a place: 0 for never used, -1 for a place whose key is gone, else the upper half of the low lane as a tag, and slot + 1.
-Whole fingerprints stand by slot, so a probe that misses by its tag touches nothing else. A freed slot is given to a
-later key. The table grows, and forgets the places of gone keys, before seven tenths of it are taken.
+Whole fingerprints stand by slot, in `Blocks`, so a probe that misses by its tag touches nothing else. A freed slot is
+given to a later key. The table grows, and forgets the places of gone keys, before seven tenths of it are taken.
 
 With many keys every probe misses the caches, so loops ask for what they need some rows ahead: first the place in the
 table, then the fingerprint that its entry points to. A key's place is the top of its low lane, which the tag holds too:
@@ -16,14 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yeoul.kernels.addresses import address_of
+from yeoul.kernels.blocks import Blocks
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import inlined, load_u32, load_u64, prefetch, shift_right, store_u8, store_u64
+from yeoul.kernels.row_blocks import gather_rows, row_at
 
 __all__ = ["KeyIndex"]
 
 _LEAST_BITS = 10
 _GONE = -1
 _FILL_PERCENT = 70
+_PRINT_BYTES = 16
+_PRINT_BITS = 20
 _AHEAD = 16
 """How many rows ahead of the probe the table is asked for; the fingerprint half as many."""
 
@@ -34,12 +38,19 @@ def _entry(low, slot):
 
 
 @inlined
+def _print_at(prints, slot):
+    """Returns where the fingerprint of a slot stands."""
+    return row_at(prints, _PRINT_BITS, _PRINT_BYTES, slot)
+
+
+@inlined
 def _ask(table, shift, prints, lows, row, count):
     """Asks for the place of a row further on, and for the fingerprint of one not so far."""
     if row + _AHEAD < count:
         prefetch(table + shift_right(load_u64(lows + (row + _AHEAD) * 8), shift) * 8)
         near = load_u32(table + shift_right(load_u64(lows + (row + _AHEAD // 2) * 8), shift) * 8)
-        prefetch(prints + near * 16 - 16)
+        if near != 0 and near != _GONE & 0xFFFFFFFF:
+            prefetch(_print_at(prints, near - 1))
 
 
 @inlined
@@ -57,7 +68,7 @@ def _find(table, shift, prints, low, high):
             if free < 0:
                 free = place
         elif shift_right(entry, 32) == tag:
-            at = prints + ((entry & 0xFFFFFFFF) - 1) * 16
+            at = _print_at(prints, (entry & 0xFFFFFFFF) - 1)
             if load_u64(at) == low and load_u64(at + 8) == high:
                 return place
         place = (place + 1) & mask
@@ -84,8 +95,9 @@ def _upsert(table, shift, prints, low, high, count, slots, is_new, free, counts)
             used += 1
         places += load_u64(table + place * 8) == 0
         store_u64(table + place * 8, _entry(first, slot))
-        store_u64(prints + slot * 16, first)
-        store_u64(prints + slot * 16 + 8, second)
+        at = _print_at(prints, slot)
+        store_u64(at, first)
+        store_u64(at + 8, second)
         store_u64(slots + row * 8, slot)
         store_u8(is_new + row, 1)
     store_u64(counts, used)
@@ -115,7 +127,8 @@ def _remove(table, shift, prints, slots, count, free):
     removed = 0
     for row in range(count):
         slot = load_u64(slots + row * 8)
-        place = _find(table, shift, prints, load_u64(prints + slot * 16), load_u64(prints + slot * 16 + 8))
+        at = _print_at(prints, slot)
+        place = _find(table, shift, prints, load_u64(at), load_u64(at + 8))
         if place >= 0 and load_u32(table + place * 8) - 1 == slot:
             store_u64(table + place * 8, _GONE)
             store_u64(free + removed * 8, slot)
@@ -156,7 +169,7 @@ class KeyIndex:
     def __init__(self) -> None:
         self._bits = _LEAST_BITS
         self._table = np.zeros(1 << _LEAST_BITS, np.int64)
-        self._prints = np.empty(2 << _LEAST_BITS, np.int64)
+        self._prints = Blocks(_PRINT_BYTES, _PRINT_BITS)
         self._free = np.empty(1 << _LEAST_BITS, np.int64)
         self._counts = np.zeros(3, np.int64)
 
@@ -171,7 +184,7 @@ class KeyIndex:
     @property
     def size_bytes(self) -> int:
         """What the arrays take."""
-        return sum(array.nbytes for array in (self._table, self._prints, self._free))
+        return self._table.nbytes + self._prints.size_bytes + self._free.nbytes
 
     def upsert(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Returns each key's slot, and whether the key was not there before; equal keys may repeat."""
@@ -214,17 +227,20 @@ class KeyIndex:
 
     def fingerprints(self, slots: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Returns the two lanes of slots in use."""
-        return self._prints[2 * slots], self._prints[2 * slots + 1]
+        low, high = np.empty(len(slots), np.int64), np.empty(len(slots), np.int64)
+        fields = [(at, 8, address_of(lane), 0, 0) for at, lane in ((0, low), (8, high))]
+        gather_rows(self._prints.layout, np.ascontiguousarray(slots, np.int64), np.array(fields, np.int64))
+        return low, high
 
     def _addresses(self) -> tuple[int, int, int]:
-        return address_of(self._table), 64 - self._bits, address_of(self._prints)
+        return address_of(self._table), 64 - self._bits, self._prints.layout[0]
 
     def _make_room(self, count: int) -> None:
         used, free, places = (int(each) for each in self._counts)
         needed = used + max(0, count - free)
         if needed >= 1 << 31:
             raise MemoryError("a keyed state holds fewer than 2**31 keys")
-        self._prints = _with_room(self._prints, 2 * needed)
+        self._prints.reserve(needed)
         if (places + count) * 100 > len(self._table) * _FILL_PERCENT:
             self._rebuild(len(self) + count)
 
@@ -240,7 +256,6 @@ def _with_room(array: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """Returns an array of at least `size`, half as long again if it has to grow."""
     if size <= len(array):
         return array
-    # A new array, not one that is resized in place: NumPy asks for huge pages for it, which probing by chance needs.
     grown = np.empty(max(size, len(array) * 3 // 2), np.int64)
     grown[: len(array)] = array
     return grown

@@ -3,7 +3,7 @@
 A block has a power of two of rows, so that a row is found by its number; one is put behind the others without moving
 them. The fields of a row stand beside each other, so that a row that is met by chance costs one miss of the caches and
 not one for each field; and rows are asked for some way ahead. Where a field of a row lies, and where its column is,
-says a `FieldTable` of five words for each field.
+says a `FieldTable` of five words for each field. The memory is `Blocks`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yeoul.kernels.addresses import address_of
+from yeoul.kernels.blocks import Layout
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import (
     inlined,
@@ -31,9 +32,6 @@ __all__ = ["FieldTable", "Layout", "gather_rows", "row_at", "scatter_rows"]
 FieldTable = NDArray[np.int64]
 """For each field: where it begins in a row, its bytes (1, 2, 4, 8 or 16), the address of its column, where its flag for
 NULL begins in a row, and the address of its column of flags (0: there is none)."""
-
-Layout = tuple[int, int, int]
-"""The address of the blocks' addresses, the bits of a row's number within its block, and the bytes of a row."""
 
 _WORDS = 5
 _AHEAD = 16

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yeoul.kernels.addresses import address_of
+from yeoul.kernels.blocks import Layout
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import copy_bytes, inlined, load_u8, load_u32, load_u64, prefetch, store_u64
-from yeoul.kernels.row_blocks import Layout, row_at
+from yeoul.kernels.row_blocks import row_at
 
 __all__ = ["copy_texts", "long_bytes", "long_bytes_at", "move_texts"]
 

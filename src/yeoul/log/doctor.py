@@ -20,7 +20,7 @@ from yeoul.log.errors import DirectoryLocked, LogCorrupt
 from yeoul.log.opening import CHECKPOINT_NAME
 from yeoul.log.recovery import ScanEnd, may_follow
 from yeoul.log.scanning import find_batch, scan_file
-from yeoul.log.segment import index_path, segment_path
+from yeoul.log.segment_names import SegmentName, index_path, segment_names
 
 __all__ = ["Damage", "PartitionReport", "examine", "mend"]
 
@@ -36,7 +36,7 @@ class Damage:
         position: Where in it.
         offset: The first record that cannot be read there.
         reason: What is wrong.
-        torn_tail: Nothing whole follows: a start would cut it off by itself.
+        torn_tail: No durable record can lie from there on: a start would cut it off by itself.
     """
 
     path: Path
@@ -120,24 +120,25 @@ def _partitions(disk: Disk, data_dir: Path) -> Iterator[tuple[str, int, Path]]:
             yield topic, number, data_dir / "topics" / topic / str(number)
 
 
-def _bases(disk: Disk, directory: Path) -> list[int]:
-    names = disk.list_directory(directory)
-    return sorted(int(name[:-4]) for name in names if name.endswith(".log") and name[:-4].isdigit())
+def _segments(disk: Disk, directory: Path) -> list[SegmentName]:
+    return segment_names(disk.list_directory(directory))
 
 
 def _examine_partition(disk: Disk, topic: str, number: int, directory: Path) -> PartitionReport:
     sparse_below, compaction = _compaction(disk, directory)
-    bases = _bases(disk, directory)
+    segments = _segments(disk, directory)
+    bases = [base for base, _ in segments]
+    confirmed_offset = max((base for base, is_provisional in segments if not is_provisional), default=0)
     if compaction and bases:
         # Nothing says any more up to where compaction has been: below the newest segment gaps are believed.
         sparse_below = bases[-1]
     start_offset = end_offset = bases[0] if bases else 0
     batch_count, damage = 0, None
-    for base in bases:
-        path = segment_path(directory, base)
+    for segment in segments:
+        base, path = segment.base_offset, segment.path_in(directory)
         if not may_follow(base, end_offset, sparse_below):
             reason = f"the records from offset {end_offset} to {base} are missing"
-            damage = Damage(path, 0, end_offset, reason, torn_tail=False)
+            damage = Damage(path, 0, end_offset, reason, torn_tail=end_offset >= confirmed_offset)
             break
         file = disk.open(path)
         for start, seen in scan_file(file, 0, base, sparse_below):
@@ -145,7 +146,7 @@ def _examine_partition(disk: Disk, topic: str, number: int, directory: Path) -> 
             end_offset = seen.next_offset
             if seen.end is not ScanEnd.END:
                 position = start + seen.valid_bytes
-                torn = base == bases[-1] and find_batch(file, position, end_offset) is None
+                torn = base >= confirmed_offset and find_batch(file, position, end_offset) is None
                 damage = Damage(path, position, end_offset, seen.reason, torn)
         if damage is not None:
             break
@@ -168,8 +169,8 @@ def _compaction(disk: Disk, directory: Path) -> tuple[int, str]:
 def _mend_compaction(disk: Disk, directory: Path) -> None:
     """Writes anew, as far as the segments tell, what a damaged file said of the compaction."""
     if _compaction(disk, directory)[1]:
-        bases = _bases(disk, directory)
-        record = CompactionRecord(bases[-1] if bases else 0)
+        segments = _segments(disk, directory)
+        record = CompactionRecord(segments[-1].base_offset if segments else 0)
         disk.replace_file(directory / COMPACTION_NAME, record.encode())
 
 
@@ -193,15 +194,15 @@ def _mend_partition(disk: Disk, report: PartitionReport) -> list[Path]:
     removed: list[Path] = []
     damage = report.damage
     if damage is not None:
-        for base in _bases(disk, report.directory):
-            path = segment_path(report.directory, base)
+        for segment in _segments(disk, report.directory):
+            path = segment.path_in(report.directory)
             if path == damage.path and damage.position > 0:
                 removed.append(_cut(disk, path, damage.position))
             elif path >= damage.path:
                 removed.append(path.with_name(f"{path.name}.removed"))
                 disk.rename(path, removed[-1])
             if path >= damage.path:
-                disk.unlink(index_path(report.directory, base))
+                disk.unlink(index_path(report.directory, segment.base_offset))
     _mend_compaction(disk, report.directory)
     disk.unlink(report.directory / CHECKPOINT_NAME)
     disk.sync_directory(report.directory)

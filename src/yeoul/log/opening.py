@@ -1,6 +1,8 @@
 """Opens a partition's files: finds where the log ends, mends a torn tail, refuses anything worse.
 
-The decisions are `recovery`'s; this module reads the bytes they are made on and carries them out. After it, every
+The decisions are `recovery`'s; this module reads the bytes they are made on and carries them out. Up to its last
+segment with a final name the log is known to have been durable: what lacks there is lost, and refused. Behind it, the
+log ends where the batches end; provisional segments that do not follow were never acknowledged, and go. After it, every
 byte that the partition shows is durable, whatever was only in the page cache before.
 
 Called by `partition`.
@@ -8,6 +10,7 @@ Called by `partition`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,20 +18,22 @@ from pathlib import Path
 from yeoul.log.checkpoint import Checkpoint, decode_checkpoint
 from yeoul.log.compaction.swapping import complete_swap, read_record, remove_leftovers
 from yeoul.log.config import TopicConfig
-from yeoul.log.disk import Disk, DiskFile
+from yeoul.log.disk import Disk
 from yeoul.log.errors import LogCorrupt
 from yeoul.log.index import ENTRY_BYTES
 from yeoul.log.producers import ProducerStates
-from yeoul.log.recovery import ScanEnd, Scanned, is_valid_batch, may_follow, read_header_or_none, scan
+from yeoul.log.recovery import ScanEnd, Scanned, may_follow, scan
 from yeoul.log.scanning import find_batch, scan_file
-from yeoul.log.segment import Segment, index_path, segment_path
+from yeoul.log.segment import Segment
+from yeoul.log.segment_names import SegmentName, index_path, segment_names, segment_path
 from yeoul.log.transactions import PartitionTransactions
 from yeoul.wire.markers import marker_commits
-from yeoul.wire.records import HEADER_BYTES, BatchHeader
+from yeoul.wire.records import BatchHeader
 
 __all__ = ["CHECKPOINT_NAME", "OpenedPartition", "open_partition"]
 
 CHECKPOINT_NAME = "checkpoint"
+_log = logging.getLogger("yeoul.log")
 _DOCTOR = "Run `yeoul doctor` on the data directory: it shows which records are whole and how to go on with them."
 
 
@@ -42,7 +47,7 @@ class OpenedPartition:
         start_offset: The first offset that may be read.
         end_offset: The offset of the next record.
         recovery_offset: Below it nothing had to be scanned.
-        truncated_bytes: How long the torn tail was.
+        truncated_bytes: How long the torn tail was, dropped segments included.
         created: The first segment was just created: its name is not durable yet.
         cleaned_offset: Below it compaction has been.
         checkpoint_base_offset: The segment that the checkpoint on the disk names; -1 when there is none.
@@ -80,13 +85,15 @@ class _Opening:
         self.producers = ProducerStates()
         self.transactions = PartitionTransactions()
         self.truncated_bytes = 0
-        self.scanned = False
+        self.changed = False
+        self.confirmed_offset = 0
         self.cleaned_offset = 0
 
     def open(self) -> OpenedPartition:
         self._finish_compaction()
-        names = self.disk.list_directory(self.directory)
-        bases = sorted(int(name[:-4]) for name in names if name.endswith(".log") and name[:-4].isdigit())
+        names = segment_names(self.disk.list_directory(self.directory))
+        bases = [name.base_offset for name in names]
+        self.confirmed_offset = max((name.base_offset for name in names if not name.is_provisional), default=0)
         content = self.disk.read_file(self.directory / CHECKPOINT_NAME)
         where = str(self.directory / CHECKPOINT_NAME)
         checkpoint = None if content is None else decode_checkpoint(content, where)
@@ -96,7 +103,7 @@ class _Opening:
         if checkpoint is None:
             checkpoint = Checkpoint(bases[0], bases[0], bases[0], 0, [])
         self._check_bases(bases, checkpoint)
-        opened = self._open_segments(bases, checkpoint)
+        opened = self._open_segments(names, checkpoint)
         cleaned_offset = min(self.cleaned_offset, opened.end_offset)
         return replace(opened, cleaned_offset=cleaned_offset, checkpoint_base_offset=checkpoint_base_offset)
 
@@ -114,7 +121,7 @@ class _Opening:
                 hint=_DOCTOR,
             )
         base = checkpoint.start_offset if checkpoint else 0
-        segment = self._segment(base, 0)
+        segment = self._segment(SegmentName(base, is_provisional=False), 0)
         segment.create()
         return OpenedPartition([segment], self.producers, self.transactions, base, base, base, 0, created=True)
 
@@ -131,50 +138,53 @@ class _Opening:
                 hint=_DOCTOR,
             )
 
-    def _open_segments(self, bases: Sequence[int], checkpoint: Checkpoint) -> OpenedPartition:
-        older = [base for base in bases if base < checkpoint.segment_base_offset]
-        segments = [self._segment(base, self._file(base).size_bytes()) for base in older]
+    def _open_segments(self, names: Sequence[SegmentName], checkpoint: Checkpoint) -> OpenedPartition:
+        older = [name for name in names if name.base_offset < checkpoint.segment_base_offset]
+        held, *following = names[len(older) :]
+        segments = [self._segment(name, self.disk.open(name.path_in(self.directory)).size_bytes()) for name in older]
         self.producers = ProducerStates.load(checkpoint.producers)
         self.transactions = PartitionTransactions.load(checkpoint.open_transactions, checkpoint.aborted_transactions)
-        newest = self._resume(checkpoint)
+        newest = self._resume(self._segment(held, checkpoint.position), checkpoint)
         next_offset = self._scan_segment(newest, checkpoint.position, checkpoint.recovery_offset)
         segments.append(newest)
-        for base in bases[len(older) + 1 :]:
-            if not may_follow(base, next_offset, self.cleaned_offset):
-                self._drop_or_refuse(base, next_offset)
-                continue
-            newest = self._segment(base, 0)
+        for at, name in enumerate(following):
+            if not may_follow(name.base_offset, next_offset, self.cleaned_offset):
+                self._drop(following[at:], next_offset)
+                break
+            newest = self._segment(name, 0)
             newest.file  # noqa: B018 - opens it, so that it is synced below
-            next_offset = self._scan_segment(newest, 0, base)
+            next_offset = self._scan_segment(newest, 0, name.base_offset)
             segments.append(newest)
-        if self.scanned:
-            self._make_durable(segments[len(older) :])
+        if self.changed or any(name.is_provisional for name in names):
+            self._make_durable(segments, segments[len(older) :])
         self.transactions.settle()
         return OpenedPartition(
             segments,
             self.producers,
             self.transactions,
-            max(checkpoint.start_offset, bases[0]),
+            max(checkpoint.start_offset, names[0].base_offset),
             next_offset,
             checkpoint.recovery_offset,
             self.truncated_bytes,
             created=False,
         )
 
-    def _segment(self, base: int, size_bytes: int) -> Segment:
-        interval = self.config.index_interval_bytes
-        return Segment(self.disk, self.directory, base, size_bytes, index_interval_bytes=interval)
+    def _segment(self, name: SegmentName, size_bytes: int) -> Segment:
+        return Segment(
+            self.disk,
+            self.directory,
+            name.base_offset,
+            size_bytes,
+            index_interval_bytes=self.config.index_interval_bytes,
+            is_provisional=name.is_provisional,
+        )
 
-    def _file(self, base: int) -> DiskFile:
-        return self.disk.open(segment_path(self.directory, base))
-
-    def _resume(self, checkpoint: Checkpoint) -> Segment:
+    def _resume(self, segment: Segment, checkpoint: Checkpoint) -> Segment:
         """Returns the segment with the recovery point, ready for what follows it."""
-        segment = self._segment(checkpoint.segment_base_offset, checkpoint.position)
         held_bytes = segment.file.size_bytes()
         if held_bytes < checkpoint.position:
             raise LogCorrupt(
-                f"{segment_path(self.directory, segment.base_offset)} has {held_bytes} bytes, expected at least "
+                f"{segment.path} has {held_bytes} bytes, expected at least "
                 f"{checkpoint.position}: durable records up to offset {checkpoint.recovery_offset} are missing",
                 hint=_DOCTOR,
             )
@@ -198,7 +208,7 @@ class _Opening:
             return
         reason = seen.reason or f"the batches end at offset {seen.next_offset}"
         raise LogCorrupt(
-            f"{segment_path(self.directory, segment.base_offset)} is damaged at position "
+            f"{segment.path} is damaged at position "
             f"{entry.position + seen.valid_bytes}, below the recovery point (offset {checkpoint.recovery_offset}): "
             f"{reason}",
             hint=_DOCTOR,
@@ -207,7 +217,7 @@ class _Opening:
     def _scan_segment(self, segment: Segment, position: int, next_offset: int) -> int:
         """Takes in the batches from `position` on; returns the offset after the last valid one."""
         for start, seen in scan_file(segment.file, position, next_offset, self.cleaned_offset):
-            self.scanned = True
+            self.changed = True
             self._take(segment, seen, start)
             next_offset = seen.next_offset
             segment.size_bytes = start + seen.valid_bytes
@@ -235,34 +245,53 @@ class _Opening:
             self.transactions.ended(header.producer_id, header.base_offset, commit=commit)
 
     def _mend(self, segment: Segment, position: int, next_offset: int, reason: str) -> None:
+        """Cuts off a torn tail."""
         follower = find_batch(segment.file, position, next_offset)
-        path = segment_path(self.directory, segment.base_offset)
         if follower is not None:
+            follows = f"a valid batch follows at position {follower}"
+        elif segment.base_offset < self.confirmed_offset:
+            follows = f"all records up to offset {self.confirmed_offset} were durable"
+        else:
+            cut_bytes = segment.file.size_bytes() - position
+            _log.warning(
+                "%s: cut off %d bytes of an append that a crash cut short: %s", segment.path, cut_bytes, reason
+            )
+            self.truncated_bytes += cut_bytes
+            segment.file.truncate(position)
+            return
+        raise LogCorrupt(
+            f"{segment.path} is damaged at position {position} (offset {next_offset}): {reason}; but {follows}, so "
+            "this is no append that a crash cut short",
+            hint=_DOCTOR,
+        )
+
+    def _drop(self, names: Sequence[SegmentName], next_offset: int) -> None:
+        """Removes segments behind a gap, provided that none of them vouches for what is missing."""
+        first = names[0].path_in(self.directory)
+        if next_offset < self.confirmed_offset:
             raise LogCorrupt(
-                f"{path} is damaged at position {position} (offset {next_offset}): {reason}; but a valid batch "
-                f"follows at position {follower}, so this is no append that a crash cut short",
+                f"{first} begins at offset {names[0].base_offset}, but the segment before it ends at offset "
+                f"{next_offset}: records in between are missing",
                 hint=_DOCTOR,
             )
-        self.truncated_bytes += segment.file.size_bytes() - position
-        segment.file.truncate(position)
-
-    def _drop_or_refuse(self, base: int, next_offset: int) -> None:
-        """Removes a segment that cannot follow, provided that no record in it is whole."""
-        path = segment_path(self.directory, base)
-        file = self._file(base)
-        first = read_header_or_none(file.read_at(HEADER_BYTES, 0))
-        whole = first is not None and is_valid_batch(file.read_at(first.size_bytes, 0))
-        if whole or find_batch(file, 0, next_offset) is not None:
-            raise LogCorrupt(
-                f"{path} begins at offset {base}, but the segment before it ends at offset {next_offset}: records in "
-                "between are missing",
-                hint=_DOCTOR,
+        for name in names:
+            path = name.path_in(self.directory)
+            size_bytes = self.disk.open(path).size_bytes()
+            _log.warning(
+                "%s: dropped with %d bytes: the crash came before what lies between offset %d and %d was on the disk",
+                path,
+                size_bytes,
+                next_offset,
+                name.base_offset,
             )
-        self.truncated_bytes += file.size_bytes()
-        self.disk.unlink(path)
-        self.disk.unlink(index_path(self.directory, base))
+            self.truncated_bytes += size_bytes
+            self.disk.unlink(path)
+            self.disk.unlink(index_path(self.directory, name.base_offset))
+        self.changed = True
 
-    def _make_durable(self, segments: Sequence[Segment]) -> None:
-        for segment in segments:
+    def _make_durable(self, segments: Sequence[Segment], scanned: Sequence[Segment]) -> None:
+        for segment in scanned:
             segment.file.sync()
+        for segment in segments:
+            segment.confirm()
         self.disk.sync_directory(self.directory)

@@ -260,7 +260,7 @@ class PartitionLog:
 
     def _new_segment(self, base_offset: int) -> Segment:
         interval = self.config.index_interval_bytes
-        return Segment(self._disk, self.directory, base_offset, 0, index_interval_bytes=interval)
+        return Segment(self._disk, self.directory, base_offset, 0, index_interval_bytes=interval, is_provisional=True)
 
     @staticmethod
     def _patch(records: bytearray | memoryview, headers: Sequence[BatchHeader], base_offset: int) -> int:
@@ -336,9 +336,8 @@ class PartitionLog:
         """For the flusher: what a round that starts now has to sync."""
         if self._closed or not (self._unsynced or self._directory_dirty):
             return None
-        directory = self.directory if self._directory_dirty else None
-        place = self._end_place()
-        work = RoundWork(tuple(self._unsynced), directory, self.end_offset, place)
+        directory, begun = (self.directory, self._segments.provisional) if self._directory_dirty else (None, ())
+        work = RoundWork(tuple(self._unsynced), directory, begun, self.end_offset, self._end_place())
         self._unsynced.clear()
         self._directory_dirty = False
         return work
@@ -511,8 +510,7 @@ class PartitionLog:
         # Files of a round that is under way have left `_unsynced`: sync whatever lies above the durable place.
         durable_base = self._segments.durable_place.segment.base_offset
         files = tuple(segment.file for segment in self._segments if segment.base_offset >= durable_base)
-        place = self._end_place()
-        return CheckpointWork(self.directory, files, tails, checkpoint, place)
+        return CheckpointWork(self.directory, files, self._segments.provisional, tails, checkpoint, self._end_place())
 
     def _settle(self, work: CheckpointWork) -> None:
         """Takes note of what a checkpoint has made durable."""
@@ -550,4 +548,6 @@ class PartitionLog:
         """Stops without another write: the topic is being deleted."""
         self._closed = True
         self._checkpoints.stop()
+        for segment in self._segments.provisional:
+            segment.retire()
         self._flusher.forget(self)

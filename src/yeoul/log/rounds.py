@@ -1,7 +1,8 @@
 """What a partition asks the disk for, off the loop: flush rounds and checkpoints.
 
 Each is a value made on the loop and run in a thread; it touches files only, so that nothing is shared. The order inside
-a checkpoint is what makes it true: data first, then the index entries for it, then the file that vouches for both.
+is what makes them true: data first, then the names of new segments, which vouch for all that lies before them; in a
+checkpoint then the index entries, and last the file that vouches for everything.
 
 Called by `partition`; run by `flusher`.
 """
@@ -18,25 +19,37 @@ from yeoul.log.disk import Disk, DiskFile
 from yeoul.log.index import ENTRY_BYTES
 from yeoul.log.opening import CHECKPOINT_NAME
 from yeoul.log.reading import Place
-from yeoul.log.segment import Segment, index_path
+from yeoul.log.segment import Segment
+from yeoul.log.segment_names import index_path
 
 __all__ = ["CheckpointWork", "IndexTail", "RoundWork"]
 
 
 @dataclass(frozen=True, slots=True)
 class RoundWork:
-    """What one flush round of this partition makes durable."""
+    """What one flush round of this partition makes durable.
+
+    Attributes:
+        files: What was written to.
+        directory: Where names are to be made durable; None: nowhere.
+        begun: Segments that are not confirmed yet; the files hold all that lies before them and is not durable.
+        end_offset: What is acknowledged afterwards.
+        place: Where that is.
+    """
 
     files: tuple[DiskFile, ...]
     directory: Path | None
+    begun: tuple[Segment, ...]
     end_offset: int
     place: Place
 
     def run(self, disk: Disk) -> None:
-        if self.directory is not None:
-            disk.sync_directory(self.directory)
         for file in self.files:
             file.sync()
+        for segment in self.begun:
+            segment.confirm()
+        if self.directory is not None:
+            disk.sync_directory(self.directory)
 
     def descriptors(self) -> Sequence[int]:
         if self.directory is not None:
@@ -54,7 +67,7 @@ class IndexTail:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointWork:
-    """Syncs data, then index entries, then replaces the checkpoint that vouches for both.
+    """Syncs data, confirms segments, syncs index entries, then replaces the checkpoint that vouches for all of it.
 
     It names files by their path, and a deleted topic's path may be taken by a new topic of that name: `cancel` sees to
     it that nothing is written there afterwards.
@@ -62,6 +75,7 @@ class CheckpointWork:
 
     directory: Path
     files: tuple[DiskFile, ...]
+    begun: tuple[Segment, ...]
     tails: tuple[IndexTail, ...]
     checkpoint: Checkpoint
     place: Place
@@ -82,6 +96,8 @@ class CheckpointWork:
     def _write(self, disk: Disk) -> None:
         for file in self.files:
             file.sync()
+        for segment in self.begun:
+            segment.confirm()
         disk.sync_directory(self.directory)
         for tail in self.tails:
             index_file = disk.open(index_path(self.directory, tail.segment.base_offset), create=True)

@@ -8,6 +8,9 @@ the batches if its file is missing or makes no sense.
 Appends come from the loop alone; look-ups and reads may come from any thread at the same time. A segment that
 compaction has replaced is retired first: it stays readable through its open file and never touches the files of its
 name again.
+
+A segment that follows another one begins under a provisional name (`segment_names`) and stays open at least until it is
+confirmed; only then does it have an index file.
 """
 
 from __future__ import annotations
@@ -20,49 +23,47 @@ from yeoul.log.disk import Buffer, Disk, DiskFile
 from yeoul.log.errors import NO_SPACE, LogCorrupt
 from yeoul.log.index import NO_TIMESTAMP_MS, IndexEntry, SparseIndex
 from yeoul.log.recovery import read_header_or_none
+from yeoul.log.segment_names import SegmentName, index_path
 from yeoul.wire.records import HEADER_BYTES, BatchHeader
 
-__all__ = ["Segment", "index_path", "segment_path"]
+__all__ = ["Segment"]
 
 _WALK_BYTES = 64 << 10
-_NAME_DIGITS = 20
-
-
-def segment_path(directory: Path, base_offset: int) -> Path:
-    """Returns where the segment that begins at an offset lies.
-
-    Example:
-        >>> segment_path(Path("t"), 42).name
-        '00000000000000000042.log'
-    """
-    return directory / f"{base_offset:0{_NAME_DIGITS}}.log"
-
-
-def index_path(directory: Path, base_offset: int) -> Path:
-    return directory / f"{base_offset:0{_NAME_DIGITS}}.index"
 
 
 class Segment:
-    """A segment from `base_offset` on; `size_bytes` counts whole batches only."""
+    """A segment from `base_offset` on; `size_bytes` counts whole batches only.
+
+    Attributes:
+        is_provisional: What lies before it may not be durable yet.
+    """
 
     __slots__ = (
         "_disk",
         "_file",
         "_index",
         "_last_indexed_position",
-        "_loading",
+        "_named",
         "_retired",
         "base_offset",
         "directory",
         "first_timestamp_ms",
         "index_interval_bytes",
+        "is_provisional",
         "max_timestamp_ms",
         "persisted_entries",
         "size_bytes",
     )
 
     def __init__(
-        self, disk: Disk, directory: Path, base_offset: int, size_bytes: int, *, index_interval_bytes: int
+        self,
+        disk: Disk,
+        directory: Path,
+        base_offset: int,
+        size_bytes: int,
+        *,
+        index_interval_bytes: int,
+        is_provisional: bool = False,
     ) -> None:
         self.directory = directory
         self.base_offset = base_offset
@@ -72,7 +73,9 @@ class Segment:
         self.first_timestamp_ms: int | None = None
         self._disk = disk
         self._file: DiskFile | None = None
-        self._loading = threading.Lock()
+        self.is_provisional = is_provisional
+        # Held by whoever uses the files by their names for longer than a moment.
+        self._named = threading.Lock()
         self._retired = False
         self._index: SparseIndex | None = SparseIndex() if size_bytes == 0 else None
         self.index_interval_bytes = index_interval_bytes
@@ -80,13 +83,36 @@ class Segment:
 
     def create(self) -> DiskFile:
         """Makes the file, empty; its name is durable once the directory is synced."""
-        self._file = self._disk.open(segment_path(self.directory, self.base_offset), create=True)
+        self._file = self._disk.open(self.path, create=True)
         return self._file
+
+    def confirm(self) -> None:
+        """Gives a provisional segment its final name, which is durable once the directory is synced. In any thread.
+
+        Call it when all that lies before the segment is durable. On a disk too full for a name it stays provisional
+        until the next time; a start takes it all the same.
+        """
+        with self._named:
+            if not self.is_provisional or self._retired:
+                return
+            confirmed = SegmentName(self.base_offset, is_provisional=False)
+            try:
+                self._disk.rename(self.path, confirmed.path_in(self.directory))
+            except OSError as error:
+                if error.errno not in NO_SPACE:
+                    raise
+            else:
+                self.is_provisional = False
+
+    @property
+    def path(self) -> Path:
+        """Where its records are."""
+        return SegmentName(self.base_offset, self.is_provisional).path_in(self.directory)
 
     @property
     def file(self) -> DiskFile:
         if self._file is None:
-            self._file = self._disk.open(segment_path(self.directory, self.base_offset))
+            self._file = self._disk.open(self.path)
         return self._file
 
     @property
@@ -94,7 +120,7 @@ class Segment:
         """The index, loaded or rebuilt when it is not in memory; that may wait for the disk."""
         index = self._index
         if index is None:
-            with self._loading:
+            with self._named:
                 if self._index is None:
                     self._index = self._load_index()
                 index = self._index
@@ -183,17 +209,17 @@ class Segment:
 
     def release(self) -> None:
         """Drops index and file of a segment that is no longer written to; they come back when needed."""
-        if self._loading.acquire(blocking=False):
+        if self._named.acquire(blocking=False):
             try:
-                if not self._retired:
+                if not self._retired and not self.is_provisional:
                     self._index = None
                     self._file = None
             finally:
-                self._loading.release()
+                self._named.release()
 
     def retire(self) -> None:
         """Cuts the segment off from the files of its name, before others take their places; waits for the disk."""
-        with self._loading:
+        with self._named:
             self._retired = True
             self._file = self.file
 
@@ -238,9 +264,8 @@ class Segment:
                 raise
 
     def _corrupt(self, position: int, what: str) -> LogCorrupt:
-        path = segment_path(self.directory, self.base_offset)
         return LogCorrupt(
-            f"{path} is damaged at position {position}: {what}",
+            f"{self.path} is damaged at position {position}: {what}",
             hint="Run `yeoul doctor` on the data directory: it shows what can be read and what cannot.",
         )
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from yeoul.log.disk import Disk
 from yeoul.log.reading import Place
-from yeoul.log.segment import Segment, index_path, segment_path
+from yeoul.log.segment import Segment
+from yeoul.log.segment_names import index_path
 
 __all__ = ["Segments"]
 
@@ -51,6 +52,11 @@ class Segments:
     def sealed(self) -> Sequence[Segment]:
         """All but the active one."""
         return self._held[:-1]
+
+    @property
+    def provisional(self) -> tuple[Segment, ...]:
+        """Those that were begun and are not confirmed yet."""
+        return tuple(segment for segment in self._held if segment.is_provisional)
 
     @property
     def size_bytes(self) -> int:
@@ -95,7 +101,7 @@ class Segments:
         while len(self._held) > 1 and self._held[1].base_offset <= offset:
             segment = self._held.pop(0)
             dropped.add(segment)
-            disk.unlink(segment_path(directory, segment.base_offset))
+            disk.unlink(segment.path)
             disk.unlink(index_path(directory, segment.base_offset))
         return dropped
 

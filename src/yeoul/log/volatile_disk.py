@@ -2,7 +2,8 @@
 
 It keeps two states: what a running process sees, and what would be left after the power went. `crash` returns the
 latter as a new disk: contents as of each file's last sync, names as of each directory's last sync. Optionally each
-file also keeps some of the bytes that were written beyond its durable size, as a real disk may.
+file also keeps some of the bytes that were written beyond its durable size, and each directory some of the changes that
+were made to its names since, as a real disk may; changes of one directory are kept in their order, as journals do.
 """
 
 from __future__ import annotations
@@ -26,12 +27,23 @@ class _File:
         self.durable = bytes(data)
 
 
-class _Directory:
-    __slots__ = ("durable", "names")
+_Names = dict[str, "_File | _Directory"]
 
-    def __init__(self) -> None:
-        self.names: dict[str, _File | _Directory] = {}
-        self.durable: dict[str, _File | _Directory] = {}
+
+class _Directory:
+    """`history` holds the names as they were durable, and after each change since."""
+
+    __slots__ = ("history", "names")
+
+    def __init__(self, names: _Names | None = None) -> None:
+        self.names: _Names = names or {}
+        self.history: list[_Names] = [dict(self.names)]
+
+    def changed(self) -> None:
+        self.history.append(dict(self.names))
+
+    def sync(self) -> None:
+        self.history = [dict(self.names)]
 
 
 class _OpenFile:
@@ -45,6 +57,7 @@ class _OpenFile:
         return len(self._file.data)
 
     def write_at(self, buffers: Sequence[Buffer], position: int) -> None:
+        self._disk.check_power()
         content = b"".join(buffers)
         grown = position + len(content) - len(self._file.data)
         room = self._disk.space_left_bytes
@@ -77,6 +90,7 @@ class _OpenFile:
         return -1
 
     def truncate(self, size_bytes: int) -> None:
+        self._disk.check_power()
         before = len(self._file.data)
         del self._file.data[size_bytes:]
         self._disk.charge(len(self._file.data) - before)
@@ -102,6 +116,7 @@ class VolatileDisk:
         cold: Nothing is in the page cache: `read_cached_at` has nothing.
         sync_failure: Raised by every sync, once set.
         sync_count: How many syncs of files and directories there were.
+        changes_left: How many more changes and syncs are carried out before the power goes; None for no limit.
     """
 
     def __init__(self, base: Path = Path("/")) -> None:
@@ -109,28 +124,46 @@ class VolatileDisk:
         self.cold = False
         self.sync_failure: OSError | None = None
         self.sync_count = 0
+        self.changes_left: int | None = None
         self._root = _Directory()
         self._locks: set[Path] = set()
         at = self._root
         for name in base.parts:
-            below = at.names[name] = at.durable[name] = _Directory()
+            below = at.names[name] = _Directory()
+            at.sync()
             at = below
 
-    def crash(self, keep: Callable[[int], int] | None = None) -> VolatileDisk:
+    def crash(
+        self, keep: Callable[[int], int] | None = None, keep_names: Callable[[int], int] | None = None
+    ) -> VolatileDisk:
         """Returns the disk as it is found after the power went; this one stays as it is.
 
         Args:
             keep: Given how many bytes a file has beyond its durable size, how many of them survived; none by default.
+            keep_names: Given how many changes to its names a directory has seen since its last sync, how many of them
+                survived; none by default.
         """
         survivor = VolatileDisk()
-        survivor._root = _survived(self._root, keep)
+        survivor._root = _survived(self._root, keep, keep_names)
         return survivor
+
+    def end_process(self) -> None:
+        """The process died, but not the system: its locks are gone, what it wrote is there and no more durable."""
+        self._locks.clear()
+        self.changes_left = None
 
     def charge(self, size_bytes: int) -> None:
         if self.space_left_bytes is not None:
             self.space_left_bytes -= size_bytes
 
+    def check_power(self) -> None:
+        if self.changes_left is not None:
+            if self.changes_left <= 0:
+                raise OSError(errno.EIO, "The power is gone")
+            self.changes_left -= 1
+
     def check_sync(self) -> None:
+        self.check_power()
         self.sync_count += 1
         if self.sync_failure is not None:
             raise self.sync_failure
@@ -138,12 +171,14 @@ class VolatileDisk:
     # -- Disk ---------------------------------------------------------------------------------------------------
 
     def open(self, path: Path, *, create: bool = False) -> DiskFile:
-        names = self._directory(path.parent).names
-        file = names.get(path.name)
+        directory = self._directory(path.parent)
+        file = directory.names.get(path.name)
         if file is None and create:
+            self.check_power()
             if self.space_left_bytes is not None and self.space_left_bytes <= 0:
                 raise OSError(errno.ENOSPC, "No space left on device", str(path))
-            file = names[path.name] = _File()
+            file = directory.names[path.name] = _File()
+            directory.changed()
         if not isinstance(file, _File):
             raise FileNotFoundError(errno.ENOENT, "No such file", str(path))
         return _OpenFile(self, file)
@@ -169,25 +204,41 @@ class VolatileDisk:
         return sorted(self._directory(path).names)
 
     def make_directory(self, path: Path) -> None:
+        self.check_power()
         at = self._root
         for name in path.parts:
-            below = at.names.setdefault(name, _Directory())
+            below = at.names.get(name)
+            if below is None:
+                below = at.names[name] = _Directory()
+                at.changed()
             assert isinstance(below, _Directory), path
             at = below
 
     def sync_directory(self, path: Path) -> None:
         self.check_sync()
-        directory = self._directory(path)
-        directory.durable = dict(directory.names)
+        self._directory(path).sync()
 
     def rename(self, source: Path, target: Path) -> None:
-        self._directory(target.parent).names[target.name] = self._directory(source.parent).names.pop(source.name)
+        self.check_power()
+        if self.space_left_bytes is not None and self.space_left_bytes <= 0:
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        left, entered = self._directory(source.parent), self._directory(target.parent)
+        entered.names[target.name] = left.names.pop(source.name)
+        entered.changed()
+        if left is not entered:
+            left.changed()
 
     def unlink(self, path: Path) -> None:
-        self._directory(path.parent).names.pop(path.name, None)
+        self.check_power()
+        directory = self._directory(path.parent)
+        if directory.names.pop(path.name, None) is not None:
+            directory.changed()
 
     def remove_tree(self, path: Path) -> None:
-        del self._directory(path.parent).names[path.name]
+        self.check_power()
+        directory = self._directory(path.parent)
+        del directory.names[path.name]
+        directory.changed()
 
     def space(self, path: Path) -> tuple[int, int]:
         limit = 1 << 40
@@ -203,18 +254,21 @@ class VolatileDisk:
         return at
 
 
-def _survived(directory: _Directory, keep: Callable[[int], int] | None) -> _Directory:
-    copy = _Directory()
-    for name, node in directory.durable.items():
+def _survived(
+    directory: _Directory, keep: Callable[[int], int] | None, keep_names: Callable[[int], int] | None
+) -> _Directory:
+    changes = len(directory.history) - 1
+    kept_changes = keep_names(changes) if keep_names is not None and changes else 0
+    names: _Names = {}
+    for name, node in directory.history[kept_changes].items():
         if isinstance(node, _Directory):
-            copy.names[name] = _survived(node, keep)
+            names[name] = _survived(node, keep, keep_names)
         else:
             extra = max(0, len(node.data) - len(node.durable))
             kept = keep(extra) if keep is not None and extra else 0
             size = len(node.durable)
-            copy.names[name] = _File(node.durable + bytes(node.data[size : size + kept]))
-    copy.durable = dict(copy.names)
-    return copy
+            names[name] = _File(node.durable + bytes(node.data[size : size + kept]))
+    return _Directory(names)
 
 
 class StepWorkers:

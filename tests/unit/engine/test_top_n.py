@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from yeoul.clock import SYSTEM_CLOCK, ManualClock
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import END_OF_TIME
+from yeoul.engine.operators.ordered.first_places import FirstPlaces
 from yeoul.engine.operators.ordered.retractable_top_n import RetractableTopN
 from yeoul.engine.operators.ordered.top_n import TopN
 from yeoul.engine.operators.ordered.top_n_rows import TopNRows
@@ -23,7 +24,8 @@ KEYS = ["a", None, "a key that is longer than twelve bytes"]
 
 
 def operator(asked: TopNRows, *, retracts: bool, clock=SYSTEM_CLOCK, ttl_ms=None):
-    kind = RetractableTopN if retracts else TopN
+    standing = FirstPlaces if asked.is_first_place else TopN
+    kind = RetractableTopN if retracts else standing
     return kind(asked, clock=clock, ttl_ms=ttl_ms)
 
 

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 from yeoul.log.compaction.swapping import COMPACTION_NAME
 from yeoul.log.errors import LogCorrupt
 from yeoul.log.partition import Appended, ColdRead
-from yeoul.log.segment import segment_path
+from yeoul.log.segment_names import segment_path
 from yeoul.wire.compression import Codec
 from yeoul.wire.markers import control_record_commits
 from yeoul.wire.records import BatchHeader, Record, decode_records, encode_batch, iter_batches, read_header

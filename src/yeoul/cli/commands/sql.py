@@ -53,7 +53,7 @@ def sql(
     progress on stderr.
     """
     from yeoul.cli.options import parse_properties
-    from yeoul.cli.sql.runner import run
+    from yeoul.cli.sql.main import run
 
     if "" not in sys.path:
         sys.path.append("")  # CREATE FUNCTION finds modules in the working directory, as `python -m` would

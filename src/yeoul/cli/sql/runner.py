@@ -2,23 +2,19 @@
 
 Rows go to stdout, everything else to stderr. A SELECT is shown to its end; an INSERT is watched to its end if the
 session waits for it, else it goes on beside what follows, and all such jobs are watched together when the statements
-are done. Ctrl-C and SIGTERM end what runs, in order: what was given out is written; the process exits with 130 or 143.
+are done. Ctrl-C and SIGTERM end what runs, in order: what was given out is written, the exit code is 130 or 143.
 """
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from yeoul.cli.errors import tell
 from yeoul.cli.rendering.rows import WRITERS
 from yeoul.cli.sql.watch import watch
-from yeoul.errors import EnvironmentFailure, YeoulError
+from yeoul.errors import YeoulError
 from yeoul.jobs.job import Job
 from yeoul.jobs.result import Result
 from yeoul.jobs.session import Done, Explained, Outcome, Session
@@ -26,69 +22,13 @@ from yeoul.jobs.session import Done, Explained, Outcome, Session
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Runner", "run"]
+__all__ = ["Runner", "Terminated"]
 
 _GLANCE_S = 0.5
 
 
-def run(
-    texts: Sequence[str],
-    file: Path | None,
-    form: str,
-    state_dir: Path | None,
-    catalog: Path | None = None,
-    trigger: str | None = None,
-    options: Mapping[str, str] | None = None,
-) -> int:
-    """Runs what was given on the command line, else standard input, else a prompt; returns the exit code."""
-    if file is not None:
-        texts = [*texts, _read(file)]
-    with _ended_by_sigterm(), Session(state_directory=state_dir, catalog=catalog) as session:
-        if trigger is not None:
-            session.set_option("execution.trigger", trigger)
-        for key, value in (options or {}).items():
-            session.set_option(key, value)
-        runner = Runner(session, form)
-        if not texts and sys.stdin.isatty():
-            from yeoul.cli.sql.prompt import ask
-
-            return ask(runner)
-        return runner.run_all(texts or [sys.stdin.read()])
-
-
-@contextlib.contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Lets SIGTERM, which is how everything but a person ends a process, do what Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number: int, frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise _Terminated
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-class _Terminated(KeyboardInterrupt):
+class Terminated(KeyboardInterrupt):
     """SIGTERM came."""
-
-
-def _read(file: Path) -> str:
-    if str(file) == "-":
-        return sys.stdin.read()
-    try:
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise EnvironmentFailure(
-            f"Cannot read {str(file)!r}: {error.strerror}", hint="-f expects a file of SQL statements."
-        ) from None
-    except UnicodeDecodeError as error:
-        raise EnvironmentFailure(f"Cannot read {str(file)!r}: it is not UTF-8 at byte {error.start}") from None
 
 
 class Runner:
@@ -113,7 +53,7 @@ class Runner:
             if self._background:
                 watch(self._background)
         except KeyboardInterrupt as raised:
-            return 143 if isinstance(raised, _Terminated) else 130
+            return 143 if isinstance(raised, Terminated) else 130
         return 0
 
     def run_one(self, text: str) -> bool:

@@ -16,7 +16,7 @@ import polars as pl
 
 from yeoul.clock import Clock
 from yeoul.connectors.batches import DecodedBatch, with_places
-from yeoul.connectors.datagen.spec import NUMBER_OF_ROWS, ROWS_PER_SECOND, SEED
+from yeoul.connectors.datagen.options import NUMBER_OF_ROWS, ROWS_PER_SECOND, SEED
 from yeoul.connectors.datagen.values import Generator, Rows, make_generator, sequence_rows
 from yeoul.engine.contract import Polled, Position
 from yeoul.plan.nodes import Scan

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.connectors.datagen.spec import field_option
+from yeoul.connectors.datagen.options import field_option
 from yeoul.connectors.options import flag
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.errors import UserError

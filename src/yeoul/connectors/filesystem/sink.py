@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 
 from yeoul.clock import Clock
 from yeoul.connectors.filesystem.listing import explain_failure, local_path
+from yeoul.connectors.filesystem.options import PATH, ROLL_BYTES, ROLL_INTERVAL
 from yeoul.connectors.filesystem.publishing import Pending, make_directory
-from yeoul.connectors.filesystem.spec import PATH, ROLL_BYTES, ROLL_INTERVAL
 from yeoul.connectors.format_options import VALUE, encoded, make_encoder
 from yeoul.connectors.spec import ConnectorContext
 from yeoul.engine.compile.dtypes import polars_dtype

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from yeoul.connectors.batches import DecodedBatch, RecordPlaces
 from yeoul.connectors.filesystem.compressed import CompressedFile, codec_of
 from yeoul.connectors.filesystem.listing import explain_failure, list_files, local_path, require_files
+from yeoul.connectors.filesystem.options import MONITOR_INTERVAL, PATH, PATH_PATTERN
 from yeoul.connectors.filesystem.parquet import ParquetFile, ParquetTable
 from yeoul.connectors.filesystem.reader import FileReader, FileSplit, ParquetSplit, TextSplit, Watch
-from yeoul.connectors.filesystem.spec import MONITOR_INTERVAL, PATH, PATH_PATTERN
 from yeoul.connectors.filesystem.text import Lines, PlainFile
 from yeoul.connectors.format_options import fails_on_malformed
 from yeoul.connectors.records import Records, RecordSource, decode_records

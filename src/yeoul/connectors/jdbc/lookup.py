@@ -5,11 +5,12 @@ Invariants: keys are parameters, never text of the query; one that fails is aske
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 
-from yeoul.connectors.jdbc.spec import PASSWORD, TABLE_NAME, URL, USERNAME, place_of
+from yeoul.connectors.jdbc.databases import Find
+from yeoul.connectors.jdbc.options import PASSWORD, TABLE_NAME, URL, USERNAME, place_of
 from yeoul.connectors.lookups import MAX_RETRIES
 from yeoul.connectors.spec import ConnectorContext
 from yeoul.engine.compile.dtypes import polars_dtype
@@ -17,10 +18,8 @@ from yeoul.engine.contract import Lookup
 from yeoul.errors import EnvironmentFailure, UserError
 from yeoul.plan.nodes import Scan
 
-__all__ = ["Find", "open_database_lookup", "quoted"]
+__all__ = ["open_database_lookup"]
 
-Find = Callable[[pl.DataFrame], pl.DataFrame]
-"""Takes keys, each once, and gives the rows that have any of them."""
 _PAUSE_S = 0.1
 _USERS_MISTAKES = ("no such", "does not exist", "not found", "no password supplied", "password authentication failed")
 
@@ -88,8 +87,3 @@ def _cast(rows: pl.DataFrame, schema: dict[str, pl.DataType]) -> pl.DataFrame:
             column = column.str.strptime(pl.Datetime("us") if isinstance(dtype, pl.Datetime) else pl.Date)
         columns.append(column.cast(dtype))
     return pl.DataFrame(columns)
-
-
-def quoted(name: str) -> str:
-    """Returns a name as standard SQL quotes it."""
-    return '"' + name.replace('"', '""') + '"'

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import polars as pl
 
-from yeoul.connectors.jdbc.lookup import Find, quoted
+from yeoul.connectors.jdbc.databases import Find, quoted
 from yeoul.errors import EnvironmentFailure, UserError
 
 __all__ = ["postgresql_rows"]

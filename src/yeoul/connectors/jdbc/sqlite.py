@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from yeoul.connectors.jdbc.lookup import Find, quoted
+from yeoul.connectors.jdbc.databases import Find, quoted
 from yeoul.errors import UserError
 
 __all__ = ["sqlite_rows"]

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from yeoul.connectors.kafka.cluster import EARLIEST, LATEST, Cluster, TopicPartition
-from yeoul.connectors.kafka.settings import Address, ClientSettings
-from yeoul.connectors.kafka.spec import (
+from yeoul.connectors.kafka.options import (
     BOUNDED_MODE,
     BOUNDED_OFFSETS,
     BOUNDED_TIMESTAMP,
@@ -18,6 +17,7 @@ from yeoul.connectors.kafka.spec import (
     STARTUP_OFFSETS,
     STARTUP_TIMESTAMP,
 )
+from yeoul.connectors.kafka.settings import Address, ClientSettings
 from yeoul.errors import UserError
 
 __all__ = ["Starting", "ending_offsets", "starting_offsets"]

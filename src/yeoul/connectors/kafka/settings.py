@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from yeoul.connectors.kafka.spec import BOOTSTRAP_SERVERS
+from yeoul.connectors.kafka.options import BOOTSTRAP_SERVERS
 from yeoul.connectors.options import choice, flag, whole
 from yeoul.errors import UserError
 from yeoul.wire.compression import Codec

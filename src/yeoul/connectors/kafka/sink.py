@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from yeoul.connectors.format_options import KEY, VALUE, encoded, make_encoder, taken_back
 from yeoul.connectors.kafka.cluster import Cluster, TopicPartition
+from yeoul.connectors.kafka.options import KEY_FIELDS, KEY_PREFIX, PARTITIONER, TOPIC, VALUE_FIELDS
 from yeoul.connectors.kafka.partitioning import Partitioner
 from yeoul.connectors.kafka.producer import BatchProducer, Section
 from yeoul.connectors.kafka.settings import client_settings, producer_settings
-from yeoul.connectors.kafka.spec import KEY_FIELDS, KEY_PREFIX, PARTITIONER, TOPIC, VALUE_FIELDS
 from yeoul.connectors.spec import ConnectorContext
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.errors import UserError

@@ -13,10 +13,7 @@ from yeoul.connectors.batches import DecodedBatch, binary_of
 from yeoul.connectors.format_options import fails_on_malformed
 from yeoul.connectors.kafka.cluster import Cluster, TopicPartition
 from yeoul.connectors.kafka.offsets import Starting, ending_offsets, starting_offsets
-from yeoul.connectors.kafka.pieces import FetchedRange, Located, headers_of, locate
-from yeoul.connectors.kafka.reader import KafkaReader, PartitionState, ReaderSettings
-from yeoul.connectors.kafka.settings import client_settings
-from yeoul.connectors.kafka.spec import (
+from yeoul.connectors.kafka.options import (
     BOUNDED_MODE,
     DISCOVERY_INTERVAL,
     KEY_FIELDS,
@@ -27,6 +24,9 @@ from yeoul.connectors.kafka.spec import (
     TOPIC_PATTERN,
     VALUE_FIELDS,
 )
+from yeoul.connectors.kafka.pieces import FetchedRange, Located, headers_of, locate
+from yeoul.connectors.kafka.reader import KafkaReader, PartitionState, ReaderSettings
+from yeoul.connectors.kafka.settings import client_settings
 from yeoul.connectors.records import KeyOptions, Records, RecordSource, decode_records
 from yeoul.connectors.spec import ConnectorContext
 from yeoul.engine.contract import Fetched, Position

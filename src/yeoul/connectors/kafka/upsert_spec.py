@@ -1,4 +1,4 @@
-"""The options of `upsert-kafka`, named as Flink's: a topic as a table by primary key.
+"""The connector `upsert-kafka`: a topic as a table by primary key.
 
 A record is its key's row from now on; a null value says that the key has none any more. Reading begins at a topic's
 start, for only all of it is the table. The columns of the primary key are the record's key.
@@ -12,20 +12,22 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from yeoul.connectors.format_options import ON_MALFORMED, told_by_format
-from yeoul.connectors.kafka.spec import (
+from yeoul.connectors.kafka.options import (
     BOOTSTRAP_SERVERS,
     BOUNDED_MODE,
     BOUNDED_OFFSETS,
     BOUNDED_TIMESTAMP,
     DELIVERY_GUARANTEE,
     DISCOVERY_INTERVAL,
-    KAFKA_METADATA,
     KEY_PREFIX,
     PROPERTIES,
     RECONNECT_TIMEOUT,
     TOPIC,
     TOPIC_PATTERN,
     VALUE_FIELDS,
+)
+from yeoul.connectors.kafka.spec import (
+    KAFKA_METADATA,
     check_key_prefix,
     check_modes,
     check_topics,

@@ -37,12 +37,12 @@ class FramedPane:
             self._begin(merged)
 
     def append(self, part: pl.DataFrame) -> bool:
-        """Takes partial aggregates, `LANES` left out; returns whether all there is was merged for them."""
+        """Takes partial aggregates, `LANES` left out; returns whether all there is has become one frame."""
         if LANES[0] in part.columns:
             part = compacted(without(part, LANES))
         if not self._frames:
             self._begin(part)
-            return False
+            return True
         self._frames.append(part)
         self.rows += part.height
         self.size_bytes += int(part.estimated_size())

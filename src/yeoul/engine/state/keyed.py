@@ -109,6 +109,17 @@ class KeyedState:
         """Returns the keys at slots, or some of their columns."""
         return self._keys.read(slots, names)
 
+    def keys_like(self, keys: pl.DataFrame, slots: Slots) -> pl.DataFrame:
+        """Returns the keys at slots as they came first, given ones that equal them; read where equal ones may differ.
+
+        Args:
+            keys: Have the key columns.
+            slots: One for each row.
+        """
+        if any(dtype.is_float() or dtype.is_nested() for dtype in self._dtypes[0].values()):
+            return self.read_keys(slots)
+        return chosen(keys, self.key_names)
+
     def write(self, slots: Slots, values: pl.DataFrame) -> None:
         """Puts values at slots, each of which stands once."""
         self._values.write(slots, values)

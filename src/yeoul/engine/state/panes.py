@@ -148,12 +148,12 @@ class PaneStore:
     def _append(self, pane: int, part: pl.DataFrame) -> None:
         one = self._panes.get(pane)
         if one is None and self._begins_keyed:
-            self._begin_keyed(pane, part)
-            return
+            return self._begin_keyed(pane, part)
         if one is None:
             one = self._panes[pane] = FramedPane(self._merge)
         if one.append(part):
             self._key_if_large(pane)
+        return None
 
     def _key_if_large(self, pane: int) -> None:
         """Lets a merged pane find its groups by their keys from now on if they are many."""

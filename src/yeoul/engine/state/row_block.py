@@ -2,8 +2,7 @@
 
 A key that is met by chance costs one miss of the caches, however many columns it has. Strings and bytes stand there as
 views of sixteen bytes; what does not fit into a view lies in `Texts`. Flags for NULL stand behind the values, from the
-first NULL on that any column is given. Slots that were never written hold zeros. The first block grows until it is
-as large as blocks are; from then on nothing is ever moved.
+first NULL on that any column is given. Slots that were never written hold zeros.
 """
 
 from __future__ import annotations
@@ -19,13 +18,12 @@ from numpy.typing import NDArray
 from yeoul.engine.series import nulls_in, series_of, validity, values_in
 from yeoul.engine.state.texts import VIEW, Texts
 from yeoul.kernels.addresses import address_of
-from yeoul.kernels.row_blocks import FieldTable, Layout, gather_rows, scatter_rows
+from yeoul.kernels.blocks import Blocks, Layout
+from yeoul.kernels.row_blocks import FieldTable, gather_rows, scatter_rows
 
 __all__ = ["RowBlock", "fits_a_block"]
 
 Slots = NDArray[np.int64]
-_LEAST_ROWS = 1_024
-_BLOCK_BYTES = 1 << 24
 
 
 def fits_a_block(dtype: pl.DataType) -> bool:
@@ -68,37 +66,20 @@ class RowBlock:
         self._texts = Texts()
         self._text_offsets = [field.offset for field in self._fields.values() if _is_text(field.dtype)]
         self._flagged = False
-        self._width = _aligned(offset)
-        self._bits = max((_BLOCK_BYTES // max(self._width, 1)).bit_length() - 1, _LEAST_ROWS.bit_length() - 1)
-        self._set_blocks([])
+        self._blocks = Blocks(_aligned(offset))
 
     @property
     def size_bytes(self) -> int:
         """What it takes."""
-        return sum(block.nbytes for block in self._blocks) + self._texts.size_bytes
+        return self._blocks.size_bytes + self._texts.size_bytes
 
     def reserve(self, slot_count: int) -> None:
         """Makes room for slots below a number."""
-        if slot_count * self._width <= self._room_bytes or not self._width:
-            return
-        whole = 1 << self._bits
-        blocks = self._blocks[:-1] if self._blocks and len(self._blocks[-1]) < whole * self._width else self._blocks
-        if not blocks and slot_count <= whole // 2:
-            rows = min(max(slot_count, self._room_bytes // self._width * 3 // 2, _LEAST_ROWS), whole)
-            return self._set_blocks([_longer(self._blocks, rows * self._width)])
-        if len(blocks) < len(self._blocks):
-            blocks = [*blocks, _longer(self._blocks[-1:], whole * self._width)]
-        # New arrays, never resized: NumPy asks for huge pages for them.
-        more = range(len(blocks), -(-slot_count // whole))
-        self._set_blocks([*blocks, *(np.zeros(whole * self._width, np.uint8) for _ in more)])
-
-    def _set_blocks(self, blocks: list[NDArray[np.uint8]]) -> None:
-        self._blocks, self._room_bytes = blocks, sum(len(block) for block in blocks)
-        self._addresses = np.array([address_of(block) for block in blocks] or [0], np.int64)
+        self._blocks.reserve(slot_count)
 
     @property
     def _layout(self) -> Layout:
-        return address_of(self._addresses), self._bits, self._width
+        return self._blocks.layout
 
     def read(self, slots: Slots, names: Iterable[str]) -> list[pl.Series]:
         """Returns columns at slots for which there is room."""
@@ -145,7 +126,7 @@ class RowBlock:
 
     def _collect_if_worthwhile(self) -> None:
         if self._texts.is_mostly_garbage:
-            self._texts.collect(self._blocks, self._width, self._text_offsets)
+            self._texts.collect(self._blocks.arrays, self._blocks.width, self._text_offsets)
 
     def _plain(self, field: _Field, values: pl.Series) -> NDArray[np.generic]:
         return self._texts.put(values.cast(field.dtype)) if _is_text(field.dtype) else _plain(field, values)
@@ -173,23 +154,8 @@ class RowBlock:
         return np.array(entries, np.int64).reshape(-1, 5)
 
     def _add_flags(self) -> None:
-        width = _aligned(self._values_bytes + len(self._fields))
-        old, values = self._width, self._values_bytes
-        blocks = []
-        for block in self._blocks:
-            rows = np.zeros((len(block) // old, width), np.uint8)
-            rows[:, :values] = block.reshape(-1, old)[:, :values]
-            blocks.append(rows.reshape(-1))
-        self._width, self._flagged = width, True
-        self._set_blocks(blocks)
-
-
-def _longer(blocks: list[NDArray[np.uint8]], size_bytes: int) -> NDArray[np.uint8]:
-    """Returns a block that begins with another one, if there is one."""
-    grown = np.zeros(size_bytes, np.uint8)
-    for block in blocks:
-        grown[: len(block)] = block
-    return grown
+        self._blocks = self._blocks.widened(_aligned(self._values_bytes + len(self._fields)), self._values_bytes)
+        self._flagged = True
 
 
 def _aligned(size: int) -> int:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from yeoul.engine.series import nulls_in, validity
 from yeoul.kernels.addresses import address_of
-from yeoul.kernels.row_blocks import Layout
+from yeoul.kernels.blocks import Layout
 from yeoul.kernels.texts import copy_texts, long_bytes, long_bytes_at, move_texts
 
 __all__ = ["VIEW", "Texts"]

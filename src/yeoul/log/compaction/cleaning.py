@@ -29,7 +29,7 @@ from yeoul.log.compaction.pieces import Piece, pieces
 from yeoul.log.compaction.plan import CleanedGroup, CleaningPlan, CleaningResult
 from yeoul.log.compaction.transactions import TransactionsSeen
 from yeoul.log.disk import Disk
-from yeoul.log.segment import segment_path
+from yeoul.log.segment_names import segment_path
 from yeoul.wire.records import DELETE_HORIZON_BIT, BatchHeader, empty_batch, read_header, rewritten_batch
 
 __all__ = ["clean"]

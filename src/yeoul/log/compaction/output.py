@@ -15,7 +15,7 @@ from yeoul.log.compaction.pieces import Piece
 from yeoul.log.compaction.plan import cleaned_path
 from yeoul.log.disk import Buffer, Disk
 from yeoul.log.index import NO_TIMESTAMP_MS
-from yeoul.log.segment import index_path, segment_path
+from yeoul.log.segment_names import index_path, segment_path
 from yeoul.wire.records import read_header
 
 __all__ = ["CleanedSegment"]

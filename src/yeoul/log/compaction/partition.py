@@ -111,7 +111,8 @@ class PartitionCompaction:
         return Dirt(tuple(cleanable), first_dirty_offset, end_offset, ratio, overdue)
 
     def _is_settled(self, segment: Segment) -> bool:
-        return segment.base_offset < self.checkpoint_base_offset and not segment.pending_entries()
+        below_checkpoint = segment.base_offset < self.checkpoint_base_offset and not segment.is_provisional
+        return below_checkpoint and not segment.pending_entries()
 
     def plan(
         self,

@@ -20,7 +20,8 @@ import crc32c
 from yeoul.log.compaction.plan import CleanedGroup, cleaned_path
 from yeoul.log.disk import Disk
 from yeoul.log.errors import NO_SPACE, LogCorrupt
-from yeoul.log.segment import Segment, index_path, segment_path
+from yeoul.log.segment import Segment
+from yeoul.log.segment_names import index_path, segment_path
 
 __all__ = ["COMPACTION_NAME", "CompactionRecord", "SwapWork", "complete_swap", "read_record", "remove_leftovers"]
 

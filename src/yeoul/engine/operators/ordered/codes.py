@@ -1,7 +1,8 @@
-"""Order codes: integers that stand in the order of a column's values, whatever their type; pure functions.
+"""What comes before what: order codes, and rows compared; pure functions.
 
-Where rows of many partitions are sorted at once, integers are compared and not values; where they are small enough,
-those of a row and its place are one integer, so that sorting moves nothing else.
+Order codes are integers that stand in the order of a column's values, whatever their type. Where rows of many
+partitions are sorted at once, integers are compared and not values; where they are small enough, those of a row and its
+place are one integer, so that sorting moves nothing else.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from yeoul.kernels.grouping import Groups
 from yeoul.plan.ordering import SortKey
 
-__all__ = ["order_codes", "places_in_order"]
+__all__ = ["comes_before", "first_places", "order_codes", "places_in_order"]
 
 _BITS = 63
 
@@ -60,3 +62,47 @@ def places_in_order(codes: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     packed.sort()
     packed &= (1 << place_bits) - 1
     return packed
+
+
+def first_places(groups: Groups, codes: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Returns the place of each group's first row in the order of codes; of equal ones the one that stands first.
+
+    Args:
+        groups: Some of which have several rows.
+        codes: A code for each row, the most important ones first; none: all rows are equal.
+
+    Example:
+        >>> from yeoul.kernels.grouping import group_rows
+        >>> groups = group_rows(np.array([7, 8, 7, 7]), np.zeros(4, np.int64))
+        >>> first_places(groups, [np.array([5, 9, 4, 4])]).tolist()
+        [2, 1]
+    """
+    assert groups.order is not None
+    order = groups.order.astype(np.int64)
+    begins = np.cumsum(groups.sizes) - groups.sizes
+    last, leads = np.iinfo(np.int64).max, np.ones(len(order), np.bool_)
+    for code in codes:
+        own = np.where(leads, code[order], last)
+        leads &= own == np.repeat(np.minimum.reduceat(own, begins), groups.sizes)
+    return np.minimum.reduceat(np.where(leads, order, last), begins)
+
+
+def comes_before(rows: pl.DataFrame, others: pl.DataFrame, order: Sequence[SortKey]) -> NDArray[np.bool_]:
+    """Tells which rows come before others, place by place; an equal one does not.
+
+    Example:
+        >>> rows, others = pl.DataFrame({"v": [1, 5, None]}), pl.DataFrame({"v": [2, 5, 4]})
+        >>> comes_before(rows, others, [SortKey("v", nulls_last=True)]).tolist()
+        [True, False, False]
+    """
+    before: NDArray[np.bool_] | None = None
+    for key in reversed(order):
+        own, other = rows.get_column(key.column), others.get_column(key.column)
+        better = (own > other) if key.descending else (own < other)
+        if own.null_count() or other.null_count():
+            better = better.fill_null(False)
+            better |= (own.is_not_null() & other.is_null()) if key.nulls_last else (own.is_null() & other.is_not_null())
+        behind, before = before, better.to_numpy()
+        if behind is not None:
+            before = before | (own.eq_missing(other).to_numpy() & behind)
+    return np.zeros(rows.height, np.bool_) if before is None else before

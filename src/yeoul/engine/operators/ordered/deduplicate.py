@@ -180,7 +180,7 @@ class LastRows:
         last, lanes = self._last_of(batch)
         found = self._rows.upsert(last, lanes)
         known = ~found.is_new
-        old = self._rows_at(found.slots[known])
+        old = self._rows_like(where(last, known), found.slots[known])
         self._forgetting.touch(self._rows, found.slots)
         if self._time_column is None:
             self._rows.write(found.slots, last)
@@ -233,6 +233,12 @@ class LastRows:
 
     def _rows_at(self, slots: NDArray[np.int64]) -> pl.DataFrame:
         return chosen(_rows_at(self._rows, slots), self._columns)
+
+    def _rows_like(self, rows: pl.DataFrame, slots: NDArray[np.int64]) -> pl.DataFrame:
+        """Returns the rows at slots, given others of the same keys."""
+        if not len(slots):
+            return rows
+        return chosen(together([*self._rows.keys_like(rows, slots), *self._rows.read(slots)]), self._columns)
 
     def _later(self, new: pl.DataFrame, old: pl.DataFrame) -> NDArray[np.bool_]:
         assert self._time_column is not None

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from yeoul.clock import Clock
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
 from yeoul.engine.operators.forgetting import Forgetting
+from yeoul.engine.operators.ordered.codes import comes_before
 from yeoul.engine.operators.ordered.ranks import Changed, Entries, shown
 from yeoul.engine.operators.ordered.top_n_rows import TopNRows
 from yeoul.engine.state.columns import Slots
@@ -26,7 +27,7 @@ from yeoul.engine.state.fingerprints import Lanes
 from yeoul.engine.state.keyed import lanes_by
 from yeoul.engine.state.sequences import KeyedSequences
 from yeoul.kernels.grouping import group_rows
-from yeoul.plan.ordering import Ranking, SortKey
+from yeoul.plan.ordering import Ranking
 
 __all__ = ["TopN"]
 
@@ -155,9 +156,9 @@ class TopN:
         full = full[self._kept.are_noted(keys[full])]
         if not len(full):
             return None
-        worst = self._kept.read_notes(keys[full])
+        worst = self._kept.read_notes(keys[full]).rename(dict(zip(self._worst, self._by, strict=True)))
         own = [rows[name] if len(full) == rows.height else rows[name][full] for name in self._by]
-        hopeless = ~_comes_before(pl.DataFrame(own), worst, self._asked.order)
+        hopeless = ~comes_before(pl.DataFrame(own), worst, self._asked.order)
         hopeful = np.ones(rows.height, np.bool_)
         hopeful[full[hopeless]] = False
         return np.flatnonzero(hopeful)
@@ -167,18 +168,3 @@ class TopN:
         if self._passes_over and len(worst):
             notes = [by[name][worst].alias(noted) for noted, name in zip(self._worst, self._by, strict=True)]
             self._kept.write_notes(self._kept.keys_of(by, lanes), pl.DataFrame(notes))
-
-
-def _comes_before(rows: pl.DataFrame, worst: pl.DataFrame, order: Sequence[SortKey]) -> NDArray[np.bool_]:
-    """Tells which rows come before others, place by place; an equal one does not: the other was there first."""
-    names = list(dict.fromkeys(key.column for key in order))
-    before = np.zeros(worst.height, np.bool_)
-    for key in reversed(order):
-        own, other = rows[key.column], worst[f"$by{names.index(key.column)}"]
-        better = (own > other) if key.descending else (own < other)
-        equal = own.eq_missing(other).to_numpy()
-        if own.null_count() or other.null_count():
-            better = better.fill_null(False)
-            better |= (own.is_not_null() & other.is_null()) if key.nulls_last else (own.is_null() & other.is_not_null())
-        before = better.to_numpy() | (equal & before)
-    return before

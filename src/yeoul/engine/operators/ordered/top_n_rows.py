@@ -43,6 +43,11 @@ class TopNRows:
     updating: bool
 
     @property
+    def is_first_place(self) -> bool:
+        """Whether it is one row of each partition, the first by ROW_NUMBER."""
+        return self.ranking is Ranking.ROW_NUMBER and self.first == self.last == 1
+
+    @property
     def by(self) -> list[str]:
         """The columns that the rank goes by, each once."""
         return list(dict.fromkeys(key.column for key in self.order))

@@ -8,6 +8,7 @@ from yeoul.engine.compile.expressions import EvaluationContext, compile_expressi
 from yeoul.engine.compile.lowering import constant_of
 from yeoul.engine.operators.contract import Operator
 from yeoul.engine.operators.ordered import deduplicate
+from yeoul.engine.operators.ordered.first_places import FirstPlaces
 from yeoul.engine.operators.ordered.lookback import LastRows, LastTime, Lookback, Merged, Nothing
 from yeoul.engine.operators.ordered.over import Over, OverFunction, OverWindow
 from yeoul.engine.operators.ordered.retractable_top_n import RetractableTopN
@@ -74,7 +75,8 @@ def top_n_operator(node: nodes.TopN, settings: Settings) -> Operator:
         node.rank,
         node.updating,
     )
-    kind = RetractableTopN if is_updating(node.input) else TopN
+    standing = FirstPlaces if asked.is_first_place else TopN
+    kind = RetractableTopN if is_updating(node.input) else standing
     return kind(asked, clock=settings.clock, ttl_ms=settings.state_ttl_ms)
 
 
