@@ -1,8 +1,9 @@
 """Large runs: `python -m tests.random_queries.hunting --queries 20000 --seed 7 [--feature "input: upserts"]
-[--jobs | --topics]`.
+[--jobs | --topics] [--only 17 42]`.
 
-Every query that fails is made small, and told once for each kind of failure; the run goes on. At the end the features
-that were drawn are counted, by what became of their queries.
+Every query that fails is told with its number, the first two of a kind are made small, and the run goes on. At the end
+the features that were drawn are counted, by what became of their queries, and all failures are listed by kind. `--only`
+draws the same queries and runs those of the given numbers.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +28,11 @@ from yeoul.broker import Broker
 from yeoul.errors import UserError
 from yeoul.plan.explain import ExplainDetail, explain, explain_details
 
-__all__ = ["BY_HAND", "Recording", "Way", "as_jobs", "hunt", "outcome", "shrunk"]
+__all__ = ["BY_HAND", "Findings", "Recording", "Way", "as_jobs", "hunt", "outcome", "shrunk"]
 
-ANSWERED, REFUSED = "answered", "refused"
+ANSWERED, REFUSED, FAILED = "answered", "refused", "failed"
+_MADE_SMALL = 2
+_STATEMENT = 160
 
 
 class Recording:
@@ -160,34 +163,88 @@ def _size(choices: list[int]) -> tuple[int, int]:
     return len(choices), sum(choices)
 
 
-def hunt(queries: int, seed: int, minutes: float, wanted: str = "", way: Way = BY_HAND, attempts: int = 600) -> None:
-    """Runs so many queries with a wanted feature, for so long at most, and tells what it finds, made small."""
-    source, told = random.Random(seed), Counter[str]()
-    features: dict[str, Counter[str]] = {}
-    began = time.monotonic()
+def hunt(
+    queries: int,
+    seed: int,
+    minutes: float,
+    wanted: str = "",
+    way: Way = BY_HAND,
+    attempts: int = 600,
+    only: Collection[int] = (),
+) -> None:
+    """Runs so many queries with a wanted feature, for so long at most, and tells what it finds, the first ones small.
+
+    Args:
+        queries: How many are drawn.
+        seed: Of chance.
+        minutes: After which it ends.
+        wanted: What one of a query's features has in its name.
+        way: How they are run.
+        attempts: To make a query small that fails.
+        only: The numbers of those that are run, each made small if it fails; empty: all are.
+    """
+    source, found_so_far, began = random.Random(seed), Findings(), time.monotonic()
     for number in range(1, queries + 1):
         recording = _with(way, wanted, source)
+        if only and number not in only:
+            continue
         found, case = way.outcome_of(Recording(recording.drawn))
-        kind = found if found == ANSWERED else found.partition(":")[0]
-        kind = kind if kind in (ANSWERED, REFUSED) else "failed"
-        for feature in case.features:
-            features.setdefault(feature, Counter())[kind] += 1
-        features.setdefault("= all", Counter())[kind] += 1
-        told[found] += 1
-        if kind == "failed" and told[found] <= 2:
-            print(f"\n=== {found} (query {number} of seed {seed}), to be made small", flush=True)
-            _, small = way.outcome_of(Recording(shrunk(way, recording.drawn, found, attempts)))
-            print(f"{small!r}\n", _difference(small), flush=True)
+        found_so_far.add(found, case, f"query {number} of seed {seed}")
+        if _kind(found) == FAILED:
+            print(f"\n=== {found} (query {number} of seed {seed})", flush=True)
+            if only or len(found_so_far.failures[found]) <= _MADE_SMALL:
+                _, small = way.outcome_of(Recording(shrunk(way, recording.drawn, found, attempts)))
+                print(f"{small!r}\n", _difference(small), flush=True)
         if time.monotonic() - began > 60 * minutes:
             break
         if number % 200 == 0:
-            print(f"--- {number} queries, {time.monotonic() - began:.0f} s, {_table(told)}", flush=True)
-    width = max(map(len, features))
-    for feature, counts in sorted(features.items()):
-        cells = " | ".join(f"{counts[kind]:6}" for kind in (ANSWERED, REFUSED, "failed"))
-        print(f"| {feature:{width}} | {cells} |")
-    for refused, count in told.most_common():
-        print(f"{count:6} {refused}")
+            print(f"--- {number} queries, {time.monotonic() - began:.0f} s, {found_so_far.summary}", flush=True)
+    print("\n".join(found_so_far.report()))
+
+
+class Findings:
+    """What became of the queries of a run.
+
+    Attributes:
+        failures: By what failed, a line for each query, with its number and seed.
+    """
+
+    def __init__(self) -> None:
+        self.failures: dict[str, list[str]] = {}
+        self._refusals: dict[str, list[str]] = {}
+        self._features: dict[str, Counter[str]] = {}
+
+    def add(self, found: str, case: Case, name: str) -> None:
+        """Counts a query by its features, and keeps its name and text if it failed."""
+        kind = _kind(found)
+        for feature in (*case.features, "= all"):
+            self._features.setdefault(feature, Counter())[kind] += 1
+        if kind == REFUSED:
+            self._refusals.setdefault(found, []).append(name)
+        elif kind == FAILED:
+            self.failures.setdefault(found, []).append(f"{name}: {' '.join(case.statement.split())[:_STATEMENT]}")
+
+    @property
+    def summary(self) -> str:
+        """How many queries of each kind."""
+        return ", ".join(f"{count} {kind}" for kind, count in self._features["= all"].most_common())
+
+    def report(self) -> Iterator[str]:
+        """Gives the features and how often each was drawn, what was refused, and every failure."""
+        width = max(map(len, self._features), default=0)
+        for feature, counts in sorted(self._features.items()):
+            cells = " | ".join(f"{counts[kind]:6}" for kind in (ANSWERED, REFUSED, FAILED))
+            yield f"| {feature:{width}} | {cells} |"
+        for refused, names in sorted(self._refusals.items(), key=lambda one: -len(one[1])):
+            yield f"{len(names):6} {refused} ({names[0]})"
+        for failed, lines in sorted(self.failures.items()):
+            yield f"{len(lines):6} {failed}"
+            yield from (f"{'':7}{line}" for line in lines)
+
+
+def _kind(found: str) -> str:
+    kind = found.partition(":")[0]
+    return kind if kind in (ANSWERED, REFUSED) else FAILED
 
 
 def _with(way: Way, wanted: str, source: random.Random) -> Recording:
@@ -209,13 +266,6 @@ def _difference(case: Case) -> str:
     return f"given alone: {dict(given - answer)}\nwanted alone: {dict(answer - given)}"
 
 
-def _table(told: Counter[str]) -> str:
-    kinds = Counter[str]()
-    for one, count in told.items():
-        kinds[one if one == ANSWERED else one.partition(":")[0]] += count
-    return ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--queries", type=int, default=1_000)
@@ -225,11 +275,12 @@ if __name__ == "__main__":
     parser.add_argument("--attempts", type=int, default=600, help="to make a query small that fails")
     parser.add_argument("--jobs", action="store_true", help="as jobs over files, stopped and set up again on the way")
     parser.add_argument("--topics", action="store_true", help="the same over topics of a broker")
+    parser.add_argument("--only", type=int, nargs="+", default=(), help="the numbers of the queries that are run")
     told = parser.parse_args()
     limits = (told.queries, told.seed, told.minutes, told.feature)
     if told.topics:
         with tempfile.TemporaryDirectory() as log, Broker(Path(log) / "broker", num_partitions=3) as broker:
             clients = Clients(broker)
-            hunt(*limits, as_jobs(lambda folder: Topics(clients, folder)), told.attempts)
+            hunt(*limits, as_jobs(lambda folder: Topics(clients, folder)), told.attempts, told.only)
     else:
-        hunt(*limits, as_jobs() if told.jobs else BY_HAND, told.attempts)
+        hunt(*limits, as_jobs() if told.jobs else BY_HAND, told.attempts, told.only)

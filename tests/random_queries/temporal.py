@@ -83,7 +83,7 @@ def _versions(g: Grammar, table: Table, at: Sql, *, as_view: bool) -> From:
     name = table.name
     if as_view:
         name = g.d.name("v")
-        names, place = ", ".join(one.name for one in table.columns), g.d.name("p")
+        names, place = ", ".join(one.name for one in g.read_table(table).columns), g.d.name("p")
         ranking = f"ROW_NUMBER() OVER (PARTITION BY {key.name} ORDER BY {time.name} DESC) AS {place}"
         of_all = f"SELECT *, {ranking} FROM {table.name}"
         g.views.append((name, Sql(f"SELECT {names} FROM ({of_all}) WHERE {place} = 1", "SELECT 1")))

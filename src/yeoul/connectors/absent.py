@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["why_no_connector", "why_no_option"]
+__all__ = ["ABSENT_EVERYWHERE", "ABSENT_OPTIONS", "why_no_connector", "why_no_option"]
 
 _NO_CHECKPOINTS = "There are no checkpoints yet, which it needs"
 _NO_PARTITIONS = "Directories by partition are not in this version: each row is written whole"
@@ -35,34 +35,59 @@ _CONNECTORS: tuple[tuple[str, str], ...] = (
 )
 """The beginnings of the names of connectors."""
 
-_OPTIONS: Mapping[str, Mapping[str, str]] = {
+ABSENT_OPTIONS: Mapping[str, Mapping[str, str]] = {
     "filesystem": {
-        "partition.": _NO_PARTITIONS,
-        "sink.partition-commit.": _NO_PARTITIONS,
-        "sink.shuffle-by-partition.": _NO_PARTITIONS,
+        "partition.default-name": _NO_PARTITIONS,
+        "partition.time-extractor.class": _NO_PARTITIONS,
+        "partition.time-extractor.kind": _NO_PARTITIONS,
+        "partition.time-extractor.timestamp-formatter": _NO_PARTITIONS,
+        "partition.time-extractor.timestamp-pattern": _NO_PARTITIONS,
+        "sink.partition-commit.delay": _NO_PARTITIONS,
+        "sink.partition-commit.policy.class": _NO_PARTITIONS,
+        "sink.partition-commit.policy.class.parameters": _NO_PARTITIONS,
+        "sink.partition-commit.policy.kind": _NO_PARTITIONS,
+        "sink.partition-commit.success-file.name": _NO_PARTITIONS,
+        "sink.partition-commit.trigger": _NO_PARTITIONS,
+        "sink.partition-commit.watermark-time-zone": _NO_PARTITIONS,
+        "sink.shuffle-by-partition.enable": _NO_PARTITIONS,
         "auto-compaction": _NO_COMPACTION,
-        "compaction.": _NO_COMPACTION,
+        "compaction.file-size": _NO_COMPACTION,
         "source.report-statistics": "Plans do not depend on statistics",
         "sink.rolling-policy.inactivity-interval": "'sink.rolling-policy.rollover-interval' closes files in any case",
     },
     "kafka": {
         "sink.semantic": "Its name is 'sink.delivery-guarantee' since Flink 1.14",
-        "scan.watermark.emit.on-event.gap": "Every row is judged by the watermark before it",
+        "sink.transactional-id-prefix": _NO_CHECKPOINTS,
+        "sink.transaction-naming-strategy": _NO_CHECKPOINTS,
     },
     "upsert-kafka": {
         "scan.startup.mode": "A table of keys is read from its beginning",
         "sink.transactional-id-prefix": _NO_CHECKPOINTS,
+        "sink.transaction-naming-strategy": _NO_CHECKPOINTS,
     },
     "jdbc": {
-        "sink.": _LOOKUPS_ONLY,
-        "scan.": _LOOKUPS_ONLY,
+        "sink.buffer-flush.max-rows": _LOOKUPS_ONLY,
+        "sink.buffer-flush.interval": _LOOKUPS_ONLY,
+        "sink.max-retries": _LOOKUPS_ONLY,
+        "scan.partition.column": _LOOKUPS_ONLY,
+        "scan.partition.num": _LOOKUPS_ONLY,
+        "scan.partition.lower-bound": _LOOKUPS_ONLY,
+        "scan.partition.upper-bound": _LOOKUPS_ONLY,
+        "scan.fetch-size": _LOOKUPS_ONLY,
+        "scan.auto-commit": _LOOKUPS_ONLY,
+        "compatible-mode": "The URL says which database it is",
         "connection.max-retry-timeout": "'lookup.max-retries' says how often a query that fails is tried again",
         "lookup.cache.max-rows": "Its name is 'lookup.partial-cache.max-rows' since Flink 1.16",
         "lookup.cache.ttl": "Its name is 'lookup.partial-cache.expire-after-write' since Flink 1.16",
         "lookup.cache.caching-missing-key": "Its name is 'lookup.partial-cache.cache-missing-key' since Flink 1.16",
     },
 }
-"""By connector, options by their beginnings."""
+"""By connector, Flink's options that are not here."""
+
+ABSENT_EVERYWHERE: Mapping[str, str] = {
+    "scan.watermark.emit.on-event.gap": "Every row is judged by the watermark before it",
+}
+"""Those of Flink's options for every connector that are not here."""
 
 
 def why_no_connector(name: str) -> str:
@@ -82,5 +107,4 @@ def why_no_option(connector: str, name: str) -> str:
         >>> why_no_option("filesystem", "sink.partition-commit.delay")
         'Directories by partition are not in this version: each row is written whole'
     """
-    known = _OPTIONS.get(connector, {})
-    return next((hint for beginning, hint in known.items() if name.startswith(beginning)), "")
+    return ABSENT_OPTIONS.get(connector, {}).get(name) or ABSENT_EVERYWHERE.get(name, "")

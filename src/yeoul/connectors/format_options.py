@@ -45,7 +45,8 @@ ON_MALFORMED: Option[str] = Option(
     "on-malformed",
     choice(("dead", "fail")),
     "dead",
-    "What becomes of a record that does not decode: 'dead' keeps it in <table>$dead and goes on, 'fail' ends the job.",
+    "What becomes of a record that does not decode: 'dead' keeps it in `<table>$dead`, 'fail' ends the job.",
+    is_own=True,
 )
 
 VALUE = ""
@@ -94,22 +95,23 @@ def is_format_option(spec: ConnectorSpec, name: str, options: Mapping[str, str])
 
 def known_options(spec: ConnectorSpec, options: Mapping[str, str]) -> list[str]:
     """Returns the names of the options that belong to the formats which the table names."""
-    from yeoul.formats.registry import format_names, option_names
+    from yeoul.formats.options import FORMATS
+    from yeoul.formats.registry import option_names
 
     known = list(spec.format_options)
     for role in (VALUE, KEY):
-        name = format_of(options, role)
-        if name in format_names():
+        name = format_of(options, role) or ""
+        if name in FORMATS:
             known += [f"{role}{name}.{option}" for option in option_names(name)]
     return known
 
 
 def other_format(name: str, options: Mapping[str, str]) -> str:
     """Returns the hint for an option that belongs to a format which the table does not have; empty if it does not."""
-    from yeoul.formats.registry import format_names
+    from yeoul.formats.options import FORMATS
 
     owner = name.removeprefix("value.").removeprefix("key.").partition(".")[0]
-    if owner not in format_names():
+    if owner not in FORMATS:
         return ""
     return f"It belongs to the format {owner!r}; the table's is {format_of(options, VALUE)!r}."
 
@@ -137,8 +139,7 @@ def check_formats(spec: ConnectorSpec, options: Mapping[str, str]) -> None:
         if role == KEY and tells_changes(name):
             hint = "A key says which row, the value what became of it. For example 'key.format' = 'json'."
             raise UserError(f"The format {name!r} tells of changes and cannot be a key's", hint=hint)
-        if name in format_names():
-            check_options(name, _own_options(options, role))
+        check_options(name, _own_options(options, role))
 
 
 def told_by_format(options: Mapping[str, str]) -> Encoding:

@@ -41,6 +41,7 @@ class Option(Generic[T]):
         default: What holds when the option is absent.
         doc: One sentence for people.
         required: Whether a table cannot do without it.
+        is_own: Whether Flink has no such option.
 
     Example:
         >>> rate = Option("rows-per-second", whole(1), 10_000, "Rows to make each second.")
@@ -57,6 +58,7 @@ class Option(Generic[T]):
     default: T
     doc: str
     required: bool = False
+    is_own: bool = False
 
     def read(self, options: Mapping[str, str]) -> T:
         """Returns the option's value among `options`, else its default."""

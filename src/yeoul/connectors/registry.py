@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONNECTORS",
+    "DECLARED",
+    "SHARED_OPTIONS",
     "ConnectorContext",
     "ConnectorSpec",
     "check_options",
@@ -60,7 +62,7 @@ CONNECTORS: Mapping[str, ConnectorSpec] = {
     spec.name: spec for spec in (FILESYSTEM, KAFKA, UPSERT_KAFKA, DATAGEN, PRINT, BLACKHOLE, FRAME, JDBC, SIDE_STREAM)
 }
 
-_DECLARED = tuple(sorted(set(CONNECTORS) - {FRAME.name, SIDE_STREAM.name}))
+DECLARED = tuple(sorted(set(CONNECTORS) - {FRAME.name, SIDE_STREAM.name}))
 """The connectors that users name; the others are behind frames and the tables of late and dead rows."""
 
 SHARED_OPTIONS: tuple[Option[Any], ...] = (
@@ -99,13 +101,13 @@ def connector_of(options: Mapping[str, str]) -> ConnectorSpec:
     """
     name = options.get("connector")
     if name is None:
-        shown = ", ".join(_DECLARED)
+        shown = ", ".join(DECLARED)
         raise UserError("A table needs the option 'connector'", hint=f"Known: {shown}")
     if name not in CONNECTORS:
         absent = why_no_connector(name)
         if absent:
             raise UserError(f"The connector {name!r} is not in this version", hint=absent)
-        raise UserError(f"Unknown connector {name!r}", hint=did_you_mean(name, _DECLARED))
+        raise UserError(f"Unknown connector {name!r}", hint=did_you_mean(name, DECLARED))
     return CONNECTORS[name]
 
 

@@ -6,16 +6,16 @@ Light to import: a format loads when it is used. Options come without the format
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from yeoul.errors import UserError, did_you_mean
+from yeoul.formats.options import FORMATS, Format
 from yeoul.kernels import compile_missing
 
 if TYPE_CHECKING:
     from yeoul.formats.contract import ChangeEncoder, Decoder, Encoder, FormatColumn
-    from yeoul.formats.csv import CsvDialect
+    from yeoul.formats.csv.dialect import CsvDialect
     from yeoul.formats.json.encoder import JsonEncoder
 
 __all__ = [
@@ -31,98 +31,18 @@ __all__ = [
 ]
 
 
-def _boolean(text: str) -> bool:
-    if text.strip().lower() not in ("true", "false"):
-        raise ValueError("expected true or false")
-    return text.strip().lower() == "true"
-
-
-def _one_of(*allowed: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        for choice in allowed:
-            if text.lower() == choice.lower():
-                return choice
-        raise ValueError("expected " + " or ".join(map(repr, allowed)))
-
-    return parse
-
-
-def _character(text: str) -> str:
-    named = {"\\t": "\t", "\\u0001": "\x01"}
-    text = named.get(text, text)
-    if len(text) != 1 or not text.isascii() or text in "\r\n":
-        raise ValueError("expected one ASCII character, not a line end")
-    return text
-
-
-@dataclass(frozen=True, slots=True)
-class _Format:
-    """A format: its options, each with a parser, what can be read besides the row, whether a row can be taken back."""
-
-    options: Mapping[str, Callable[[str], object]]
-    metadata: tuple[str, ...] = ()
-    tells_changes: bool = False
-
-
-_FORMATS: Final[dict[str, _Format]] = {
-    "json": _Format(
-        {
-            "fail-on-missing-field": _boolean,
-            "ignore-parse-errors": _boolean,
-            "timestamp-format.standard": _one_of("SQL", "ISO-8601"),
-            "encode.decimal-as-plain-number": _boolean,
-            "encode.ignore-null-fields": _boolean,
-            "map-null-key.mode": _one_of("FAIL", "DROP", "LITERAL"),
-            "map-null-key.literal": str,
-            "decode.json-parser.enabled": _boolean,  # which of its two decoders Flink takes; there is one here
-        }
-    ),
-    "csv": _Format(
-        {
-            "field-delimiter": _character,
-            "quote-character": _character,
-            "disable-quote-character": _boolean,
-            "allow-comments": _boolean,
-            "ignore-parse-errors": _boolean,
-            "null-literal": str,
-        }
-    ),
-    "debezium-json": _Format(
-        {
-            "schema-include": _boolean,
-            "ignore-parse-errors": _boolean,
-            "timestamp-format.standard": _one_of("SQL", "ISO-8601"),
-            "encode.decimal-as-plain-number": _boolean,
-            "encode.ignore-null-fields": _boolean,
-            "map-null-key.mode": _one_of("FAIL", "DROP", "LITERAL"),
-            "map-null-key.literal": str,
-        },
-        (
-            "schema",
-            "ingestion-timestamp",
-            "source.timestamp",
-            "source.database",
-            "source.schema",
-            "source.table",
-            "source.properties",
-        ),
-        tells_changes=True,
-    ),
-    "raw": _Format({"charset": _one_of("UTF-8"), "endianness": _one_of("big-endian", "little-endian")}),
-}
-
 _OTHER_FORMATS: Final = frozenset({"avro", "avro-confluent", "protobuf", "orc"})
 _OTHER_CHANGE_FORMATS: Final = frozenset({"canal-json", "maxwell-json", "ogg-json", "debezium-avro-confluent"})
 
 
 def format_names() -> tuple[str, ...]:
-    """Returns the names of all formats.
+    """Returns the names of all formats that a record can have.
 
     Example:
         >>> format_names()
         ('json', 'csv', 'debezium-json', 'raw')
     """
-    return tuple(_FORMATS)
+    return tuple(name for name, one in FORMATS.items() if not one.is_of_files)
 
 
 def option_names(name: str) -> tuple[str, ...]:
@@ -137,7 +57,7 @@ def metadata_keys(name: str) -> tuple[str, ...]:
 
 def tells_changes(name: str) -> bool:
     """Tells whether a record of a format may take a row back; false for a format that is not there."""
-    return name in _FORMATS and _FORMATS[name].tells_changes
+    return name in FORMATS and FORMATS[name].tells_changes
 
 
 def check_options(name: str, options: Mapping[str, str]) -> None:
@@ -167,11 +87,11 @@ def refuse_absent(name: str) -> None:
         )
 
 
-def _format(name: str) -> _Format:
+def _format(name: str) -> Format:
     refuse_absent(name)
-    if name not in _FORMATS:
-        raise UserError(f"Unknown format {name!r}", hint=did_you_mean(name, _FORMATS))
-    return _FORMATS[name]
+    if name not in FORMATS:
+        raise UserError(f"Unknown format {name!r}", hint=did_you_mean(name, FORMATS))
+    return FORMATS[name]
 
 
 def _parsed(name: str, options: Mapping[str, str]) -> dict[str, object]:
@@ -180,15 +100,21 @@ def _parsed(name: str, options: Mapping[str, str]) -> dict[str, object]:
     for option, text in options.items():
         if option not in known:
             full = {f"{name}.{one}" for one in known}
-            raise UserError(f"Unknown option '{name}.{option}'", hint=did_you_mean(f"{name}.{option}", full))
+            hint = _format(name).absent.get(option) or did_you_mean(f"{name}.{option}", full)
+            raise UserError(f"Unknown option '{name}.{option}'", hint=hint)
         try:
-            parsed[option] = known[option](text)
+            parsed[option] = known[option].parse(text)
         except ValueError as error:
             raise UserError(f"Option '{name}.{option}': {error}, got {text!r}") from error
     if parsed.get("fail-on-missing-field") and parsed.get("ignore-parse-errors"):
         raise UserError(
             f"'{name}.fail-on-missing-field' and '{name}.ignore-parse-errors' cannot both be true",
             hint="Choose what should become of an incomplete record: dead, or NULL where something is missing",
+        )
+    if parsed.get("disable-quote-character") and "quote-character" in parsed:
+        raise UserError(
+            f"'{name}.quote-character' says what '{name}.disable-quote-character' takes away",
+            hint="Leave one of them out",
         )
     return parsed
 
@@ -233,7 +159,7 @@ def make_decoder(
         has_schema = bool(parsed.get("schema-include"))
         return DebeziumDecoder(read, dict(metadata or {}), has_schema, lenient, iso, needs_before)
     if name == "csv":
-        from yeoul.formats.csv import CsvDecoder
+        from yeoul.formats.csv.decoder import CsvDecoder
 
         return CsvDecoder(wanted, tuple(record or columns), _dialect(parsed), lenient)
     from yeoul.formats.raw import RawDecoder
@@ -255,7 +181,7 @@ def make_encoder(name: str, columns: Sequence[FormatColumn], options: Mapping[st
     if name == "debezium-json":
         return make_change_encoder(name, columns, options)
     if name == "csv":
-        from yeoul.formats.csv import CsvEncoder
+        from yeoul.formats.csv.encoder import CsvEncoder
 
         return CsvEncoder(wanted, _dialect(parsed))
     from yeoul.formats.raw import RawEncoder
@@ -296,13 +222,22 @@ def _json_encoder(columns: tuple[FormatColumn, ...], parsed: Mapping[str, object
 
 
 def _dialect(parsed: Mapping[str, object]) -> CsvDialect:
-    from yeoul.formats.csv import CsvDialect
+    from yeoul.formats.csv.dialect import CsvDialect
 
-    quote = None if parsed.get("disable-quote-character") else str(parsed.get("quote-character", '"'))
-    null = parsed.get("null-literal")
+    def text(option: str, default: str | None) -> str | None:
+        given = parsed.get(option)
+        return default if given is None else str(given)
+
     return CsvDialect(
-        delimiter=str(parsed.get("field-delimiter", ",")),
-        quote=quote,
-        null_literal=None if null is None else str(null),
+        delimiter=text("field-delimiter", ","),
+        quote=None if parsed.get("disable-quote-character") else text("quote-character", '"'),
+        null_literal=text("null-literal", None),
         comments=bool(parsed.get("allow-comments")),
+        element_delimiter=str(parsed.get("array-element-delimiter", ";")),
+        escape=text("escape-character", None),
+        trims=bool(parsed.get("trim-spaces")),
+        empty_is_null=bool(parsed.get("empty-string-as-null")),
+        needs_all=bool(parsed.get("fail-on-missing-columns")),
+        takes_more=bool(parsed.get("ignore-trailing-unmappable")),
+        takes_last=bool(parsed.get("allow-trailing-comma", True)),
     )

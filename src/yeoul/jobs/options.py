@@ -255,10 +255,12 @@ def job_settings(settings: Mapping[str, str], plans: Sequence[Node]) -> Settings
     """Returns how the engine is to run plans as one job of the session.
 
     Over input that ends, where only the rows that are left in the end are given, no state is forgotten, as in Flink's
-    batches: what an answer holds does not depend on how long it took to read.
+    batches, whatever SET or a hint says: what an answer holds does not depend on how long it took to read.
     """
     chosen = engine_settings(settings)
-    return chosen if any(gives_changes(plan, settings) for plan in plans) else replace(chosen, state_ttl_ms=None)
+    if any(gives_changes(plan, settings) for plan in plans):
+        return chosen
+    return replace(chosen, state_ttl_ms=None, forgets=False)
 
 
 def optimiser_notes(settings: Mapping[str, str]) -> Iterator[str]:

@@ -293,8 +293,14 @@ class Session:
         if detail is None:
             return "\n".join([explain(plan, among), *options.optimiser_notes(self.settings)])
         settings = options.job_settings(self.settings, among or (plan,))
-        ttl_ms, has_rounds = settings.state_ttl_ms, settings.trigger.has_rounds
-        text = explain_details(plan, detail, among, state_ttl_ms=ttl_ms, has_rounds=has_rounds)
+        text = explain_details(
+            plan,
+            detail,
+            among,
+            state_ttl_ms=settings.state_ttl_ms,
+            forgets=settings.forgets,
+            has_rounds=settings.trigger.has_rounds,
+        )
         scans = [node for node in walk(plan) if isinstance(node, Scan)]
         if detail is ExplainDetail.STATE:
             return "\n".join([text, *self._states({scan.table.name for scan in scans})])

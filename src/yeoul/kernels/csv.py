@@ -1,7 +1,8 @@
 """CSV records to columns: fields found by place, unquoted, and read by the very functions that read JSON's strings.
 
-A record has exactly as many fields as the schema; a quoted field may hold delimiters and line ends, and a quote in it
-is written twice (RFC 4180). Fields that nobody reads are passed over.
+A record has exactly as many fields as the schema, a delimiter behind the last one being allowed; a quoted field may
+hold delimiters and line ends, and a quote in it is written twice (RFC 4180). What stands behind an escape character is
+taken as it is, also without quotes. Fields that nobody reads are passed over.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ from yeoul.kernels.json.state import (
     put,
     set_null,
 )
-from yeoul.kernels.machine import SLACK_BYTES, compiled, load_u8, load_u64, store_u8
+from yeoul.kernels.machine import SLACK_BYTES, compiled, inlined, load_u8, load_u64, store_u8
 from yeoul.kernels.text import is_utf8
 
 __all__ = ["CsvShape", "read_csv"]
 
-SHAPE_WORDS = 8
 SHAPE_FIELDS, SHAPE_LEAVES, SHAPE_DELIMITER, SHAPE_QUOTE, SHAPE_COMMENTS, SHAPE_NULL, SHAPE_NULL_BYTES = range(7)
+SHAPE_ESCAPE, SHAPE_TRIMS, SHAPE_EMPTY_IS_NULL, SHAPE_TAKES_MORE, SHAPE_TAKES_FEWER, SHAPE_TAKES_LAST = range(7, 13)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,16 @@ class CsvShape:
 
     Attributes:
         leaves: Per field of a record, the leaf that it is read into, or -1.
-        delimiter: The byte between fields.
+        delimiter: The byte between fields, -1 for none: a record is one field.
         quote: The byte around fields, -1 for none.
         comments: Whether a record that begins with # is passed over.
         null_literal: The text that means NULL, None for none. An empty field is NULL where the column is not text.
+        escape: The byte before one that stands for itself, -1 for none.
+        trims: Whether spaces around fields are taken off.
+        empty_is_null: Whether an empty field is NULL where the column is text, too.
+        takes_more: Whether fields behind the last are passed over.
+        takes_fewer: Whether fields that a record does not have are NULL.
+        takes_last: Whether a delimiter may stand behind the last field.
     """
 
     leaves: Sequence[int]
@@ -62,10 +69,28 @@ class CsvShape:
     quote: int
     comments: bool
     null_literal: bytes | None
+    escape: int = -1
+    trims: bool = False
+    empty_is_null: bool = False
+    takes_more: bool = False
+    takes_fewer: bool = False
+    takes_last: bool = False
+
+
+@inlined
+def _escaped(byte):
+    """Returns what a byte behind an escape character stands for."""
+    if byte == 110:
+        return 10
+    if byte == 114:
+        return 13
+    if byte == 116:
+        return 9
+    return 0 if byte == 48 else byte
 
 
 @compiled
-def _unquote(call, p, end, quote):
+def _unquote(call, p, end, quote, escape):
     """Reads the quoted field whose opening quote is at p.
 
     Returns:
@@ -75,20 +100,81 @@ def _unquote(call, p, end, quote):
     start = p
     side = get(call, CALL_SIDE)
     out = side
-    doubled = 0
+    copied = 0
     while p < end:
         byte = load_u8(p)
         if byte == quote:
             if p + 1 >= end or load_u8(p + 1) != quote:
-                if doubled:
+                if copied:
                     return p + 1, side, out, 1
                 return p + 1, start, p, 0
-            doubled = 1
+            copied = 1
             p += 1
+        elif byte == escape and p + 1 < end:
+            copied = 1
+            p += 1
+            byte = _escaped(load_u8(p))
         store_u8(out, byte)
         out += 1
         p += 1
     return 0, start, p, 0
+
+
+@compiled
+def _unescape(call, p, end, delimiter, escape):
+    """Reads the field without quotes at p, in which there may be escape characters; returns as `_unquote` does."""
+    start = p
+    side = get(call, CALL_SIDE)
+    out = side
+    copied = 0
+    while p < end:
+        byte = load_u8(p)
+        if byte == delimiter:
+            break
+        if byte == escape and p + 1 < end:
+            copied = 1
+            p += 1
+            byte = _escaped(load_u8(p))
+        store_u8(out, byte)
+        out += 1
+        p += 1
+    if copied:
+        return p, side, out, 1
+    return p, start, p, 0
+
+
+@compiled
+def _without_spaces(p, end, delimiter):
+    """Returns the address of the first byte from p on that is no white space, or is the delimiter."""
+    while p < end and load_u8(p) <= 32 and load_u8(p) != delimiter:
+        p += 1
+    return p
+
+
+@compiled
+def _field(call, shape, p, end):
+    """Reads the field at p; returns as `_unquote` does."""
+    delimiter = get(shape, SHAPE_DELIMITER)
+    quote = get(shape, SHAPE_QUOTE)
+    escape = get(shape, SHAPE_ESCAPE)
+    trims = get(shape, SHAPE_TRIMS)
+    if trims:
+        p = _without_spaces(p, end, delimiter)
+    if p < end and load_u8(p) == quote:
+        p, start, stop, in_side = _unquote(call, p, end, quote, escape)
+        if trims and p != 0:
+            p = _without_spaces(p, end, delimiter)
+        return p, start, stop, in_side
+    if escape >= 0:
+        p, start, stop, in_side = _unescape(call, p, end, delimiter, escape)
+    else:
+        start, in_side = p, 0
+        while p < end and load_u8(p) != delimiter:
+            p += 1
+        stop = p
+    while trims and stop > start and load_u8(stop - 1) <= 32:
+        stop -= 1
+    return p, start, stop, in_side
 
 
 @compiled
@@ -101,7 +187,7 @@ def _is_null(shape, leaf, start, stop):
             same = same and load_u8(known + index) == load_u8(start + index)
         if same:
             return True
-    return start == stop and get(leaf, LEAF_KIND) != STRING
+    return start == stop and (get(leaf, LEAF_KIND) != STRING or get(shape, SHAPE_EMPTY_IS_NULL) != 0)
 
 
 @compiled
@@ -109,44 +195,45 @@ def _read_record(call, shape, p, end, row):
     """Reads a record into a row; returns whether it was sound, its fault in the call's table."""
     fields = get(shape, SHAPE_FIELDS)
     delimiter = get(shape, SHAPE_DELIMITER)
-    quote = get(shape, SHAPE_QUOTE)
     leaves = get(call, CALL_LEAVES)
     first = p
     for field in range(fields):
+        index = get(get(shape, SHAPE_LEAVES), field)
+        leaf = leaves + index * (LEAF_WORDS * 8)
         if field > 0:
             if p >= end:
-                fail(call, TOO_FEW_FIELDS, end, -1)
-                return False
+                if not get(shape, SHAPE_TAKES_FEWER):
+                    fail(call, TOO_FEW_FIELDS, end, -1)
+                    return False
+                if index >= 0:
+                    set_null(call, leaf, row, NULL)
+                continue
             if load_u8(p) != delimiter:
                 fail(call, OPEN_QUOTE, p, -1)
                 return False
             p += 1
-        start, in_side = p, 0
-        if p < end and load_u8(p) == quote:
-            p, start, stop, in_side = _unquote(call, p, end, quote)
-            if p == 0:
-                fail(call, OPEN_QUOTE, first, -1)
-                return False
-        else:
-            while p < end and load_u8(p) != delimiter:
-                p += 1
-            stop = p
-        index = get(get(shape, SHAPE_LEAVES), field)
+        p, start, stop, in_side = _field(call, shape, p, end)
+        if p == 0:
+            fail(call, OPEN_QUOTE, first, -1)
+            return False
         if index < 0:
             continue
-        leaf = leaves + index * (LEAF_WORDS * 8)
         if _is_null(shape, leaf, start, stop):
             set_null(call, leaf, row, NULL)
             continue
         if not is_utf8(start, stop):
-            fail(call, BAD_UTF8_TEXT, start, index)
+            fail(call, BAD_UTF8_TEXT, start if not in_side else first, index)
             return False
         if read_leaf(call, leaf, bare_text_index(index, in_side), start, stop, row) < 0:
             put(call, CALL_WHERE, min(get(call, CALL_WHERE), p) if not in_side else first)
             return False
-    if p < end:
-        fail(call, TOO_MANY_FIELDS if load_u8(p) == delimiter else OPEN_QUOTE, p, -1)
-        return False
+    if p < end and not get(shape, SHAPE_TAKES_MORE):
+        if load_u8(p) != delimiter:
+            fail(call, OPEN_QUOTE, p, -1)
+            return False
+        if p + 1 < end or not get(shape, SHAPE_TAKES_LAST):
+            fail(call, TOO_MANY_FIELDS, p, -1)
+            return False
     return True
 
 
@@ -216,7 +303,12 @@ def read_csv(
         shape.comments,
         address_of(null),
         null_bytes,
-        0,
+        shape.escape,
+        shape.trims,
+        shape.empty_is_null,
+        shape.takes_more,
+        shape.takes_fewer,
+        shape.takes_last,
     )
     table = np.array(words, np.int64)
     rows, dead, skipped = _read_records(

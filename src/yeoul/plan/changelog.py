@@ -42,6 +42,7 @@ from yeoul.plan.nodes import (
     WindowAggregate,
     WindowAssign,
     WindowKind,
+    WindowProperty,
     WindowTopN,
     Write,
 )
@@ -142,9 +143,7 @@ def changelog_of(node: Node) -> Changelog:
         case Aggregate():
             return _aggregate(node)
         case WindowAggregate():
-            keys = frozenset({*(key.name for key in node.keys), *(name for name, _ in node.properties)})
-            changes = APPEND_ONLY if node.emission is None else _UPDATES
-            return Changelog(changes, frozenset({keys}) if node.properties else frozenset())
+            return _window_aggregate(node)
         case WindowAssign() | Unnest():
             return Changelog(changelog_of(node.input).changes)
         case LookupJoin():
@@ -217,6 +216,15 @@ def _aggregate(node: Aggregate) -> Changelog:
     if not node.updating or (below.is_append_only and not node.aggregates):
         return Changelog(APPEND_ONLY, keys)
     return Changelog(_UPDATES if below.is_append_only else _ALL, keys)
+
+
+def _window_aggregate(node: WindowAggregate) -> Changelog:
+    """A key is there if a window is: several windows that cumulate have one start."""
+    keys = frozenset({*(key.name for key in node.keys), *(name for name, _ in node.properties)})
+    told = {one for _, one in node.properties}
+    tells_window = bool(told - {WindowProperty.START} if node.window.kind is WindowKind.CUMULATE else told)
+    changes = APPEND_ONLY if node.emission is None else _UPDATES
+    return Changelog(changes, frozenset({keys}) if tells_window else frozenset())
 
 
 def _top_n(node: TopN) -> Changelog:

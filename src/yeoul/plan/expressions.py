@@ -54,11 +54,15 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class ColumnRef:
-    """A column of the node's input, by its name there (unique within a node's schema)."""
+    """A column of the node's input, by its name there (unique within a node's schema).
+
+    `written` is how messages call it: as the user wrote it, whatever the planner calls it; empty if as `name`.
+    """
 
     name: str
     type: DataType
     span: Span | None = field(default=None, compare=False)
+    written: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,10 @@ def _mapped(projections: Sequence[Projection], change: Callable[[Expression], Ex
 def replaced(expression: Expression, columns: Mapping[str, Expression]) -> Expression:
     """Returns an expression with columns replaced by expressions, by name; others stay."""
     if isinstance(expression, ColumnRef):
-        return columns.get(expression.name, expression)
+        found = columns.get(expression.name, expression)
+        if isinstance(found, ColumnRef) and expression.written and found.written != expression.written:
+            return replace(found, written=expression.written)
+        return found
     return map_children(expression, lambda part: replaced(part, columns))
 
 

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.unit.cli.processes import command, environment, wait_until, yeoul
+from tests.unit.cli.processes import command, environment, wait_until, yeoul, yeoul_here
+
+from yeoul.units import format_count
 
 EVENTS = [
     ("ann", "view", 10, "2024-01-01 10:00:01"),
@@ -186,6 +189,49 @@ def test_an_endless_insert_tells_its_progress_until_ctrl_c(bootstrap: str) -> No
         _, errors = process.communicate(timeout=30)
         assert process.returncode == 130
         assert errors.decode().splitlines()[-1].startswith("INSERT INTO out_: canceled | rows in ")
+
+
+SUMS = """CREATE TABLE sums (k INT, n BIGINT, total BIGINT, PRIMARY KEY (k) NOT ENFORCED) WITH (
+  'connector' = 'upsert-kafka', 'topic' = 'sums', 'properties.bootstrap.servers' = '{}', 'key.format' = 'json',
+  'value.format' = 'json', 'scan.bounded.mode' = 'latest-offset');"""
+
+
+def test_a_round_that_is_stopped_gives_what_was_taken_and_a_job_that_starts_again_the_rest(
+    bootstrap: str, tmp_path: Path
+) -> None:
+    count = 900_000
+    (tmp_path / "numbers.json").write_text("".join(f'{{"k":{n % 10},"n":{n}}}\n' for n in range(count)))
+    numbers = f"'connector' = 'filesystem', 'path' = '{tmp_path}', 'format' = 'json'"
+    watched = f"CREATE TABLE numbers (k INT, n BIGINT) WITH ({numbers}, 'source.monitor-interval' = '1 s');"
+    insert = f"{SUMS.format(bootstrap)} INSERT INTO sums SELECT k, COUNT(*), SUM(n) FROM numbers GROUP BY k;"
+
+    with at_a_terminal("--trigger", "1 h", "-e", watched + insert, TERM="xterm", COLUMNS="300") as (process, terminal):
+        shown_at(terminal, b"rows in ")
+        process.send_signal(signal.SIGINT)
+        shown = shown_at(terminal).decode()
+        assert process.wait(60) == 130
+    told = re.findall(r"canceled [|] rows in (.*?) [(]", shown)[-1]
+    assert format_count(taken(bootstrap)) == told
+
+    with at_a_terminal("--trigger", "1 h", XDG_STATE_HOME=str(tmp_path)) as (process, terminal):
+        os.write(terminal, f"{watched} {insert}\nSTOP JOB 'sums'; SHOW JOBS;\nexit\n".encode())
+        assert b"Job sums stopped" in shown_at(terminal)
+        assert process.wait(60) == 0
+    taken(bootstrap)
+
+    yeoul_here("sql", "--trigger", "once", "-e", watched + insert)
+    assert taken(bootstrap) == count
+
+
+def taken(bootstrap: str) -> int:
+    """How many of the numbers were counted, the first ones, each once."""
+    if "sums" not in yeoul_here("topics", "list", "-b", bootstrap).out.split():
+        return 0
+    done = yeoul_here("sql", "-e", SUMS.format(bootstrap) + "SELECT n, total FROM sums", "--format", "json")
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    count = sum(row["n"] for row in rows)
+    assert sum(row["total"] for row in rows) == count * (count - 1) // 2
+    return count
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:

@@ -14,10 +14,10 @@ from tests.unit.compile.calls import Plain, call, cast, evaluate, literal, value
 
 from yeoul.engine.compile.expressions import compile_expression, compile_projections
 from yeoul.engine.compile.faults import EvaluationError
-from yeoul.engine.compile.rendering import render
 from yeoul.errors import Span, UserError
 from yeoul.plan.expressions import Call, Case, Cast, ColumnRef, Expression
 from yeoul.plan.functions import resolve_scalar
+from yeoul.plan.rendering import render
 from yeoul.plan.types import (
     BIGINT,
     BOOLEAN,

@@ -15,6 +15,7 @@ from tests.pipeline_runs import Fed, bind_query
 
 from yeoul.clock import SYSTEM_CLOCK, ManualClock
 from yeoul.engine.runtime.rounds import Rounds
+from yeoul.engine.state.memory import StateMemory
 from yeoul.plan.nodes import Write
 from yeoul.plan.tables import Column, TableDefinition
 from yeoul.plan.trigger import parse_trigger
@@ -120,3 +121,18 @@ def test_a_table_told_by_key_gets_one_record_for_each_key_that_a_round_changed()
     run = replace(asked, settings=replace(asked.settings, trigger=EVERY_5_S)).fresh()
     assert [run.start(), *(run.take(step) for step in CHANGED)] == [[]] * 4
     assert sorted(end_round(run)) == [("+U", "a", 0), ("+U", "b", 5)]
+
+
+def test_a_round_also_gives_what_waits_for_state_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(StateMemory, "most_waiting_bytes", 1 << 20)
+    asked = bind_query(TABLE, "SELECT s, COUNT(*) AS c FROM (SELECT k, SUM(n) AS s FROM t GROUP BY k) GROUP BY s")
+    run = replace(asked, settings=replace(asked.settings, trigger=EVERY_5_S, state_memory_bytes=1)).fresh()
+    given = []
+    for step in CHANGED:
+        assert run.take(step) == []
+        given.append(sorted(end_round(run), key=str))
+    assert given == [
+        [("+I", 1, 1), ("+I", 5, 1)],
+        [("+I", 6, 1), ("-D", 1, 1)],
+        [("+I", 0, 1), ("-D", 6, 1)],
+    ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from unittest.mock import Mock
 
 import memory_source as m
 import pytest
@@ -13,6 +15,10 @@ from memory_source import MemorySink, MemorySource, rows, until
 from test_execution import running
 
 from yeoul.clock import SYSTEM_CLOCK
+from yeoul.engine.contract import Fetched, Polled
+from yeoul.engine.runtime.intake import Intake
+from yeoul.engine.runtime.queues import Run
+from yeoul.engine.runtime.settings import Settings
 from yeoul.plan.trigger import parse_trigger
 
 DAY_MS = 86_400_000
@@ -82,6 +88,45 @@ def test_a_split_at_its_end_holds_nobody_up_unless_the_tables_are_aligned() -> N
         assert job.execution.progress().rows_in <= 3, "a run may reach beyond the drift, the next one waits"
         source.push("quiet", rows((2 * DAY_MS, "a", 5)))
         until(lambda: job.execution.progress().rows_in == 5, "the rest, once the quiet split has come that far")
+
+
+@pytest.mark.parametrize("quiet", ["ends", "is finished", "is at its end"])
+def test_a_lane_that_others_wait_for_is_read_on_when_the_one_before_it_has_nothing_more(quiet: str) -> None:
+    intake = Intake(Settings(), 1)
+    for _ in range(2):
+        intake.add_lane(True, None, lambda: None, 2, group=0)
+    intake.register(0, ["quiet"])
+    intake.register(1, ["behind", "ahead"])
+    intake.room(1)
+    intake.offer(1, Polled([piece("behind"), piece("ahead")]))
+    times = {"behind": 1_000, "ahead": 9_000}
+    for _ in range(5):
+        step = intake.next(0.0)
+        if isinstance(step, Run):
+            step.prepared = Mock(watermark_ms=times[step.parts[0].queue.split])
+            intake.done(step)
+    intake.room(1)
+    intake.offer(1, Polled([piece("ahead")]))
+    assert intake.next(0.0) is None, "the one that is ahead waits for the quiet one"
+    asked = ThreadPoolExecutor(1).submit(intake.room, 1)
+    until(lambda: bool(intake._to_read._waiters), "the reader to wait, too: there is little to do, and it waits")
+    match quiet:
+        case "ends":
+            intake.end(0)
+        case "is finished":
+            intake.offer(0, Polled([], finished=frozenset({"quiet"})))
+        case _:
+            intake.offer(0, Polled([], at_end=frozenset({"quiet"})))
+    try:
+        request = asked.result(20)
+    finally:
+        intake.stop()
+    assert request is not None
+    assert request.splits[0] == "behind"
+
+
+def piece(split: str) -> Fetched:
+    return Mock(split=split, size_bytes=10)
 
 
 def test_many_splits_with_little_room_all_come_to_their_end() -> None:

@@ -68,7 +68,94 @@ def test_csv_options() -> None:
     written = make_encoder("csv", COLUMNS, options).encode(decoded.frame)
     assert [written.record(0), written.record(1)] == [b"'a;b';1;n/a;n/a", b"n/a;2;1.0;n/a"]
     lenient = make_decoder("csv", COLUMNS, {"ignore-parse-errors": "true"})
-    assert lenient.decode(oracle.records_of([b"a,x,1,", b"a"])).frame.rows() == [("a", None, 1.0, None)]
+    assert lenient.decode(oracle.records_of([b"a,x,1,", b"a,1,,,x"])).frame.rows() == [("a", None, 1.0, None)]
+
+
+S_AND_N = [FormatColumn("s", pl.String()), FormatColumn("n", pl.Int32())]
+
+
+@pytest.mark.parametrize(
+    ("options", "document", "rows"),
+    [
+        ({}, b"a,1,", [("a", 1)]),
+        ({"allow-trailing-comma": "false"}, b"a,1,", []),
+        ({}, b"a", []),
+        ({"ignore-parse-errors": "true"}, b"a", [("a", None)]),
+        ({"ignore-parse-errors": "true", "fail-on-missing-columns": "true"}, b"a", []),
+        ({"ignore-trailing-unmappable": "true"}, b"a,1,x,y", [("a", 1)]),
+        ({}, b' "a" ,1', [(' "a" ', 1)]),
+        ({"trim-spaces": "true"}, b' "a " , 1 ', [("a ", 1)]),
+        ({"trim-spaces": "true"}, b" a b ,1", [("a b", 1)]),
+        ({"empty-string-as-null": "true"}, b'"",1', [(None, 1)]),
+        ({"escape-character": "\\"}, rb'"x\"y",1', [('x"y', 1)]),
+        ({"escape-character": "\\"}, rb"p\,q,2", [("p,q", 2)]),
+        ({"escape-character": "\\"}, rb'"t\t0\0r\rn\n\q""",5', [('t\t0\0r\rn\nq"', 5)]),
+        ({"escape-character": "\\"}, rb"\1,1\0", [("1", 1)]),
+    ],
+)
+def test_csv_options_read_as_flink_reads(
+    options: dict[str, str], document: bytes, rows: list[tuple[str | None, int | None]]
+) -> None:
+    assert make_decoder("csv", S_AND_N, options).decode(oracle.records_of([document])).frame.rows() == rows
+
+
+def test_csv_escapes_what_it_writes() -> None:
+    frame = pl.DataFrame({"s": ['a"b', r"e\f", "plain"], "n": [1, 2, 3]}, schema_overrides={"n": pl.Int32})
+    encoder = make_encoder("csv", S_AND_N, {"escape-character": "\\"})
+    written = encoder.encode(frame)
+    assert [written.record(index) for index in range(3)] == [b'"a""b",1', rb'"e\\f",2', b"plain,3"]
+    assert make_decoder("csv", S_AND_N, {"escape-character": "\\"}).decode(written).frame.equals(frame)
+
+
+NESTED = [
+    FormatColumn("a", pl.List(pl.Int32())),
+    FormatColumn("b", pl.List(pl.String())),
+    FormatColumn("r", pl.Struct({"x": pl.Int32(), "y": pl.String()})),
+]
+
+
+@pytest.mark.parametrize(
+    ("document", "row"),
+    [
+        (b"1;2,x;y,1;z", ([1, 2], ["x", "y"], {"x": 1, "y": "z"})),
+        (b",,", ([], [], None)),
+        (b" 1 ; 2 ,' x ; y ',1;z;w", ([1, 2], [" x ", " y "], {"x": 1, "y": "z"})),
+        (b"1,x,1;", ([1], ["x"], {"x": 1, "y": ""})),
+        (b"N,N;q,N;N", (None, [None, "q"], {"x": None, "y": None})),
+        (b"1;;2,;,;", ([1, None, 2], ["", ""], {"x": None, "y": ""})),
+    ],
+)
+def test_csv_fields_of_several_parts(document: bytes, row: tuple[Any, ...]) -> None:
+    options = {"null-literal": "N", "quote-character": "'"}
+    assert make_decoder("csv", NESTED, options).decode(oracle.records_of([document])).frame.rows() == [row]
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        (b"1;q,,", "field 'a': text cannot be read as ARRAY<INT>"),
+        (b",,1", "field 'r': text cannot be read as ROW<INT, STRING>"),
+    ],
+)
+def test_csv_fields_whose_parts_are_bad_make_dead_rows(document: bytes, reason: str) -> None:
+    records = oracle.records_of([b"1,x,1;y", document, b"2,,"])
+    decoded = make_decoder("csv", NESTED).decode(records)
+    assert decoded.frame["a"].to_list() == [[1], [2]]
+    assert decoded.dead.records.tolist() == [1]
+    assert list(decoded.dead.reasons) == [reason]
+    lenient = make_decoder("csv", NESTED, {"ignore-parse-errors": "true"}).decode(records)
+    assert len(lenient.frame) == 3
+
+
+@given(st.lists(st.none() | st.lists(st.none() | st.integers(-9, 9), min_size=2, max_size=4), max_size=8))
+@settings(max_examples=40, deadline=None)
+def test_csv_arrays_round_trip(lists: list[list[int | None] | None]) -> None:
+    options = {"null-literal": "N", "array-element-delimiter": ","}
+    columns = [FormatColumn("a", pl.List(pl.Int32())), FormatColumn("r", pl.Struct({"x": pl.Int32(), "d": pl.Date()}))]
+    rows = [{"a": one, "r": None if one is None else {"x": one[0], "d": None}} for one in lists]
+    frame = pl.DataFrame(rows, schema={column.name: column.dtype for column in columns})
+    decoded = make_decoder("csv", columns, options).decode(make_encoder("csv", columns, options).encode(frame))
+    assert decoded.frame.equals(frame)
 
 
 @given(

@@ -408,6 +408,23 @@ def test_explain_names_what_holds_a_running_job_and_what_it_remembers() -> None:
         assert re.search(r"\nJob 'nowhere', running: TUMBLE.* takes \d.* in memory$", remembered.text)
 
 
+def test_explain_state_tells_a_hint_only_where_state_is_forgotten() -> None:
+    with Session() as session:
+        query = "EXPLAIN STATE SELECT /*+ STATE_TTL('s' = '1 h') */ n, COUNT(*) FROM s GROUP BY n"
+        session.sql("SET 'table.exec.state.ttl' = '2 h'; CREATE TABLE s (n INT) WITH ('connector' = 'datagen')")
+        endless = single(session, query)
+        session.sql("DROP TABLE s; CREATE TABLE s (n INT) WITH ('connector' = 'datagen', 'number-of-rows' = '5')")
+        ending = single(session, query)
+        session.sql("SET 'execution.runtime-mode' = 'streaming'")
+        as_stream = single(session, query)
+    assert isinstance(endless, Explained)
+    assert isinstance(ending, Explained)
+    assert isinstance(as_stream, Explained)
+    assert "dropped when untouched for 3600000 ms" in endless.text
+    assert "dropped when untouched" not in ending.text
+    assert "dropped when untouched for 3600000 ms" in as_stream.text
+
+
 def test_a_time_that_python_has_not_is_said_to_be_none_and_reads_as_text() -> None:
     with Session() as session:
         with pytest.raises(UserError, match="none of Python's") as raised:

@@ -26,7 +26,7 @@ ROWS_PER_SECOND: Option[int] = Option("rows-per-second", whole(1), 10_000, "How 
 NUMBER_OF_ROWS: Option[int | None] = Option(
     "number-of-rows", whole(0), None, "How many rows to make in all; without it, and without a sequence, it never ends."
 )
-SEED: Option[int | None] = Option("seed", whole(0), None, "Makes the same rows every time.")
+SEED: Option[int | None] = Option("seed", whole(0), None, "Makes the same rows every time.", is_own=True)
 
 FIELD_OPTIONS: dict[str, Option[Any]] = {
     "kind": Option("fields.*.kind", choice(("random", "sequence")), "random", "How the values are made."),

@@ -100,11 +100,12 @@ class TextWriter:
 class ParquetWriter:
     """Row groups, and the footer at the end."""
 
-    def __init__(self, pending: Pending, schema: dict[str, pl.DataType]) -> None:
+    def __init__(self, pending: Pending, schema: dict[str, pl.DataType], compression: str = "ZSTD") -> None:
         self._file = pending.file
         table = pl.DataFrame(schema=schema).to_arrow()
         self._schema = table.schema
-        self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd")
+        codec = "NONE" if compression == "UNCOMPRESSED" else compression
+        self._writer = pq.ParquetWriter(self._file, self._schema, compression=codec)
 
     @property
     def size_bytes(self) -> int:
@@ -342,9 +343,10 @@ def open_filesystem_sink(write: Write, context: ConnectorContext) -> Sink:
     open_writer: OpenWriter
     if format_name == "parquet":
         schema = {column.name: polars_dtype(column.type) for column in columns}
+        compression = write.options.get("parquet.compression", "ZSTD").upper()
 
         def open_writer(pending: Pending) -> PartWriter:
-            return ParquetWriter(pending, schema)
+            return ParquetWriter(pending, schema, compression)
 
     else:
         fields = [FormatColumn(one.name, polars_dtype(one.type), one.type.nullable) for one in columns]

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FRAME", "FRAME_NAME"]
 
-FRAME_NAME: Option[str | None] = Option("frame.name", text, None, "The frame's name; the table's own if absent.")
+FRAME_NAME: Option[str | None] = Option(
+    "frame.name", text, None, "The frame's name; the table's own if absent.", is_own=True
+)
 
 
 def _make_source(scan: Scan, context: ConnectorContext) -> Source:

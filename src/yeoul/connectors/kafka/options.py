@@ -88,7 +88,11 @@ DISCOVERY_INTERVAL: Option[int] = Option(
     "How often to look for new ones; 0: never.",
 )
 RECONNECT_TIMEOUT: Option[int] = Option(
-    "scan.reconnect-timeout", parse_duration_ms, 300_000, "How long to try again after a connection was lost."
+    "scan.reconnect-timeout",
+    parse_duration_ms,
+    300_000,
+    "How long to try again after a connection was lost.",
+    is_own=True,
 )
 KEY_FIELDS: Option[tuple[str, ...]] = Option("key.fields", semicolon_list, (), "Columns that are in the record's key.")
 KEY_PREFIX: Option[str] = Option("key.fields-prefix", str, "", "Taken off the names of the key's columns in the key.")

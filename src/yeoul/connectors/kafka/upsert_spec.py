@@ -9,6 +9,7 @@ Source: https://nightlies.apache.org/flink/flink-docs-stable/docs/connectors/tab
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from yeoul.connectors.format_options import ON_MALFORMED, told_by_format
@@ -94,7 +95,7 @@ UPSERT_KAFKA = ConnectorSpec(
         BOUNDED_MODE,
         BOUNDED_OFFSETS,
         BOUNDED_TIMESTAMP,
-        DISCOVERY_INTERVAL,
+        replace(DISCOVERY_INTERVAL, is_own=True),
         RECONNECT_TIMEOUT,
         KEY_PREFIX,
         VALUE_FIELDS,

@@ -30,7 +30,6 @@ from yeoul.engine.compile.lowering import EvaluationContext, Lowering, Site, con
 from yeoul.engine.compile.numbers import NUMBERS
 from yeoul.engine.compile.python_functions import lower_python
 from yeoul.engine.compile.regular_expressions import REGULAR_EXPRESSIONS
-from yeoul.engine.compile.rendering import render
 from yeoul.engine.compile.structures import STRUCTURES
 from yeoul.engine.compile.temporal import TEMPORAL
 from yeoul.engine.compile.text import TEXT
@@ -38,6 +37,7 @@ from yeoul.engine.compile.variants import VARIANTS
 from yeoul.errors import UserError
 from yeoul.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal, children_of, columns_of
 from yeoul.plan.functions.python import is_python, is_volatile
+from yeoul.plan.rendering import render
 from yeoul.plan.types import Kind
 
 __all__ = ["EvaluationContext", "compile_expression", "compile_projections", "lowered_functions"]

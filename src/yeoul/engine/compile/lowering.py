@@ -12,8 +12,8 @@ import polars as pl
 
 from yeoul.clock import SYSTEM_CLOCK, Clock
 from yeoul.engine.compile.dtypes import polars_dtype
-from yeoul.engine.compile.rendering import render
 from yeoul.plan.expressions import Call, Cast, Expression, Literal, LiteralValue
+from yeoul.plan.rendering import render
 from yeoul.plan.types import DataType
 
 __all__ = ["MISSING", "EvaluationContext", "Lowering", "Missing", "Site", "constant_of"]

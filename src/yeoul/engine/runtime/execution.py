@@ -224,7 +224,8 @@ class Execution:
             if self._wake_in_s() == 0.0:
                 self._carry_out(self._locked(lambda: self._pipeline.wake(self._settings.clock.now_ms())), None)
             self._outlets.flush_if_due()
-        self._carry_out(self._locked(self._pipeline.end_round), None)
+        if self._settings.trigger.has_rounds:
+            self._carry_out(self._locked(self._pipeline.end_round), None)
 
     def _end_round(self) -> None:
         """Gives what the clock ends and what the round has changed, and makes safe what was written, if anything."""

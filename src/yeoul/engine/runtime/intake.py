@@ -180,6 +180,7 @@ class Intake:
         with self._lock:
             self._lanes[lane].ended = True
             self._wake_taker()
+            self._stops_holding_up(self._lanes[lane])
 
     def fail(self, error: BaseException) -> None:
         """Ends the job with an error from a thread."""
@@ -368,10 +369,11 @@ class Intake:
         return tuple(queue.split for queue in [*behind[:most], *(queue for queue in hungry if queue.at_end)])
 
     def _note_end(self, one: LaneQueues, queue: SplitQueue, polled: Polled) -> None:
-        if not queue.at_end and queue.split in polled.at_end and one.group is not None:
-            self._wake_all()  # whoever waited for it need not any more
+        was_at_end, was_finished = queue.at_end, queue.finished
         queue.at_end = queue.split in polled.at_end
         queue.finished = queue.finished or queue.split in polled.finished
+        if (queue.at_end and not was_at_end) or (queue.finished and not was_finished):
+            self._stops_holding_up(one)
         self._tell_if_finished(queue)
         if one.idle_timeout_s is None or not queue.at_end or queue.finished or not queue.is_empty or queue.is_idle:
             return
@@ -380,6 +382,7 @@ class Intake:
             queue.quiet_since_s = now_s
         if now_s - queue.quiet_since_s >= one.idle_timeout_s:
             queue.is_idle = True
+            self._stops_holding_up(one)
             self._tell(SplitIdle(queue.lane, queue.split))
 
     def _announce(self, pieces: int) -> None:
@@ -404,10 +407,12 @@ class Intake:
         if self._taker_waits:
             self._to_take.notify()
 
-    def _wake_all(self) -> None:
-        self._wake_taker()
-        self._to_claim.notify_all()
-        self._to_read.notify_all()
+    def _stops_holding_up(self, one: LaneQueues) -> None:
+        """Wakes who may go on, and who is now the one that the others of a group wait for."""
+        if one.group is not None:
+            self._wake_taker()
+            self._to_claim.notify_all()
+            self._to_read.notify_all()
 
     def _step(self) -> Step | None:
         while self._news:

@@ -316,10 +316,13 @@ class Pipeline:
         return effects
 
     def end_round(self) -> Effects:
-        """Gives what is kept until a round of the job is over."""
+        """Gives what is kept until a round of the job is over, and what waits for spilled state."""
         effects = Effects()
         for stage in self._stages:
-            if isinstance(stage.operator, NetChanges):
+            if isinstance(stage.operator, KeyGroups):
+                self._hand_on(stage.operator.end_round(), stage, effects)
+                self._catch_up(stage, effects)
+            elif isinstance(stage.operator, NetChanges):
                 self._hand_on(stage.operator.drained(), stage, effects)
         return effects
 

@@ -56,6 +56,7 @@ class Settings:
         spill_directory: Where it spills to (`state.spill.directory`); None: where temporary files go.
         shares_scans: Whether a table that is read more than once is read once for all (`reuse-source-enabled`).
         state_ttl_ms: How long state of a query without windows is kept untouched (`table.exec.state.ttl`); None: ever.
+        forgets: Whether untouched state is forgotten; if not, neither the session's word nor a hint counts.
     """
 
     parallelism: int = field(default_factory=_processors)
@@ -70,6 +71,7 @@ class Settings:
     linger_ms: float = 1.0
     poll_timeout_ms: int = 500
     state_ttl_ms: int | None = None
+    forgets: bool = True
     open_lookup: OpenLookup | None = None
     state_memory_bytes: int | None = None
     spill_directory: str | None = None
@@ -78,4 +80,6 @@ class Settings:
 
     def ttl_of(self, hinted_ms: int | None) -> int | None:
         """Returns how long state is kept untouched: as a hint says, 0 for ever, else as the session says."""
+        if not self.forgets:
+            return None
         return self.state_ttl_ms if hinted_ms is None else hinted_ms or None

@@ -13,7 +13,18 @@ from yeoul.plan.changelog import Change, StateBound, changelog_of, state_of, tol
 from yeoul.plan.explain.expressions import explain_duration, explain_expression
 from yeoul.plan.explain.nodes import describe_node
 from yeoul.plan.explain.tree import tree_lines
-from yeoul.plan.nodes import AssignWatermark, Node, Scan, WindowAggregate, Write, inputs_of, readers_of, walk
+from yeoul.plan.nodes import (
+    Aggregate,
+    AssignWatermark,
+    Join,
+    Node,
+    Scan,
+    WindowAggregate,
+    Write,
+    inputs_of,
+    readers_of,
+    walk,
+)
 
 __all__ = ["ExplainDetail", "explain_details"]
 
@@ -35,6 +46,7 @@ def explain_details(
     among: Sequence[Node] = (),
     *,
     state_ttl_ms: int | None = None,
+    forgets: bool = True,
     has_rounds: bool = False,
 ) -> str:
     """Returns a plan as an indented tree, a line below each node with one of its properties.
@@ -44,6 +56,7 @@ def explain_details(
         detail: Which property.
         among: The plans that run as one with it, itself included: what they share is told with the first of them.
         state_ttl_ms: How long untouched state is kept; None: for ever.
+        forgets: Whether untouched state is forgotten at all; if not, hints say nothing.
         has_rounds: Whether the changes of a round are netted, for which each row's former state is needed.
 
     Example:
@@ -58,7 +71,7 @@ def explain_details(
         is_after = {id(node) for node in told_after(plan, readers_of(*(among or (plan,))))}
     tell: dict[ExplainDetail, Callable[[Node], str]] = {
         ExplainDetail.CHANGELOG: lambda node: _changelog(node, tells_before=id(node) not in is_after),
-        ExplainDetail.STATE: lambda node: _state(node, state_ttl_ms),
+        ExplainDetail.STATE: lambda node: _state(node if forgets else _kept_for_ever(node), state_ttl_ms),
         ExplainDetail.WATERMARK: _watermark,
     }
     return "\n".join(tree_lines(plan, lambda node: [describe_node(node)[0], tell[detail](node)], among))
@@ -71,6 +84,16 @@ def _changelog(node: Node, *, tells_before: bool) -> str:
     keys = sorted((sorted(key) for key in changelog.keys), key=lambda key: (len(key), key))
     shown = " or ".join(f"({', '.join(key)})" if key else "one row at most" for key in keys)
     return f"changes: {changelog}, keys: {shown or 'none known'}"
+
+
+def _kept_for_ever(node: Node) -> Node:
+    match node:
+        case Aggregate():
+            return replace(node, ttl_ms=None)
+        case Join():
+            return replace(node, ttl_ms=(None, None))
+        case _:
+            return node
 
 
 def _state(node: Node, ttl_ms: int | None) -> str:

@@ -11,6 +11,7 @@ from yeoul.plan.nodes import Field, Filter, Node, Write
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition, ViewDefinition
 from yeoul.plan.types import BOOLEAN, Kind
 from yeoul.planner.binding.context import BindContext
+from yeoul.planner.binding.projections import is_invented
 from yeoul.planner.binding.queries import bind_query, unknown_table
 from yeoul.planner.binding.scans import merged_options
 from yeoul.planner.casts import can_store, coerced
@@ -89,7 +90,8 @@ def _miscounted(
     context: BindContext, table: TableDefinition, named: list[Column], rows: Node, syntax: InsertSyntax
 ) -> UserError:
     wanted = ", ".join(f"{column.name} {column.type.or_null()}" for column in named)
-    given = ", ".join(f"{field.name} {field.type.or_null()}" for field in rows.schema.fields)
+    names = ("" if is_invented(field.name) else f"{field.name} " for field in rows.schema.fields)
+    given = ", ".join(f"{name}{field.type.or_null()}" for name, field in zip(names, rows.schema.fields, strict=True))
     return context.error(
         f"INSERT INTO {table.name} expects {len(named)} columns, the query has {len(rows.schema.fields)}",
         syntax.args["expression"],

@@ -22,6 +22,7 @@ from yeoul.plan.functions.rankings import NEIGHBOURS, SHARES
 from yeoul.plan.functions.refused import REFUSED
 from yeoul.plan.nodes import Aggregation, Field, Node, Over, Schema, Settle
 from yeoul.plan.ordering import Frame, FrameUnit, OverTime, SortKey
+from yeoul.plan.rendering import render_aggregate
 from yeoul.planner.binding.boundedness import gives_changes
 from yeoul.planner.binding.context import BindContext, unique_name
 from yeoul.planner.binding.expressions.aggregate_calls import Binds, aggregate_call
@@ -119,7 +120,7 @@ class OverCalls:
             calls[call] = unique_name(wanted or f"over${self._count}", self._taken)
             self._taken.append(calls[call])
             self._count += not wanted
-        return ColumnRef(calls[call], call.type, span)
+        return ColumnRef(calls[call], call.type, span, f"{render_aggregate(call)} OVER (...)")
 
     def applied(self, rows: Node) -> Node:
         """Returns rows with a column for each call, and perhaps more.

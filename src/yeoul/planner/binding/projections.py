@@ -10,7 +10,10 @@ from sqlglot import exp
 from yeoul.errors import did_you_mean
 from yeoul.planner.binding.context import BindContext, Relation, Scope, unique_name
 
-__all__ = ["Item", "items_of"]
+__all__ = ["Item", "is_invented", "items_of", "unnamed"]
+
+
+_UNNAMED = "EXPR$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,21 @@ class Item:
     name: str
     node: exp.Expr
     column: str | None = None
+
+
+def unnamed(index: int) -> str:
+    """Returns the name of a column that the user gave none, as Flink calls it; `index` counts from 0."""
+    return f"{_UNNAMED}{index}"
+
+
+def is_invented(name: str) -> bool:
+    """Tells whether a column's name is none that the user gave, so that messages say where it stands instead.
+
+    Example:
+        >>> is_invented(unnamed(0)), is_invented("latency")
+        (True, False)
+    """
+    return name.startswith(_UNNAMED)
 
 
 def items_of(context: BindContext, select: exp.Select, relation: Relation | None) -> list[Item]:
@@ -54,7 +72,7 @@ def _unfolded(
     elif isinstance(node, exp.Alias):
         yield node.alias, node.this, None
     else:
-        yield _own_name(node) or f"EXPR${index}", node, None
+        yield _own_name(node) or unnamed(index), node, None
 
 
 def _unhidden(scope: Scope) -> list[tuple[str, str]]:

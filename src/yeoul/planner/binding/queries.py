@@ -23,7 +23,7 @@ from yeoul.planner.binding.joins import bind_join, filtered
 from yeoul.planner.binding.laterals import bind_lateral
 from yeoul.planner.binding.ordering import hidden_items, ordered, unaliased
 from yeoul.planner.binding.overs import OverCalls, refuse_without_over
-from yeoul.planner.binding.projections import Item, items_of
+from yeoul.planner.binding.projections import Item, items_of, unnamed
 from yeoul.planner.binding.rankings import with_top_n
 from yeoul.planner.binding.scans import merged_options, scan
 from yeoul.planner.binding.set_operations import combined, united
@@ -254,7 +254,7 @@ def _values(context: BindContext, node: exp.Values) -> Node:
     for row, tree in zip(rows, node.expressions, strict=True):
         if len(row) != width:
             raise context.error(f"Every row of VALUES needs {width} values like the first, got {len(row)}", tree)
-    names = [f"EXPR${index}" for index in range(width)]
+    names = [unnamed(index) for index in range(width)]
     meeting = [_meeting_of_values(context, [row[index] for row in rows], index) for index in range(width)]
     cast = [[folded(coerced(value, type)) for value, type in zip(row, meeting, strict=True)] for row in rows]
     schema = Schema(tuple(Field(name, type) for name, type in zip(names, meeting, strict=True)))

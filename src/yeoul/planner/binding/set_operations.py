@@ -12,6 +12,7 @@ from yeoul.plan.functions import common_type
 from yeoul.plan.nodes import Field, Node, Schema, SetKind, SetOperation, Union
 from yeoul.planner.binding.context import BindContext
 from yeoul.planner.binding.grouping import distinct
+from yeoul.planner.binding.projections import is_invented
 from yeoul.planner.casts import coerced
 from yeoul.planner.rewriting import project
 
@@ -59,16 +60,17 @@ def _met(context: BindContext, inputs: Sequence[Node], trees: Sequence[exp.Expr]
                 tree,
             )
     columns = [[rows.schema.fields[index] for rows in inputs] for index in range(len(first.fields))]
-    return Schema(tuple(_met_field(context, fields, trees, word) for fields in columns))
+    return Schema(tuple(_met_field(context, fields, index, trees, word) for index, fields in enumerate(columns)))
 
 
-def _met_field(context: BindContext, fields: list[Field], trees: Sequence[exp.Expr], word: str) -> Field:
+def _met_field(context: BindContext, fields: list[Field], index: int, trees: Sequence[exp.Expr], word: str) -> Field:
     meeting = common_type([field.type for field in fields])
     if meeting is None:
         shown = ", ".join(dict.fromkeys(str(field.type.or_null()) for field in fields))
-        odd = next(index for index, field in enumerate(fields) if not field.type.same_as(fields[0].type))
+        odd = next(number for number, field in enumerate(fields) if not field.type.same_as(fields[0].type))
+        name = index + 1 if is_invented(fields[0].name) else repr(fields[0].name)
         raise context.error(
-            f"Column {fields[0].name!r} of {word} has types that do not meet: {shown}",
+            f"Column {name} of {word} has types that do not meet: {shown}",
             trees[odd],
             hint="CAST it to one type",
         )

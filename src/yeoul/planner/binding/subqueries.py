@@ -231,7 +231,7 @@ class Subqueries:
         keys = self._keys(binder, inner.pairs)
         columns = [*((name, own) for name, _, own in keys), (value, output), (mark, _TRUE)]
         self._lookups.append(_Lookup(project(inner.node, columns), _pairs(keys)))
-        found = binder.placed(ColumnRef(value, output.type.or_null()))
+        found = binder.placed(ColumnRef(value, output.type.or_null(), written="(SELECT ...)"))
         if inner.over_nothing is None:
             return found
         marked = binder.placed(ColumnRef(mark, types.BOOLEAN))

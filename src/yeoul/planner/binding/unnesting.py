@@ -16,6 +16,7 @@ from yeoul.plan.nodes import Field, Filter, Node, Schema, Unnest
 from yeoul.plan.types import DataType, Kind
 from yeoul.planner.binding.context import BindContext, Relation, Scope, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder
+from yeoul.planner.binding.projections import unnamed
 from yeoul.planner.dialects.flink.nodes import JoinedTables, UnnestedRows
 
 __all__ = ["bind_unnest"]
@@ -81,7 +82,7 @@ def _columns(context: BindContext, source: UnnestedRows, type: DataType) -> list
         )
     if type.element.kind is Kind.ROW:
         return [(field.name, field.type.or_null()) for field in type.element.fields]
-    return [("EXPR$0", type.element)]
+    return [(unnamed(0), type.element)]
 
 
 def _names(context: BindContext, source: UnnestedRows, natural: Sequence[str]) -> list[str]:
@@ -90,7 +91,6 @@ def _names(context: BindContext, source: UnnestedRows, natural: Sequence[str]) -
     if not given:
         return list(natural)
     if len(given) != len(natural):
-        raise context.error(
-            f"{source.title} gives {len(natural)} columns ({', '.join(natural)}), got {len(given)} names", given[0]
-        )
+        shown = "one column" if len(natural) == 1 else f"{len(natural)} columns ({', '.join(natural)})"
+        raise context.error(f"{source.title} gives {shown}, got {len(given)} names", given[0])
     return [one.name for one in given]

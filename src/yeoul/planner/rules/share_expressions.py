@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from yeoul.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal, children_of, columns_of
 from yeoul.plan.nodes import Aggregate, Filter, Node, Project, Schema, WindowAggregate
+from yeoul.plan.rendering import render
 from yeoul.planner.rewriting import cannot_fail, is_repeatable, map_children, map_expressions, project, with_inputs
 
 __all__ = ["share_expressions"]
@@ -188,7 +189,7 @@ def _computed(source: Node, shared: Sequence[Expression]) -> tuple[Node, Names]:
             while f"$common{number}" in source.schema:
                 number += 1
             outputs.append((f"$common{number}", _named(one, names)))
-            fresh[one] = ColumnRef(f"$common{number}", one.type)
+            fresh[one] = ColumnRef(f"$common{number}", one.type, written=render(one))
         source = project(source, outputs)
         names |= fresh
         waiting = [one for one in waiting if one not in fresh]

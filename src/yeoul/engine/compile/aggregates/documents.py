@@ -9,7 +9,7 @@ import polars as pl
 from yeoul.engine.compile.aggregates.contract import CompiledAggregate, Job
 from yeoul.engine.compile.faults import EvaluationError, checked
 from yeoul.engine.compile.json_writing import json_part, json_quoted
-from yeoul.engine.compile.rendering import render_aggregate
+from yeoul.plan.rendering import render_aggregate
 
 __all__ = ["JSON_AGGREGATES", "document_of", "document_parts", "json_aggregate"]
 

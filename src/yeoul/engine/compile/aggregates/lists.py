@@ -5,9 +5,9 @@ from __future__ import annotations
 import polars as pl
 
 from yeoul.engine.compile.aggregates.contract import CompiledAggregate, Job
-from yeoul.engine.compile.rendering import render_aggregate
 from yeoul.errors import UserError
 from yeoul.plan.expressions import Literal
+from yeoul.plan.rendering import render_aggregate
 
 __all__ = ["array_agg", "listagg", "separator_of"]
 

@@ -22,11 +22,11 @@ from yeoul.engine.compile.aggregates.sets import approx_count_distinct
 from yeoul.engine.compile.aggregates.spread import spread
 from yeoul.engine.compile.aggregates.totals import average, sum_of
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
-from yeoul.engine.compile.rendering import render_aggregate
 from yeoul.errors import UserError
 from yeoul.plan.expressions import AggregateCall, Expression, columns_of
 from yeoul.plan.functions.python import is_python
 from yeoul.plan.nodes import Aggregation
+from yeoul.plan.rendering import render_aggregate
 
 __all__ = [
     "argument_of",

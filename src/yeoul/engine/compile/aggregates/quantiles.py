@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from yeoul.engine.compile.aggregates.contract import CompiledAggregate, Job
 from yeoul.engine.compile.aggregates.sets import over_set
 from yeoul.engine.compile.faults import checked
-from yeoul.engine.compile.rendering import render_aggregate
 from yeoul.errors import UserError
 from yeoul.kernels.quantile_sketches import COUNT_BITS, MOST, at_rank, united
 from yeoul.plan.expressions import AggregateCall, Literal
+from yeoul.plan.rendering import render_aggregate
 
 __all__ = [
     "RELATIVE_ERROR",

@@ -7,7 +7,7 @@ import polars as pl
 from yeoul.engine.compile.aggregates.contract import CompiledAggregate, Job
 from yeoul.engine.compile.aggregates.sets import over_set
 from yeoul.engine.compile.casts import lower_cast
-from yeoul.engine.compile.rendering import render_aggregate
+from yeoul.plan.rendering import render_aggregate
 from yeoul.plan.types import DataType, Kind
 
 __all__ = ["spread", "spread_of_values"]

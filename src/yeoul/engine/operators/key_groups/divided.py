@@ -123,6 +123,10 @@ class KeyGroups:
                 self._used(group)
         return _together(outputs)
 
+    def end_round(self) -> Output:
+        """Takes in what waits, however long."""
+        return self._take_in() if self.holds else EMPTY
+
     def snapshot(self) -> State:
         return snapshot_of(self._groups, self._told_ms, self.passed_ms)
 

@@ -64,7 +64,7 @@ def column(binder: ExpressionBinder, name: str, span: Span | None, qualifier: st
         owners = [one.alias for one in binder.relation.scopes if name in one.columns and one.alias]
         hint = " or ".join(f"{owner}.{name}" for owner in owners)
         raise UserError(f"Column {name!r} is ambiguous: several tables have it", hint=f"Write {hint}", span=span)
-    return ColumnRef(found[0], binder.relation.schema[found[0]].type, span)
+    return ColumnRef(found[0], binder.relation.schema[found[0]].type, span, _written(name, qualifier))
 
 
 def near_columns(binder: ExpressionBinder, name: str) -> str:
@@ -89,7 +89,11 @@ def _outer_column(binder: ExpressionBinder, name: str, span: Span | None, qualif
             span=span,
         )
     (found,) = outer.find(name, qualifier)
-    return ColumnRef(OUTER + found, outer.schema[found].type, span)
+    return ColumnRef(OUTER + found, outer.schema[found].type, span, _written(name, qualifier))
+
+
+def _written(name: str, qualifier: str) -> str:
+    return f"{qualifier}.{name}" if qualifier else name
 
 
 def _is_alias(binder: ExpressionBinder, name: str) -> bool:

@@ -6,6 +6,8 @@ of the aggregate's output. What is left must be made of these.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlglot import exp
 
 from yeoul.errors import Span, UserError, did_you_mean
@@ -13,6 +15,7 @@ from yeoul.plan.explain import explain_window
 from yeoul.plan.expressions import AggregateCall, ColumnRef, Expression, Literal, columns_of
 from yeoul.plan.functions import is_aggregate, resolve_grouping
 from yeoul.plan.nodes import Window, WindowProperty
+from yeoul.plan.rendering import render, render_aggregate
 from yeoul.plan.types import BIGINT
 from yeoul.planner.binding.context import BindContext, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder
@@ -63,10 +66,11 @@ class GroupedBinder(ExpressionBinder):
     def _over_groups(self, expression: Expression) -> Expression:
         groups = self._groups
         if expression in groups.keys:
-            return ColumnRef(groups.keys[expression], groups.key(expression).type, expression.span)
+            type = groups.key(expression).type
+            return ColumnRef(groups.keys[expression], type, expression.span, render(expression))
         if isinstance(expression, ColumnRef):
             if expression.name in self._placed:
-                return ColumnRef(expression.name[len(_PLACED) :], expression.type, expression.span)
+                return replace(expression, name=expression.name[len(_PLACED) :])
             if expression.name in groups.columns:
                 return groups.property_ref(groups.columns[expression.name], expression.name, expression.span)
             raise self._ungrouped(expression)
@@ -76,8 +80,8 @@ class GroupedBinder(ExpressionBinder):
         if column.name in WINDOW_COLUMNS and column.name not in self._groups.rows.schema:
             hint = f"Add {column.name} to GROUP BY"
         else:
-            hint = f"Add it to GROUP BY, or aggregate it: MAX({column.name})"
-        message = f"Column {column.name!r} is neither in GROUP BY nor inside an aggregate"
+            hint = f"Add it to GROUP BY, or aggregate it: MAX({render(column)})"
+        message = f"Column {render(column)!r} is neither in GROUP BY nor inside an aggregate"
         return UserError(message, hint=hint, span=column.span)
 
     def lifted(self, expression: Expression) -> Expression:
@@ -90,7 +94,7 @@ class GroupedBinder(ExpressionBinder):
         """Marks a column of the output, so that it is not taken for one of the source's."""
         marked = _PLACED + column.name
         self._placed.add(marked)
-        return ColumnRef(marked, column.type, column.span)
+        return replace(column, name=marked)
 
     def aggregate(self, node: FunctionCall, span: Span | None) -> Expression:
         call = self._call(node, span)
@@ -98,7 +102,7 @@ class GroupedBinder(ExpressionBinder):
         if call not in groups.aggregates:
             wanted = self._output or f"{call.function}${len(groups.aggregates)}"
             groups.aggregates[call] = unique_name(wanted, groups.taken())
-        return self._place(ColumnRef(groups.aggregates[call], call.type, span))
+        return self._place(ColumnRef(groups.aggregates[call], call.type, span, render_aggregate(call)))
 
     def over(self, node: OverCall, span: Span | None) -> Expression:
         overs = self._overs

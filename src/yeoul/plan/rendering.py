@@ -34,8 +34,8 @@ def render(expression: Expression) -> str:
     match expression:
         case Literal():
             return _literal(expression)
-        case ColumnRef(name=name):
-            return name
+        case ColumnRef(name=name, written=written):
+            return written or name
         case Cast(operand=operand, type=type, null_on_error=lenient):
             return f"{'TRY_CAST' if lenient else 'CAST'}({render(operand)} AS {type.or_null()})"
         case Case(branches=branches, otherwise=otherwise):
