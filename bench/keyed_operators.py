@@ -248,7 +248,7 @@ def _added_by_chance(keys: int, events: int) -> dict[str, float]:
         for each in ids:
             lines[each, 0] += 1
 
-    add: Callable[[NDArray[np.int64], NDArray[np.int64]], None] = numba.njit(add_each)
+    add = numba.njit()(add_each)
     lines, ids = np.full((keys, 8), 1), np.random.default_rng(1).integers(0, keys, events)
     add(lines, ids)
     began_s = time.process_time()
