@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from yeoul.engine.columnwise import together
 from yeoul.engine.state.chunks import Chunks
 from yeoul.engine.state.row_block import RowBlock, fits_a_block
+from yeoul.kernels.grouping import group_rows
 
-__all__ = ["SlotColumns", "Slots", "distinct"]
+__all__ = ["SlotColumns", "Slots", "distinct", "numbered"]
 
 Slots = NDArray[np.int64]
+_SPREAD = np.int64(-0x61C8864680B583EB)
 
 
 def distinct(slots: Slots) -> Slots:
@@ -32,6 +34,17 @@ def distinct(slots: Slots) -> Slots:
     keeps = np.ones(len(ordered), np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=keeps[1:])
     return ordered[keeps]
+
+
+def numbered(slots: Slots) -> tuple[Slots, NDArray[np.uint32]]:
+    """Returns the different ones as they first come, and which of them each is; far quicker than `np.unique`.
+
+    Example:
+        >>> [each.tolist() for each in numbered(np.array([3, 1, 3]))]
+        [[3, 1], [0, 1, 0]]
+    """
+    groups = group_rows(slots * _SPREAD, slots)
+    return slots[groups.firsts], groups.ids
 
 
 class SlotColumns:
