@@ -3,13 +3,14 @@
 Operators are fed batches of 50,000 events of random keys after every key was seen once, and the rows that come out are
 counted, so that none is missing. Windows: one that takes in everything (HOP and CUMULATE: two of one pane; SESSION: one
 a key), of whose events all are measured, those in which keys are new too, since what they give out at the end is of
-them as well. Join: a row for each key on both
-sides, an event updates one of the left. Deduplication and Top-N keep one row of each key. Every size runs in a process
-of its own, with its kernels loaded; costs are CPU time, so that a busy machine distorts them less.
+them as well. Join: a row for each key on both sides, an event updates one of the left. Deduplication and Top-N keep one
+row of each key. Every size runs in a process of its own, with its kernels loaded; costs are CPU time, so that a busy
+machine distorts them less.
 
 With a thousand keys fifty events of a batch fall together and what is known of every key lies in the caches; with a
 million, neither. What that costs anybody is told by one `group_by` of bare Polars over the same events, all at hand, in
-the same run: it is the reference of many keys.
+the same run: it is the reference of many keys. What it costs at least is told by a loop that adds to a word of each
+event's key: one miss of the caches an event, and several on their way at a time.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _KEYS = 100_000
 _BAR = 2.0
 """How many times what an event costs among few events it may cost among many; and, with many keys, how many times what
 bare Polars takes to group it."""
-_POLARS = "Polars"
+_POLARS, _LOOP = "Polars", "a word for each key"
 _WINDOWS = {"TUMBLE": 1, "HOP": 2, "CUMULATE": 2, "SESSION": 1}
 """In how many windows an event is."""
 _WARM_KEYS, _WARM_EVENTS = 40_000, 200_000
@@ -54,6 +55,11 @@ def run(events: int, long: bool) -> Iterator[Row]:
     keys = (1_000, 1_000_000, 10_000_000) if long else (1_000, 1_000_000)
     counts = (10 * events, 50 * events) if long else (2 * events,)
     bare = {count: _measured(_POLARS, count, events) for count in keys}
+    for count in keys:
+        cost = _measured(_LOOP, count, events)["cpu_ns"]
+        yield Row(
+            f"{_LOOP}, {count:,} keys", cost, None, "CPU ns/event", None, "-", True, "added to by chance: the floor"
+        )
     for name in _OPERATORS:
         few = _measured(name, keys[0], events)
         yield Row(name, few["cpu_ns"], None, "CPU ns/event", None, "-", True, f"{keys[0]:,} keys, {events:,} events")
@@ -234,9 +240,28 @@ def _grouped_by_polars(keys: int, events: int) -> dict[str, float]:
     return _result(spent_s, rows.height)
 
 
+def _added_by_chance(keys: int, events: int) -> dict[str, float]:
+    """Adds to a word of each event's key, every key's in a line of the caches of its own."""
+    import numba
+
+    def add_each(lines: NDArray[np.int64], ids: NDArray[np.int64]) -> None:
+        for each in ids:
+            lines[each, 0] += 1
+
+    add = numba.njit()(add_each)
+    lines, ids = np.full((keys, 8), 1), np.random.default_rng(1).integers(0, keys, events)
+    add(lines, ids)
+    began_s = time.process_time()
+    add(lines, ids)
+    return _result(time.process_time() - began_s, events)
+
+
 def _result(spent_s: float, events: int) -> dict[str, float]:
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"cpu_ns": spent_s / events * 1e9, "peak_mb": peak_mb}
+
+
+_BARE = {_POLARS: _grouped_by_polars, _LOOP: _added_by_chance}
 
 
 def _measure(name: str, keys: int, events: int) -> dict[str, float]:
@@ -280,8 +305,8 @@ def _measure(name: str, keys: int, events: int) -> dict[str, float]:
 
 if __name__ == "__main__":
     wanted, sizes = sys.argv[1], [int(each) for each in sys.argv[2:4]]
-    if wanted == _POLARS:
-        print(json.dumps(_grouped_by_polars(*sizes)))
+    if wanted in _BARE:
+        print(json.dumps(_BARE[wanted](*sizes)))
     else:
         _measure(wanted, _WARM_KEYS, _WARM_EVENTS)
         print(json.dumps(_measure(wanted, *sizes)))

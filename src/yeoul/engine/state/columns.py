@@ -20,6 +20,8 @@ from yeoul.kernels.grouping import group_rows
 __all__ = ["SlotColumns", "Slots", "distinct", "numbered"]
 
 Slots = NDArray[np.int64]
+_DENSE = 16
+"""Up to how many times as far as there are slots they may reach to be marked one by one, quicker than to be sorted."""
 _SPREAD = np.int64(-0x61C8864680B583EB)
 
 
@@ -30,6 +32,11 @@ def distinct(slots: Slots) -> Slots:
         >>> distinct(np.array([3, 1, 3])).tolist()
         [1, 3]
     """
+    most = int(slots.max(initial=0))
+    if most < _DENSE * len(slots):
+        is_there = np.zeros(most + 1, np.bool_)
+        is_there[slots] = True
+        return np.flatnonzero(is_there)
     ordered = np.sort(slots)
     keeps = np.ones(len(ordered), np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=keeps[1:])

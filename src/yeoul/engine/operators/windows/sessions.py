@@ -22,6 +22,7 @@ from yeoul.engine.columnwise import together, where
 from yeoul.engine.compile.aggregates import CompiledAggregate, PairwiseMerge, pairwise_merge
 from yeoul.engine.contract import ROW, WATERMARK
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, LateRows, Output, State
+from yeoul.engine.operators.ordered.codes import places_in_order
 from yeoul.engine.operators.rows.relabel import RESERVED
 from yeoul.engine.operators.time_axis import TimeAxis
 from yeoul.engine.operators.windows.aggregate import PreparedPanes
@@ -212,7 +213,7 @@ class _Sessions:
     def _frame_of(self, slots: Slots) -> pl.DataFrame:
         """Returns sessions whole, in the order of their ends."""
         assert self._known is not None
-        order = np.lexsort((self._chains.starts(slots), self._chains.ends(slots)))
+        order = places_in_order([self._chains.ends(slots), self._chains.starts(slots)])
         slots = slots[order]
         bounds = [pl.Series(_START, self._chains.starts(slots)), pl.Series(_END, self._chains.ends(slots))]
         keys = self._known.read_keys(self._chains.owners(slots)).get_columns()
