@@ -1,14 +1,16 @@
 """What an event costs the other operators that remember by key, with few keys and with many, over few events and many.
 
 Operators are fed batches of 50,000 events of random keys after every key was seen once, and the rows that come out are
-counted, so that none is missing. TUMBLE: one window that takes in everything, of whose events all are measured, those
-in which keys are new too, since what it gives out at the end is of them as well. Join: a row for each key on both
-sides, an event updates one of the left. Deduplication and Top-N keep one row of each key. Every size runs in a process
-of its own, with its kernels loaded; costs are CPU time, so that a busy machine distorts them less.
+counted, so that none is missing. Windows: one that takes in everything (HOP and CUMULATE: two of one pane; SESSION: one
+a key), of whose events all are measured, those in which keys are new too, since what they give out at the end is of
+them as well. Join: a row for each key on both sides, an event updates one of the left. Deduplication and Top-N keep one
+row of each key. Every size runs in a process of its own, with its kernels loaded; costs are CPU time, so that a busy
+machine distorts them less.
 
 With a thousand keys fifty events of a batch fall together and what is known of every key lies in the caches; with a
 million, neither. What that costs anybody is told by one `group_by` of bare Polars over the same events, all at hand, in
-the same run: it is the reference of many keys.
+the same run: it is the reference of many keys. What it costs at least is told by a loop that adds to a word of each
+event's key: one miss of the caches an event, and several on their way at a time.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from bench.measure import Row
 if TYPE_CHECKING:
     import polars as pl
 
+    from yeoul.engine.compile.aggregates import CompiledAggregate
     from yeoul.engine.operators.contract import Operator
 
 BATCH = 50_000
@@ -36,7 +39,9 @@ _KEYS = 100_000
 _BAR = 2.0
 """How many times what an event costs among few events it may cost among many; and, with many keys, how many times what
 bare Polars takes to group it."""
-_POLARS = "Polars"
+_POLARS, _LOOP = "Polars", "a word for each key"
+_WINDOWS = {"TUMBLE": 1, "HOP": 2, "CUMULATE": 2, "SESSION": 1}
+"""In how many windows an event is."""
 _WARM_KEYS, _WARM_EVENTS = 40_000, 200_000
 
 
@@ -50,6 +55,11 @@ def run(events: int, long: bool) -> Iterator[Row]:
     keys = (1_000, 1_000_000, 10_000_000) if long else (1_000, 1_000_000)
     counts = (10 * events, 50 * events) if long else (2 * events,)
     bare = {count: _measured(_POLARS, count, events) for count in keys}
+    for count in keys:
+        cost = _measured(_LOOP, count, events)["cpu_ns"]
+        yield Row(
+            f"{_LOOP}, {count:,} keys", cost, None, "CPU ns/event", None, "-", True, "added to by chance: the floor"
+        )
     for name in _OPERATORS:
         few = _measured(name, keys[0], events)
         yield Row(name, few["cpu_ns"], None, "CPU ns/event", None, "-", True, f"{keys[0]:,} keys, {events:,} events")
@@ -86,24 +96,38 @@ def _measured(name: str, keys: int, events: int) -> dict[str, float]:
 # --- the operators, and what an event is to each
 
 
-def _tumble() -> Operator:
-    import polars as pl
-
+def _aggregates() -> list[CompiledAggregate]:
     from yeoul.engine.compile.aggregates import compile_aggregate
-    from yeoul.engine.operators.time_axis import TimeAxis
-    from yeoul.engine.operators.windows.aggregate import WindowAggregate
-    from yeoul.engine.operators.windows.layout import WindowLayout
     from yeoul.plan.expressions import AggregateCall, ColumnRef
-    from yeoul.plan.nodes import WindowKind
     from yeoul.plan.types import BIGINT
 
     calls = {
         "c": AggregateCall("count_star", (), BIGINT.not_null()),
         "s": AggregateCall("sum", (ColumnRef("v", BIGINT),), BIGINT),
     }
-    layout = WindowLayout(WindowKind.TUMBLE, 1_000_000, 1_000_000)
-    aggregates = [compile_aggregate(call, name) for name, call in calls.items()]
-    return WindowAggregate(layout, TimeAxis(None), "ts", [("k", pl.col("k"))], aggregates, [], ["k", "c", "s"])
+    return [compile_aggregate(call, name) for name, call in calls.items()]
+
+
+def _window(kind: str) -> Operator:
+    import polars as pl
+
+    from yeoul.engine.operators.time_axis import TimeAxis
+    from yeoul.engine.operators.windows.aggregate import WindowAggregate
+    from yeoul.engine.operators.windows.layout import WindowLayout
+    from yeoul.plan.nodes import WindowKind
+
+    size_ms = 1_000_000
+    layout = WindowLayout(WindowKind[kind], size_ms, size_ms // _WINDOWS[kind])
+    return WindowAggregate(layout, TimeAxis(None), "ts", [("k", pl.col("k"))], _aggregates(), [], ["k", "c", "s"])
+
+
+def _session() -> Operator:
+    import polars as pl
+
+    from yeoul.engine.operators.time_axis import TimeAxis
+    from yeoul.engine.operators.windows.sessions import SessionAggregate
+
+    return SessionAggregate(1_000, TimeAxis(None), "ts", [("k", pl.col("k"))], _aggregates(), [], ["k", "c", "s"])
 
 
 def _join() -> Operator:
@@ -145,7 +169,10 @@ def _top_n() -> Operator:
 
 
 _OPERATORS: Mapping[str, Callable[[], Operator]] = {
-    "TUMBLE": _tumble,
+    "TUMBLE": lambda: _window("TUMBLE"),
+    "HOP": lambda: _window("HOP"),
+    "CUMULATE": lambda: _window("CUMULATE"),
+    "SESSION": _session,
     "JOIN": _join,
     "deduplication": _deduplicate,
     "Top-1": _top_n,
@@ -190,7 +217,7 @@ class _Events:
         values = self._numbers(len(ids))
         self._values[ids] = values
         rows = pl.DataFrame({"id": ids, "v": values})
-        time_ = [pl.lit(5, pl.Int64).cast(pl.Datetime("ms")).alias("ts")] if self._name == "TUMBLE" else []
+        time_ = [pl.lit(5, pl.Int64).cast(pl.Datetime("ms")).alias("ts")] if self._name in _WINDOWS else []
         return rows.select(pl.format("user-{}", "id").alias("k"), "v", *time_)
 
     def _numbers(self, count: int) -> NDArray[np.int64]:
@@ -213,9 +240,28 @@ def _grouped_by_polars(keys: int, events: int) -> dict[str, float]:
     return _result(spent_s, rows.height)
 
 
+def _added_by_chance(keys: int, events: int) -> dict[str, float]:
+    """Adds to a word of each event's key, every key's in a line of the caches of its own."""
+    import numba
+
+    def add_each(lines: NDArray[np.int64], ids: NDArray[np.int64]) -> None:
+        for each in ids:
+            lines[each, 0] += 1
+
+    add = numba.njit()(add_each)
+    lines, ids = np.full((keys, 8), 1), np.random.default_rng(1).integers(0, keys, events)
+    add(lines, ids)
+    began_s = time.process_time()
+    add(lines, ids)
+    return _result(time.process_time() - began_s, events)
+
+
 def _result(spent_s: float, events: int) -> dict[str, float]:
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"cpu_ns": spent_s / events * 1e9, "peak_mb": peak_mb}
+
+
+_BARE = {_POLARS: _grouped_by_polars, _LOOP: _added_by_chance}
 
 
 def _measure(name: str, keys: int, events: int) -> dict[str, float]:
@@ -242,7 +288,7 @@ def _measure(name: str, keys: int, events: int) -> dict[str, float]:
     for start in range(0, keys, BATCH):
         take(made.first(everyone[start : start + BATCH]))
     counted = events
-    if name == "TUMBLE":
+    if name in _WINDOWS:
         counted += keys
     else:
         spent_s = 0.0
@@ -251,7 +297,7 @@ def _measure(name: str, keys: int, events: int) -> dict[str, float]:
     began_s = time.process_time()
     count(operator.advance(END_OF_TIME))
     spent_s += time.process_time() - began_s
-    expected = keys + events // BATCH * BATCH if name == "TUMBLE" else keys
+    expected = _WINDOWS[name] * (keys + events // BATCH * BATCH) if name in _WINDOWS else keys
     if standing != expected:
         raise AssertionError(f"{name}: {standing} rows instead of {expected}")
     return _result(spent_s, counted)
@@ -259,8 +305,8 @@ def _measure(name: str, keys: int, events: int) -> dict[str, float]:
 
 if __name__ == "__main__":
     wanted, sizes = sys.argv[1], [int(each) for each in sys.argv[2:4]]
-    if wanted == _POLARS:
-        print(json.dumps(_grouped_by_polars(*sizes)))
+    if wanted in _BARE:
+        print(json.dumps(_BARE[wanted](*sizes)))
     else:
         _measure(wanted, _WARM_KEYS, _WARM_EVENTS)
         print(json.dumps(_measure(wanted, *sizes)))

@@ -30,6 +30,7 @@ from yeoul.plan.encoding import Encoding
 from yeoul.plan.nodes import Node, Scan, Write
 from yeoul.plan.statements import Insert, Select, StatementSet
 from yeoul.plan.tables import TableDefinition
+from yeoul.planner.rules import as_one
 from yeoul.planner.rules.sift_scans import sifted
 from yeoul.planner.sql import bind, parse
 
@@ -241,11 +242,11 @@ def bind_query(declarations: str, query: str) -> Query:
         plan: Node | Sequence[Write]
         match statement:
             case Select(query_plan):
-                plan = _sifted(query_plan)
+                (plan,) = _sifted([query_plan], session.settings)
             case Insert(write):
-                plan = (_sifted(write),)
+                plan = _sifted([write], session.settings)
             case StatementSet(writes):
-                plan = tuple(_sifted(one) for one in writes)
+                plan = _sifted(writes, session.settings)
             case _:
                 raise AssertionError(f"a SELECT or an INSERT is needed, got {type(statement).__name__}")
         found = {name: session.catalog.find(name) for name in session.catalog.tables()}
@@ -254,9 +255,9 @@ def bind_query(declarations: str, query: str) -> Query:
         return Query(plan, tables, options.job_settings(session.settings, plans))
 
 
-def _sifted(plan: _N) -> _N:
-    """Lets scans skip rows that conditions above them drop, as jobs do."""
-    return cast(_N, sifted(plan, lambda _: True))
+def _sifted(plans: Sequence[_N], settings: Mapping[str, str]) -> tuple[_N, ...]:
+    """Lets scans skip rows that conditions above them drop, as those of files do."""
+    return cast(tuple[_N, ...], as_one([sifted(one, lambda _: True) for one in plans], settings))
 
 
 def with_lookups(query: Query, tables: Mapping[str, pl.DataFrame]) -> Query:

@@ -231,7 +231,7 @@ def _left_out(d: Drawing) -> frozenset[str]:
     """Draws which rules of the planner are not run."""
     if not d.chance(3):
         return frozenset()
-    names = sorted({rule.__name__ for rule in rules.RULES})
+    names = sorted({rule.__name__ for rule in (*rules.RULES, *rules.SHARING)})
     most = d.one_of([1, len(names) // 2, len(names)])
     d.feature({1: "plan: a rule left out", len(names): "plan: as bound"}.get(most, "plan: some rules left out"))
     return frozenset(d.some_of(names, most, most))
@@ -262,7 +262,8 @@ def bound(case: Case) -> Query:
         UserError: It is refused.
     """
     kept = tuple(rule for rule in rules.RULES if rule.__name__ not in case.left_out)
-    with mock.patch.object(rules, "RULES", kept):
+    sharing = tuple(rule for rule in rules.SHARING if rule.__name__ not in case.left_out)
+    with mock.patch.object(rules, "RULES", kept), mock.patch.object(rules, "SHARING", sharing):
         query = replace(bind_query(case.declarations, case.statement), splits=case.changes.splits)
     query = replace(query, settings=replace(query.settings, state_memory_bytes=case.memory_bytes))
     outside = {one.name: _rows_of(case, one) for one in case.changes.of("outside")}

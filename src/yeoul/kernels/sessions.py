@@ -19,13 +19,27 @@ from numpy.typing import NDArray
 
 from yeoul.kernels.addresses import address_of
 from yeoul.kernels.compilation import kernel
-from yeoul.kernels.machine import load_u64, store_u64
+from yeoul.kernels.machine import inlined, load_u64, prefetch, store_u64
 
 __all__ = ["Assigned", "SessionChains"]
 
 _LEAST = 1 << 10
 _OUT = -2
+_AHEAD = 16
+"""How many rows ahead a key is asked for; its latest session half as many."""
 Words = NDArray[np.int64]
+
+
+@inlined
+def _ask(keys, row, count, heads, nexts, starts, ends):
+    """Asks for the key of a row further on, and for the latest session of one not so far."""
+    if row + _AHEAD < count:
+        prefetch(heads + load_u64(keys + (row + _AHEAD) * 8) * 8)
+        latest = load_u64(heads + load_u64(keys + (row + _AHEAD // 2) * 8) * 8)
+        if latest >= 0:
+            prefetch(nexts + latest * 8)
+            prefetch(starts + latest * 8)
+            prefetch(ends + latest * 8)
 
 
 @kernel("int64(" + ", ".join(["int64"] * 17) + ")")
@@ -35,6 +49,7 @@ def _assign(
     """Writes each row's session, -1 if it is late; `counts`: slots in use, free ones, sessions made, taken in."""
     used, free_count, made_count, gone_count = load_u64(counts), load_u64(counts + 8), 0, 0
     for row in range(count):
+        _ask(keys, row, count, heads, nexts, starts, ends)
         key, time, limit = load_u64(keys + row * 8), load_u64(times + row * 8), load_u64(closed + row * 8)
         end, session, before = load_u64(lasts + row * 8) + gap, -1, -1
         at = load_u64(heads + key * 8)

@@ -137,8 +137,9 @@ def _examine_partition(disk: Disk, topic: str, number: int, directory: Path) -> 
     for segment in segments:
         base, path = segment.base_offset, segment.path_in(directory)
         if not may_follow(base, end_offset, sparse_below):
-            reason = f"the records from offset {end_offset} to {base} are missing"
-            damage = Damage(path, 0, end_offset, reason, torn_tail=end_offset >= confirmed_offset)
+            torn = end_offset >= confirmed_offset
+            state = "were not on the disk yet when it was begun" if torn else "are missing"
+            damage = Damage(path, 0, end_offset, f"the records from offset {end_offset} to {base} {state}", torn)
             break
         file = disk.open(path)
         for start, seen in scan_file(file, 0, base, sparse_below):

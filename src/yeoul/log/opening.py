@@ -48,7 +48,7 @@ class OpenedPartition:
         end_offset: The offset of the next record.
         recovery_offset: Below it nothing had to be scanned.
         truncated_bytes: How long the torn tail was, dropped segments included.
-        created: The first segment was just created: its name is not durable yet.
+        directory_dirty: There may be names that are not durable yet.
         cleaned_offset: Below it compaction has been.
         checkpoint_base_offset: The segment that the checkpoint on the disk names; -1 when there is none.
     """
@@ -60,7 +60,7 @@ class OpenedPartition:
     end_offset: int
     recovery_offset: int
     truncated_bytes: int
-    created: bool
+    directory_dirty: bool
     cleaned_offset: int = 0
     checkpoint_base_offset: int = -1
 
@@ -104,8 +104,12 @@ class _Opening:
             checkpoint = Checkpoint(bases[0], bases[0], bases[0], 0, [])
         self._check_bases(bases, checkpoint)
         opened = self._open_segments(names, checkpoint)
-        cleaned_offset = min(self.cleaned_offset, opened.end_offset)
-        return replace(opened, cleaned_offset=cleaned_offset, checkpoint_base_offset=checkpoint_base_offset)
+        return replace(
+            opened,
+            directory_dirty=opened.directory_dirty or checkpoint_base_offset < 0,
+            cleaned_offset=min(self.cleaned_offset, opened.end_offset),
+            checkpoint_base_offset=checkpoint_base_offset,
+        )
 
     def _finish_compaction(self) -> None:
         """Completes a swap that was decided on, and removes what was not."""
@@ -123,7 +127,7 @@ class _Opening:
         base = checkpoint.start_offset if checkpoint else 0
         segment = self._segment(SegmentName(base, is_provisional=False), 0)
         segment.create()
-        return OpenedPartition([segment], self.producers, self.transactions, base, base, base, 0, created=True)
+        return OpenedPartition([segment], self.producers, self.transactions, base, base, base, 0, directory_dirty=True)
 
     def _check_bases(self, bases: Sequence[int], checkpoint: Checkpoint) -> None:
         if checkpoint.segment_base_offset not in bases:
@@ -166,7 +170,8 @@ class _Opening:
             next_offset,
             checkpoint.recovery_offset,
             self.truncated_bytes,
-            created=False,
+            # A checkpoint has made all names durable that were there before it.
+            directory_dirty=bool(following),
         )
 
     def _segment(self, name: SegmentName, size_bytes: int) -> Segment:

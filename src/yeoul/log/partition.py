@@ -8,9 +8,9 @@ Invariants:
 - a reader of committed records sees nothing at or above `last_stable_offset`, where a transaction is still open;
 - a checkpoint never names bytes that were not synced before it was written.
 
-This module appends, makes durable and trims. Its parts: `segments` (which file holds what), `partition_reads`
-(reading), `acknowledgements` (who waits), `checkpointing` (when the state is saved), `compaction.partition` (cleaning),
-`producers` and `transactions` (what the batches say).
+This module holds the offsets and joins the parts: `opening` (what a start finds), `segments` (which file holds what),
+`writing` (the end of the files), `partition_reads` (reading), `acknowledgements` (who waits), `checkpointing` (when the
+state is saved), `compaction.partition` (cleaning), `producers` and `transactions` (what the batches say).
 
 All methods are called on the broker's loop, except `ColdRead.load`, `find_timestamp` and `newest_timestamp`, which may
 wait for the disk and may run in any thread. Called by the broker's handlers and by `directory.Log`.
@@ -23,38 +23,33 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yeoul.clock import Clock
-from yeoul.errors import YeoulError
 from yeoul.log.acknowledgements import AckCallback, Acknowledgements
 from yeoul.log.checkpoint import Checkpoint
 from yeoul.log.checkpointing import Checkpointing
 from yeoul.log.compaction.partition import Dirt, PartitionCompaction
 from yeoul.log.compaction.plan import CleaningPlan, CleaningResult, CleaningSettings
 from yeoul.log.config import TopicConfig
-from yeoul.log.disk import Buffer, Disk, DiskFile
+from yeoul.log.disk import Disk
 from yeoul.log.errors import (
-    NO_SPACE,
     InvalidBatch,
     InvalidTransactionState,
     LogStopped,
     OffsetOutOfRange,
-    refused,
 )
 from yeoul.log.flusher import Flusher, FlushMode, FlushWork, SyncWork
 from yeoul.log.index import ENTRY_BYTES
 from yeoul.log.opening import open_partition
 from yeoul.log.partition_reads import Bounds, PartitionReads
 from yeoul.log.reading import ColdRead, Fetched, Place, TimestampOffset
-from yeoul.log.recovery import LEADER_EPOCH
 from yeoul.log.retention import SegmentFacts, expired_segments
-from yeoul.log.rounds import CheckpointWork, IndexTail, RoundWork
+from yeoul.log.rounds import CheckpointWork, RoundWork
 from yeoul.log.segment import Segment
 from yeoul.log.segments import Segments
+from yeoul.log.writing import PartitionWriter, assign_offsets
 from yeoul.wire.markers import encode_marker
-from yeoul.wire.records import TRANSACTIONAL_BIT, BatchHeader, patch_offsets, read_header
+from yeoul.wire.records import TRANSACTIONAL_BIT, BatchHeader, read_header
 
 __all__ = ["Appended", "ColdRead", "Fetched", "PartitionLog", "TimestampOffset"]
-
-_RELATIVE_OFFSET_LIMIT = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +102,9 @@ class PartitionLog:
         self._compaction = PartitionCompaction(
             directory, disk, flusher, self._segments, opened.cleaned_offset, opened.checkpoint_base_offset
         )
-        self._unsynced: dict[DiskFile, None] = {}
-        self._directory_dirty = opened.created
+        self._writer = PartitionWriter(
+            directory, disk, flusher, self._segments, self._checkpoints.soon, directory_dirty=opened.directory_dirty
+        )
         self._saved_start_offset = opened.start_offset
         self._closed = False
         if opened.end_offset > opened.recovery_offset or opened.truncated_bytes:
@@ -210,16 +206,12 @@ class PartitionLog:
     def _append_checked(
         self, records: bytearray | memoryview, headers: Sequence[BatchHeader], commit: bool | None = None
     ) -> Appended:
-        size_bytes = len(records)
-        next_offset = self._patch(records, headers, self.end_offset)
-        if self._must_roll(size_bytes, headers):
-            self._roll()
-        segment, base_offset = self._segments.active, self.end_offset
-        self._write(segment, records)
+        base_offset, size_bytes = self.end_offset, len(records)
+        next_offset = assign_offsets(records, headers, base_offset)
+        segment = self._writer.write(records, headers, base_offset, self.config)
         self._note(segment, headers, base_offset, commit)
         self.end_offset = next_offset
         segment.size_bytes += size_bytes
-        self._unsynced[segment.file] = None
         self._flusher.request(self)
         self._checkpoints.appended(size_bytes, len(headers))
         if not self._commit:
@@ -236,62 +228,6 @@ class PartitionLog:
                 f"Producer {header.producer_id} has a transaction open here: expected a transactional batch"
             )
         return None if known is None else Appended(known.base_offset, known.last_offset + 1, duplicate=True)
-
-    def _must_roll(self, size_bytes: int, headers: Sequence[BatchHeader]) -> bool:
-        segment, config = self._segments.active, self.config
-        if segment.size_bytes == 0:
-            return False
-        if segment.size_bytes + size_bytes > config.segment_bytes:
-            return True
-        if self.end_offset - segment.base_offset > _RELATIVE_OFFSET_LIMIT:
-            return True
-        first_ms = segment.first_timestamp_ms
-        return first_ms is not None and headers[0].max_timestamp_ms - first_ms > config.roll_ms
-
-    def _roll(self) -> None:
-        segment = self._new_segment(self.end_offset)
-        try:
-            segment.create()
-        except OSError as error:
-            raise refused(f"begin a segment in {self.directory}", error) from error
-        self._segments.add(segment)
-        self._directory_dirty = True
-        self._checkpoints.soon()
-
-    def _new_segment(self, base_offset: int) -> Segment:
-        interval = self.config.index_interval_bytes
-        return Segment(self._disk, self.directory, base_offset, 0, index_interval_bytes=interval, is_provisional=True)
-
-    @staticmethod
-    def _patch(records: bytearray | memoryview, headers: Sequence[BatchHeader], base_offset: int) -> int:
-        position, offset = 0, base_offset
-        for header in headers:
-            patch_offsets(records, position, offset, LEADER_EPOCH)
-            position += header.size_bytes
-            offset += header.last_offset_delta + 1
-        if position != len(records):
-            raise InvalidBatch(f"Expected {position} bytes of batches, got {len(records)}")
-        if offset - base_offset > _RELATIVE_OFFSET_LIMIT:
-            raise InvalidBatch(f"Expected fewer than 2**31 records at once, got {offset - base_offset}")
-        return offset
-
-    def _write(self, segment: Segment, records: Buffer) -> None:
-        try:
-            segment.write((records,))
-        except OSError as error:
-            try:
-                segment.file.truncate(segment.size_bytes)
-            except OSError as worse:
-                self._flusher.fail(worse)
-            raise self._write_error(error) from error
-
-    def _write_error(self, error: OSError) -> YeoulError:
-        """Returns what to raise; a device that fails to write is as fatal as one that fails to sync."""
-        if error.errno in NO_SPACE:
-            return refused(f"append to {self.directory}", error)
-        self._flusher.fail(error)
-        assert self._flusher.failure is not None
-        return self._flusher.failure
 
     def _note(self, segment: Segment, headers: Sequence[BatchHeader], offset: int, commit: bool | None) -> None:
         position = segment.size_bytes
@@ -334,13 +270,7 @@ class PartitionLog:
 
     def start_round(self) -> SyncWork | None:
         """For the flusher: what a round that starts now has to sync."""
-        if self._closed or not (self._unsynced or self._directory_dirty):
-            return None
-        directory, begun = (self.directory, self._segments.provisional) if self._directory_dirty else (None, ())
-        work = RoundWork(tuple(self._unsynced), directory, begun, self.end_offset, self._end_place())
-        self._unsynced.clear()
-        self._directory_dirty = False
-        return work
+        return None if self._closed else self._writer.start_round(self.end_offset)
 
     def finish_round(self, work: FlushWork) -> None:
         """For the flusher: the round's bytes are durable."""
@@ -353,10 +283,6 @@ class PartitionLog:
         self._segments.durable_place = place
         if self._commit:
             self._waiting.notify(durable_offset)
-
-    def _end_place(self) -> Place:
-        active = self._segments.active
-        return Place(active, active.size_bytes)
 
     def stop(self, failure: LogStopped) -> None:
         """Fails everybody who waits for an acknowledgement."""
@@ -430,7 +356,7 @@ class PartitionLog:
         count = expired_segments(facts, self.config, now_ms=self._clock.now_ms())
         durable_base = segments.durable_place.segment.base_offset
         if count == len(segments) and self.durable_offset == self.end_offset == self.last_stable_offset:
-            self._roll()
+            self._writer.roll(self.end_offset, self.config)
         else:
             count = min(count, sum(s.base_offset < durable_base for s in segments))
         # Segments that lie below the start already only wait for the checkpoint that says so.
@@ -492,11 +418,6 @@ class PartitionLog:
     # -- checkpoints --------------------------------------------------------------------------------------------
 
     def _checkpoint_work(self) -> CheckpointWork:
-        tails = tuple(
-            IndexTail(segment, segment.persisted_entries, entries)
-            for segment in self._segments
-            if (entries := segment.pending_entries())
-        )
         open_transactions, aborted_transactions = self.transactions.dump()
         checkpoint = Checkpoint(
             start_offset=self.start_offset,
@@ -507,10 +428,7 @@ class PartitionLog:
             open_transactions=open_transactions,
             aborted_transactions=aborted_transactions,
         )
-        # Files of a round that is under way have left `_unsynced`: sync whatever lies above the durable place.
-        durable_base = self._segments.durable_place.segment.base_offset
-        files = tuple(segment.file for segment in self._segments if segment.base_offset >= durable_base)
-        return CheckpointWork(self.directory, files, self._segments.provisional, tails, checkpoint, self._end_place())
+        return CheckpointWork.of(self.directory, self._segments, checkpoint)
 
     def _settle(self, work: CheckpointWork) -> None:
         """Takes note of what a checkpoint has made durable."""
@@ -527,7 +445,7 @@ class PartitionLog:
     def _checkpoint_now(self) -> bool:
         """Returns False when there was no space for it: the next start scans what it would have spared."""
         complete = self._checkpoints.now(self._disk)
-        self._directory_dirty = self._directory_dirty and not complete
+        self._writer.directory_dirty = self._writer.directory_dirty and not complete
         return complete
 
     # -- ending -------------------------------------------------------------------------------------------------

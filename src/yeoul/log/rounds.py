@@ -4,7 +4,7 @@ Each is a value made on the loop and run in a thread; it touches files only, so 
 is what makes them true: data first, then the names of new segments, which vouch for all that lies before them; in a
 checkpoint then the index entries, and last the file that vouches for everything.
 
-Called by `partition`; run by `flusher`.
+Made by `writing` and `partition`; run by `flusher`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from yeoul.log.opening import CHECKPOINT_NAME
 from yeoul.log.reading import Place
 from yeoul.log.segment import Segment
 from yeoul.log.segment_names import index_path
+from yeoul.log.segments import Segments
 
 __all__ = ["CheckpointWork", "IndexTail", "RoundWork"]
 
@@ -81,6 +82,19 @@ class CheckpointWork:
     place: Place
     _running: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
     _cancelled: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, directory: Path, segments: Segments, checkpoint: Checkpoint) -> CheckpointWork:
+        """Returns what makes a checkpoint of the segments as they stand true."""
+        tails = tuple(
+            IndexTail(segment, segment.persisted_entries, entries)
+            for segment in segments
+            if (entries := segment.pending_entries())
+        )
+        # Files of a round that is under way are not durable yet: sync whatever lies above the durable place.
+        durable_base = segments.durable_place.segment.base_offset
+        files = tuple(segment.file for segment in segments if segment.base_offset >= durable_base)
+        return cls(directory, files, segments.provisional, tails, checkpoint, segments.end_place)
 
     def cancel(self) -> None:
         """Keeps it from running; waits for its end if it runs already."""

@@ -36,7 +36,7 @@ class Segments:
         self._held = segments
         self._bounded = bounded
         self.active = segments[-1]
-        self.durable_place = Place(self.active, self.active.size_bytes)
+        self.durable_place = self.end_place
         self.sparse_below = sparse_below
 
     def __len__(self) -> int:
@@ -52,6 +52,11 @@ class Segments:
     def sealed(self) -> Sequence[Segment]:
         """All but the active one."""
         return self._held[:-1]
+
+    @property
+    def end_place(self) -> Place:
+        """Where the next batch goes."""
+        return Place(self.active, self.active.size_bytes)
 
     @property
     def provisional(self) -> tuple[Segment, ...]:

@@ -20,6 +20,7 @@ from yeoul.plan.nodes import (
     AssignWatermark,
     ChangelogNormalize,
     Deduplicate,
+    DropUnchanged,
     Filter,
     Join,
     JoinKind,
@@ -58,6 +59,7 @@ __all__ = [
     "side_states",
     "state_of",
     "told_after",
+    "told_by_group",
 ]
 
 
@@ -125,7 +127,7 @@ def changelog_of(node: Node) -> Changelog:
             return Changelog(_ALL, frozenset({frozenset(node.key)}))
         case Values():
             return Changelog(APPEND_ONLY, _ONE_ROW if len(node.rows) <= 1 else frozenset())
-        case AssignWatermark() | Write() | Over():
+        case AssignWatermark() | Write() | Over() | DropUnchanged():
             return changelog_of(node.input)
         case Limit():
             below = changelog_of(node.input)
@@ -165,28 +167,39 @@ def changelog_of(node: Node) -> Changelog:
             return Changelog(frozenset().union(*(changelog_of(one).changes for one in node.inputs)))
 
 
-def told_after(write: Write, readers: Mapping[int, int]) -> tuple[Node, ...]:
-    """Returns the nodes whose changes need not tell what a row was: a write to a table told by key, down to a GROUP BY.
+def told_by_group(write: Write) -> tuple[Node, ...]:
+    """Returns the nodes from a write to a table told by key down to a GROUP BY each of whose groups is one such key.
 
-    Each group is one key of the table, and only projections stand between; nobody else reads the groups. Of a group
-    that changes the table is told what it is (UA), of one that is gone that it is gone. Empty where that is not so.
+    Only projections stand between: of a group that changes the table is told once, in one batch. Empty where that is
+    not so.
+    """
+    if write.encoding is not Encoding.UPSERT:
+        return ()
+    key, below, path = set(write.table.primary_key), write.input, [write, write.input]
+    while isinstance(below, Project | DropUnchanged):
+        if isinstance(below, Project):
+            sources = {one.name: one.expression for one in below.projections}
+            found = [source.name for name in key if isinstance(source := sources[name], ColumnRef)]
+            if len(found) < len(key):
+                return ()
+            key = set(found)
+        below = below.input
+        path.append(below)
+    is_told = isinstance(below, Aggregate) and below.updating and key == {one.name for one in below.keys}
+    return tuple(path) if is_told else ()
+
+
+def told_after(write: Write, readers: Mapping[int, int]) -> tuple[Node, ...]:
+    """Returns the nodes of `told_by_group` if their changes need not tell what a row was: nobody else reads the groups.
+
+    Of a group that changes the table is told what it is (UA), of one that is gone that it is gone.
 
     Args:
         write: The whole plan.
         readers: How many read each node, by its identity; see `readers_of`.
     """
-    if write.encoding is not Encoding.UPSERT:
-        return ()
-    key, below, path = set(write.table.primary_key), write.input, [write, write.input]
-    while isinstance(below, Project):
-        sources = {one.name: one.expression for one in below.projections}
-        found = [source.name for name in key if isinstance(source := sources[name], ColumnRef)]
-        if len(found) < len(key):
-            return ()
-        key, below = set(found), below.input
-        path.append(below)
-    is_told = isinstance(below, Aggregate) and below.updating and key == {one.name for one in below.keys}
-    return tuple(path) if is_told and readers[id(below)] == 1 else ()
+    path = told_by_group(write)
+    return path if path and readers[id(path[-1])] == 1 else ()
 
 
 def _scan(node: Scan) -> Changelog:

@@ -263,7 +263,9 @@ def with_inputs(node: Node, change: Callable[[Node], Node]) -> Node:
 
 
 def is_repeatable_node(node: Node) -> bool:
-    """Tells whether a node, over the same rows, gives the same each time: none of its expressions is left to chance."""
+    """Tells whether a node, over the same rows, gives the same each time: nothing in it is left to chance."""
+    if isinstance(node, Aggregate | WindowAggregate) and any(is_volatile(one.call.function) for one in node.aggregates):
+        return False
     found: list[Expression] = []
 
     def note(expression: Expression) -> Expression:

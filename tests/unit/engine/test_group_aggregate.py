@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 
 import duckdb
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from yeoul.clock import SYSTEM_CLOCK, Clock, ManualClock
 from yeoul.engine.compile.aggregates import compile_aggregate, compile_aggregates, compile_distinct, split_distinct
 from yeoul.engine.contract import WEIGHT
+from yeoul.engine.operators.changes.drop_unchanged import DropUnchanged
 from yeoul.engine.operators.changes.encode import DELETE
 from yeoul.engine.operators.changes.upserts import EncodeUpserts
 from yeoul.engine.operators.groups.group_aggregate import GroupAggregate
@@ -58,14 +60,15 @@ def operator(
     clock: Clock = SYSTEM_CLOCK,
     ttl_ms: int | None = None,
     gives_before: bool = True,
+    names: Collection[str] = tuple(CALLS),
 ) -> GroupAggregate:
     weight = WEIGHT if retracts else None
-    calls = [Aggregation(name, call) for name, (call, _) in CALLS.items()]
+    calls = [Aggregation(name, call) for name, (call, _) in CALLS.items() if name in names]
     plain, sharing = split_distinct(calls, weighted=retracts)
     return GroupAggregate(
         [(key, pl.col(key)) for key in keys],
         compile_aggregates(plain, None, weight),
-        [*keys, *CALLS],
+        [*keys, *(one.name for one in calls)],
         retracts=retracts,
         clock=clock,
         ttl_ms=ttl_ms,
@@ -104,17 +107,34 @@ def histories(draw: st.DrawFn) -> list[tuple[tuple, int]]:
 def test_without_what_was_a_table_told_by_key_is_told_the_same(history, size):
     retracts = any(weight < 0 for _, weight in history)
     whole, lean = operator(retracts=retracts), operator(retracts=retracts, gives_before=False)
-    from_whole, from_lean = EncodeUpserts(["k"]), EncodeUpserts(["k"], told_once=True)
+    from_whole, told_once = EncodeUpserts(["k"]), EncodeUpserts(["k"], told_once=True)
     for start in range(0, len(history), size):
         rows = [(*row, weight) for row, weight in history[start : start + size]]
         frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")
         frame = frame if retracts else frame.drop(WEIGHT)
-        told, told_lean = (
-            [row for batch in one.process(0, frame).batches for row in encode.transform(batch).rows()]
-            for one, encode in ((whole, from_whole), (lean, from_lean))
+        given, given_lean = (one.process(0, frame).batches for one in (whole, lean))
+        told, told_lean, told_of_both = (
+            [row for batch in batches for row in encode.transform(batch).rows()]
+            for batches, encode in ((given, from_whole), (given_lean, told_once), (given, told_once))
         )
-        assert [row for row in told if row[-1] != DELETE] == [row for row in told_lean if row[-1] != DELETE]
-        assert [row[0] for row in told if row[-1] == DELETE] == [row[0] for row in told_lean if row[-1] == DELETE]
+        for other in (told_lean, told_of_both):
+            assert [row for row in told if row[-1] != DELETE] == [row for row in other if row[-1] != DELETE]
+            assert [row[0] for row in told if row[-1] == DELETE] == [row[0] for row in other if row[-1] == DELETE]
+
+
+@given(histories(), st.integers(1, 8), st.sets(st.sampled_from(sorted(CALLS)), min_size=1))
+@settings(max_examples=100, deadline=None)
+def test_without_what_is_unchanged_some_columns_are_given_as_by_an_aggregate_of_their_own(history, size, names):
+    retracts = any(weight < 0 for _, weight in history)
+    whole, own = operator(retracts=retracts), operator(retracts=retracts, names=names)
+    columns = ["k", *(name for name in CALLS if name in names), WEIGHT]
+    for start in range(0, len(history), size):
+        rows = [(*row, weight) for row, weight in history[start : start + size]]
+        frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+        frame = frame if retracts else frame.drop(WEIGHT)
+        cut = [DropUnchanged().transform(batch.select(columns)) for batch in whole.process(0, frame).batches]
+        given = own.process(0, frame).batches
+        assert [row for batch in cut for row in batch.rows()] == [row for batch in given for row in batch.rows()]
 
 
 @given(histories(), st.booleans(), st.data())

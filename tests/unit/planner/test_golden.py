@@ -72,17 +72,24 @@ def _shown(expression):
 
 @pytest.mark.parametrize("path", RULES, ids=_name)
 def test_rule_rewrites_like_this(path, catalog, check_golden):
-    rule = next(rule for rule in rules.RULES if rule.__name__ == path.stem)
+    rule = {rule.__name__: rule for rule in (*rules.RULES, *rules.SHARING)}[path.stem]
 
     def answer(text):
-        (tree, _, _) = next(iter(read_script(text)))
-        plan = bind_query(BindContext(catalog, {}, Positions(text)), tree)
-        return {"before": explain(plan), "after": explain(rule(plan))}
+        context = BindContext(catalog, {}, Positions(text))
+        plans = [bind_query(context, tree) for tree, _, _ in read_script(text)]
+        if rule not in rules.SHARING:
+            return {"before": _together(plans), "after": _together(list(map(rule, plans)))}
+        best = [rules.kept_apart(rules.optimised(plan)) for plan in plans]
+        return {"before": _together(best), "after": _together(rule(best))}
 
     check_golden(path, answer)
 
 
-@pytest.mark.parametrize("rule", sorted({rule.__name__ for rule in rules.RULES}))
+def _together(plans):
+    return "\n\n".join(explain(plan, plans) for plan in plans)
+
+
+@pytest.mark.parametrize("rule", sorted({rule.__name__ for rule in (*rules.RULES, *rules.SHARING)}))
 def test_every_rule_has_a_golden_file(rule):
     assert rule in [path.stem for path in RULES]
 

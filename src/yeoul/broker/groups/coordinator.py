@@ -23,7 +23,8 @@ Offsets that a transaction commits (`CommitRequest.producer_id`) are held back u
 ended. Queries change nothing: `fetch_offsets`, `list_groups`, `describe_group`, `describe_consumer_group`.
 
 A group is of the classic protocol (`classic.group`) or of the consumer protocol (`consumer.group`); an empty one
-becomes what the next member asks for, one with members refuses those of the other protocol.
+becomes what the next member asks for, one with members refuses those of the other protocol. Offsets come by `commits`;
+what goes, offsets and groups, goes by `deletions`.
 
 Invariants: a member has at most one join or one sync waiting; a committed offset is visible only once its record is
 stored, and a heartbeat of the consumer protocol is answered only once what it rests on is; whatever replay does not
@@ -38,7 +39,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import cast
 
 from yeoul.broker.groups.classic.group import ClassicGroup, GroupState, Outbox
@@ -54,17 +54,18 @@ from yeoul.broker.groups.classic.messages import (
     SyncReply,
     SyncRequest,
 )
+from yeoul.broker.groups.classic.views import describe
+from yeoul.broker.groups.commits import OffsetCommits
 from yeoul.broker.groups.config import GroupConfig
 from yeoul.broker.groups.consumer.group import ConsumerGroup, ConsumerGroupDescription, Step
 from yeoul.broker.groups.consumer.messages import JOIN_EPOCH, ConsumerHeartbeatReply, ConsumerHeartbeatRequest
 from yeoul.broker.groups.consumer.records import decode_consumer_record, encode_consumer_record
 from yeoul.broker.groups.consumer.refusal import Refused, check_request
 from yeoul.broker.groups.consumer.topics import TopicCatalog
+from yeoul.broker.groups.deletions import Deletions
 from yeoul.broker.groups.messages import (
-    CommitReply,
     CommitRequest,
     CommittedOffset,
-    DeleteGroupReply,
     DeleteGroupRequest,
     DeleteOffsetsRequest,
     Effect,
@@ -75,8 +76,8 @@ from yeoul.broker.groups.messages import (
     Store,
     TopicPartition,
 )
-from yeoul.broker.groups.offsets import OffsetStore, offset_record
-from yeoul.broker.groups.pending import Pending, PendingAssignment, PendingCommit, PendingDeletion, PendingStep
+from yeoul.broker.groups.offsets import OffsetStore
+from yeoul.broker.groups.pending import Pending, PendingAssignment, PendingCommit, PendingStep
 from yeoul.broker.groups.records import (
     GroupKey,
     OffsetKey,
@@ -84,7 +85,7 @@ from yeoul.broker.groups.records import (
     decode_offset_value,
     encode_group_key,
 )
-from yeoul.broker.groups.table import Group, GroupTable, group_record, is_unused
+from yeoul.broker.groups.table import Group, GroupTable, group_record
 from yeoul.wire.errors import ErrorCode
 
 __all__ = ["Coordinator", "GroupConfig"]
@@ -102,6 +103,19 @@ class Coordinator:
         self._next_token = 1
         self._deadlines: list[tuple[int, str]] = []
         self._cleanup_ms: int | None = None
+        limit = self._config.max_offset_metadata_bytes
+        self._commits = OffsetCommits(limit, self._groups, self._offsets, self._store)
+        self._deletions = Deletions(self._config.offsets_retention_ms, self._groups, self._offsets, self._store)
+        self._servers: Mapping[type[object], object] = {
+            HeartbeatRequest: self._heartbeat,
+            ConsumerHeartbeatRequest: self._consumer_heartbeat,
+            CommitRequest: self._commits.commit,
+            JoinRequest: self._join,
+            SyncRequest: self._sync,
+            LeaveRequest: self._leave,
+            DeleteGroupRequest: self._deletions.delete_group,
+            DeleteOffsetsRequest: self._deletions.delete_offsets,
+        }
 
     def use_topics(self, catalog: TopicCatalog) -> None:
         """Takes the topics as they are from now on; consumer groups look at them with their next heartbeat."""
@@ -112,8 +126,8 @@ class Coordinator:
     def handle(self, request: Request, now_ms: int) -> list[Effect]:
         """Takes one request; returns what to do now. Its own reply may be among the effects of a later call."""
         effects: list[Effect] = []
-        serve = cast("Callable[[Coordinator, Request, int, list[Effect]], None]", _SERVERS[type(request)])
-        serve(self, request, now_ms, effects)
+        serve = cast("Callable[[Request, int, list[Effect]], None]", self._servers[type(request)])
+        serve(request, now_ms, effects)
         return effects
 
     def _join(self, request: JoinRequest, now_ms: int, effects: list[Effect]) -> None:
@@ -240,50 +254,6 @@ class Coordinator:
 
     # -- offsets ------------------------------------------------------------------------------------------------
 
-    def _commit_offsets(self, request: CommitRequest, now_ms: int, effects: list[Effect]) -> None:
-        error = self._commit_error(request, now_ms)
-        if error:
-            reply = CommitReply(dict.fromkeys(request.offsets, error))
-            effects.append(Reply(request.request_id, reply))
-            return
-        limit = self._config.max_offset_metadata_bytes
-        refused = {
-            partition: ErrorCode.OFFSET_METADATA_TOO_LARGE
-            for partition, committed in request.offsets.items()
-            if len(committed.metadata.encode()) > limit
-        }
-        offsets = {
-            partition: replace(taken, commit_timestamp_ms=now_ms)
-            for partition, taken in request.offsets.items()
-            if partition not in refused
-        }
-        if not offsets:
-            effects.append(Reply(request.request_id, CommitReply(refused)))
-            return
-        records = tuple(offset_record(request.group_id, partition, taken) for partition, taken in offsets.items())
-        replaced: Mapping[TopicPartition, CommittedOffset] = {}
-        if request.producer_id >= 0:
-            replaced = self._offsets.hold_back(request.producer_id, request.producer_epoch, request.group_id, offsets)
-        pending = PendingCommit(request.request_id, request.group_id, offsets, refused, request.producer_id, replaced)
-        self._store(pending, records, now_ms, effects, request.producer_id, request.producer_epoch)
-
-    def _commit_error(self, request: CommitRequest, now_ms: int) -> ErrorCode:
-        if not request.group_id:
-            return ErrorCode.INVALID_GROUP_ID
-        group = self._groups.get(request.group_id)
-        transactional = request.producer_id >= 0
-        if group is None:
-            if request.generation_id < 0:
-                return ErrorCode.NONE
-            told = request.knows_epochs and not transactional
-            return ErrorCode.GROUP_ID_NOT_FOUND if told else ErrorCode.ILLEGAL_GENERATION
-        if isinstance(group, ClassicGroup):
-            return group.commit_error(request, now_ms)
-        error = group.commit_error(request)
-        stale = error is ErrorCode.STALE_MEMBER_EPOCH and transactional
-        # TxnOffsetCommit is older than epochs.
-        return ErrorCode.ILLEGAL_GENERATION if stale else error
-
     def end_transaction(self, producer_id: int, *, commit: bool) -> None:
         """The marker of a producer's transaction is durable: the offsets it held back are visible, or gone."""
         for group_id in self._offsets.end_transaction(producer_id, commit=commit):
@@ -311,62 +281,11 @@ class Coordinator:
             return ErrorCode.NONE
         return group.epoch_error(member_id or "", member_epoch)
 
-    def _delete_offsets(self, request: DeleteOffsetsRequest, now_ms: int, effects: list[Effect]) -> None:
-        group = self._groups.get(request.group_id)
-        if group is None:
-            errors = dict.fromkeys(request.partitions, ErrorCode.GROUP_ID_NOT_FOUND)
-            effects.append(Reply(request.request_id, CommitReply(errors)))
-            return
-        held = self._offsets.of_group(request.group_id)
-        if isinstance(group, ClassicGroup) and not (group.is_empty or group.is_of_consumers):
-            # What its members' metadata means is theirs alone, so it keeps all of its offsets.
-            refused = dict.fromkeys(request.partitions, ErrorCode.NON_EMPTY_GROUP)
-        else:
-            read = {topic for topic, _ in request.partitions if group.subscribes_to(topic)}
-            refused = {p: ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC for p in request.partitions if p[0] in read}
-        doomed = tuple(p for p in request.partitions if p in held and p not in refused)
-        kept = {p: refused.get(p, ErrorCode.NONE) for p in request.partitions if p not in doomed}
-        if not doomed:
-            effects.append(Reply(request.request_id, CommitReply(kept)))
-            return
-        self._delete(PendingDeletion(request.request_id, request.group_id, doomed, kept), now_ms, effects)
-
     def forget_topic(self, topic: str, now_ms: int = 0) -> list[Effect]:
         """Drops all groups' offsets of a topic that was deleted."""
         effects: list[Effect] = []
-        for group_id in self._offsets.groups():
-            doomed = tuple(partition for partition in self._offsets.of_group(group_id) if partition[0] == topic)
-            if doomed:
-                self._delete(PendingDeletion(None, group_id, doomed), now_ms, effects)
+        self._deletions.forget_topic(topic, now_ms, effects)
         return effects
-
-    def _delete_group(self, request: DeleteGroupRequest, now_ms: int, effects: list[Effect]) -> None:
-        group = self._groups.get(request.group_id)
-        error = ErrorCode.NONE
-        if not request.group_id:
-            error = ErrorCode.INVALID_GROUP_ID
-        elif group is None:
-            error = ErrorCode.GROUP_ID_NOT_FOUND
-        elif not is_unused(group):
-            error = ErrorCode.NON_EMPTY_GROUP
-        if error:
-            effects.append(Reply(request.request_id, DeleteGroupReply(error)))
-            return
-        doomed = tuple(self._offsets.of_group(request.group_id))
-        pending = PendingDeletion(request.request_id, request.group_id, doomed, whole_group=True)
-        self._delete(pending, now_ms, effects)
-
-    def _delete(self, pending: PendingDeletion, now_ms: int, effects: list[Effect]) -> None:
-        records = [offset_record(pending.group_id, partition, None) for partition in pending.partitions]
-        if pending.whole_group:
-            records += self._tombstones(pending.group_id)
-        self._store(pending, tuple(records), now_ms, effects)
-
-    def _tombstones(self, group_id: str) -> list[KeyValue]:
-        group = self._groups.get(group_id)
-        if isinstance(group, ConsumerGroup):
-            return [encode_consumer_record(record) for record in group.state.tombstones()]
-        return [KeyValue(encode_group_key(GroupKey(group_id)), None)]
 
     # -- what was stored ----------------------------------------------------------------------------------------
 
@@ -399,38 +318,10 @@ class Coordinator:
         elif isinstance(pending, PendingStep):
             self._step_stored(pending, error, effects)
         elif isinstance(pending, PendingCommit):
-            self._commit_stored(pending, error, effects)
+            self._commits.stored(pending, error, effects)
         else:
-            self._deletion_stored(pending, error, effects)
+            self._deletions.stored(pending, error, effects)
         return effects
-
-    def _commit_stored(self, pending: PendingCommit, error: ErrorCode, effects: list[Effect]) -> None:
-        if pending.producer_id >= 0:
-            if error:
-                self._offsets.let_go(pending.producer_id, pending.group_id, pending.offsets, pending.replaced)
-        elif not error:
-            self._offsets.put(pending.group_id, pending.offsets)
-            self._groups.keep_offsets_of(pending.group_id)
-        errors = {**dict.fromkeys(pending.offsets, error), **pending.refused}
-        effects.append(Reply(pending.request_id, CommitReply(errors)))
-
-    def _deletion_stored(self, pending: PendingDeletion, error: ErrorCode, effects: list[Effect]) -> None:
-        if not error:
-            self._offsets.remove(pending.group_id, pending.partitions)
-            if pending.whole_group:
-                self._remove_if_unused(pending.group_id)
-        if pending.request_id is None:
-            return
-        if pending.whole_group:
-            effects.append(Reply(pending.request_id, DeleteGroupReply(error)))
-        else:
-            errors = {**dict.fromkeys(pending.partitions, error), **pending.refused}
-            effects.append(Reply(pending.request_id, CommitReply(errors)))
-
-    def _remove_if_unused(self, group_id: str) -> None:
-        group = self._groups.get(group_id)
-        if group is not None and is_unused(group):
-            self._groups.remove(group_id)
 
     # -- time ---------------------------------------------------------------------------------------------------
 
@@ -460,35 +351,8 @@ class Coordinator:
                 self._settle_step(group, step, (), [], now_ms, effects)
         if self._cleanup_ms is not None and self._cleanup_ms <= now_ms:
             self._cleanup_ms = now_ms + self._config.offsets_check_interval_ms if self._groups else None
-            self._clean_up(now_ms, effects)
+            self._deletions.clean_up(now_ms, effects)
         return effects
-
-    def _clean_up(self, now_ms: int, effects: list[Effect]) -> None:
-        """Drops offsets that have outlived their time, and groups that have neither members nor offsets."""
-        for group_id, group in self._groups.by_name():
-            doomed = self._expired(group_id, group, now_ms)
-            unstable = self._offsets.unstable_partitions(group_id)
-            vanishes = is_unused(group) and not unstable and len(doomed) == len(self._offsets.of_group(group_id))
-            if doomed or vanishes:
-                self._delete(PendingDeletion(None, group_id, doomed, whole_group=vanishes), now_ms, effects)
-
-    def _expired(self, group_id: str, group: Group, now_ms: int) -> tuple[TopicPartition, ...]:
-        """As Kafka: the time of a classic group's offsets begins when it loses its last member, that of all others, and
-        of those that nobody reads any more, when they were committed.
-        """
-
-        def committed_ms(committed: CommittedOffset) -> int:
-            return committed.commit_timestamp_ms
-
-        begins_ms = committed_ms
-        if isinstance(group, ClassicGroup) and group.protocol_type:
-            since_ms = group.empty_since_ms
-            if group.is_empty and since_ms is not None:
-                begins_ms = lambda committed: since_ms  # noqa: E731
-            elif not group.is_empty and not (group.is_of_consumers and group.state is GroupState.STABLE):
-                return ()
-        oldest_ms = now_ms - self._config.offsets_retention_ms
-        return self._offsets.expired(group_id, begins_ms, group.subscribes_to, oldest_ms)
 
     def _settle(self, group: ClassicGroup, outbox: Outbox, now_ms: int, effects: list[Effect]) -> None:
         """Turns what a step wants into effects, and sees to the group's next deadline."""
@@ -566,21 +430,9 @@ class Coordinator:
         group = self._groups.classic(group_id)
         if group is None:
             return GroupDescription(group_id, GroupState.DEAD.value, "", "", ())
-        return group.describe()
+        return describe(group)
 
     def describe_consumer_group(self, group_id: str) -> ConsumerGroupDescription | None:
         """Returns a consumer group with its members; None for any other name."""
         group = self._groups.get(group_id)
         return group.describe() if isinstance(group, ConsumerGroup) else None
-
-
-_SERVERS: Mapping[type[object], object] = {
-    HeartbeatRequest: Coordinator._heartbeat,
-    ConsumerHeartbeatRequest: Coordinator._consumer_heartbeat,
-    CommitRequest: Coordinator._commit_offsets,
-    JoinRequest: Coordinator._join,
-    SyncRequest: Coordinator._sync,
-    LeaveRequest: Coordinator._leave,
-    DeleteGroupRequest: Coordinator._delete_group,
-    DeleteOffsetsRequest: Coordinator._delete_offsets,
-}

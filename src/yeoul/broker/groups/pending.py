@@ -1,16 +1,17 @@
-"""What a store in flight is about, so that its outcome finds whom it concerns. Caller: the coordinator."""
+"""What a store in flight is about, so that its outcome finds whom it concerns. Callers: the coordinator, its parts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from yeoul.broker.groups.consumer.group import ConsumerGroup
 from yeoul.broker.groups.consumer.records import ConsumerRecord
-from yeoul.broker.groups.messages import CommittedOffset, Reply, TopicPartition
+from yeoul.broker.groups.messages import CommittedOffset, Effect, KeyValue, Reply, TopicPartition
 from yeoul.wire.errors import ErrorCode
 
-__all__ = ["Pending", "PendingAssignment", "PendingCommit", "PendingDeletion", "PendingStep"]
+__all__ = ["Pending", "PendingAssignment", "PendingCommit", "PendingDeletion", "PendingStep", "StoreRecords"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +51,17 @@ class PendingDeletion:
 
 
 Pending = PendingAssignment | PendingStep | PendingCommit | PendingDeletion
+
+
+class StoreRecords(Protocol):
+    """Asks for records to be stored: `Coordinator`'s own."""
+
+    def __call__(
+        self,
+        pending: Pending,
+        records: tuple[KeyValue, ...],
+        now_ms: int,
+        effects: list[Effect],
+        producer_id: int = -1,
+        producer_epoch: int = -1,
+    ) -> None: ...

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from yeoul.broker.groups.classic.group import ClassicGroup
+from yeoul.broker.groups.classic.views import group_value, restored_group
 from yeoul.broker.groups.config import GroupConfig
 from yeoul.broker.groups.consumer.group import ConsumerGroup
 from yeoul.broker.groups.consumer.records import ConsumerRecord, encode_consumer_record
@@ -60,7 +61,7 @@ class GroupTable:
     def replay_classic(self, group_id: str, value: bytes | None) -> None:
         """Takes the record of a classic group; None ends it."""
         if value is not None:
-            self._groups[group_id] = ClassicGroup.from_value(group_id, decode_group_value(value), self._config)
+            self._groups[group_id] = restored_group(group_id, decode_group_value(value), self._config)
         elif self.classic(group_id) is not None:
             del self._groups[group_id]
 
@@ -104,7 +105,7 @@ def is_unused(group: Group) -> bool:
 
 def group_record(group: ClassicGroup, now_ms: int, assignments: Mapping[str, bytes] | None) -> KeyValue:
     """Returns the record of a classic group; `assignments` take the place of its members' own."""
-    value = group.value(now_ms, assignments)
+    value = group_value(group, now_ms, assignments)
     return KeyValue(encode_group_key(GroupKey(group.group_id)), encode_group_value(value))
 
 

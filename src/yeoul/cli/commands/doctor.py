@@ -48,4 +48,4 @@ def _finding(report: PartitionReport) -> str:
     if damage is None:
         return report.checkpoint or "sound"
     where = f"{damage.reason} at byte {damage.position} of {damage.path.name}, offset {damage.offset}"
-    return f"{where}; nothing follows, a start cuts it off" if damage.torn_tail else where
+    return f"{where}; nothing durable follows, a start cuts it off" if damage.torn_tail else where

@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 
 from yeoul.engine.state.columns import SlotColumns, Slots
 from yeoul.engine.state.fingerprints import Lanes
-from yeoul.engine.state.keyed import Found, KeyedState, is_sparse
+from yeoul.engine.state.giving_back import GivesBack
+from yeoul.engine.state.keyed import Found, KeyedState
 from yeoul.engine.state.rows import Matches
 from yeoul.kernels.chains import Chains
 
 __all__ = ["ChainedRows"]
 
 
-class ChainedRows:
+class ChainedRows(GivesBack):
     """The base of rows by key.
 
     Args:
@@ -47,6 +48,11 @@ class ChainedRows:
         self._keys = KeyedState(keys, notes)
         self._chains = Chains()
         self._free, self._used = np.empty(0, np.int64), 0
+
+    @property
+    def slot_count(self) -> int:
+        """How many slots there are, free ones included."""
+        return self._used
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -88,21 +94,6 @@ class ChainedRows:
     def restore(self, rows: pl.DataFrame) -> None:
         """Takes what an equal state's `snapshot` gave; to be called on an empty one."""
         raise NotImplementedError
-
-    @property
-    def is_sparse(self) -> bool:
-        """Whether so many rows are gone that memory should be given back."""
-        return is_sparse(self._used, len(self))
-
-    def give_back(self) -> None:
-        """Gives memory back if most of it is of rows that are gone; to be called while no slot is held.
-
-        Slots are given anew then.
-        """
-        if self.is_sparse:
-            rows = self.snapshot()
-            self._begin()
-            self.restore(rows)
 
     def _put(self, rows: pl.DataFrame, lanes: Lanes | None = None) -> tuple[Slots, Found]:
         """Puts rows behind those of their keys; returns their slots and those of their keys.

@@ -15,10 +15,14 @@ from numpy.typing import NDArray
 from yeoul.engine.columnwise import together
 from yeoul.engine.state.chunks import Chunks
 from yeoul.engine.state.row_block import RowBlock, fits_a_block
+from yeoul.kernels.grouping import group_rows
 
-__all__ = ["SlotColumns", "Slots", "distinct"]
+__all__ = ["SlotColumns", "Slots", "distinct", "numbered"]
 
 Slots = NDArray[np.int64]
+_DENSE = 16
+"""Up to how many times as far as there are slots they may reach to be marked one by one, quicker than to be sorted."""
+_SPREAD = np.int64(-0x61C8864680B583EB)
 
 
 def distinct(slots: Slots) -> Slots:
@@ -28,10 +32,26 @@ def distinct(slots: Slots) -> Slots:
         >>> distinct(np.array([3, 1, 3])).tolist()
         [1, 3]
     """
+    most = int(slots.max(initial=0))
+    if most < _DENSE * len(slots):
+        is_there = np.zeros(most + 1, np.bool_)
+        is_there[slots] = True
+        return np.flatnonzero(is_there)
     ordered = np.sort(slots)
     keeps = np.ones(len(ordered), np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=keeps[1:])
     return ordered[keeps]
+
+
+def numbered(slots: Slots) -> tuple[Slots, NDArray[np.uint32]]:
+    """Returns the different ones as they first come, and which of them each is; far quicker than `np.unique`.
+
+    Example:
+        >>> [each.tolist() for each in numbered(np.array([3, 1, 3]))]
+        [[3, 1], [0, 1, 0]]
+    """
+    groups = group_rows(slots * _SPREAD, slots)
+    return slots[groups.firsts], groups.ids
 
 
 class SlotColumns:

@@ -17,17 +17,15 @@ from numpy.typing import NDArray
 from yeoul.engine.columnwise import chosen, where
 from yeoul.engine.state.columns import SlotColumns, Slots
 from yeoul.engine.state.fingerprints import Lanes, fingerprints
+from yeoul.engine.state.giving_back import GivesBack
 from yeoul.engine.state.touches import Touches
 from yeoul.kernels.key_index import KeyIndex
 
-__all__ = ["TOUCHED", "Found", "KeyedState", "is_sparse", "key_lanes", "lanes_by"]
+__all__ = ["TOUCHED", "Found", "KeyedState", "key_lanes", "lanes_by"]
 
 _SEED = 0x79656F756C
 TOUCHED = "$touched"
 """The column of a snapshot that says when a key was last in use; 0: nobody said."""
-_LEAST_TO_GIVE_BACK = 1 << 16
-_SPARSE = 4
-"""Memory is given back when there are so many slots for each key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Found:
     is_new: NDArray[np.bool_]
 
 
-class KeyedState:
+class KeyedState(GivesBack):
     """Rows by key.
 
     Args:
@@ -70,6 +68,11 @@ class KeyedState:
         self._keys, self._values = SlotColumns(keys), SlotColumns(values)
         self._touches = Touches()
         self._index = KeyIndex()
+
+    @property
+    def slot_count(self) -> int:
+        """How many slots there are, free ones included."""
+        return self._index.slot_count
 
     def __len__(self) -> int:
         return len(self._index)
@@ -149,21 +152,6 @@ class KeyedState:
             self._values.forget(slots)
             self._touches.forget(slots)
 
-    @property
-    def is_sparse(self) -> bool:
-        """Whether so many keys are gone that memory should be given back."""
-        return is_sparse(self._index.slot_count, len(self._index))
-
-    def give_back(self) -> None:
-        """Gives memory back if most of it is of keys that are gone; to be called while no slot is held.
-
-        Slots are given anew then.
-        """
-        if self.is_sparse:
-            rows = self.snapshot()
-            self._begin()
-            self.restore(rows)
-
     def living(self) -> Slots:
         """Returns the slots of all keys, oldest first as far as slots were not given anew."""
         return self._index.living()
@@ -184,11 +172,6 @@ class KeyedState:
 
     def _fingerprints(self, keys: pl.DataFrame) -> Lanes:
         return lanes_by(keys, self.key_names)
-
-
-def is_sparse(slots: int, living: int) -> bool:
-    """Whether so many of the slots that there ever were are free that memory should be given back."""
-    return slots > max(_LEAST_TO_GIVE_BACK, _SPARSE * living)
 
 
 def key_lanes(keys: pl.DataFrame) -> Lanes:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from yeoul.engine.state.columns import SlotColumns, Slots
 from yeoul.engine.state.fingerprints import Lanes
-from yeoul.engine.state.keyed import TOUCHED, is_sparse
+from yeoul.engine.state.giving_back import GivesBack
+from yeoul.engine.state.keyed import TOUCHED
 from yeoul.engine.state.touches import Touches
 from yeoul.kernels.key_index import KeyIndex
 
@@ -35,7 +36,7 @@ def bits_in(tally: Words, filter_: int) -> Words:
     return (tally >> filter_) & 1
 
 
-class PairState:
+class PairState(GivesBack):
     """Pairs of groups and values.
 
     Args:
@@ -60,6 +61,11 @@ class PairState:
     def _begin(self) -> None:
         self._index, self._touches = KeyIndex(), Touches()
         self._columns = SlotColumns({GROUP: pl.Int64(), **{name: pl.Int64() for name in self._tallies}})
+
+    @property
+    def slot_count(self) -> int:
+        """How many slots there are, free ones included."""
+        return self._index.slot_count
 
     def __len__(self) -> int:
         return len(self._index)
@@ -133,13 +139,6 @@ class PairState:
         if len(slots):
             self._index.remove(slots)
             self._touches.forget(slots)
-
-    def give_back(self) -> None:
-        """Gives memory back if most of it is of pairs that are gone."""
-        if is_sparse(self._index.slot_count, len(self._index)):
-            rows = self.snapshot()
-            self._begin()
-            self.restore(rows)
 
     def snapshot(self) -> pl.DataFrame:
         """Returns every pair: its group's number, its fingerprint, what counts, and when it was last touched."""

@@ -15,8 +15,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.engine.columnwise import where
-from yeoul.engine.state.columns import Slots, distinct
+from yeoul.engine.state.columns import Slots, distinct, numbered
 from yeoul.engine.state.fingerprints import Lanes
+from yeoul.engine.state.giving_back import GivesBack
 from yeoul.engine.state.keyed import KeyedState
 from yeoul.kernels.chains import Chains
 
@@ -39,7 +40,7 @@ class Matches:
     slots: Slots
 
 
-class KeyedRows:
+class KeyedRows(GivesBack):
     """Rows by key.
 
     Args:
@@ -68,6 +69,11 @@ class KeyedRows:
         self._keys = KeyedState({name: self._dtypes[name] for name in self._key_names}, {})
         self._chains = Chains()
 
+    @property
+    def slot_count(self) -> int:
+        """How many slots there are, free ones included."""
+        return self._rows.slot_count
+
     def __len__(self) -> int:
         """How many different rows there are."""
         return len(self._rows)
@@ -95,7 +101,7 @@ class KeyedRows:
         if found.is_new.all() and (weights == 1).all():
             self._rows.write_column(COUNT, slots, pl.Series(np.ones(len(slots), np.int64)))
             return slots
-        different, inverse = np.unique(slots, return_inverse=True)
+        different, inverse = numbered(slots)
         counts = self.counts(different) + np.bincount(inverse, weights, len(different)).astype(np.int64)
         self._rows.write_column(COUNT, different, pl.Series(counts))
         return slots
@@ -131,13 +137,6 @@ class KeyedRows:
             return
         self._keys.remove(self._chains.remove(slots))
         self._rows.remove(slots)
-
-    def give_back(self) -> None:
-        """Gives memory back if most of it is of rows that are gone; to be called while no slot is held."""
-        if self._rows.is_sparse:
-            rows = self.snapshot()
-            self._begin()
-            self.restore(rows)
 
     def living(self) -> Slots:
         """Returns all rows."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from yeoul.engine.state.columns import Slots
 from yeoul.engine.state.fingerprints import Lanes
+from yeoul.engine.state.giving_back import GivesBack
 from yeoul.engine.state.keyed import KeyedState, lanes_by
 from yeoul.engine.state.rows import COUNT, Matches
 from yeoul.kernels.chains import Chains
@@ -39,7 +40,7 @@ class _Fold:
     lives: NDArray[np.bool_]
 
 
-class UniqueRows:
+class UniqueRows(GivesBack):
     """Rows by key.
 
     Args:
@@ -78,6 +79,11 @@ class UniqueRows:
         keys = {name: identity[name] for name in self._key_names}
         self._keys = KeyedState(keys, {}) if len(identity) > len(keys) else None
         self._chains = Chains()
+
+    @property
+    def slot_count(self) -> int:
+        """How many slots there are, free ones included."""
+        return self._rows.slot_count
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -144,13 +150,6 @@ class UniqueRows:
     def remove(self, slots: Slots) -> None:
         """Forgets rows, each of which stands once."""
         self._remove(slots)
-
-    def give_back(self) -> None:
-        """Gives memory back if most of it is of rows that are gone; to be called while no slot is held."""
-        if self._rows.is_sparse:
-            rows = self.snapshot()
-            self._begin()
-            self.restore(rows)
 
     def touch(self, slots: Slots, now_ms: int) -> None:
         """Says that rows were in use at a time."""

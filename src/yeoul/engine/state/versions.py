@@ -14,7 +14,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.engine.state.columns import SlotColumns, Slots, distinct
-from yeoul.engine.state.keyed import KeyedState, is_sparse
+from yeoul.engine.state.giving_back import GivesBack
+from yeoul.engine.state.keyed import KeyedState
 from yeoul.engine.state.timers import Timers
 from yeoul.kernels.timelines import Timelines
 
@@ -25,7 +26,7 @@ _BUCKET_MS = 1_000
 _LAST_MOMENT = 2**63 - 2
 
 
-class Versions:
+class Versions(GivesBack):
     """Versions by key.
 
     Args:
@@ -57,6 +58,11 @@ class Versions:
         self._timelines = Timelines()
         self._due = Timers(_BUCKET_MS)
         self._free, self._used = np.zeros(0, np.int64), 0
+
+    @property
+    def slot_count(self) -> int:
+        """How many slots there are, free ones included."""
+        return self._used
 
     def __len__(self) -> int:
         """How many versions there are."""
@@ -137,13 +143,6 @@ class Versions:
             self._columns.forget(rows)
             self._free = np.concatenate([self._free, rows])
             self._keys.remove(keys)
-
-    def give_back(self) -> None:
-        """Gives memory back if most of it is of versions that are gone; to be called while no slot is held."""
-        if is_sparse(self._used, len(self)):
-            rows = self.snapshot()
-            self._begin()
-            self.restore(rows)
 
     def snapshot(self) -> pl.DataFrame:
         """Returns every version with its key, its times and when its key was last in use."""

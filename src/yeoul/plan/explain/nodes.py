@@ -21,6 +21,7 @@ from yeoul.plan.nodes import (
     AssignWatermark,
     ChangelogNormalize,
     Deduplicate,
+    DropUnchanged,
     Filter,
     Join,
     Limit,
@@ -99,6 +100,8 @@ def describe_node(node: Node) -> list[str]:
             return [f"Limit({node.count})  -> {columns_text(node.schema)}"]
         case Settle():
             return ["Settle", "emits: the rows that are left, once, at the end of the input"]
+        case DropUnchanged():
+            return ["DropUnchanged", "emits: the changes, but for updates that change none of these columns"]
         case ChangelogNormalize():
             emits = "of each record what the key's row was, and what it is"
             return [f"ChangelogNormalize(key: {names_text(node.key)})", f"emits: {emits}"]

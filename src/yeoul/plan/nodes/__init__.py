@@ -9,7 +9,7 @@ A module a family; what uses nodes takes them from here.
 
 from __future__ import annotations
 
-from yeoul.plan.nodes.changes import ChangelogNormalize, SinkMaterialize
+from yeoul.plan.nodes.changes import ChangelogNormalize, DropUnchanged, SinkMaterialize
 from yeoul.plan.nodes.groups import Aggregate, Settle
 from yeoul.plan.nodes.joins import Join, JoinKind, LookupJoin
 from yeoul.plan.nodes.ordered import Deduplicate, Over, Sort, TopN
@@ -34,6 +34,7 @@ __all__ = [
     "AssignWatermark",
     "ChangelogNormalize",
     "Deduplicate",
+    "DropUnchanged",
     "Emission",
     "Field",
     "Filter",

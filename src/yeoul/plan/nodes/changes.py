@@ -1,4 +1,4 @@
-"""Changes at the edges: by key where they come in, one row a key where they go out."""
+"""Changes by key where they come in, one row a key where they go out, and those that change nothing left out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from yeoul.plan.nodes.schema import Schema
 if TYPE_CHECKING:
     from yeoul.plan.nodes.tree import Node
 
-__all__ = ["ChangelogNormalize", "SinkMaterialize"]
+__all__ = ["ChangelogNormalize", "DropUnchanged", "SinkMaterialize"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,20 @@ class ChangelogNormalize:
 
     input: Node
     key: tuple[str, ...]
+
+    @property
+    def schema(self) -> Schema:
+        return self.input.schema
+
+
+@dataclass(frozen=True, slots=True)
+class DropUnchanged:
+    """Changes without the updates after which a row is what it was.
+
+    The input is some columns of an aggregate of which others read others.
+    """
+
+    input: Node
 
     @property
     def schema(self) -> Schema:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from yeoul.plan.nodes.changes import ChangelogNormalize, SinkMaterialize
+from yeoul.plan.nodes.changes import ChangelogNormalize, DropUnchanged, SinkMaterialize
 from yeoul.plan.nodes.groups import Aggregate, Settle
 from yeoul.plan.nodes.joins import Join, LookupJoin
 from yeoul.plan.nodes.ordered import Deduplicate, Over, Sort, TopN
@@ -37,6 +37,7 @@ Node = (
     | Limit
     | Settle
     | ChangelogNormalize
+    | DropUnchanged
     | SinkMaterialize
     | Write
 )
@@ -79,7 +80,7 @@ def is_row_wise(node: Node) -> bool:
         case WindowAssign():
             return node.window.kind is not WindowKind.SESSION
         case _:
-            return isinstance(node, Scan | Values | AssignWatermark | Project | Filter | Unnest | Write)
+            return isinstance(node, Scan | Values | AssignWatermark | Project | Filter | Unnest | DropUnchanged | Write)
 
 
 def readers_of(*plans: Node) -> dict[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -64,7 +64,8 @@ def bind_statement(context: BindContext, node: exp.Expr) -> statements.Statement
 
 
 def _query(context: BindContext, node: exp.Expr) -> Node:
-    return with_settled_changes(context, optimised(bind_query(context, node), context.settings), node)
+    (plan,) = as_one([with_settled_changes(context, optimised(bind_query(context, node)), node)], context.settings)
+    return plan
 
 
 def _create_table(context: BindContext, node: Any) -> statements.Statement:
@@ -173,29 +174,27 @@ def _use(context: BindContext, node: Any) -> statements.Statement:
 
 
 def _insert(context: BindContext, node: Any) -> statements.Statement:
-    return statements.Insert(_write(context, node))
-
-
-def _write(context: BindContext, node: InsertSyntax) -> Write:
-    plan = with_settled_changes(context, optimised(bind_insert(context, node), context.settings), node.this)
-    assert isinstance(plan, Write)
-    return plan
+    (plan,) = _writes(context, [node])
+    return statements.Insert(plan)
 
 
 def _statement_set(context: BindContext, node: Any) -> statements.Statement:
-    return statements.StatementSet(_writes(context, node))
+    return statements.StatementSet(_writes(context, node.expressions))
 
 
-def _writes(context: BindContext, node: Any) -> tuple[Write, ...]:
-    return as_one([_write(context, one) for one in node.expressions], context.settings)
+def _writes(context: BindContext, nodes: Sequence[InsertSyntax]) -> tuple[Write, ...]:
+    plans = [with_settled_changes(context, optimised(bind_insert(context, node)), node.this) for node in nodes]
+    return tuple(plan for plan in as_one(plans, context.settings) if isinstance(plan, Write))
 
 
 def _explain(context: BindContext, node: Any) -> statements.Statement:
     detail = ExplainDetail(node.args["detail"]) if node.args.get("detail") else None
     if isinstance(node.this, StatementSetSyntax):
-        return statements.ExplainSet(_writes(context, node.this), detail)
-    plan = _write(context, node.this) if isinstance(node.this, InsertSyntax) else _query(context, node.this)
-    return statements.Explain(plan, detail)
+        return statements.ExplainSet(_writes(context, node.this.expressions), detail)
+    if isinstance(node.this, InsertSyntax):
+        (write,) = _writes(context, [node.this])
+        return statements.Explain(write, detail)
+    return statements.Explain(_query(context, node.this), detail)
 
 
 def _set(context: BindContext, node: Any) -> statements.Statement:

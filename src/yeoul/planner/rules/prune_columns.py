@@ -16,6 +16,7 @@ from yeoul.plan.nodes import (
     AssignWatermark,
     ChangelogNormalize,
     Deduplicate,
+    DropUnchanged,
     Field,
     Filter,
     Join,
@@ -99,7 +100,7 @@ def _pruned(node: Node, needed: Set[str]) -> Node:
             return replace(node, input=_pruned(node.input, {*needed, *(key.column for key in node.order)}))
         case Limit():
             return replace(node, input=_pruned(node.input, needed))
-        case Settle() | SinkMaterialize():
+        case Settle() | SinkMaterialize() | DropUnchanged():
             return replace(node, input=_pruned(node.input, frozenset(node.schema.names)))
         case ChangelogNormalize():
             return replace(node, input=_pruned(node.input, {*needed, *node.key}))

@@ -1,4 +1,4 @@
-"""Equal parts of a plan become one object: what two readers need alike is computed, and remembered, once.
+"""Equal parts of plans become one object: what two readers need alike is computed, and remembered, once.
 
 A WITH query or a view that is read twice is rewritten for each reader; if both need the same of it, the rules leave two
 equal parts behind. Here they become one, which the engine builds once, and `EXPLAIN` shows once, with a number. What
@@ -15,30 +15,22 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import fields, replace
 
-from yeoul.plan.nodes import Node, Scan, Write, inputs_of
+from yeoul.plan.nodes import Node, Scan, inputs_of
 from yeoul.plan.tables import TableDefinition
 from yeoul.planner.rewriting import is_repeatable_node, with_inputs
 
-__all__ = ["kept_apart", "share_subplans", "shared_across"]
+__all__ = ["kept_apart", "share_subplans"]
 
 
-def share_subplans(node: Node) -> Node:
-    """Makes one object of the equal parts of a plan."""
-    return _shared(node, {})
-
-
-def shared_across(plans: Sequence[Write]) -> tuple[Write, ...]:
-    """Makes one object of the equal parts of plans that run as one; what writes stays one for each plan."""
+def share_subplans(plans: Sequence[Node]) -> tuple[Node, ...]:
+    """Makes one object of the equal parts of plans that run as one; what a plan ends with stays its own."""
     known: dict[Hashable, Node] = {}
-    return tuple(replace(plan, input=_shared(plan.input, known)) for plan in plans)
 
-
-def _shared(node: Node, known: dict[Hashable, Node]) -> Node:
     def shared(part: Node) -> Node:
         part = with_inputs(part, shared)
         return known.setdefault(_identity(part), part) if is_repeatable_node(part) else replace(part)
 
-    return shared(node)
+    return tuple(with_inputs(plan, shared) for plan in plans)
 
 
 def kept_apart(node: Node) -> Node:

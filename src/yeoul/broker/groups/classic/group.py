@@ -1,4 +1,4 @@
-"""One classic consumer group: its members and the rebalance protocol, as a pure state machine.
+"""One classic consumer group: the rebalance protocol, as a pure state machine.
 
     Empty -> PreparingRebalance   the first member joins
     PreparingRebalance            joins wait until all members have rejoined or the rebalance time-out has passed
@@ -7,7 +7,8 @@
     any -> PreparingRebalance     a member joins, leaves, or its session ends
     PreparingRebalance -> Empty   nobody is left
 
-Deadlines are data: `next_deadline_ms` says when `expire` is due. Waiting requests are kept as their ids.
+Deadlines are data: `next_deadline_ms` says when `expire` is due. Waiting requests are kept as their ids. `members`
+keeps who is in the group; `views` shows it as it is stored and described.
 
 Source: KIP-62, KIP-345 (static members), KIP-394 (member id required), KIP-559 (protocol in sync), KIP-814 (skip
 assignment); https://kafka.apache.org/protocol.
@@ -15,14 +16,13 @@ assignment); https://kafka.apache.org/protocol.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
 from yeoul.broker.groups.classic.member import CONSUMER_PROTOCOL, Member, subscribed_topics
+from yeoul.broker.groups.classic.members import Members
 from yeoul.broker.groups.classic.messages import (
-    GroupDescription,
     HeartbeatRequest,
     JoinedMember,
     JoinReply,
@@ -31,13 +31,11 @@ from yeoul.broker.groups.classic.messages import (
     LeaveRequest,
     LeavingMember,
     LeftMember,
-    MemberDescription,
     SyncReply,
     SyncRequest,
 )
 from yeoul.broker.groups.config import GroupConfig
 from yeoul.broker.groups.messages import CommitRequest, Reply
-from yeoul.broker.groups.records import GroupValue, MemberValue
 from yeoul.wire.errors import ErrorCode
 
 __all__ = ["ClassicGroup", "GroupState", "Outbox"]
@@ -74,13 +72,10 @@ class ClassicGroup:
         self.generation_id = 0
         self.protocol_type = ""
         self.protocol_name: str | None = None
-        self.leader: str | None = None
-        self.members: dict[str, Member] = {}
+        self.members = Members()
         self.scheduled_ms: int | None = None
         self.empty_since_ms: int | None = None
         self._config = config
-        self._static: dict[str, str] = {}
-        self._promised: dict[str, int] = {}
         self._rebalance_deadline_ms: int | None = None
         self._sync_deadline_ms: int | None = None
         self._initial_wait = False
@@ -94,75 +89,48 @@ class ClassicGroup:
     @property
     def is_joining(self) -> bool:
         """Whether somebody was told a member id and is about to join with it."""
-        return bool(self._promised)
+        return bool(self.members.promised)
 
     @property
     def is_fresh(self) -> bool:
         """Whether the group has never had a member and nobody is about to become one."""
-        return self.generation_id == 0 and not self.members and not self._promised
+        return self.generation_id == 0 and not self.members and not self.members.promised
 
     # -- joining ------------------------------------------------------------------------------------------------
 
     def join(self, request: JoinRequest, now_ms: int, outbox: Outbox) -> None:
         """Takes a member into the next generation."""
-        if not self._accepts(request):
+        if not self.members.agree_with(request, self.protocol_type):
             self._refuse_join(request, ErrorCode.INCONSISTENT_GROUP_PROTOCOL, outbox)
-        elif not self._has_room(request):
+        elif not self.members.have_room(request, self._config.max_size, rejoining=self.state is GroupState.PREPARING):
             self._refuse_join(request, ErrorCode.GROUP_MAX_SIZE_REACHED, outbox)
         elif request.member_id:
             self._join_known(request, now_ms, outbox)
-        elif request.group_instance_id is not None and request.group_instance_id in self._static:
-            self._replace_static(request, now_ms, outbox)
+        elif (replaced := self.members.static_id(request.group_instance_id)) is not None:
+            self._replace_static(self.members[replaced], request, now_ms, outbox)
         elif request.group_instance_id is None and request.require_member_id:
-            self._promised[request.new_member_id] = now_ms + request.session_timeout_ms
+            self.members.promised[request.new_member_id] = now_ms + request.session_timeout_ms
             reply = JoinReply(ErrorCode.MEMBER_ID_REQUIRED, request.new_member_id)
             outbox.replies.append(Reply(request.request_id, reply))
         else:
             self._add(request, request.new_member_id, now_ms, outbox)
-
-    def _accepts(self, request: JoinRequest) -> bool:
-        """Whether all other members speak one of the request's protocols."""
-        own = {request.member_id, self._static.get(request.group_instance_id or "")}
-        others = [member for member in self.members.values() if member.member_id not in own]
-        if not others:
-            return True
-        offered = {name for name, _ in request.protocols}
-        common = set.intersection(*({name for name, _ in member.protocols} for member in others))
-        return request.protocol_type == self.protocol_type and bool(offered & common)
-
-    def _has_room(self, request: JoinRequest) -> bool:
-        """Whether the group may take the member; who is in it, or in a smaller group that waits, has its place.
-
-        A group that was larger before a restart with a smaller limit takes as many as there is room for: those that
-        have joined again already count.
-        """
-        limit = self._config.max_size
-        held = len(self.members) + len(self._promised)
-        if request.member_id in self._promised or request.group_instance_id in self._static:
-            held -= 1
-        member = self.members.get(request.member_id)
-        if member is None:
-            return held < limit
-        if self.state is not GroupState.PREPARING or member.waiting_join is not None:
-            return True
-        return sum(each.waiting_join is not None for each in self.members.values()) < limit
 
     @staticmethod
     def _refuse_join(request: JoinRequest, error: ErrorCode, outbox: Outbox) -> None:
         outbox.replies.append(Reply(request.request_id, JoinReply(error, request.member_id)))
 
     def _join_known(self, request: JoinRequest, now_ms: int, outbox: Outbox) -> None:
-        if request.member_id in self._promised and request.group_instance_id is None:
-            del self._promised[request.member_id]
+        if request.member_id in self.members.promised and request.group_instance_id is None:
+            del self.members.promised[request.member_id]
             self._add(request, request.member_id, now_ms, outbox)
             return
-        error = self._member_error(request.member_id, request.group_instance_id)
+        error = self.members.error(request.member_id, request.group_instance_id)
         if error:
             self._refuse_join(request, error, outbox)
             return
         member = self.members[request.member_id]
         unchanged = member.protocols == request.protocols
-        follows = member.member_id != self.leader
+        follows = member.member_id != self.members.leader
         if unchanged and (self.state is GroupState.COMPLETING or (self.state is GroupState.STABLE and follows)):
             self._repeat_join(member, request, now_ms, outbox)
         else:
@@ -180,11 +148,7 @@ class ClassicGroup:
         self._update(member, request, outbox)
         if not self.members:
             self.protocol_type = request.protocol_type
-        self.members[member_id] = member
-        if request.group_instance_id is not None:
-            self._static[request.group_instance_id] = member_id
-        if self.leader is None:
-            self.leader = member_id
+        self.members.add(member)
         self._rejoin(now_ms, outbox)
 
     def _update(self, member: Member, request: JoinRequest, outbox: Outbox) -> None:
@@ -203,24 +167,15 @@ class ClassicGroup:
         else:
             self._prepare(now_ms, outbox)
 
-    def _replace_static(self, request: JoinRequest, now_ms: int, outbox: Outbox) -> None:
+    def _replace_static(self, old: Member, request: JoinRequest, now_ms: int, outbox: Outbox) -> None:
         """A static member is back under a new id: the old id is fenced, its assignment stays."""
-        assert request.group_instance_id is not None
-        old = self.members[self._static[request.group_instance_id]]
         self._drop_waiting(old, ErrorCode.FENCED_INSTANCE_ID, outbox)
-        previous_leader = self.leader
+        previous_leader = self.members.leader
         member = Member(request.new_member_id, request.group_instance_id, "", "", 0, 0, (), old.assignment)
         member.synced = old.synced
         self._update(member, request, outbox)
-        # The place among the members decides votes and leadership, so it is kept.
-        self.members = {
-            (member.member_id if key == old.member_id else key): (member if key == old.member_id else kept)
-            for key, kept in self.members.items()
-        }
-        self._static[request.group_instance_id] = member.member_id
-        if self.leader == old.member_id:
-            self.leader = member.member_id
-        if self.state is GroupState.STABLE and self._select_protocol() == self.protocol_name:
+        self.members.replace(old, member)
+        if self.state is GroupState.STABLE and self.members.select_protocol() == self.protocol_name:
             self._resume_static(member, previous_leader, now_ms, outbox)
         else:
             self._rejoin(now_ms, outbox)
@@ -232,7 +187,7 @@ class ClassicGroup:
         member.waiting_join = None
         member.refresh(now_ms)
         outbox.store_group = True
-        leads = self.leader == member.member_id
+        leads = self.members.leader == member.member_id
         reply = JoinReply(
             ErrorCode.NONE,
             member.member_id,
@@ -240,7 +195,7 @@ class ClassicGroup:
             self.protocol_type,
             self.protocol_name,
             # A client that cannot skip the assignment is led to believe that it follows, so that it computes none.
-            (self.leader if member.skip_assignment_allowed else previous_leader) or "",
+            (self.members.leader if member.skip_assignment_allowed else previous_leader) or "",
             self._joined_members() if leads and member.skip_assignment_allowed else (),
             skip_assignment=leads and member.skip_assignment_allowed,
         )
@@ -253,14 +208,14 @@ class ClassicGroup:
             self.generation_id,
             self.protocol_type,
             self.protocol_name,
-            self.leader or "",
-            self._joined_members() if member.member_id == self.leader else (),
+            self.members.leader or "",
+            self._joined_members() if member.member_id == self.members.leader else (),
         )
 
     def _joined_members(self) -> tuple[JoinedMember, ...]:
         return tuple(
             JoinedMember(member.member_id, member.group_instance_id, member.metadata(self.protocol_name))
-            for member in self.members.values()
+            for member in self.members
         )
 
     @staticmethod
@@ -277,7 +232,7 @@ class ClassicGroup:
     def _prepare(self, now_ms: int, outbox: Outbox) -> None:
         self._assigning = None
         self._sync_deadline_ms = None
-        for member in self.members.values():
+        for member in self.members:
             if member.waiting_sync is not None:
                 outbox.replies.append(Reply(member.waiting_sync, SyncReply(ErrorCode.REBALANCE_IN_PROGRESS)))
                 member.waiting_sync = None
@@ -289,35 +244,35 @@ class ClassicGroup:
         self._complete_if_all_joined(now_ms, outbox)
 
     def _rebalance_timeout_ms(self) -> int:
-        return max((member.rebalance_timeout_ms for member in self.members.values()), default=0)
+        return max((member.rebalance_timeout_ms for member in self.members), default=0)
 
     def _complete_if_all_joined(self, now_ms: int, outbox: Outbox) -> None:
-        if self._initial_wait or self._promised:
+        if self._initial_wait or self.members.promised:
             return
-        if all(member.waiting_join is not None for member in self.members.values()):
+        if all(member.waiting_join is not None for member in self.members):
             self._complete(now_ms, outbox)
 
     def _complete(self, now_ms: int, outbox: Outbox) -> None:
         """Ends the wait for joins: those who are there make the next generation."""
         self._initial_wait = False
         self._rebalance_deadline_ms = None
-        for member in [m for m in self.members.values() if m.waiting_join is None and m.group_instance_id is None]:
-            self._forget(member)
+        for member in [m for m in self.members if m.waiting_join is None and m.group_instance_id is None]:
+            self.members.forget(member)
         if not self.members:
             self._become_empty(now_ms, outbox)
             return
-        joined = [member for member in self.members.values() if member.waiting_join is not None]
+        joined = [member for member in self.members if member.waiting_join is not None]
         if not joined:
             # Only static members, all of them away: they are waited for until their sessions end.
             self._rebalance_deadline_ms = now_ms + max(1, self._rebalance_timeout_ms())
             return
-        if self.leader not in {member.member_id for member in joined}:
-            self.leader = joined[0].member_id
+        if self.members.leader not in {member.member_id for member in joined}:
+            self.members.leader = joined[0].member_id
         self.generation_id += 1
-        self.protocol_name = self._select_protocol()
+        self.protocol_name = self.members.select_protocol()
         self.state = GroupState.COMPLETING
         self._sync_deadline_ms = now_ms + self._rebalance_timeout_ms()
-        for member in self.members.values():
+        for member in self.members:
             member.synced = False
         for member in joined:
             assert member.waiting_join is not None
@@ -329,17 +284,8 @@ class ClassicGroup:
         self.state = GroupState.EMPTY
         self.empty_since_ms = now_ms
         self.generation_id += 1
-        self.protocol_name = self.leader = None
+        self.protocol_name = self.members.leader = None
         outbox.store_group = True
-
-    def _select_protocol(self) -> str:
-        """Returns the protocol that most members like best among those that all of them speak."""
-        spoken = [{name for name, _ in member.protocols} for member in self.members.values()]
-        common = set.intersection(*spoken)
-        votes = Counter(
-            next(name for name, _ in member.protocols if name in common) for member in self.members.values()
-        )
-        return votes.most_common(1)[0][0]
 
     # -- syncing ------------------------------------------------------------------------------------------------
 
@@ -359,13 +305,13 @@ class ClassicGroup:
             outbox.replies.append(Reply(member.waiting_sync, SyncReply(ErrorCode.REBALANCE_IN_PROGRESS)))
         member.waiting_sync = request.request_id
         member.refresh(now_ms)
-        if member.member_id == self.leader and self._assigning is None:
-            self._assigning = {key: request.assignments.get(key, b"") for key in self.members}
+        if member.member_id == self.members.leader and self._assigning is None:
+            self._assigning = {each.member_id: request.assignments.get(each.member_id, b"") for each in self.members}
             outbox.store_group = True
             outbox.assignments = self._assigning
 
     def _sync_error(self, request: SyncRequest) -> ErrorCode:
-        error = self._member_error(request.member_id, request.group_instance_id)
+        error = self.members.error(request.member_id, request.group_instance_id)
         if error:
             return error
         if request.generation_id != self.generation_id:
@@ -385,13 +331,13 @@ class ClassicGroup:
             return
         assignments, self._assigning = self._assigning, None
         if error:
-            for member in self.members.values():
+            for member in self.members:
                 self._drop_waiting(member, ErrorCode.COORDINATOR_NOT_AVAILABLE, outbox)
                 member.refresh(now_ms)
             self._prepare(now_ms, outbox)
             return
         self.state = GroupState.STABLE
-        for member in self.members.values():
+        for member in self.members:
             member.assignment = assignments.get(member.member_id, b"")
             if member.waiting_sync is not None:
                 outbox.replies.append(Reply(member.waiting_sync, self._synced(member)))
@@ -402,7 +348,7 @@ class ClassicGroup:
 
     def heartbeat(self, request: HeartbeatRequest, now_ms: int) -> ErrorCode:
         """Keeps a member's session alive; tells it when it has to rejoin."""
-        error = self._member_error(request.member_id, request.group_instance_id)
+        error = self.members.error(request.member_id, request.group_instance_id)
         if error:
             return error
         if request.generation_id != self.generation_id:
@@ -417,7 +363,7 @@ class ClassicGroup:
                 # A transactional producer need not know the group: its transactional id fences it.
                 return ErrorCode.NONE
             return ErrorCode.NONE if self.state is GroupState.EMPTY else ErrorCode.UNKNOWN_MEMBER_ID
-        error = self._member_error(request.member_id, request.group_instance_id)
+        error = self.members.error(request.member_id, request.group_instance_id)
         if error:
             return error
         if request.generation_id != self.generation_id:
@@ -426,15 +372,6 @@ class ClassicGroup:
             return ErrorCode.REBALANCE_IN_PROGRESS
         self.members[request.member_id].refresh(now_ms)
         return ErrorCode.NONE
-
-    def _member_error(self, member_id: str, group_instance_id: str | None) -> ErrorCode:
-        if group_instance_id is not None:
-            current = self._static.get(group_instance_id)
-            if current is None:
-                return ErrorCode.UNKNOWN_MEMBER_ID
-            if current != member_id:
-                return ErrorCode.FENCED_INSTANCE_ID
-        return ErrorCode.NONE if member_id in self.members else ErrorCode.UNKNOWN_MEMBER_ID
 
     def leave(self, request: LeaveRequest, now_ms: int, outbox: Outbox) -> None:
         """Removes members that say goodbye; the rest rebalances at once."""
@@ -448,27 +385,20 @@ class ClassicGroup:
             self._after_loss(held != len(self.members), now_ms, outbox)
 
     def _leave_one(self, leaving: LeavingMember, outbox: Outbox) -> ErrorCode:
-        if leaving.group_instance_id is None and leaving.member_id in self._promised:
-            del self._promised[leaving.member_id]
+        if leaving.group_instance_id is None and leaving.member_id in self.members.promised:
+            del self.members.promised[leaving.member_id]
             return ErrorCode.NONE
         member_id = leaving.member_id
         if leaving.group_instance_id is not None and not member_id:
-            member_id = self._static.get(leaving.group_instance_id, "")
-        error = self._member_error(member_id, leaving.group_instance_id)
+            member_id = self.members.static_id(leaving.group_instance_id) or ""
+        error = self.members.error(member_id, leaving.group_instance_id)
         if not error:
             self._remove(self.members[member_id], outbox)
         return error
 
     def _remove(self, member: Member, outbox: Outbox) -> None:
         self._drop_waiting(member, ErrorCode.UNKNOWN_MEMBER_ID, outbox)
-        self._forget(member)
-
-    def _forget(self, member: Member) -> None:
-        del self.members[member.member_id]
-        if member.group_instance_id is not None:
-            del self._static[member.group_instance_id]
-        if self.leader == member.member_id:
-            self.leader = next(iter(self.members), None)
+        self.members.forget(member)
 
     def _after_loss(self, lost_members: bool, now_ms: int, outbox: Outbox) -> None:
         """Rebalances if a generation lost a member; a wait for joins may be over."""
@@ -487,7 +417,7 @@ class ClassicGroup:
         """Whether a member of a group of consumers reads a topic, as far as that can be told."""
         if not self.is_of_consumers or not self.members:
             return False
-        metadata = (content for each in self.members.values() for _, content in each.protocols)
+        metadata = (content for each in self.members for _, content in each.protocols)
         return any(topics is None or topic in topics for topics in map(subscribed_topics, metadata))
 
     # -- time ---------------------------------------------------------------------------------------------------
@@ -497,26 +427,24 @@ class ClassicGroup:
         return min(self._deadlines(), default=None)
 
     def _deadlines(self) -> Iterator[int]:
-        yield from self._promised.values()
+        yield from self.members.promised.values()
         if self._rebalance_deadline_ms is not None:
             yield self._rebalance_deadline_ms
         if self._sync_deadline_ms is not None:
             yield self._sync_deadline_ms
-        for member in self.members.values():
+        for member in self.members:
             if member.session_deadline_ms is not None:
                 yield member.session_deadline_ms
 
     def expire(self, now_ms: int, outbox: Outbox) -> None:
         """Ends sessions, promises and waits that are over."""
-        promised = [member_id for member_id, deadline_ms in self._promised.items() if deadline_ms <= now_ms]
+        promised = [member_id for member_id, deadline_ms in self.members.promised.items() if deadline_ms <= now_ms]
         for member_id in promised:
-            del self._promised[member_id]
-        silent = [
-            m for m in self.members.values() if m.session_deadline_ms is not None and m.session_deadline_ms <= now_ms
-        ]
+            del self.members.promised[member_id]
+        silent = [m for m in self.members if m.session_deadline_ms is not None and m.session_deadline_ms <= now_ms]
         if self._sync_deadline_ms is not None and self._sync_deadline_ms <= now_ms:
             self._sync_deadline_ms = None
-            silent += [m for m in self.members.values() if not m.synced and m not in silent]
+            silent += [m for m in self.members if not m.synced and m not in silent]
         for member in silent:
             self._remove(member, outbox)
         if silent or promised:
@@ -524,68 +452,7 @@ class ClassicGroup:
         if self._rebalance_deadline_ms is not None and self._rebalance_deadline_ms <= now_ms:
             self._complete(now_ms, outbox)
 
-    # -- outside views ------------------------------------------------------------------------------------------
-
-    def value(self, now_ms: int, assignments: Mapping[str, bytes] | None) -> GroupValue:
-        """Returns the group as it is stored; `assignments` take the place of the members' own."""
-        members = tuple(
-            MemberValue(
-                member.member_id,
-                member.group_instance_id,
-                member.client_id,
-                member.client_host,
-                member.rebalance_timeout_ms,
-                member.session_timeout_ms,
-                member.metadata(self.protocol_name),
-                member.assignment if assignments is None else assignments.get(member.member_id, b""),
-            )
-            for member in self.members.values()
-        )
-        since_ms = now_ms if self.members or self.empty_since_ms is None else self.empty_since_ms
-        return GroupValue(self.protocol_type, self.generation_id, self.protocol_name, self.leader, since_ms, members)
-
-    @classmethod
-    def from_value(cls, group_id: str, value: GroupValue, config: GroupConfig) -> ClassicGroup:
-        """Returns the group that a stored record describes: stable with its members, or empty."""
-        group = cls(group_id, config)
-        group.protocol_type, group.generation_id = value.protocol_type, value.generation_id
-        group.protocol_name, group.leader = value.protocol_name, value.leader
-        for stored in value.members:
-            group.members[stored.member_id] = Member(
-                stored.member_id,
-                stored.group_instance_id,
-                stored.client_id,
-                stored.client_host,
-                stored.session_timeout_ms,
-                stored.rebalance_timeout_ms,
-                ((value.protocol_name or "", stored.subscription),),
-                stored.assignment,
-                synced=True,
-            )
-            if stored.group_instance_id is not None:
-                group._static[stored.group_instance_id] = stored.member_id
-        group.state = GroupState.STABLE if group.members else GroupState.EMPTY
-        if not group.members and value.state_timestamp_ms >= 0:
-            group.empty_since_ms = value.state_timestamp_ms
-        return group
-
     def begin_sessions(self, now_ms: int) -> None:
-        for member in self.members.values():
+        """Gives every member a full session time-out from now on."""
+        for member in self.members:
             member.refresh(now_ms)
-
-    def describe(self) -> GroupDescription:
-        """Returns the group for DescribeGroups; metadata and assignments are shown once they are agreed on."""
-        agreed = self.state is GroupState.STABLE
-        members = tuple(
-            MemberDescription(
-                member.member_id,
-                member.group_instance_id,
-                member.client_id,
-                member.client_host,
-                member.metadata(self.protocol_name) if agreed else b"",
-                member.assignment if agreed else b"",
-            )
-            for member in self.members.values()
-        )
-        name = (self.protocol_name or "") if agreed else ""
-        return GroupDescription(self.group_id, self.state.value, self.protocol_type, name, members)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import polars as pl
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from yeoul.engine.contract import WEIGHT
 
-__all__ = ["added_up", "as_changes", "differing"]
+__all__ = ["added_up", "as_changes", "differing", "replaced_at"]
 
 
 def added_up(changes: pl.DataFrame) -> pl.DataFrame:
@@ -39,6 +39,24 @@ def differing(before: pl.DataFrame, after: pl.DataFrame, names: Collection[str])
         has_null = was.null_count() or is_.null_count()
         differs |= (was.ne_missing(is_) if has_null or was.dtype.is_nested() else was != is_).to_numpy()
     return differs
+
+
+def replaced_at(changes: pl.DataFrame, names: Sequence[str]) -> NDArray[np.intp]:
+    """Returns where a row goes and right behind it one comes that is its equal in some columns.
+
+    Example:
+        >>> changes = pl.DataFrame({"k": [1, 1, 2, 3], "v": [5, 6, 7, 7], "$weight": [-1, 1, -1, 1]})
+        >>> replaced_at(changes, ["k"]).tolist(), replaced_at(changes, ["v"]).tolist()
+        ([0], [2])
+    """
+    comes = changes.get_column(WEIGHT).to_numpy() > 0
+    found = ~comes[:-1] & comes[1:]
+    before, after = changes.head(len(found)), changes.slice(1)
+    for name in sorted(names, key=lambda name: not changes.schema[name].is_numeric()):  # numbers are soon compared
+        if not found.any():
+            break
+        found &= ~differing(before, after, [name])
+    return np.flatnonzero(found)
 
 
 def as_changes(

@@ -4,7 +4,8 @@ Changes are first netted row by row, so that a row that comes and goes is nothin
 and what it is, in whatever order they came: a row that came is the key's, whatever was taken back; if none came, the
 key is deleted. Several rows that came, as a stream that only appends may give, leave the last.
 
-A GROUP BY by that very key tells of each once, and only what it is now: then there is nothing to be found out.
+A GROUP BY by that very key tells of each once: only what it is now, or what it was and right behind what it is. Then
+there is nothing to be found out.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.engine.columnwise import chosen, taken, without
+from yeoul.engine.columnwise import chosen, taken, where, without
 from yeoul.engine.contract import CHANGE, WEIGHT
 from yeoul.engine.operators.changes.encode import DELETE, UPDATE_AFTER
+from yeoul.engine.operators.changes.rows import replaced_at
 from yeoul.engine.operators.contract import Stateless
 from yeoul.engine.series import series_of
 from yeoul.engine.state.fingerprints import fingerprints
@@ -33,7 +35,8 @@ class EncodeUpserts(Stateless):
 
     Args:
         key: Columns that make the key.
-        told_once: Whether a batch has one row for each key already: what it is, or that it is gone.
+        told_once: Whether a batch tells of each key once: what it is, what it was and right behind what it is, or that
+            it is gone.
     """
 
     def __init__(self, key: Sequence[str], *, told_once: bool = False) -> None:
@@ -43,6 +46,10 @@ class EncodeUpserts(Stateless):
         rows, has_weight = without(batch, (WEIGHT,)), WEIGHT in batch.columns
         comes = batch.get_column(WEIGHT).to_numpy() > 0 if has_weight else np.ones(batch.height, np.bool_)
         if self._told_once:
+            if has_weight and len(replaced := replaced_at(batch, self._key)):
+                stands = np.ones(batch.height, np.bool_)
+                stands[replaced] = False
+                rows, comes = where(rows, stands), comes[stands]
             return _marked(rows, comes)
         places = np.arange(batch.height)
         if has_weight:

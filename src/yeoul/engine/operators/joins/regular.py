@@ -23,7 +23,7 @@ from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import EMPTY, Output, State
 from yeoul.engine.operators.forgetting import Forgetting
 from yeoul.engine.operators.joins.sides import JoinSides
-from yeoul.engine.state.columns import Slots
+from yeoul.engine.state.columns import Slots, numbered
 from yeoul.engine.state.fingerprints import Lanes
 from yeoul.engine.state.keyed import lanes_by
 from yeoul.engine.state.rows import KeyedRows
@@ -202,7 +202,7 @@ class Join:
         if not self._notes[1 - port] or not len(pairs.slots):
             return [], []
         other = self._rows_of(1 - port)
-        slots, inverse = np.unique(pairs.slots, return_inverse=True)
+        slots, inverse = numbered(pairs.slots)
         change = np.bincount(inverse, signs[pairs.places], len(slots)).astype(np.int64)
         if isinstance(other, KeyedRows):
             # Of equal rows each has met the same partners.

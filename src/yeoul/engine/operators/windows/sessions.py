@@ -18,9 +18,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.engine.compile.aggregates import CompiledAggregate
+from yeoul.engine.columnwise import together, where
+from yeoul.engine.compile.aggregates import CompiledAggregate, PairwiseMerge, pairwise_merge
 from yeoul.engine.contract import ROW, WATERMARK
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, LateRows, Output, State
+from yeoul.engine.operators.ordered.codes import places_in_order
 from yeoul.engine.operators.rows.relabel import RESERVED
 from yeoul.engine.operators.time_axis import TimeAxis
 from yeoul.engine.operators.windows.aggregate import PreparedPanes
@@ -53,11 +55,12 @@ class _Sessions:
         keys: Sequence[tuple[str, pl.Expr]],
         partial: Sequence[pl.Expr],
         merge: Sequence[pl.Expr],
+        pairwise: PairwiseMerge | None = None,
     ) -> None:
         self._axis, self.time_column = axis, time_column
         self._inner_keys = [f"$key{index}" for index in range(len(keys))]
         self._keys = [expression.alias(inner) for inner, (_, expression) in zip(self._inner_keys, keys, strict=True)]
-        self._partial, self._merge = partial, merge
+        self._partial, self._merge, self._pairwise = partial, merge, pairwise
         self._chains = SessionChains(gap_ms)
         self._timers = Timers(gap_ms // _BUCKETS_A_GAP)
         self._armed = np.zeros(0, np.int64)
@@ -177,17 +180,24 @@ class _Sessions:
         slots = fresh[_SESSION].to_numpy()
         self._armed = _longer(self._armed, int(max(slots.max(), assigned.absorbed.max(initial=0))) + 1)
         absorbed = self._armed[assigned.absorbed] != _UNARMED
-        stood = slots[self._armed[slots] != _UNARMED]
-        if absorbed.any() or len(stood):
+        stands = self._armed[slots] != _UNARMED
+        if absorbed.any() or (stands.any() and self._pairwise is None):
+            stood = slots[stands]
             old_slots = np.concatenate([assigned.absorbed[absorbed], stood])
             into = np.concatenate([assigned.into[absorbed], stood])
             old = pl.DataFrame([pl.Series(_SESSION, into), *self._read(old_slots)])
-            grown = pl.Series(np.isin(slots, into))
-            both = pl.concat([old, fresh.filter(grown)]).group_by(_SESSION, maintain_order=True).agg(self._merge)
+            grown = stands | _are_among(slots, assigned.into[absorbed])
+            both = pl.concat([old, where(fresh, grown)]).group_by(_SESSION, maintain_order=True).agg(self._merge)
             self._write(both[_SESSION].to_numpy(), both)
-            fresh = fresh.filter(~grown)
+            fresh = where(fresh, ~grown)
+        elif stands.any():
+            assert self._pairwise is not None
+            assert self._values is not None
+            self._values.reserve(int(slots.max()) + 1)
+            merged = self._pairwise.of(together(self._read(slots)), fresh, ~stands)
+            fresh = together([fresh[_SESSION], *merged])
         self._write(fresh[_SESSION].to_numpy(), fresh)
-        self._arm(slots[self._armed[slots] == _UNARMED])
+        self._arm(slots[~stands])
         self._armed[assigned.absorbed] = _UNARMED
         self._chains.release(assigned.absorbed)
 
@@ -203,7 +213,7 @@ class _Sessions:
     def _frame_of(self, slots: Slots) -> pl.DataFrame:
         """Returns sessions whole, in the order of their ends."""
         assert self._known is not None
-        order = np.lexsort((self._chains.starts(slots), self._chains.ends(slots)))
+        order = places_in_order([self._chains.ends(slots), self._chains.starts(slots)])
         slots = slots[order]
         bounds = [pl.Series(_START, self._chains.starts(slots)), pl.Series(_END, self._chains.ends(slots))]
         keys = self._known.read_keys(self._chains.owners(slots)).get_columns()
@@ -289,7 +299,7 @@ class SessionAggregate(_Sessions):
     ) -> None:
         partial = [expression for one in aggregates for expression in one.partial]
         merge = [expression for one in aggregates for expression in one.merge]
-        super().__init__(gap_ms, axis, time_column, keys, partial, merge)
+        super().__init__(gap_ms, axis, time_column, keys, partial, merge, pairwise_merge(aggregates))
         outer_keys = {name: pl.col(inner).alias(name) for inner, (name, _) in zip(self._inner_keys, keys, strict=True)}
         self._columns = {**outer_keys, **{one.name: one.final for one in aggregates}}
         self._properties, self._output = dict(properties), list(output)
@@ -385,6 +395,14 @@ class SessionAssign(_Sessions):
 
 def _constant(value: int, count: int) -> pl.Series:
     return pl.Series([value], dtype=pl.Int64).new_from_index(0, count)
+
+
+def _are_among(slots: Slots, others: Slots) -> NDArray[np.bool_]:
+    if not len(others):
+        return np.zeros(len(slots), np.bool_)
+    known = distinct(others)
+    found: NDArray[np.bool_] = known[np.searchsorted(known[:-1], slots)] == slots
+    return found
 
 
 def _longer(array: Slots, size: int) -> Slots:

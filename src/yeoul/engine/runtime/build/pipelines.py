@@ -39,7 +39,7 @@ from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.runtime.shared_lanes import PipelineSet, reads_twice, shared
 from yeoul.engine.state.memory import StateMemory
 from yeoul.errors import UserError
-from yeoul.plan.changelog import changelog_of, gives_at_end, is_updating, told_after
+from yeoul.plan.changelog import changelog_of, gives_at_end, is_updating, told_after, told_by_group
 from yeoul.plan.encoding import Encoding
 from yeoul.plan.expressions import columns_of
 from yeoul.plan.join_bounds import Interval
@@ -48,6 +48,7 @@ from yeoul.plan.nodes import (
     AssignWatermark,
     ChangelogNormalize,
     Deduplicate,
+    DropUnchanged,
     Filter,
     Join,
     Limit,
@@ -178,7 +179,7 @@ class _Builder:
                 self.values.append((values_operator(node), self._staged(above, target)))
             case WindowAssign() if node.window.kind is not WindowKind.SESSION:
                 self.add(node.input, target, [assign_operator(node, self._settings), *above])
-            case Project() | Filter() | Unnest():
+            case Project() | Filter() | Unnest() | DropUnchanged():
                 self.add(node.input, target, [row_operator(node, self._context), *above])
             case Write():
                 raise AssertionError("A write is the top of a plan")
@@ -189,10 +190,11 @@ class _Builder:
                     self._add_stage(node, waiting)
 
     def _written(self, node: Write) -> list[Stateless]:
-        # A round's changes are netted, which takes what a row was.
-        path = () if self._has_rounds else told_after(node, self._readers)
-        self._told_after.update(id(one) for one in path)
-        return [row_operator(node, self._context), *enforcer_of(node), *encoder_of(node, told_once=bool(path))]
+        if self._has_rounds:  # a round's changes are netted, which takes what a row was
+            return [row_operator(node, self._context), *enforcer_of(node), *encoder_of(node)]
+        self._told_after.update(id(one) for one in told_after(node, self._readers))
+        told_once = bool(told_by_group(node))
+        return [row_operator(node, self._context), *enforcer_of(node), *encoder_of(node, told_once=told_once)]
 
     def _add_stage(self, node: _Remembering, parents: Sequence[Target]) -> None:
         name, operator = self._operator(node, parents)

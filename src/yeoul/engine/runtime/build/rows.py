@@ -6,6 +6,7 @@ import polars as pl
 
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
+from yeoul.engine.operators.changes.drop_unchanged import DropUnchanged as DropUnchangedOperator
 from yeoul.engine.operators.changes.encode import EncodeChanges
 from yeoul.engine.operators.changes.upserts import EncodeUpserts
 from yeoul.engine.operators.contract import Stateless
@@ -17,13 +18,13 @@ from yeoul.engine.operators.rows.unnest import Unnest as UnnestOperator
 from yeoul.engine.operators.rows.values import Values as ValuesOperator
 from yeoul.plan.changelog import Change, changelog_of
 from yeoul.plan.encoding import Encoding
-from yeoul.plan.nodes import Filter, Node, Project, Schema, Unnest, Values, Write
+from yeoul.plan.nodes import DropUnchanged, Filter, Node, Project, Schema, Unnest, Values, Write
 from yeoul.plan.tables import Column, ColumnKind, TableDefinition
 
 __all__ = ["dtypes_of", "encoder_of", "enforcer_of", "row_operator", "values_operator", "writable_columns"]
 
 
-def row_operator(node: Project | Filter | Unnest | Write, context: EvaluationContext) -> Stateless:
+def row_operator(node: Project | Filter | Unnest | DropUnchanged | Write, context: EvaluationContext) -> Stateless:
     """Returns what computes a node row by row."""
     match node:
         case Project():
@@ -35,6 +36,8 @@ def row_operator(node: Project | Filter | Unnest | Write, context: EvaluationCon
         case Unnest():
             collection = compile_expression(node.collection, context)
             return UnnestOperator(collection, node.own, node.fields, number=node.number, keeps_empty=node.keeps_empty)
+        case DropUnchanged():
+            return DropUnchangedOperator()
         case Write():
             return Relabel([(column.name, polars_dtype(column.type)) for column in writable_columns(node.table)])
 
@@ -51,7 +54,7 @@ def encoder_of(plan: Node, *, told_once: bool = False) -> list[Stateless]:
 
     Args:
         plan: A whole one.
-        told_once: Whether each batch tells of a key once, since its changes are `told_after`.
+        told_once: Whether each batch tells of a key once, as `told_by_group` has it.
     """
     if isinstance(plan, Write) and plan.encoding is Encoding.UPSERT:
         return [EncodeUpserts(plan.table.primary_key, told_once=told_once)]
