@@ -56,7 +56,7 @@ EXEMPT: dict[str, tuple[str, ...]] = {
     "a guard: the planner has read the zone": (
         "jobs/options.py: Expected a time zone such as 'UTC' or 'Asia/Seoul', got {}",
     ),
-    "files that change or break while they are read: unit/connectors/test_files_as_sources.py, test_files_as_sinks.py": (
+    "files that change or break while they are read: unit/connectors/test_files_as_sources.py": (
         "connectors/filesystem/compressed.py: Cannot decompress {} as {}: {}",
         "connectors/filesystem/listing.py: Cannot {} {}: {}",
         "connectors/filesystem/listing.py: {}: there is no directory {}",
@@ -88,7 +88,8 @@ EXEMPT: dict[str, tuple[str, ...]] = {
         "connectors/kafka/cluster.py: {}",
         "connectors/kafka/offsets.py: 'scan.bounded.mode' = 'group-offsets' needs 'properties.group.id'",
         "connectors/kafka/offsets.py: Option {}: there is no partition {}",
-        "connectors/kafka/offsets.py: There is no offset to start from for partition {} of topic {}: group {} has committed none",
+        "connectors/kafka/offsets.py: There is no offset to start from for partition {} of topic {}: "
+        "group {} has committed none",
         "connectors/kafka/producer.py: Producing failed: {}",
         "connectors/kafka/producer.py: Topic {}, partition {}: records were not acknowledged within {} s",
         "connectors/kafka/producer.py: {}the broker refused records: {}",
