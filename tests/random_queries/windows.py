@@ -43,9 +43,11 @@ class WindowSpec:
             bounds = f"{cycle} AS first_ms, {cycle} + unnest(generate_series({first}, {size}, {step})) AS last_ms"
         else:
             latest = f"{at} - ({at} - {offset}) % {step}"
-            bounds = f"unnest(generate_series({latest} - {size} + {step}, {latest}, {step})) AS first_ms"
+            bounds = f"unnest(generate_series({latest} - {(size - 1) // step * step}, {latest}, {step})) AS first_ms"
             bounds += f", first_ms + {size} AS last_ms"
         inner = f"SELECT *, {bounds} FROM {rows}"
+        if self.kind == "HOP" and size % step:
+            inner = f"SELECT * FROM ({inner}) WHERE last_ms > {at}"
         outer = "* EXCLUDE (first_ms, last_ms), make_timestamp_ms(first_ms) AS window_start"
         return f"SELECT {outer}, make_timestamp_ms(last_ms) AS window_end FROM ({inner})"
 
@@ -74,5 +76,7 @@ def window_spec(d: Drawing, *, sessions: bool = True, functions_only: bool = Fal
     kind = d.one_of(kinds)
     step = d.one_of([2, 5, 10, 1, 3, 7])
     size = step if kind == "TUMBLE" else step * d.number(1, 4)
+    if kind == "HOP" and not functions_only and d.chance(3):
+        size = d.number(1, 3 * step)
     offset = d.one_of([0, 0, 1, -3]) if kind != "SESSION" else 0
     return WindowSpec(kind, size, step, offset)

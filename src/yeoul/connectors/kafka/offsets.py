@@ -5,7 +5,7 @@ Callers: `source`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from yeoul.connectors.kafka.cluster import EARLIEST, LATEST, Cluster, TopicPartition
@@ -57,12 +57,23 @@ class Starting:
         )
 
 
-def starting_offsets(cluster: Cluster, leaders: Leaders, starting: Starting) -> dict[TopicPartition, int]:
+def starting_offsets(
+    cluster: Cluster, leaders: Leaders, starting: Starting, known: Collection[str] = ()
+) -> dict[TopicPartition, int]:
     """Returns the first offset to read of each partition.
 
+    Args:
+        cluster: Is asked.
+        leaders: Of all partitions.
+        starting: What the table says.
+        known: Splits that go on from a position of their own: nothing is asked of them.
+
     Raises:
-        UserError: A group has no offset for a partition, and no reset is set.
+        UserError: There is no such partition; or a group has no offset for one, and no reset is set.
     """
+    if starting.mode == "specific-offsets":
+        _check_partitions("scan.startup.specific-offsets", starting.offsets, leaders)
+    leaders = {partition: address for partition, address in leaders.items() if partition.split not in known}
     if not leaders:
         return {}
     match starting.mode:
@@ -86,7 +97,6 @@ def _at_time(cluster: Cluster, leaders: Leaders, timestamp_ms: int) -> dict[Topi
 
 def _specific(cluster: Cluster, leaders: Leaders, starting: Starting) -> dict[TopicPartition, int]:
     named = {one: starting.offsets[one.partition] for one in leaders if one.partition in starting.offsets}
-    _check_partitions("scan.startup.specific-offsets", starting.offsets, leaders)
     others = {one: address for one, address in leaders.items() if one not in named}
     return named | _of_group(cluster, others, starting) if others else named
 

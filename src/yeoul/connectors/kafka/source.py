@@ -147,8 +147,7 @@ class KafkaSource:
     def _open(self, cluster: Cluster, positions: Mapping[str, Position]) -> KafkaReader:
         leaders = cluster.leaders(self._topics(cluster))
         known: dict[str, int] = {split: at for split, at in positions.items() if isinstance(at, int)}
-        fresh = {partition: address for partition, address in leaders.items() if partition.split not in known}
-        starts = starting_offsets(cluster, fresh, self._starting)
+        starts = starting_offsets(cluster, leaders, self._starting, known)
         ends = ending_offsets(cluster, leaders, self._options, self._settings)
         states = [
             PartitionState(

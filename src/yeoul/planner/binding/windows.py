@@ -142,6 +142,13 @@ def assign_windows(context: BindContext, arguments: WindowArguments, data: Relat
     """
     time = _row_time(context, data, arguments.column.name, arguments.column)
     window = _window(context, arguments.kind, time, arguments.durations, arguments.offset)
+    if window.size_ms % window.slide_ms and window.kind is not WindowKind.SESSION:
+        raise context.error(
+            f"The size of {window.kind.value} must be a whole multiple of its {_DURATIONS[window.kind][0].lower()},"
+            f" got {explain_duration(window.size_ms)} and {explain_duration(window.slide_ms)}",
+            arguments.durations[-1],
+            hint="HOP in GROUP BY, HOP(ts, slide, size), takes any" if window.kind is WindowKind.HOP else "",
+        )
     window = replace(window, partition=tuple(_partition(context, data, one) for one in arguments.partition))
     for name in WINDOW_COLUMNS:
         if name in data.schema:
@@ -207,12 +214,6 @@ def _window(
 ) -> Window:
     lengths = [_duration_ms(context, node, kind) for node in durations]
     size, slide = lengths[-1], lengths[0]
-    if size % slide and kind is not WindowKind.SESSION:
-        raise context.error(
-            f"The size of {kind.value} must be a whole multiple of its {_DURATIONS[kind][0].lower()},"
-            f" got {explain_duration(size)} and {explain_duration(slide)}",
-            durations[-1],
-        )
     offset_ms = 0 if offset is None else _duration_ms(context, offset, kind, signed=True)
     return Window(kind, time.name, size, slide, offset_ms, time.is_proctime)
 
