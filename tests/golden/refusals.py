@@ -25,23 +25,8 @@ ROOMS = (
     "planner",
     "plan",
     "catalog",
-    "connectors/registry.py",
-    "connectors/options.py",
-    "connectors/format_options.py",
-    "connectors/record_parts.py",
-    "connectors/blackhole",
-    "connectors/datagen",
-    "connectors/filesystem/options.py",
-    "connectors/filesystem/spec.py",
-    "connectors/frame/spec.py",
-    "connectors/jdbc/options.py",
-    "connectors/jdbc/spec.py",
-    "connectors/kafka/settings.py",
-    "connectors/kafka/options.py",
-    "connectors/kafka/spec.py",
-    "connectors/kafka/upsert_spec.py",
-    "connectors/print",
-    "connectors/side_stream",
+    "connectors",
+    "engine/compile",
     "formats",
     "functions/known.py",
     "jobs/flink_options.py",
@@ -52,7 +37,7 @@ ROOMS = (
     "jobs/session.py",
     "units.py",
 )
-"""Where statements are judged when they are submitted."""
+"""Where statements are judged when they are submitted, and what they read, compute and write as they run."""
 _ERRORS = {"UserError", "PeerError", "EnvironmentFailure", "EvaluationError"}
 _DEEPEST = 8
 
@@ -71,7 +56,7 @@ class Place:
 
 
 def places() -> list[Place]:
-    """Returns every place in the rooms that judge statements."""
+    """Returns every place in the rooms."""
     found = []
     for room in ROOMS:
         path = ROOT / room

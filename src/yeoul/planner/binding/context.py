@@ -111,11 +111,13 @@ class Scope:
         alias: The qualifier its columns have; empty if none.
         columns: Name as written, and the name that the column has in the joined rows.
         hidden: Names that only count with the qualifier: those of the right side of a join by USING.
+        is_outer: Whether it belongs to the query around this one: names are sought there last, no star stands for it.
     """
 
     alias: str
     columns: Mapping[str, str]
     hidden: frozenset[str] = frozenset()
+    is_outer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +153,11 @@ class Relation:
     def find(self, name: str, qualifier: str = "") -> list[str]:
         """Returns the columns of the node that a name may mean: none if it is unknown, several if it is ambiguous."""
         if qualifier:
-            return [one.columns[name] for one in self.scopes if one.alias == qualifier and name in one.columns]
-        return [one.columns[name] for one in self.scopes if name in one.columns and name not in one.hidden]
+            having = [one for one in self.scopes if one.alias == qualifier and name in one.columns]
+        else:
+            having = [one for one in self.scopes if name in one.columns and name not in one.hidden]
+        own = [one for one in having if not one.is_outer]
+        return [one.columns[name] for one in own or having]
 
 
 def unique_name(wanted: str, taken: Iterable[str]) -> str:

@@ -14,12 +14,14 @@ from sqlglot import exp
 
 from yeoul.errors import UserError
 from yeoul.plan.changelog import changelog_of
-from yeoul.plan.expressions import Call, Case, ColumnRef, Expression, Literal, columns_of
+from yeoul.plan.expressions import Call, ColumnRef, Expression, Literal, columns_of
 from yeoul.plan.functions.aggregates import value_over_nothing
 from yeoul.plan.nodes import Aggregate, Filter, Node, Project
 from yeoul.planner.binding.context import OUTER, BindContext, Relation, unique_name
+from yeoul.planner.binding.domains import different_rows, is_named_further_in, key_pairs, outer_names
 from yeoul.planner.binding.meetings import Meeting
 from yeoul.planner.binding.ordering import ordered
+from yeoul.planner.dialects.flink.nodes import OverCall
 from yeoul.planner.folding import folded
 from yeoul.planner.rewriting import conjuncts, joined, map_children, project, replaced
 
@@ -36,6 +38,8 @@ class Inner:
         pairs: What has to be equal: over the outer row, over the inner.
         rest: What must hold besides, over both; the outer's columns are marked.
         over_nothing: What the first column is where no row belongs to the outer row; None: NULL.
+        nothing: What all columns are there, if it is an aggregate without keys; empty if HAVING then leaves no row.
+        tied: Columns that are tied to the outer row in pairs that let NULL meet NULL.
     """
 
     node: Node
@@ -43,11 +47,13 @@ class Inner:
     pairs: tuple[tuple[Expression, Expression], ...] = ()
     rest: tuple[Expression, ...] = ()
     over_nothing: Expression | None = None
+    nothing: tuple[Expression, ...] | None = None
+    tied: tuple[str, ...] = ()
 
     @property
     def is_one_row(self) -> bool:
         """Whether at most one row belongs to any outer row."""
-        given = {inner.name for _, inner in self.pairs if isinstance(inner, ColumnRef)}
+        given = {inner.name for _, inner in self.pairs if isinstance(inner, ColumnRef)} | set(self.tied)
         return not self.rest and any(key <= given for key in changelog_of(self.node).keys)
 
     def meeting(self) -> Meeting:
@@ -71,6 +77,7 @@ class Inner:
             outputs=tuple(_renamed(one, own) for one in self.outputs),
             pairs=tuple((mine, _renamed(theirs, own)) for mine, theirs in self.pairs),
             rest=tuple(_renamed(part, own) for part in self.rest),
+            tied=tuple(names[name] for name in self.tied),
         )
 
 
@@ -82,12 +89,14 @@ class QueryReader:
         query: Binds a query on its own.
         source: Binds FROM and WHERE of a SELECT; gives its rows and the conditions that name the outer row.
         outputs: Binds a SELECT list over a source, grouped or not, and adds so many columns behind it.
+        beside: Binds a query but for its ORDER BY and LIMIT beside outer rows, whose columns stand behind its own.
         is_grouped: Tells whether a SELECT groups.
     """
 
     query: Callable[[BindContext, exp.Expr], Node]
     source: Callable[[BindContext, exp.Select], tuple[Relation, list[Expression]]]
     outputs: Callable[[BindContext, exp.Select, Relation, Sequence[Expression]], Node]
+    beside: Callable[[BindContext, exp.Expr, Relation], Node]
     is_grouped: Callable[[BindContext, exp.Select], bool]
 
 
@@ -99,30 +108,23 @@ def bind_inner(context: BindContext, tree: exp.Expr, outer: Relation | None, rea
     """
     while isinstance(tree, exp.Subquery) and not tree.args.get("limit"):
         tree = tree.this
+    if outer is not None and is_named_further_in(tree, outer):
+        return _beside_different_rows(context, tree, outer, reader)
     stands_alone = tree.args.get("with_") is not None or tree.args.get("from_") is None
     if outer is None or stands_alone or not isinstance(tree, exp.Select):
-        return _alone(reader.query(replace(context, outer=None), tree))
+        return _alone(reader.query(replace(context, outer=None), tree), tree)
     relation, correlated = reader.source(replace(context, outer=outer), tree)
     pairs, rest = _taken_apart(correlated)
     is_cut = any(tree.args.get(key) is not None for key in ("limit", "offset"))
     if is_cut and not correlated:
-        return _alone(reader.query(replace(context, outer=None), tree))
-    if is_cut and rest:
-        raise UserError(
-            "A subquery with LIMIT or OFFSET can name the outer query in conditions of the form inner = outer only",
-            hint="ROW_NUMBER() over the joined rows ranks them for each row of the outer query",
-            span=rest[0].span,
-        )
+        return _alone(reader.query(replace(context, outer=None), tree), tree)
+    asks_of_all = is_cut or tree.args.get("distinct") is not None or tree.find(OverCall) is not None
+    if rest and (asks_of_all or reader.is_grouped(context, tree)):
+        return _beside_different_rows(context, tree, outer, reader)
     inner_sides = [inner for _, inner in pairs]
-    if rest and reader.is_grouped(context, tree):
-        raise UserError(
-            "A grouped subquery can name the outer query in conditions of the form inner = outer only",
-            hint="Aggregate in a subquery in FROM, and join",
-            span=rest[0].span,
-        )
     rows = reader.outputs(replace(context, outer=outer), tree, relation, [*inner_sides, *_columns(relation, rest)])
-    over_nothing = None if _leaves_none(tree) else _over_nothing(rows, bool(tree.args.get("group")))
     behind = len(pairs) + len(_columns(relation, rest))
+    nothing = _nothing_of(tree, rows, behind)
     rows = ordered(context, tree, rows, rows.schema.names[len(rows.schema.names) - behind :])
     columns = [ColumnRef(one.name, one.type) for one in rows.schema.fields]
     count = len(columns) - behind
@@ -135,8 +137,22 @@ def bind_inner(context: BindContext, tree: exp.Expr, outer: Relation | None, rea
         tuple(columns[:count]),
         tuple((of_outer(mine), key) for (mine, _), key in zip(pairs, keys, strict=True)),
         tuple(replaced(part, names) for part in rest),
-        over_nothing,
+        _first_value(nothing),
+        nothing,
     )
+
+
+def _beside_different_rows(context: BindContext, tree: exp.Expr, outer: Relation, reader: QueryReader) -> Inner:
+    """Binds a subquery beside the different values of the outer columns that it names."""
+    names = outer_names(tree, outer)
+    rows = reader.beside(context, tree, different_rows(context, outer, names))
+    nothing = _nothing_of(tree, rows, len(names)) if isinstance(tree, exp.Select) else None
+    rows = ordered(context, tree, rows, rows.schema.names[-len(names) :])
+    columns = [ColumnRef(one.name, one.type) for one in rows.schema.fields]
+    outputs, keys = columns[: -len(names)], columns[-len(names) :]
+    pairs = tuple(key_pairs(outer, names, keys))
+    tied = tuple(key.name for key in keys)
+    return Inner(rows, tuple(outputs), pairs, (), _first_value(nothing), nothing, tied)
 
 
 def _leaves_none(tree: exp.Select) -> bool:
@@ -145,9 +161,11 @@ def _leaves_none(tree: exp.Select) -> bool:
     return numbers.get("limit") == "0" or numbers.get("offset", "0") != "0"
 
 
-def _alone(rows: Node) -> Inner:
+def _alone(rows: Node, tree: exp.Expr) -> Inner:
+    has_having = tree.args.get("having") is not None
     outputs = tuple(ColumnRef(one.name, one.type) for one in rows.schema.fields)
-    return Inner(rows, outputs, over_nothing=_over_nothing(rows, is_keyed=False))
+    nothing = None if has_having else _over_nothing(rows, len(outputs))
+    return Inner(rows, outputs, over_nothing=_first_value(nothing), nothing=nothing)
 
 
 def _taken_apart(parts: Sequence[Expression]) -> tuple[list[tuple[Expression, Expression]], list[Expression]]:
@@ -206,9 +224,21 @@ def _columns(relation: Relation, parts: Sequence[Expression]) -> list[ColumnRef]
     return [ColumnRef(name, relation.schema[name].type) for name in names]
 
 
-def _over_nothing(rows: Node, is_keyed: bool) -> Expression | None:
-    """Returns what the first column of an aggregate without keys is over no row; None if that is NULL, or no row."""
-    if is_keyed or not isinstance(rows, Project):
+def _nothing_of(tree: exp.Select, rows: Node, behind: int) -> tuple[Expression, ...] | None:
+    """Returns the row that an aggregate without keys gives over no row, empty if HAVING drops it; None: it is no such.
+
+    Args:
+        tree: The query.
+        rows: Its rows, not yet ordered and cut.
+        behind: How many columns are not its own.
+    """
+    if _leaves_none(tree) or tree.args.get("group"):
+        return None
+    return _over_nothing(rows, len(rows.schema.names) - behind)
+
+
+def _over_nothing(rows: Node, count: int) -> tuple[Expression, ...] | None:
+    if not isinstance(rows, Project):
         return None
     below: Node = rows.input
     conditions: list[Expression] = []
@@ -225,11 +255,21 @@ def _over_nothing(rows: Node, is_keyed: bool) -> Expression | None:
                 "COLLECT cannot be looked up for each row", hint="Join the grouped query", span=one.call.span
             )
         empty[one.name] = Literal(nothing, one.call.type)
-    value = replaced(rows.projections[0].expression, empty)
-    if any(list(columns_of(one)) for one in (value, *(replaced(one, empty) for one in conditions))):
-        return None
     if conditions:
-        null = Literal(None, value.type.or_null())
-        value = Case(((replaced(joined(conditions), empty), value),), null, null.type)
-    value = folded(value)
+        holds = folded(replaced(joined(conditions), empty))
+        if not isinstance(holds, Literal) or holds.value is True:
+            raise UserError(
+                "HAVING has to be false over no row in an aggregate without GROUP BY that is asked for each row",
+                hint="Add AND COUNT(*) > 0, or put the condition into a query around it",
+                span=conditions[0].span,
+            )
+        return ()
+    return tuple(replaced(one.expression, empty) for one in rows.projections[:count])
+
+
+def _first_value(nothing: tuple[Expression, ...] | None) -> Expression | None:
+    """Returns what the first column is over no row; None if that is NULL, or no row."""
+    if not nothing or list(columns_of(nothing[0])):
+        return None
+    value = folded(nothing[0])
     return None if isinstance(value, Literal) and value.value is None else value

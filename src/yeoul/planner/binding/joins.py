@@ -76,7 +76,8 @@ def _merged(made: Join, left: Relation, right: Relation, using: list[str]) -> Re
 
 
 def _refuse_twice(context: BindContext, node: JoinedTables, left: Relation, right: Relation) -> None:
-    double = next((alias for alias in right.aliases if alias in left.aliases), None)
+    mine = [scope.alias for scope in left.scopes if scope.alias and not scope.is_outer]
+    double = next((alias for alias in right.aliases if alias in mine), None)
     if double is not None:
         hint = f"Give one of them another: {double} AS other"
         raise context.error(f"Two tables of the join are called {double!r}", node.args["expression"], hint)

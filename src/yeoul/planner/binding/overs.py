@@ -8,7 +8,7 @@ that ends, by anything: then all rows are looked at when there are no more.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,10 +85,13 @@ class OverCalls:
         context: The catalog, the settings and the text.
         select: Where named windows are defined.
         taken: Names that the calls' columns may not have.
+        ties: By what each window is partitioned besides: what a query within another is tied by.
     """
 
-    def __init__(self, context: BindContext, select: exp.Select, taken: Iterable[str]) -> None:
-        self._context = context
+    def __init__(
+        self, context: BindContext, select: exp.Select, taken: Iterable[str], ties: Sequence[Expression] = ()
+    ) -> None:
+        self._context, self._ties = context, ties
         self._taken, self._count = list(taken), 0
         self._named: dict[str, WindowSpec] = {}
         for spec in select.args.get("windows") or []:
@@ -171,7 +174,7 @@ class OverCalls:
 
     def _window(self, node: OverCall, call: AggregateCall, bind: Binds) -> _Window:
         spec = self._spec(node.args["expression"], set())
-        partition = tuple(bind(one, "PARTITION BY") for one in spec.expressions)
+        partition = (*(bind(one, "PARTITION BY") for one in spec.expressions), *self._ties)
         order = tuple(
             _Ordered(bind(one.this, "ORDER BY"), *sort_direction(one)) for one in spec.args.get("order") or []
         )

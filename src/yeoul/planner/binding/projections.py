@@ -60,7 +60,7 @@ def _unfolded(
     if isinstance(node, exp.Star) or is_qualified:
         if relation is None:
             raise context.error("'*' needs a FROM", node, hint="SELECT * FROM a_table")
-        scopes = list(relation.scopes)
+        scopes = [scope for scope in relation.scopes if not scope.is_outer]
         if is_qualified:
             wanted = node.this.this.name if isinstance(node.this, exp.Column) else ""
             scopes = [scope for scope in scopes if scope.alias and scope.alias == wanted]

@@ -15,6 +15,7 @@ from yeoul.plan.nodes import Field, Filter, Node, Schema, Union, Values
 from yeoul.plan.tables import DATABASE, ViewDefinition
 from yeoul.plan.types import DataType
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
+from yeoul.planner.binding.domains import outer_names, together
 from yeoul.planner.binding.expressions import ExpressionBinder
 from yeoul.planner.binding.grouping import bind_grouped, distinct, is_grouped
 from yeoul.planner.binding.hints import check_hinted_tables, state_ttl_of, state_ttls, with_group_ttl
@@ -102,11 +103,51 @@ def _select(context: BindContext, select: exp.Select) -> Node:
     return _outputs(context, select, relation)
 
 
-def _filtered(context: BindContext, select: exp.Select) -> tuple[Relation, list[Expression]]:
+def _body_beside(context: BindContext, node: exp.Expr, outer: Relation) -> Node:
+    """Returns a query's rows beside those of the query around it, all of whose columns stand behind its own."""
+    context = _with_common_tables(replace(context, outer=None), node)
+    keys = [ColumnRef(one.name, one.type) for one in outer.schema.fields]
+    match node:
+        case exp.Select() if node.args.get("from_") is not None:
+            relation, _ = _filtered(context, node, outer)
+            return _outputs(context, node, relation, keys)
+        case exp.Select():
+            return _row_beside(context, node, items_of(context, node, None), outer)
+        case exp.Values():
+            rows = [[Item(unnamed(at), tree) for at, tree in enumerate(row.expressions)] for row in node.expressions]
+            return together(context, node, [_row_beside(context, node, items, outer) for items in rows])
+        case UnionAll() | SetOperation():
+            trees = node.expressions or [node.this, node.args["expression"]]
+            return together(context, node, [_bind_beside(context, tree, outer) for tree in trees])
+        case _:
+            return _bind_beside(context, node.this, outer)
+
+
+def _bind_beside(context: BindContext, node: exp.Expr, outer: Relation) -> Node:
+    rows = _body_beside(context, node, outer)
+    return ordered(context, node, rows, rows.schema.names[-len(outer.schema.names) :])
+
+
+def _row_beside(context: BindContext, node: exp.Expr, items: Sequence[Item], outer: Relation) -> Node:
+    """Returns the row of a SELECT without FROM, or one of VALUES, beside each of the outer rows."""
+    _refuse_without_from(context, node)
+    subqueries = Subqueries(context, _READER)
+    binder = ExpressionBinder(context, outer, "SELECT without FROM", subqueries)
+    outputs = [(item.name, binder.bind(item.node)) for item in items]
+    names = [name for name, _ in outputs]
+    for one in outer.schema.fields:
+        names.append(unique_name(one.name, names))
+        outputs.append((names[-1], ColumnRef(one.name, one.type)))
+    return project(subqueries.joined_to(outer.node), outputs)
+
+
+def _filtered(
+    context: BindContext, select: exp.Select, beside: Relation | None = None
+) -> tuple[Relation, list[Expression]]:
     """Returns the rows of FROM that WHERE keeps, and its conditions that name the outer query."""
     hinted = replace(context, outer=None, state_ttls=state_ttls(context, select))
     _refuse_time_travel(context, select.args["from_"].this)
-    relation = _relation(hinted, select.args["from_"].this)
+    relation = _relation(hinted, select.args["from_"].this, beside)
     check_hinted_tables(context, select, relation)
     where = select.args.get("where")
     if where is None:
@@ -175,7 +216,7 @@ def _computed(context: BindContext, select: exp.Select, relation: Relation, more
     if select.args.get("having") is not None:
         raise context.error("HAVING needs GROUP BY", select.args["having"], hint="WHERE filters rows")
     schema = relation.schema
-    overs = OverCalls(context, select, schema.names)
+    overs = OverCalls(context, select, schema.names, more)
     items = items_of(context, select, relation)
     outputs: list[tuple[str, Expression]] = []
     for item in [*items, *hidden_items(context, select, items)]:
@@ -228,14 +269,18 @@ class _SelectBinder(ExpressionBinder):
 
 
 def _select_without_from(context: BindContext, select: exp.Select) -> Node:
-    for key in ("where", "group", "having", "qualify"):
-        if select.args.get(key) is not None:
-            raise context.error(f"{key.upper()} needs a FROM", select.args[key])
+    _refuse_without_from(context, select)
     subqueries = Subqueries(context, _READER)
     binder = ExpressionBinder(context, None, "SELECT without FROM", subqueries)
     outputs = [(item.name, folded(binder.bind(item.node))) for item in items_of(context, select, None)]
     rows = subqueries.joined_to(_ONE_ROW)
     return _row(outputs) if rows is _ONE_ROW else project(rows, outputs)
+
+
+def _refuse_without_from(context: BindContext, select: exp.Expr) -> None:
+    for key in ("where", "group", "having", "qualify"):
+        if select.args.get(key) is not None:
+            raise context.error(f"{key.upper()} needs a FROM", select.args[key])
 
 
 def _row(outputs: Sequence[tuple[str, Expression]]) -> Node:
@@ -285,7 +330,10 @@ def _refuse_time_travel(context: BindContext, first: exp.Expr) -> None:
         raise context.error("A table as it was at one time (time travel) is not supported", first, hint)
 
 
-def _relation(context: BindContext, node: exp.Expr) -> Relation:
+def _relation(context: BindContext, node: exp.Expr, beside: Relation | None = None) -> Relation:
+    """Returns what stands in FROM; `beside`: behind rows of the query around it, which it may name anywhere."""
+    if beside is not None:
+        return _relation_beside(context, node, beside)
     if isinstance(node, JoinedTables):
         if isinstance(node.args["expression"], UnnestedRows):
             return bind_unnest(context, node.args["expression"], _relation(context, node.this), node)
@@ -306,6 +354,27 @@ def _relation(context: BindContext, node: exp.Expr) -> Relation:
     return Relation(
         rows, alias.this.name, found.title if isinstance(node, exp.Table) else f"subquery {alias.this.name!r}"
     )
+
+
+def _relation_beside(context: BindContext, node: exp.Expr, beside: Relation) -> Relation:
+    if not isinstance(node, JoinedTables):
+        return _joined_to(context, beside, node, JoinedTables(this=node, expression=node, kind="CROSS"))
+    if node.args["kind"] in ("RIGHT", "FULL"):
+        hint = "Name it in the WHERE of the subquery, or turn the join round"
+        raise context.error(f"A subquery with a {node.args['kind']} JOIN cannot name the outer query so", node, hint)
+    return _joined_to(context, _relation_beside(context, node.this, beside), node.args["expression"], node)
+
+
+def _joined_to(context: BindContext, left: Relation, node: exp.Expr, join: JoinedTables) -> Relation:
+    """Returns rows joined to what stands behind them in FROM, which may name those of an outer query among them."""
+    if isinstance(node, UnnestedRows):
+        return bind_unnest(context, node, left, join)
+    outer = replace(left, joined=tuple(one for one in left.scopes if one.is_outer))
+    if isinstance(node, exp.Subquery) and outer_names(node.this, outer, qualified=True):
+        node = LateralQuery(this=node.this, alias=node.args.get("alias"))
+    if isinstance(node, LateralQuery):
+        return bind_lateral(context, node, left, join, _READER)
+    return bind_join(context, join, left, _relation(context, node))
 
 
 def _source(context: BindContext, node: exp.Expr) -> Relation:
@@ -411,5 +480,5 @@ def bind_view(context: BindContext, view: ViewDefinition, node: exp.Expr) -> Nod
         raise context.error(f"In view {view.name!r}: {message}", node, error.hint) from None
 
 
-_READER = QueryReader(bind_query, _filtered, _outputs, is_grouped)
+_READER = QueryReader(bind_query, _filtered, _outputs, _body_beside, is_grouped)
 """What subqueries are bound with."""

@@ -180,7 +180,8 @@ class Subqueries:
         trees = node.this.expressions if isinstance(node.this, exp.Tuple) else [node.this]
         asked = [binder.lifted(binder.bind(tree)) for tree in trees]
         if any(is_outer(one) for one in asked):
-            raise UserError("IN within a subquery cannot ask for a column of the outer query", span=span)
+            hint = "Write the names of their tables before the outer query's columns: t.a IN (...)"
+            raise UserError("IN within a subquery cannot ask for a column of the outer query so", hint=hint, span=span)
         return asked, self._inner(binder, node.args["query"], len(asked), span)
 
     def _equal(

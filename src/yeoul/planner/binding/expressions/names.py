@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["column", "dotted", "named", "near_columns"]
 
 
-_REACH = "A subquery names columns of its own tables and of the query right around it."
+_REACH = "A subquery names columns of its own tables and of those around it."
 
 
 def named(binder: ExpressionBinder, node: Any, span: Span | None) -> Expression:
@@ -85,7 +85,7 @@ def _outer_column(binder: ExpressionBinder, name: str, span: Span | None, qualif
     if binder.place != "WHERE":
         raise UserError(
             f"Column {name!r} of the outer query cannot stand in {binder.place} of a subquery",
-            hint="It may stand in the subquery's WHERE: inner = outer",
+            hint=f"Write the name of its table before it: t.{name}",
             span=span,
         )
     (found,) = outer.find(name, qualifier)

@@ -84,7 +84,7 @@ def bind_grouped(
     for key in more_keys:
         add_key(groups, key)
     items = [*items, *hidden_items(context, select, items)]
-    overs = OverCalls(context, select, ())
+    overs = OverCalls(context, select, (), [ColumnRef(groups.keys[key], key.type) for key in more_keys])
     outputs: list[tuple[str, Expression]] = [
         (item.name, GroupedBinder(context, groups, item.name, "SELECT", overs).bind_over(item.node)) for item in items
     ]
