@@ -54,7 +54,8 @@ class LenientPattern:
         parts = {name: found[name].cast(pl.Int64, strict=False) for name in self.parts - {"name", "half", "offset"}}
         given = pl.DataFrame(parts | {name: found[name] for name in self.parts & {"name", "half", "offset"}})
         known = pl.all_horizontal(pl.col(*self.parts).is_not_null())
-        return tuple(given.select(pl.when(known).then(self._wall()), self._offset()).get_columns())  # type: ignore[return-value]
+        read = given.select(pl.when(known).then(self._wall()).alias("wall"), self._offset().alias("offset"))
+        return read["wall"], read["offset"]
 
     def _wall(self) -> pl.Expr:
         year = self._part("year", 1970)
@@ -137,6 +138,8 @@ def _piece(word: str, *, packed: bool, java: str, span: Span | None) -> tuple[st
     if letter in "XZ":
         return "offset", _OFFSET
     if letter not in _NUMBERS or letter == "u":
-        raise UserError(f"{word!r} in the format {java!r} is not supported", hint="Write it without.", span=span)
+        raise UserError(
+            f"{word!r} in the format {java!r} is not supported", hint="Known: y M d D H h k K m s S a E X Z", span=span
+        )
     digits = rf"\d{{{len(word)}}}" if packed else r"\d{1,9}"
     return _NUMBERS[letter], rf"[ \t]*(?P<{_NUMBERS[letter]}>{digits})"

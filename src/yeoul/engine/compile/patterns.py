@@ -32,8 +32,15 @@ def chrono_pattern(java: str, span: Span | None = None) -> str:
     return chrono_words(pattern_words(java), java, span)
 
 
-def chrono_words(words: Iterable[tuple[str, str]], java: str, span: Span | None) -> str:
-    """Returns some words of a pattern in chrono's letters; errors as in `chrono_pattern`."""
+def chrono_words(words: Iterable[tuple[str, str]], java: str, span: Span | None, also: Iterable[str] = ()) -> str:
+    """Returns some words of a pattern in chrono's letters; errors as in `chrono_pattern`.
+
+    Args:
+        words: Of the pattern.
+        java: The whole pattern.
+        span: Where it stands in a statement.
+        also: Letters that the caller knows besides, for the hint.
+    """
     parts: list[str] = []
     for kind, word in words:
         if kind == "text":
@@ -42,7 +49,7 @@ def chrono_words(words: Iterable[tuple[str, str]], java: str, span: Span | None)
         if word not in _LETTERS:
             raise UserError(
                 f"{word!r} in the format {java!r} is not supported",
-                hint="Known: " + " ".join(sorted(_LETTERS)),
+                hint="Known: " + " ".join(sorted({*_LETTERS, *also})),
                 span=span,
             )
         directive = _LETTERS[word]

@@ -63,18 +63,19 @@ def written(times: pl.Expr, java: str, letters: Mapping[str, Part], span: Span |
         UserError: A letter that is not known.
     """
     has_zone = letters is SIMPLE_FORMAT
+    known = {*letters, *(_OFFSETS if has_zone else ())}
     wall = times.dt.replace_time_zone(None) if has_zone else times
     pieces: list[pl.Expr] = []
     plain: list[tuple[str, str]] = []
     for kind, word in pattern_words(java):
         if kind == "letter" and (word[0] in letters or (has_zone and word in _OFFSETS)):
-            pieces += [_by_chrono(wall, chrono_words(plain, java, span))] if plain else []
+            pieces += [_by_chrono(wall, chrono_words(plain, java, span, known))] if plain else []
             pieces.append(_offset(times, word) if word in _OFFSETS else _number(letters[word[0]](wall), word))
             plain = []
         else:
             plain.append((kind, word))
     if plain or not pieces:
-        pieces.append(_by_chrono(wall, chrono_words(plain, java, span)))
+        pieces.append(_by_chrono(wall, chrono_words(plain, java, span, known)))
     return pieces[0] if len(pieces) == 1 else pl.concat_str(pieces)
 
 
