@@ -101,6 +101,7 @@ def test_late_and_dead_rows_can_be_asked_for_in_the_same_session(on_file: str) -
     assert late == {"user": "late", "ms": 60, "late_window_end": "2024-01-01 10:01:00"}
     assert dead["text"] == "{not json"
     assert dead["reason"]
+    assert "Left out: 1 unreadable in events$dead, 1 late in events$late" in done.err
 
 
 def test_a_topic_gives_the_same_answer_as_the_file(bootstrap: str) -> None:

@@ -503,7 +503,7 @@ def test_maps_are_looked_up_by_a_column() -> None:
 @pytest.mark.parametrize(
     ("name", "args", "message"),
     [
-        ("date_format", (T, "QQ"), "'QQ' in the format 'QQ' is not supported"),
+        ("date_format", (T, "WW"), "'WW' in the format 'WW' is not supported"),
         ("extract", ("FORTNIGHT", T), "Unknown unit 'FORTNIGHT'"),
         ("extract", ("YEAR", dt.time(1)), "TIME(0) has no YEAR"),
         ("convert_tz", ("1970-01-01 00:00:00", "UTC", "Asia/Soul"), "Unknown time zone 'Asia/Soul'"),

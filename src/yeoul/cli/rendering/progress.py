@@ -12,7 +12,7 @@ from yeoul.units import format_count, format_size
 if TYPE_CHECKING:
     from yeoul.engine.runtime.progress import Progress
 
-__all__ = ["RateMeter", "progress_line", "watermark_text"]
+__all__ = ["RateMeter", "progress_line", "set_aside_line", "watermark_text"]
 
 _SPAN_S = 5.0
 
@@ -56,6 +56,17 @@ def progress_line(name: str, status: str, progress: Progress, meter: RateMeter, 
         on_disk = f" + {format_size(progress.spilled_bytes)} on disk" if progress.spilled_bytes else ""
         parts.append(f"state {format_size(progress.state_bytes)}{on_disk}")
     return " | ".join(parts)
+
+
+def set_aside_line(progress: Progress) -> str | None:
+    """Returns what a query left out of its rows and where that can be read; None if it left out nothing."""
+    tables = list(dict.fromkeys(one.table for one in progress.splits))
+    parts = [
+        f"{format_count(count)} {what} in {' or '.join(f'{name}${kind}' for name in tables)}"
+        for count, what, kind in ((progress.dead, "unreadable", "dead"), (progress.late, "late", "late"))
+        if count
+    ]
+    return f"Left out: {', '.join(parts)}" if parts else None
 
 
 def watermark_text(watermark_ms: int | None) -> str:

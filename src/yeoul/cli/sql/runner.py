@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from yeoul.cli.errors import tell
-from yeoul.cli.rendering.rows import WRITERS
+from yeoul.cli.rendering.progress import set_aside_line
+from yeoul.cli.rendering.rows import WRITERS, RowWriter
 from yeoul.cli.sql.watch import watch
 from yeoul.errors import YeoulError
 from yeoul.jobs.job import Job
@@ -108,9 +109,9 @@ class Runner:
                 for batch in self._batches(result):
                     writer.write(batch)
             except KeyboardInterrupt:
-                writer.finish()
+                _finish(writer, result)
                 raise
-        writer.finish()
+            _finish(writer, result)
 
     def _batches(self, result: Result) -> Iterator[pl.DataFrame]:
         """Yields a result's batches; a job that runs beside it and fails ends it, too."""
@@ -126,3 +127,12 @@ class Runner:
             if batch is None:
                 return
             yield batch
+
+
+def _finish(writer: RowWriter, result: Result) -> None:
+    """Ends a table, and tells of the rows that are not in it."""
+    writer.finish()
+    progress = result.progress()
+    line = set_aside_line(progress) if progress is not None else None
+    if line is not None:
+        print(line, file=sys.stderr)

@@ -21,6 +21,12 @@ def _float(function: Callable[[pl.Expr], pl.Expr]) -> Lowering:
     return lambda site: function(site.args[0])
 
 
+def _log10(numbers: pl.Series) -> pl.Series:
+    """The logarithm of a power of ten is whole, which the quotient of two natural logarithms is not."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return pl.Series(np.log10(numbers))
+
+
 def _whole(*, up: bool) -> Lowering:
     def lower(site: Site) -> pl.Expr:
         operand = site.args[0]
@@ -153,7 +159,7 @@ NUMBERS: Mapping[str, Lowering] = {
     "sqrt": _float(lambda x: x.sqrt()),
     "exp": _float(lambda x: x.exp()),
     "ln": _float(lambda x: x.log()),
-    "log10": _float(lambda x: x.log10()),
+    "log10": lambda site: checked([site.args[0]], _log10, pl.Float64()),
     "log2": _float(lambda x: x.log(2.0)),
     "log": _logarithm,
     "sin": _float(lambda x: x.sin()),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 
 from yeoul.errors import Span, UserError
 
-__all__ = ["chrono_pattern"]
+__all__ = ["chrono_pattern", "chrono_words", "pattern_words"]
 
 _LETTERS = {
     "yyyy": "%Y", "uuuu": "%Y", "y": "%Y", "u": "%Y", "yy": "%y", "uu": "%y",
@@ -28,16 +29,27 @@ def chrono_pattern(java: str, span: Span | None = None) -> str:
         >>> chrono_pattern("yyyy-MM-dd'T'HH:mm:ss.SSS")
         '%Y-%m-%dT%H:%M:%S%.3f'
     """
+    return chrono_words(pattern_words(java), java, span)
+
+
+def chrono_words(words: Iterable[tuple[str, str]], java: str, span: Span | None, also: Iterable[str] = ()) -> str:
+    """Returns some words of a pattern in chrono's letters; errors as in `chrono_pattern`.
+
+    Args:
+        words: Of the pattern.
+        java: The whole pattern.
+        span: Where it stands in a statement.
+        also: Letters that the caller knows besides, for the hint.
+    """
     parts: list[str] = []
-    for (kind, character), group in itertools.groupby(_tokens(java)):
-        word = character * len(list(group))
+    for kind, word in words:
         if kind == "text":
             parts.extend(word.replace("%", "%%"))
             continue
         if word not in _LETTERS:
             raise UserError(
                 f"{word!r} in the format {java!r} is not supported",
-                hint="Known: " + " ".join(sorted(_LETTERS)),
+                hint="Known: " + " ".join(sorted({*_LETTERS, *also})),
                 span=span,
             )
         directive = _LETTERS[word]
@@ -46,6 +58,16 @@ def chrono_pattern(java: str, span: Span | None = None) -> str:
         else:
             parts.append(directive)
     return "".join(parts)
+
+
+def pattern_words(java: str) -> list[tuple[str, str]]:
+    """Returns a pattern's runs of one character: ('letter', 'yyyy') or ('text', '-').
+
+    Example:
+        >>> pattern_words("yy'T'")
+        [('letter', 'yy'), ('text', 'T')]
+    """
+    return [(kind, character * len(list(group))) for (kind, character), group in itertools.groupby(_tokens(java))]
 
 
 def _tokens(java: str) -> list[tuple[str, str]]:

@@ -12,9 +12,10 @@ import polars as pl
 from yeoul.engine.compile.dtypes import TimeUnit, time_unit
 from yeoul.plan.types import DataType, Kind
 
-__all__ = ["text_to_date", "text_to_time", "text_to_timestamp", "to_instant", "to_zone"]
+__all__ = ["plain_timestamp", "text_to_date", "text_to_time", "text_to_timestamp", "to_instant", "to_zone"]
 
 _TIMESTAMP_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
+_LATE_DAY = r"^(\d{1,4}-\d{1,2})-(0?[1-9]|[12]\d|3[01])((?: .*)?)$"
 
 
 def to_zone(instant: pl.Expr, zone: str) -> pl.Expr:
@@ -93,7 +94,27 @@ def _in_any_spelling(column: pl.Series, unit: TimeUnit) -> pl.Series:
     result = tries[0]
     for each in tries[1:]:
         result = result.fill_null(each) if result.null_count() else result
-    return result
+    return result.fill_null(_beyond_the_calendar(words, unit)) if result.null_count() > column.null_count() else result
+
+
+def plain_timestamp(column: pl.Series, unit: TimeUnit) -> pl.Series:
+    """Reads yyyy-MM-dd[ HH:mm:ss[.fraction]]; NULL for anything else."""
+    with_time = column.str.to_datetime(_TIMESTAMP_FORMATS[0], time_unit=unit, strict=False)
+    return with_time.fill_null(column.str.to_datetime(_TIMESTAMP_FORMATS[-1], time_unit=unit, strict=False))
+
+
+def _beyond_the_calendar(words: pl.Series, unit: TimeUnit) -> pl.Series:
+    """Reads a day up to 31 that the month does not have as its last, and 24:00:00 as the day after, as Java does."""
+    parts = words.str.extract_groups(_LATE_DAY).struct.unnest()
+    parts.columns = ["month", "day", "clock"]
+    midnight = pl.col("clock").str.contains(r"^ 24:0?0:0?0(?:\.0*)?$")
+    clock = pl.when(midnight).then(pl.lit(" 00:00:00")).when(pl.col("clock") == "").then(pl.lit(" 00:00:00"))
+    first = pl.concat_str("month", pl.lit("-01"), clock.otherwise("clock")).str.to_datetime(
+        _TIMESTAMP_FORMATS[0], time_unit=unit, strict=False
+    )
+    day = pl.min_horizontal(pl.col("day").cast(pl.Int64), first.dt.month_end().dt.day().cast(pl.Int64))
+    days = day - 1 + midnight.cast(pl.Int64)
+    return parts.select(first + pl.duration(days=days)).to_series().cast(pl.Datetime(unit))
 
 
 def _cut_to(wall: pl.Series, digits: int, unit: TimeUnit) -> pl.Series:

@@ -9,23 +9,24 @@ import datetime
 from collections.abc import Callable, Mapping
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from yeoul.engine.compile.arithmetic import shifted_months, shifted_time
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.faults import checked
+from yeoul.engine.compile.java_times import lenient_pattern
 from yeoul.engine.compile.lowering import Lowering, Site
 from yeoul.engine.compile.patterns import chrono_pattern
-from yeoul.engine.compile.readings import text_to_date, text_to_timestamp, to_instant, to_zone
+from yeoul.engine.compile.readings import plain_timestamp, text_to_date, text_to_timestamp, to_instant, to_zone
 from yeoul.engine.compile.text import literal_text
+from yeoul.engine.compile.written_times import FORMATTER, SIMPLE_FORMAT, written
 from yeoul.errors import UserError, did_you_mean
 from yeoul.plan.types import DataType, Kind, timestamp, timestamp_ltz
 
 __all__ = ["TEMPORAL"]
 
 _SECOND_FORMAT = "%Y-%m-%d %H:%M:%S"
+_JAVA_SECONDS = "yyyy-MM-dd HH:mm:ss"
 _UNIT_MS = {
     "MILLISECOND": 1,
     "SECOND": 1_000,
@@ -34,9 +35,6 @@ _UNIT_MS = {
     "DAY": 86_400_000,
     "WEEK": 7 * 86_400_000,
 }
-_FINEST = {"1s": ("S", "-S"), "1m": ("M", "-M"), "1h": ("H", "-H", "I", "-I", "p")}
-"""The letters of a pattern that show a unit; all others show days, or longer."""
-_FINEST_MS = {"1s": 1_000, "1m": 60_000, "1h": 3_600_000, "1d": 86_400_000}
 _KNOWN_MS = (-62_167_219_200_000, 253_402_300_799_999)
 """The years 0 to 9999: Flink has no moments beyond."""
 _UNIT_MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12, "DECADE": 120, "CENTURY": 1_200, "MILLENNIUM": 12_000}
@@ -241,17 +239,14 @@ def _overlaps(site: Site) -> pl.Expr:
 # ---- text -------------------------------------------------------------------
 
 
-def _format(site: Site, index: int, *, parsing: bool) -> str | None:
-    """The format argument in chrono's letters, None if it is left out."""
+def _format(site: Site, index: int) -> str | None:
+    """The format argument in chrono's letters, to read by; None if it is left out."""
     if len(site.args) <= index:
         return None
-    chrono = chrono_pattern(literal_text(site, index, "The format"), site.call.span)
-    if parsing:
-        chrono = chrono.replace("%-", "%")
-    return chrono
+    return chrono_pattern(literal_text(site, index, "The format"), site.call.span).replace("%-", "%")
 
 
-def _parsed(column: pl.Series, chrono: str, *, date: bool) -> pl.Series:
+def _parsed(column: pl.Series, chrono: str) -> pl.Series:
     """Reads a column by a pattern; parts that the pattern lacks are those of 1970-01-01 00:00:00."""
     padded, missing = column, ""
     for letters, value, directive in (
@@ -264,32 +259,32 @@ def _parsed(column: pl.Series, chrono: str, *, date: bool) -> pl.Series:
     clock = any(each in chrono for each in ("%H", "%I"))
     if clock and "%M" not in chrono:
         padded, missing = padded + " 00", missing + " %M"
-    if date and not clock:
-        return padded.str.to_date(chrono + missing, strict=False)
-    read = padded.str.to_datetime(chrono + missing, time_unit="ms", strict=False)
-    return read.dt.date() if date else read
+    return padded.str.to_datetime(chrono + missing, time_unit="ms", strict=False)
 
 
 def _to_date(site: Site) -> pl.Expr:
-    chrono = _format(site, 1, parsing=True)
-    read = text_to_date if chrono is None else (lambda column: _parsed(column, chrono, date=True))
-    return checked([site.args[0]], read, pl.Date())
+    if len(site.args) == 1:
+        return checked([site.args[0]], text_to_date, pl.Date())
+    pattern = lenient_pattern(literal_text(site, 1, "The format"), site.call.span)
+    return checked([site.args[0]], lambda texts: pattern.read(texts)[0].dt.date(), pl.Date())
 
 
 def _to_timestamp(site: Site) -> pl.Expr:
-    chrono = _format(site, 1, parsing=True)
+    chrono = _format(site, 1)
 
     def read(column: pl.Series) -> pl.Series:
         if chrono is None:
             return text_to_timestamp(column, timestamp(3), "UTC")
-        return _parsed(column, chrono, date=False)
+        found = _parsed(column, chrono)
+        missed = found.null_count() > column.null_count()
+        return found.fill_null(plain_timestamp(column, "ms")) if missed else found
 
     return checked([site.args[0]], read, pl.Datetime("ms"))
 
 
 def _to_timestamp_ltz(site: Site) -> pl.Expr:
     if site.types[0].kind is Kind.STRING:
-        chrono = _format(site, 1, parsing=True)
+        chrono = _format(site, 1)
         zone = literal_text(site, 2, "The zone") if len(site.args) > 2 else "UTC"
         _check_zone(zone, site)
         if chrono is None:
@@ -298,7 +293,7 @@ def _to_timestamp_ltz(site: Site) -> pl.Expr:
                 lambda column: text_to_timestamp(column, timestamp_ltz(3), zone),
                 pl.Datetime("ms", "UTC"),
             )
-        wall = checked([site.args[0]], lambda column: _parsed(column, chrono, date=False), pl.Datetime("ms"))
+        wall = checked([site.args[0]], lambda column: _parsed(column, chrono), pl.Datetime("ms"))
         return to_instant(wall, zone)
     precision = site.constant(1) if len(site.args) > 1 else 3
     if not isinstance(precision, int) or not 0 <= precision <= 9:
@@ -338,53 +333,41 @@ def _check_zone(zone: str, site: Site) -> None:
 
 
 def _date_format(site: Site) -> pl.Expr:
-    chrono = _format(site, 1, parsing=False)
-    assert chrono is not None
-    return _written(_wall(site.args[0], site.types[0], site), chrono)
-
-
-def _written(times: pl.Expr, chrono: str) -> pl.Expr:
-    """Returns times as text; neighbours that a pattern does not tell apart, as event times often are, once for all."""
-    finest = next((unit for unit, letters in _FINEST.items() if any(f"%{one}" in chrono for one in letters)), "1d")
-
-    def write(column: pl.Series) -> pl.Series:
-        starts, sizes = _alike(column, finest)
-        if len(starts) > len(column) // 2:
-            return column.dt.strftime(chrono)
-        texts = column[starts].dt.strftime(chrono)
-        if len(starts) == 1:
-            return texts.new_from_index(0, len(column))
-        return texts[np.repeat(np.arange(len(starts), dtype=np.uint32), sizes)]
-
-    has_fraction = "f" in chrono.replace("%%", "")
-    return times.dt.strftime(chrono) if has_fraction else times.map_batches(write, pl.String(), is_elementwise=True)
-
-
-def _alike(times: pl.Series, unit: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Returns where runs of neighbours of one unit of time begin, and their lengths; NULLs are a unit of their own."""
-    assert isinstance(times.dtype, pl.Datetime)
-    ticks = _FINEST_MS[unit] * {"ms": 1, "us": 1_000, "ns": 1_000_000}[times.dtype.time_unit]
-    values = times.to_physical().fill_null(np.iinfo(np.int64).min).to_numpy()
-    if len(values) and values.min() // ticks == values.max() // ticks:
-        return np.zeros(1, np.int64), np.array([len(values)])
-    begins = np.ones(len(values), np.bool_)
-    begins[1:] = np.diff(values // ticks) != 0
-    starts = np.flatnonzero(begins)
-    return starts, np.diff(starts, append=len(values))
+    """A time as DateTimeFormatter writes it; a string is read and written as SimpleDateFormat does."""
+    java = literal_text(site, 1, "The format")
+    if site.types[0].kind is Kind.STRING:
+        read = lenient_pattern(_JAVA_SECONDS).read
+        wall = checked([site.args[0]], lambda texts: read(texts)[0], pl.Datetime("ms"))
+        return written(wall.dt.replace_time_zone("UTC"), java, SIMPLE_FORMAT, site.call.span)
+    return written(_wall(site.args[0], site.types[0], site), java, FORMATTER, site.call.span)
 
 
 def _from_unixtime(site: Site) -> pl.Expr:
-    chrono = _format(site, 1, parsing=False) or _SECOND_FORMAT
+    """Seconds written as SimpleDateFormat does, which knows the zone."""
+    java = literal_text(site, 1, "The format") if len(site.args) > 1 else _JAVA_SECONDS
     instant = (site.args[0].cast(pl.Int64) * 1_000).cast(pl.Datetime("ms")).dt.replace_time_zone("UTC")
-    return to_zone(instant, site.context.time_zone).dt.strftime(chrono)
+    return written(instant.dt.convert_time_zone(site.context.time_zone), java, SIMPLE_FORMAT, site.call.span)
 
 
 def _unix_timestamp(site: Site) -> pl.Expr:
     if not site.args:
         return _now(site, lambda clock: clock.astimezone(datetime.UTC), pl.Datetime("ms", "UTC")).dt.epoch("s")
-    chrono = _format(site, 1, parsing=True) or _SECOND_FORMAT
-    wall = checked([site.args[0]], lambda column: _parsed(column, chrono, date=False), pl.Datetime("ms"))
-    seconds = to_instant(wall, site.context.time_zone, ambiguous="latest").dt.epoch("s")
+    pattern = lenient_pattern(
+        literal_text(site, 1, "The format") if len(site.args) > 1 else _JAVA_SECONDS, site.call.span
+    )
+    zone, is_plain = site.context.time_zone, len(site.args) == 1
+
+    def read(texts: pl.Series) -> pl.Series:
+        wall = texts.str.to_datetime(_SECOND_FORMAT, time_unit="ms", strict=False) if is_plain else None
+        offset = pl.Series([None], dtype=pl.Int64)
+        if wall is None or wall.null_count() > texts.null_count():
+            wall, offset = pattern.read(texts)
+        there = to_instant(pl.col("wall"), zone, ambiguous="latest").dt.epoch("ms")
+        with_offset = pl.col("wall").dt.epoch("ms") - pl.col("offset")
+        ticks = pl.DataFrame({"wall": wall}).with_columns(offset=offset).select(pl.coalesce(with_offset, there))
+        return ticks.to_series() // 1_000
+
+    seconds = checked([site.args[0]], read, pl.Int64())
     return pl.when(site.args[0].is_not_null()).then(seconds.fill_null(-(1 << 63)))
 
 
@@ -392,7 +375,7 @@ def _convert_tz(site: Site) -> pl.Expr:
     source, target = literal_text(site, 1, "The zone"), literal_text(site, 2, "The zone")
     _check_zone(source, site)
     _check_zone(target, site)
-    wall = checked([site.args[0]], lambda column: _parsed(column, _SECOND_FORMAT, date=False), pl.Datetime("ms"))
+    wall = checked([site.args[0]], lambda column: _parsed(column, _SECOND_FORMAT), pl.Datetime("ms"))
     return to_zone(to_instant(wall, source), target).dt.strftime(_SECOND_FORMAT)
 
 

@@ -150,7 +150,7 @@ def _locate(site: Site) -> pl.Expr:
     skipped = (start.cast(pl.Int64) - 1).clip(0)
     rest = text.str.slice(skipped)
     found = place(rest, rest.str.find(what, literal=True))
-    moved = pl.when((found > 0) & (start >= 0)).then(found + skipped.cast(pl.Int32))
+    moved = pl.when(found > 0).then(found + skipped.cast(pl.Int32))
     return unless_null(site, moved.otherwise(pl.lit(0, dtype=pl.Int32)), 0, 1, 2)
 
 
@@ -313,8 +313,10 @@ def _split_index(site: Site) -> pl.Expr:
     if isinstance(given, str) and len(given) == 1 and given.isascii() and isinstance(place, int) and place >= 0:
         return checked([site.args[0]], lambda texts: part_of(texts, given, place), pl.String())
     text, separator, index = site.args[0], site.args[1], site.args[2].cast(pl.Int64)
-    part = text.str.split(separator).list.get(index.clip(0), null_on_oob=True)
-    return pl.when((index >= 0) & (separator != "")).then(part)
+    apart = (
+        pl.when(separator == "").then(pl.lit(" ")).otherwise(separator)
+    )  # no separator: words, as commons-lang has it
+    return pl.when(index >= 0).then(text.str.split(apart).list.get(index.clip(0), null_on_oob=True))
 
 
 def _str_to_map(site: Site) -> pl.Expr:

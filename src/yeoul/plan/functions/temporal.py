@@ -56,6 +56,8 @@ def _shifted(args: tuple[DataType, ...], literals: tuple[LiteralValue, ...]) -> 
 
 
 def _formatted(args: tuple[DataType, ...]) -> Typing | None:
+    if args and args[0].kind is Kind.STRING:
+        return takes(TEXT, TEXT, returns=STRING, nullable=True)(args)
     return takes(Parameter("a time", lambda t: t if t.kind is Kind.TIME else ANY_TIMESTAMP(t)), TEXT, returns=STRING)(
         args
     )
