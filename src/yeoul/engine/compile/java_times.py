@@ -26,6 +26,7 @@ _MONTHS = [name.lower() for name in calendar.month_abbr[1:]]
 _DAY_NAMES = "(?i:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _MONTH_NAMES = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 _MONTH_NAMES = f"(?P<name>(?i:{_MONTH_NAMES}|{'|'.join(_MONTHS)}))"
+_KNOWN = "Known: y M d D H h k K m s S a E X Z"
 _OFFSET = r"(?P<offset>Z|[+-]\d{2}:?(?:\d{2})?)"
 
 
@@ -36,7 +37,7 @@ class LenientPattern:
     Attributes:
         expression: Finds the parts at the beginning of a string, each in a group with its name.
         parts: The names of the groups.
-        two_digits: Whether a year of two digits lies in this century or the last.
+        two_digits: Whether years below 100 lie in this century or the last.
         wraps_hour: Whether the hours are counted to twelve or from one, so that the last of them is 0.
     """
 
@@ -112,6 +113,8 @@ def lenient_pattern(java: str, span: Span | None = None) -> LenientPattern:
                 raise UserError(f"The format {java!r} has {name} twice", hint="Name each part once.", span=span)
             expression += piece
             parts |= {name: word} if name else {}
+    if not parts:
+        raise UserError(f"The format {java!r} has no part of a time", hint=_KNOWN, span=span)
     hour = parts.get("hour", "H")[0]
     return LenientPattern(
         expression,
