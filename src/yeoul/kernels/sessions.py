@@ -6,15 +6,14 @@ that a row that comes in order looks at one. A session is closed for a row if it
 closed: the row can neither join nor join up such a session; and a row that is in no open session, and whose own session
 would be closed, is late. So it never matters where a batch was cut.
 
-What is known of a session stands in 32 bytes, half a line of the caches, in `Blocks`: its first time, its last time plus
-the gap, its timer (for whoever gives sessions out; `UNARMED` where there is none), the session that follows in its
+What is known of a session stands in 32 bytes, half a line of the caches, in `Blocks`: first time, last time plus
+the gap, timer (for whoever gives sessions out; `UNARMED` where there is none), the session that follows in its
 chain, or, marked, the one that took it in, and its key. Beside them stands the first session of each key. A place for a
 session or none holds its number and one, so that blocks begin as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +23,7 @@ from yeoul.kernels.addresses import address_of
 from yeoul.kernels.blocks import Blocks
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import inlined, load_u32, load_u64, prefetch, store_u32, store_u64
-from yeoul.kernels.row_blocks import gather_rows, row_at, scatter_rows
+from yeoul.kernels.row_blocks import gathered, row_at, scattered
 
 __all__ = ["UNARMED", "Assigned", "SessionChains"]
 
@@ -239,7 +238,7 @@ class SessionChains:
 
     def owners(self, sessions: Words) -> Words:
         """Returns the keys of sessions."""
-        return _gathered(self._sessions, sessions, _OWNER, np.int32).astype(np.int64)
+        return gathered(self._sessions, sessions, _OWNER, np.int32).astype(np.int64)
 
     def timers(self, sessions: Words) -> Words:
         """Returns the timers of sessions; those of sessions that were made are `UNARMED`."""
@@ -247,7 +246,7 @@ class SessionChains:
 
     def set_timers(self, sessions: Words, times: Words) -> None:
         """Sets the timers of sessions."""
-        _scatter(self._sessions, sessions, [(_TIMER, times)])
+        scattered(self._sessions, sessions, [(_TIMER, times)])
 
     def armed(self) -> Words:
         """Returns the sessions that have a timer."""
@@ -260,8 +259,8 @@ class SessionChains:
 
     def is_empty(self, keys: Words) -> NDArray[np.bool_]:
         """Tells which keys have no open session."""
-        empty: NDArray[np.bool_] = _gathered(self._heads, keys, 0, np.int32) == 0
-        return empty
+        flags: NDArray[np.bool_] = gathered(self._heads, keys, 0, np.int32) == 0
+        return flags
 
     def release(self, sessions: Words) -> None:
         """Gives back the slots of sessions that are in no chain, to be used by later ones."""
@@ -286,13 +285,12 @@ class SessionChains:
         heads = order[np.append(True, is_last[:-1])[:count]]
         sessions = np.arange(count)
         times = [(_START, starts), (_END, ends), (_TIMER, np.full(count, UNARMED))]
-        _scatter(self._sessions, sessions, [*times, (_NEXT, nexts), (_OWNER, keys.astype(np.int32))])
-        _scatter(self._heads, keys[heads], [(0, (heads + 1).astype(np.int32))])
+        scattered(self._sessions, sessions, [*times, (_NEXT, nexts), (_OWNER, keys.astype(np.int32))])
+        scattered(self._heads, keys[heads], [(0, (heads + 1).astype(np.int32))])
         return sessions
 
     def _read(self, sessions: Words, field: int) -> Words:
-        words: Words = _gathered(self._sessions, sessions, field, np.int64)
-        return words
+        return gathered(self._sessions, sessions, field, np.int64)
 
     def _addresses(self) -> tuple[int, int]:
         return self._heads.layout[0], self._sessions.layout[0]
@@ -300,18 +298,3 @@ class SessionChains:
     def _make_room(self, keys: int, rows: int) -> None:
         self._heads.reserve(keys)
         self._sessions.reserve(int(self._counts[0]) + rows)
-
-
-def _gathered(blocks: Blocks, rows: Words, field: int, kind: type[np.signedinteger]) -> NDArray[np.signedinteger]:
-    """Returns a field of rows."""
-    found = np.empty(len(rows), kind)
-    table = np.array([(field, found.itemsize, address_of(found), 0, 0)], np.int64)
-    gather_rows(blocks.layout, np.ascontiguousarray(rows, np.int64), table)
-    return found
-
-
-def _scatter(blocks: Blocks, rows: Words, fields: Sequence[tuple[int, NDArray[np.signedinteger]]]) -> None:
-    """Writes fields of rows: where each begins, and its values."""
-    columns = [np.ascontiguousarray(values) for _, values in fields]
-    table = [(at, column.itemsize, address_of(column), 0, 0) for (at, _), column in zip(fields, columns, strict=True)]
-    scatter_rows(blocks.layout, np.ascontiguousarray(rows, np.int64), np.array(table, np.int64), flagged=False)
