@@ -19,13 +19,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from yeoul.engine.columnwise import Totals, taken
 from yeoul.engine.compile.aggregates import CompiledAggregate
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, Output, State
 from yeoul.engine.operators.lateness import in_time, may_be_late
 from yeoul.engine.operators.ordered.frames import Places, Runs, merged, sums
 from yeoul.engine.operators.ordered.lookback import Answered, Lookback
 from yeoul.engine.operators.ordered.over_functions import GROUPS, ROWS, counts_rows, neighbours, ranked, shares
-from yeoul.engine.operators.ordered.partitions import PARTITION, numbered, partitions_of
+from yeoul.engine.operators.ordered.partitions import PARTITION, Partitions, partitions_of
 from yeoul.engine.operators.ordered.sort import sorted_by
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.state.compact import compacted
@@ -94,6 +95,8 @@ class Over:
         if window.time is OverTime.PROCESSING and frame.preceding is None:
             frame = Frame(FrameUnit.ROWS)
         self._window, self._frame, self._functions, self._lookback = window, frame, list(functions), lookback
+        partial = [one for function in self._functions if function.aggregate for one in function.aggregate.partial]
+        self._own = Totals(partial) if partial else None
         self.time = window.time
         self._has_time = frame.unit is FrameUnit.RANGE and window.time is not OverTime.END
         self._has_time |= bool(frame.unit is FrameUnit.RANGE and (frame.preceding or frame.following))
@@ -181,12 +184,11 @@ class Over:
         window = self._window
         partitions = partitions_of(rows, window.partition)
         asked = rows.with_columns(
-            numbered(rows, window.partition, partitions),
+            partitions.numbers,
             pl.int_range(rows.height, eager=True, dtype=pl.Int64).alias(_PLACE),
             *([self._times(rows).alias(_TIME)] if self._has_time else []),
         )
-        order = () if self.time is OverTime.PROCESSING else window.order
-        asked = sorted_by(asked, order, [PARTITION])
+        asked = self._sorted(asked, partitions)
         new = self._elements(asked)
         old = self._lookback.find(partitions, new)
         every, is_new = _put_before(old, new)
@@ -202,6 +204,12 @@ class Over:
         defaults = self._with_defaults(asked, given, every, runs, is_new)
         return rows.with_columns(defaults[back].get_columns())
 
+    def _sorted(self, asked: pl.DataFrame, partitions: Partitions) -> pl.DataFrame:
+        """Returns rows partition by partition, each one's in order; by event time they already are in it."""
+        order = self._window.order
+        is_in_order = self.time is OverTime.PROCESSING or (self.time is OverTime.EVENT and len(order) == 1)
+        return taken(asked, partitions.order) if is_in_order else sorted_by(asked, order, [PARTITION])
+
     def _times(self, rows: pl.DataFrame) -> pl.Series:
         """Returns milliseconds along the order; NULL, which only stands at the end of the input, is far from all."""
         return epoch_ms(rows[self._window.order[0].column]).fill_null(_NO_TIME)
@@ -211,11 +219,8 @@ class Over:
         columns = [rows[PARTITION], *([rows[_TIME]] if self._has_time else [])]
         columns += [rows[key.column].alias(f"$order{index}") for index, key in enumerate(self._window.order)]
         columns += [rows[name].alias(f"$key{index}") for index, name in enumerate(self._window.partition)]
-        partial = [one for function in self._functions if function.aggregate for one in function.aggregate.partial]
-        if partial:
-            numbers = pl.Series(_PLACE, np.arange(rows.height))
-            own = rows.with_columns(numbers).group_by(_PLACE, maintain_order=True).agg(partial)
-            columns += own.drop(_PLACE).get_columns()
+        if self._own is not None:
+            columns += self._own.of(rows, np.ones(rows.height, np.int64))
         wanted = [f.value.alias(f"$value{at}") for at, f in enumerate(self._functions) if f.value is not None]
         if wanted:
             columns += [
