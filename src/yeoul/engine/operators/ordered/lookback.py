@@ -7,6 +7,7 @@ nothing is needed any more.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
+from yeoul.engine.columnwise import together
 from yeoul.engine.operators.contract import State
 from yeoul.engine.operators.forgetting import Forgetting
 from yeoul.engine.operators.ordered.frames import Runs
@@ -37,16 +39,26 @@ class Answered:
         is_new: Which were answered.
         runs: How they stand.
         arrival: The places, among the new ones, of the rows in the order in which they came.
+        keys: The partition's columns, `$key...`, of the new ones.
     """
 
     every: pl.DataFrame
     is_new: NDArray[np.bool_]
     runs: Runs
     arrival: NDArray[np.int64]
+    keys: Sequence[pl.Series]
+
+    def new(self, wanted: NDArray[np.bool_] | None = None) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+        """Returns new rows with their keys, and the numbers of their partitions; all, or those that are wanted."""
+        is_new = self.is_new if wanted is None else self.is_new & wanted
+        kept = self.every.filter(pl.Series(is_new))
+        keys = self.keys if wanted is None else [key.filter(pl.Series(wanted[self.is_new])) for key in self.keys]
+        numbers = kept.get_column(PARTITION).to_numpy()
+        return together([*kept.drop(PARTITION).get_columns(), *keys]), numbers
 
 
 class Lookback(Protocol):
-    """What is remembered; rows are the elements that `Over` makes, `$key...` the partition's columns in them."""
+    """What is remembered; rows are the elements that `Over` makes, `$key...` the partition's columns beside them."""
 
     is_merged: bool
     """Whether a partition is remembered as one merged row."""
@@ -189,7 +201,8 @@ class _Kept:
             return None
         found = self._rows.find(partitions.keys, partitions.lanes)
         self._found = found.slots
-        return self._rows.read(found.slots).with_columns(pl.Series(PARTITION, found.places))
+        names = [name for name in new.columns if name != PARTITION]
+        return self._rows.read(found.slots, names).with_columns(pl.Series(PARTITION, found.places))
 
     def snapshot(self) -> State:
         return {} if self._rows is None else {"rows": self._rows.snapshot()}
@@ -220,13 +233,12 @@ class LastRows(_Kept):
         self._clock, self._ttl_ms, self._forgetting = clock, ttl_ms, Forgetting(clock, ttl_ms)
 
     def keep(self, answered: Answered, totals: pl.DataFrame, partitions: Partitions) -> None:
-        every, is_new = answered.every, answered.is_new
-        stays = np.arange(every.height) > answered.runs.ends - self._count
-        kept = self._made(every.drop(PARTITION))
-        kept.remove(self._found[~stays[~is_new]])
+        stays = np.arange(answered.every.height) > answered.runs.ends - self._count
+        rows, numbers = answered.new(stays)
+        kept = self._made(rows)
+        kept.remove(self._found[~stays[~answered.is_new]])
         now_ms = None if self._ttl_ms is None else self._clock.now_ms()
-        new = every.filter(pl.Series(stays & is_new))
-        kept.add(new.drop(PARTITION), now_ms, partitions.lanes_of(new[PARTITION].to_numpy()))
+        kept.add(rows, now_ms, partitions.lanes_of(numbers))
         self._forgetting.forget(kept)
 
     def forget_before(self, next_ms: int) -> None:
@@ -247,9 +259,8 @@ class LastTime(_Kept):
         self._queue: list[tuple[Slots, NDArray[np.int64]]] = []
 
     def keep(self, answered: Answered, totals: pl.DataFrame, partitions: Partitions) -> None:
-        new = answered.every.filter(pl.Series(answered.is_new))
-        rows, lanes = new.drop(PARTITION), partitions.lanes_of(new[PARTITION].to_numpy())
-        slots = self._made(rows).add(rows, lanes=lanes)[answered.arrival]
+        rows, numbers = answered.new()
+        slots = self._made(rows).add(rows, lanes=partitions.lanes_of(numbers))[answered.arrival]
         times = rows[_TIME].to_numpy()[answered.arrival]
         if (times[1:] < times[:-1]).any():
             # Only a clock that was set back does this.

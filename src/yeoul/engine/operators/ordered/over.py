@@ -100,6 +100,7 @@ class Over:
         self.time = window.time
         self._has_time = frame.unit is FrameUnit.RANGE and window.time is not OverTime.END
         self._has_time |= bool(frame.unit is FrameUnit.RANGE and (frame.preceding or frame.following))
+        self._has_peers = _asks_for_peers(frame, window.time, self._functions)
         self._waiting: list[pl.DataFrame] = []
         self._next_ms = END_OF_TIME
         self._watermark_ms = START_OF_TIME
@@ -199,7 +200,7 @@ class Over:
         answers, totals = self._merged(every, runs, places, whole)
         back = np.empty(rows.height, np.int64)
         back[asked[_PLACE].to_numpy()] = np.arange(rows.height)
-        self._lookback.keep(Answered(every, is_new, runs, back), totals, partitions)
+        self._lookback.keep(Answered(every, is_new, runs, back, self._keys(asked)), totals, partitions)
         given = pl.DataFrame([one.filter(pl.Series(is_new)) for one in answers])
         defaults = self._with_defaults(asked, given, every, runs, is_new)
         return rows.with_columns(defaults[back].get_columns())
@@ -217,8 +218,8 @@ class Over:
     def _elements(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Returns what frames are made of: per row its partition, its time, its own partial aggregates."""
         columns = [rows[PARTITION], *([rows[_TIME]] if self._has_time else [])]
-        columns += [rows[key.column].alias(f"$order{index}") for index, key in enumerate(self._window.order)]
-        columns += [rows[name].alias(f"$key{index}") for index, name in enumerate(self._window.partition)]
+        if self._has_peers:
+            columns += [rows[key.column].alias(f"$order{index}") for index, key in enumerate(self._window.order)]
         if self._own is not None:
             columns += self._own.of(rows, np.ones(rows.height, np.int64))
         wanted = [f.value.alias(f"$value{at}") for at, f in enumerate(self._functions) if f.value is not None]
@@ -232,12 +233,15 @@ class Over:
             columns += [ones.alias(ROWS), ones.alias(GROUPS)]
         return pl.DataFrame(columns)
 
+    def _keys(self, rows: pl.DataFrame) -> list[pl.Series]:
+        return [rows[name].alias(f"$key{index}") for index, name in enumerate(self._window.partition)]
+
     def _runs(self, every: pl.DataFrame, is_new: NDArray[np.bool_]) -> Runs:
         begins = _changes(every[PARTITION])
         peers = begins.copy()
-        if self.time is OverTime.PROCESSING and self._frame.unit is FrameUnit.ROWS:
+        if not self._has_peers:
             peers[:] = True
-        for index in range(len(self._window.order)):
+        for index in range(len(self._window.order) if self._has_peers else 0):
             peers |= _changes(every[f"$order{index}"])
         peers[1:] |= is_new[1:] != is_new[:-1]
         times = every[_TIME].to_numpy() if self._has_time and not self._lookback.is_merged else None
@@ -290,6 +294,13 @@ class Over:
             default = default if len(default) == asked.height else default.new_from_index(0, asked.height)
             given = given.with_columns(given[function.name].zip_with(there, default))
         return given
+
+
+def _asks_for_peers(frame: Frame, time: OverTime, functions: Sequence[OverFunction]) -> bool:
+    """Tells whether it matters which rows are equal in order: to frames by value, and to ranks and shares."""
+    if frame.unit is FrameUnit.ROWS and time is OverTime.PROCESSING:
+        return False
+    return frame.unit is FrameUnit.RANGE or any(one.aggregate is None and one.value is None for one in functions)
 
 
 def _changes(values: pl.Series) -> NDArray[np.bool_]:
