@@ -3,8 +3,9 @@
 A chain is a doubly linked list. What is known of a key, its first and its last row, stands together, and what is known
 of a row, the rows beside it and its key: both in `Blocks`, so that what is met by chance costs one miss of the caches,
 and nothing is copied as chains grow. Links hold a number and one, 0 for none, so that blocks begin as they are. Rows
-stand in the order in which they were put in. Loops ask for what they need some rows ahead, for the second row of a key,
-too. Others keep more of keys and rows behind these fields (`Timelines`).
+stand in the order in which they were put in. Loops ask for what they need some rows ahead; many chains are followed
+side by side, a step of each at a time, for a chain alone tells of its next row only once this one has come. Others keep
+more of keys and rows behind these fields (`Timelines`).
 """
 
 from __future__ import annotations
@@ -93,33 +94,41 @@ def _unlink(rows, count, emptied, heads, key_bytes, links, row_bytes):
     return found
 
 
-@inlined
-def _head_of(keys, at, known, heads, key_bytes):
-    """Returns the link to the first row of a key that is asked for; 0 if it has none."""
-    key = load_u64(keys + at * 8)
-    return load_u32(key_at(heads, key_bytes, key) + HEAD) if 0 <= key < known else 0
+@kernel("int64(" + ", ".join(["int64"] * 11) + ")")
+def _walk(keys, count, known, heads, key_bytes, links, row_bytes, active, steps, ends, rows):
+    """Moves `ends` of each key that is asked for by the number of its rows; writes these, unless `rows` is 0, there.
 
-
-@kernel("int64(int64, int64, int64, int64, int64, int64, int64, int64, int64, int64)")
-def _collect(keys, count, known, heads, key_bytes, links, row_bytes, places, rows, room):
-    """Writes each key's rows, with the place of the key among those asked for; returns how many there are in all."""
-    found = 0
+    Returns how many rows there are in all. `active` and `steps` are room for a word of each key.
+    """
+    live, found = 0, 0
     for at in range(count):
-        if at + 3 * _AHEAD < count:
-            key = load_u64(keys + (at + 3 * _AHEAD) * 8)
-            if 0 <= key < known:
-                prefetch(key_at(heads, key_bytes, key))
-            ask_for_link(links, row_bytes, _head_of(keys, at + 2 * _AHEAD, known, heads, key_bytes))
-            near = _head_of(keys, at + _AHEAD, known, heads, key_bytes)
-            if near != 0:
-                ask_for_link(links, row_bytes, load_u32(link_at(links, row_bytes, near - 1) + NEXT))
-        link = _head_of(keys, at, known, heads, key_bytes)
-        while link != 0:
-            if found < room:
-                store_u64(places + found * 8, at)
-                store_u64(rows + found * 8, link - 1)
-            found += 1
-            link = load_u32(link_at(links, row_bytes, link - 1) + NEXT)
+        if at + 2 * _AHEAD < count:
+            further = load_u64(keys + (at + 2 * _AHEAD) * 8)
+            if 0 <= further < known:
+                prefetch(key_at(heads, key_bytes, further))
+        key = load_u64(keys + at * 8)
+        link = load_u32(key_at(heads, key_bytes, key) + HEAD) if 0 <= key < known else 0
+        if link != 0:
+            store_u64(active + live * 8, at)
+            store_u64(steps + live * 8, link)
+            live += 1
+    while live > 0:
+        left = 0
+        for which in range(live):
+            if which + 2 * _AHEAD < live:
+                ask_for_link(links, row_bytes, load_u64(steps + (which + 2 * _AHEAD) * 8))
+            at, link = load_u64(active + which * 8), load_u64(steps + which * 8)
+            end = load_u64(ends + at * 8)
+            if rows != 0:
+                store_u64(rows + end * 8, link - 1)
+            store_u64(ends + at * 8, end + 1)
+            following = load_u32(link_at(links, row_bytes, link - 1) + NEXT)
+            if following != 0:
+                store_u64(active + left * 8, at)
+                store_u64(steps + left * 8, following)
+                left += 1
+        found += live
+        live = left
     return found
 
 
@@ -185,14 +194,17 @@ class Chains:
             Place among `keys` and row, for each row found.
         """
         keys = np.ascontiguousarray(keys, np.int64)
-        room = 2 * len(keys)
-        while True:
-            places, rows = np.empty(room, np.int64), np.empty(room, np.int64)
-            asked = (address_of(keys), len(keys), self._keys, *self._addresses())
-            found = int(_collect(*asked, address_of(places), address_of(rows), room))
-            if found <= room:
-                return places[:found], rows[:found]
-            room = found
+        active, steps, sizes = (
+            np.empty(len(keys), np.int64),
+            np.empty(len(keys), np.int64),
+            np.zeros(len(keys), np.int64),
+        )
+        asked = (address_of(keys), len(keys), self._keys, *self._addresses(), address_of(active), address_of(steps))
+        rows = np.empty(int(_walk(*asked, address_of(sizes), 0)), np.int64)
+        if len(rows):
+            ends = np.cumsum(sizes) - sizes
+            _walk(*asked, address_of(ends), address_of(rows))
+        return np.repeat(np.arange(len(keys)), sizes), rows
 
     def _make_room(self, keys: int, rows: int) -> None:
         """Sees to it that there are as many slots of keys and of rows."""
