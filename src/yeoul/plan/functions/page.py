@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from yeoul.plan.functions import AGGREGATES, GROUPINGS, RANKINGS, SCALARS
+from yeoul.plan.functions import AGGREGATES, GROUPINGS, RANKINGS, SCALARS, WATERMARKS
 from yeoul.plan.functions.refused import REFUSED
 from yeoul.plan.functions.signatures import Function
 
@@ -72,7 +72,7 @@ def page() -> str:
     """Returns the text of docs/functions.md."""
     parts = [_HEAD]
     for family, title in _FAMILIES.items():
-        parts.append(_chapter(title, (each for each in SCALARS if each.family == family)))
+        parts.append(_chapter(title, (each for each in (*SCALARS, *WATERMARKS) if each.family == family)))
     parts.append(_chapter("Aggregates", AGGREGATES))
     parts.append(_chapter("With GROUP BY", GROUPINGS))
     parts.append(_chapter("Before OVER", RANKINGS))
