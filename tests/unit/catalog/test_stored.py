@@ -131,7 +131,7 @@ def test_on_a_full_disk_a_statement_says_so_and_changes_nothing(tmp_path: Path) 
         assert stored is not None
         stored._database.execute("PRAGMA max_page_count = 4")
         for _ in range(2):
-            with pytest.raises(EnvironmentFailure, match="database or disk is full. Make room"):
+            with pytest.raises(EnvironmentFailure, match=r"database or disk is full\. Make room"):
                 run(one, f"CREATE TABLE large ({columns}) WITH ('connector' = 'blackhole')")
             assert one.catalog.tables() == ["small"]
         stored._database.execute("PRAGMA max_page_count = 1000")

@@ -247,7 +247,9 @@ def test_a_column_that_the_database_does_not_have_is_an_error_that_names_it(tmp_
         options = f"'connector' = 'jdbc', 'url' = 'jdbc:{kind}:{tmp_path}/users.db', 'table-name' = 'users'"
         list(made.execute(f"CREATE TABLE users ({columns}) WITH ({options})"))
         key = columns.split()[0]
-        with pytest.raises(UserError, match="Table 'users'.*(no such column: t.(nome|key)|does not have a column named)"):
+        with pytest.raises(
+            UserError, match=r"Table 'users'.*(no such column: t\.(nome|key)|does not have a column named)"
+        ):
             rows_of(made, f"SELECT * FROM orders AS o JOIN users FOR SYSTEM_TIME AS OF o.p AS u ON o.k = u.{key}")
 
 
