@@ -56,7 +56,8 @@ def test_without_a_delimiter_a_byte_that_is_no_text_ends_nothing() -> None:
     whole = CsvDialect(delimiter=None, quote=None)
     decoder = CsvDecoder((COLUMNS[0],), (COLUMNS[0],), whole)
     read = decoder.decode(oracle.records_of([b"a,b", b"a\xffb"]))
-    assert (read.frame.rows(), list(read.dead.reasons)) == ([("a,b",)], ["field 's': invalid UTF-8 (byte 0: X'61ff62')"])
+    assert read.frame.rows() == [("a,b",)]
+    assert list(read.dead.reasons) == ["field 's': invalid UTF-8 (byte 0: X'61ff62')"]
 
 
 def test_a_projection_of_csv_reads_the_right_fields() -> None:
