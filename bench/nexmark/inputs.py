@@ -25,6 +25,7 @@ __all__ = ["CHECK", "CHECK_RATE", "RATE", "Inputs"]
 
 CHECK, CHECK_RATE, RATE = 10_000, 250, 10_000
 """How many events are compared, how many of them (and of the others) are of one second."""
+_READ_BYTES = 1 << 22
 
 
 @dataclass
@@ -67,6 +68,16 @@ class Inputs:
         for path in (self.folder / layout).rglob("*.*"):
             path.unlink()
         self._made.discard(layout)
+
+    def read_through(self, layout: str, size: int) -> None:
+        """Reads an input's files once, for every engine alike: a system may have taken them out of memory meanwhile."""
+        if layout == "topic":
+            return
+        path = self.path(layout, size)
+        for file in path.iterdir() if path.is_dir() else [path]:
+            with file.open("rb", buffering=0) as opened:
+                while opened.read(_READ_BYTES):
+                    pass
 
     @property
     def side(self) -> Path:

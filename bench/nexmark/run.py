@@ -140,6 +140,7 @@ class _Runner:
         took: list[tuple[int, float]] = []
         sizes = [size for size in self.inputs.sizes if size >= engine.least]
         while size := next_size(took, self.guess, sizes, self.steady_s):
+            self.inputs.read_through(engine.layout, size)
             turn = program.turn(input_of(engine, name, self.inputs, size))
             took.append((size, turn.took_s))
             yield size, turn

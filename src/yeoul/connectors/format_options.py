@@ -215,7 +215,7 @@ def taken_back(frame: pl.DataFrame) -> NDArray[np.bool_] | None:
     from yeoul.engine.contract import CHANGE
 
     # -U and -D are the odd ones.
-    return (frame[CHANGE] % 2 == 1).to_numpy() if CHANGE in frame.columns else None
+    return (frame.get_column(CHANGE).to_numpy() & 1) != 0 if CHANGE in frame.columns else None
 
 
 def make_encoder(options: Mapping[str, str], role: str, columns: Sequence[FormatColumn]) -> Encoder:

@@ -48,15 +48,19 @@ class Selection:
         if batch.height >= _PIECE_ROWS or not batch.height:
             return batch.select([*self._columns, *others])
         found = [None if compute is None else compute(batch) for compute in self._direct]
-        left = [column for column, value in zip(self._columns, found, strict=True) if value is None]
-        computed = batch.select_seq(left) if left else None
-        if computed is not None and len(left) == len(found) and not others:
-            return computed
-        if computed is not None and computed.height != batch.height:  # all that is left is constant
-            return batch.select_seq([*self._columns, *others])
-        rest = iter(() if computed is None else computed.get_columns())
-        columns = [next(rest) if value is None else value for value in found]
-        return together([*columns, *(batch.get_column(name) for name in others)])
+        columns = [value for value in found if value is not None]
+        if len(columns) < len(found):
+            left = [column for column, value in zip(self._columns, found, strict=True) if value is None]
+            computed = batch.select_seq(left)
+            if not columns and not others:
+                return computed
+            if computed.height != batch.height:  # all that is left is constant
+                return batch.select_seq([*self._columns, *others])
+            rest = iter(computed.get_columns())
+            columns = [next(rest) if value is None else value for value in found]
+        if others:
+            columns += [batch.get_column(name) for name in others]
+        return together(columns)
 
 
 class Predicate:
@@ -108,9 +112,10 @@ class Totals:
         """Returns a column for each aggregate, a row for each group; no group is empty."""
         is_small = len(rows) < _FEW_ROWS
         found = [one(rows, sizes) if one is not None and is_small else None for one in self._direct]
+        totals = [value for value in found if value is not None]
+        if len(totals) == len(found):
+            return totals
         left = [one for one, value in zip(self._aggregates, found, strict=True) if value is None]
-        if not left:
-            return [value for value in found if value is not None]
         ids = pl.Series(_GROUP, np.repeat(np.arange(len(sizes), dtype=np.uint32), sizes)).set_sorted()
         grouped = pl.DataFrame([ids, *rows.get_columns()]).group_by(_GROUP, maintain_order=True).agg(left)
         rest = iter(grouped.get_columns()[1:])
@@ -159,6 +164,8 @@ def where(batch: pl.DataFrame, wanted: pl.Series | NDArray[np.bool_]) -> pl.Data
         >>> where(pl.DataFrame({"a": [1, 2, 3]}), np.array([True, False, True])).to_series().to_list()
         [1, 3]
     """
+    if not isinstance(wanted, pl.Series) and np.count_nonzero(wanted) == len(wanted):
+        return batch
     kept = wanted if isinstance(wanted, pl.Series) else series_of("", wanted)
     if batch.height >= _PIECE_ROWS or not batch.width:
         return batch.filter(kept)

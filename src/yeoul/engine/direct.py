@@ -137,6 +137,9 @@ def _is_null(values: pl.Series) -> pl.Series:
 
 
 def _binary(op: str, left: _Node, right: _Node) -> _Value:
+    match left:
+        case {"Function": {"input": [inner], "function": {"Boolean": "IsNull"}}} if op == "Or":
+            return _null_or(_column(inner), _column(right))
     if op in _JOINING:
         return _pairwise(_JOINING[op], _column(left), _column(right), _are_boolean)
     if op in _COMPARING:
@@ -144,6 +147,18 @@ def _binary(op: str, left: _Node, right: _Node) -> _Value:
     if op in _COMPUTING:
         return _pairwise(_COMPUTING[op], _column(left), _operand(right), _are_numbers)
     raise _NotSimpleError
+
+
+def _null_or(value: _Value, right: _Value) -> _Value:
+    """Returns `value IS NULL OR right`, which is `right` where nothing is NULL, as mostly."""
+
+    def computed(batch: pl.DataFrame) -> pl.Series | None:
+        column, other = value(batch), right(batch)
+        if column is None or other is None or other.dtype != pl.Boolean():
+            return None
+        return _is_null(column) | other if column.null_count() else other
+
+    return computed
 
 
 def _pairwise(
@@ -275,12 +290,13 @@ def _counts(values: pl.Series, sizes: NDArray[np.int64]) -> pl.Series:
 def _sums(values: pl.Series, sizes: NDArray[np.int64]) -> pl.Series | None:
     """Adds integers and counts truths; floats only where nothing is added, since their order would matter."""
     known = values.fill_null(0) if values.null_count() and values.dtype != pl.Boolean else values
+    is_alone = len(sizes) == len(values)
     if values.dtype == pl.Int64:
-        return series_of(values.name, _reduced(np.add, known, sizes))
+        return known if is_alone else series_of(values.name, _reduced(np.add, known, sizes))
     if values.dtype == pl.Boolean:
         totals = _reduced(np.add, values.fill_null(value=False), sizes)
         return series_of(values.name, totals.astype(np.uint32))
-    return known if values.dtype.is_float() and len(sizes) == len(values) else None
+    return known if values.dtype.is_float() and is_alone else None
 
 
 def _extremes(values: pl.Series, sizes: NDArray[np.int64], better: np.ufunc) -> pl.Series | None:

@@ -31,6 +31,7 @@ from typing import Any, Final
 import llvmlite.binding as llvm
 import numba
 from numba import config as numba_config
+from numba.core.caching import UserProvidedCacheLocator
 
 __all__ = ["Kernel", "all_are_cached", "cache_directory", "kernel", "prepare_all"]
 
@@ -44,6 +45,14 @@ compilation.prepare_from_the_end()
 """
 _GUARD: Final = threading.RLock()
 _KERNELS: Final[list[Kernel]] = []
+
+
+class Locator(UserProvidedCacheLocator):
+    """Lets Numba look in the cache directory wherever the sources are installed: their text is in its name."""
+
+    @classmethod
+    def get_suitable_cache_subpath(cls, py_file: str) -> str:
+        return str(Path(py_file).parent.relative_to(_SOURCES.parent))
 
 
 class Kernel:
@@ -97,8 +106,8 @@ class Kernel:
             return self._compiled
 
     def _compile(self, directory: Path) -> Any:
-        before = config.CACHE_DIR
-        config.CACHE_DIR = str(directory)
+        before = config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES
+        config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = str(directory), f"{__name__}.{Locator.__name__}"
         try:
             if self._pointed:
                 return numba.cfunc(self._signature, cache=True, error_model="numpy")(self._function)
@@ -107,7 +116,7 @@ class Kernel:
             dispatcher.disable_compile()
             return dispatcher
         finally:
-            config.CACHE_DIR = before
+            config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = before
 
 
 def kernel(signature: str, *, pointed: bool = False) -> Callable[[Callable[..., Any]], Kernel]:

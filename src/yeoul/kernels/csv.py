@@ -37,7 +37,7 @@ from yeoul.kernels.json.state import (
     put,
     set_null,
 )
-from yeoul.kernels.machine import SLACK_BYTES, compiled, inlined, load_u8, load_u64, store_u8
+from yeoul.kernels.machine import SLACK_BYTES, compiled, equal_bytes, first_set, inlined, load_u8, load_u64, store_u8
 from yeoul.kernels.text import is_utf8
 
 __all__ = ["CsvShape", "read_csv"]
@@ -89,58 +89,77 @@ def _escaped(byte):
     return 0 if byte == 48 else byte
 
 
-@compiled
-def _unquote(call, p, end, quote, escape):
+@inlined
+def _first(p, end, byte):
+    """Returns the address of the first such byte from p on, or the end; SLACK_BYTES must be readable behind it."""
+    while p < end:
+        found = equal_bytes(p, byte)
+        if found != 0:
+            return min(p + first_set(found), end)
+        p += 32
+    return end
+
+
+@inlined
+def _quoted(call, p, end, quote, escape):
     """Reads the quoted field whose opening quote is at p.
 
     Returns:
         (address after the closing quote or 0, start of the text, its end, 1 if it stands in the side buffer).
     """
-    p += 1
-    start = p
+    start = p + 1
+    stop = _first(start, end, quote)
+    escaped = escape >= 0 and _first(start, stop, escape) < stop
+    if escaped or (stop + 1 < end and load_u8(stop + 1) == quote):
+        return _unquote(call, start, end, quote, escape)
+    return stop + 1 if stop < end else 0, start, stop, 0
+
+
+@compiled
+def _unquote(call, p, end, quote, escape):
+    """Copies the quoted text at p, in which there are quotes or escape characters; returns as `_quoted` does."""
     side = get(call, CALL_SIDE)
     out = side
-    copied = 0
     while p < end:
         byte = load_u8(p)
         if byte == quote:
             if p + 1 >= end or load_u8(p + 1) != quote:
-                if copied:
-                    return p + 1, side, out, 1
-                return p + 1, start, p, 0
-            copied = 1
+                return p + 1, side, out, 1
             p += 1
         elif byte == escape and p + 1 < end:
-            copied = 1
             p += 1
             byte = _escaped(load_u8(p))
         store_u8(out, byte)
         out += 1
         p += 1
-    return 0, start, p, 0
+    return 0, side, out, 1
+
+
+@inlined
+def _bare(call, p, end, delimiter, escape):
+    """Reads the field without quotes at p; returns as `_quoted` does."""
+    stop = _first(p, end, delimiter)
+    if escape >= 0 and _first(p, stop, escape) < stop:
+        return _unescape(call, p, end, delimiter, escape)
+    return stop, p, stop, 0
 
 
 @compiled
 def _unescape(call, p, end, delimiter, escape):
-    """Reads the field without quotes at p, in which there may be escape characters; returns as `_unquote` does."""
-    start = p
+    """Copies the field at p, in which there are escape characters; returns as `_quoted` does."""
     side = get(call, CALL_SIDE)
     out = side
-    copied = 0
     while p < end:
         byte = load_u8(p)
         if byte == delimiter:
             break
         if byte == escape and p + 1 < end:
-            copied = 1
             p += 1
             byte = _escaped(load_u8(p))
         store_u8(out, byte)
         out += 1
         p += 1
-    if copied:
-        return p, side, out, 1
-    return p, start, p, 0
+    return p, side, out, 1
 
 
 @compiled
@@ -153,7 +172,7 @@ def _without_spaces(p, end, delimiter):
 
 @compiled
 def _field(call, shape, p, end):
-    """Reads the field at p; returns as `_unquote` does."""
+    """Reads the field at p; returns as `_quoted` does."""
     delimiter = get(shape, SHAPE_DELIMITER)
     quote = get(shape, SHAPE_QUOTE)
     escape = get(shape, SHAPE_ESCAPE)
@@ -161,17 +180,11 @@ def _field(call, shape, p, end):
     if trims:
         p = _without_spaces(p, end, delimiter)
     if p < end and load_u8(p) == quote:
-        p, start, stop, in_side = _unquote(call, p, end, quote, escape)
+        p, start, stop, in_side = _quoted(call, p, end, quote, escape)
         if trims and p != 0:
             p = _without_spaces(p, end, delimiter)
         return p, start, stop, in_side
-    if escape >= 0:
-        p, start, stop, in_side = _unescape(call, p, end, delimiter, escape)
-    else:
-        start, in_side = p, 0
-        while p < end and load_u8(p) != delimiter:
-            p += 1
-        stop = p
+    p, start, stop, in_side = _bare(call, p, end, delimiter, escape)
     while trims and stop > start and load_u8(stop - 1) <= 32:
         stop -= 1
     return p, start, stop, in_side

@@ -36,6 +36,7 @@ __all__ = [
     "copy_block",
     "copy_bytes",
     "different_bytes",
+    "equal_bytes",
     "first_set",
     "high_bytes",
     "inlined",
@@ -241,6 +242,21 @@ json_escapes = _mask(
 
 newline_bytes = _mask(lambda builder, block: builder.icmp_signed("==", block, _splat(0x0A)))
 """Which of the 32 bytes at an address are a line feed."""
+
+
+@intrinsic
+def equal_bytes(typingctx: Any, address: Any, byte: Any) -> Any:
+    """Returns which of the 32 bytes at an address are the given one, one bit a byte; none where it is negative."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        block = builder.load(_pointer(builder, args[0], _VECTOR), align=1)
+        nothing, word = ir.Constant(_VECTOR, ir.Undefined), ir.IntType(32)
+        first = builder.insert_element(nothing, builder.trunc(args[1], _I8), word(0))
+        wanted = builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(word, _LANES), [0] * _LANES))
+        found = _bits(builder, builder.icmp_signed("==", block, wanted))
+        return builder.select(builder.icmp_signed("<", args[1], _I64(0)), _I64(0), found)
+
+    return types.int64(types.int64, types.int64), codegen
 
 
 @intrinsic

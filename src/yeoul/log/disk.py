@@ -125,10 +125,10 @@ class _RealFile:
 
     def write_at(self, buffers: Sequence[Buffer], position: int) -> None:
         if len(buffers) == 1:
-            written = os.pwrite(self._descriptor, buffers[0], position)
+            written, wanted = os.pwrite(self._descriptor, buffers[0], position), len(buffers[0])
         else:
             written = os.pwritev(self._descriptor, buffers[:_BUFFERS_PER_WRITE], position)
-        wanted = sum(len(buffer) for buffer in buffers)
+            wanted = sum(len(buffer) for buffer in buffers)
         if written < wanted:
             self._write_rest(buffers, position, written, wanted)
 

@@ -52,7 +52,7 @@ def united(one: Node, other: Node) -> United | None:
             return _projects(_as_it_is(one), other)
         case Filter(), Filter():
             return _filters(one, other)
-        case AssignWatermark(), AssignWatermark():
+        case AssignWatermark(told=None), AssignWatermark(told=None):
             return _watermarks(one, other)
         case _:
             columns = _columns(one.schema)

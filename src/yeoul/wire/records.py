@@ -53,6 +53,7 @@ _HEADER = struct.Struct(">qiibIhiqqqhii")
 _OFFSETS = struct.Struct(">qii")
 _CRC_START = 21
 _CODEC_MASK = 0x07
+_CODECS = tuple(Codec)
 _APPEND_TIME_BIT = 0x08
 TRANSACTIONAL_BIT = 0x10
 """In the attributes of a batch that belongs to a transaction."""
@@ -104,9 +105,14 @@ class BatchHeader(NamedTuple):
         ProtocolError: The attributes name a codec that does not exist.
         """
         number = self.attributes & _CODEC_MASK
-        if number > Codec.ZSTD:
+        if number >= len(_CODECS):
             raise ProtocolError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, f"Unknown compression codec {number}")
-        return Codec(number)
+        return _CODECS[number]
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether the attributes name a codec, if only one that does not exist."""
+        return bool(self.attributes & _CODEC_MASK)
 
     @property
     def timestamp_type(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections import Counter
 from dataclasses import replace
 
@@ -10,6 +12,7 @@ import polars as pl
 import pytest
 from tests.pipeline_runs import Fed, Query, bind_query, run_in_one_go
 
+from yeoul.engine.operators.key_groups.group import KeyGroup
 from yeoul.errors import UserError
 
 TABLES = "SET 'execution.runtime-mode' = 'streaming'; CREATE TABLE t (k INT, n INT); CREATE TABLE u (k INT)"
@@ -61,6 +64,56 @@ def test_a_job_beyond_its_memory_answers_the_same_wherever_it_was_restored(query
     assert left(run_in_one_go(spilling, STEPS)) == wanted
     for every in (1, 2, 3):
         assert left(run_restored(spilling, every)) == wanted
+
+
+TIMED = (
+    "CREATE TABLE t (k INT, n INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts);"
+    " CREATE TABLE u (k INT, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)"
+)
+OF_WINDOWS = "SELECT *, ROW_NUMBER() OVER (PARTITION BY window_start, window_end, k ORDER BY n) AS place FROM {}"
+WINDOWED = "TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' SECOND))"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT k, MAX(n) AS n FROM t GROUP BY k",
+        "SELECT k, COUNT(DISTINCT n) AS c FROM t GROUP BY k",
+        f"SELECT k, window_end, SUM(n) AS n FROM {WINDOWED} GROUP BY window_start, window_end, k",
+        f"SELECT k, n FROM ({OF_WINDOWS.format(WINDOWED)}) WHERE place = 1",
+        "SELECT k, SUM(n) AS n FROM TABLE(SESSION(TABLE t PARTITION BY k, DESCRIPTOR(ts), INTERVAL '1' SECOND))"
+        " GROUP BY window_start, window_end, k",
+        "SELECT t.k, n FROM t LEFT JOIN u ON t.k = u.k",
+        "SELECT t.k, n FROM t JOIN u ON t.k = u.k AND t.ts BETWEEN u.ts AND u.ts + INTERVAL '1' HOUR",
+        "SELECT k, SUM(n) OVER (PARTITION BY k ORDER BY ts) AS n FROM t",
+        "SELECT k, n FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY n) AS place FROM t) WHERE place < 3",
+        "SELECT k, n FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY ts DESC) AS place FROM t)"
+        " WHERE place = 1",
+        "SELECT k FROM t INTERSECT SELECT k FROM u",
+    ],
+)
+@pytest.mark.parametrize("mode", ["batch", "streaming"])
+def test_state_that_went_to_disk_leaves_memory_at_once(query, mode, tmp_path, monkeypatch):
+    evict, gone = KeyGroup.evict, []
+
+    def evicted(group: KeyGroup) -> None:
+        gone.append(weakref.ref(group.operator))
+        evict(group)
+
+    monkeypatch.setattr(KeyGroup, "evict", evicted)
+    free = bind_query(f"SET 'execution.runtime-mode' = '{mode}'; {TIMED}", query)
+    spilling = replace(free, settings=replace(free.settings, state_memory_bytes=2_000, spill_directory=str(tmp_path)))
+    rows = pl.DataFrame({"k": range(500), "n": range(500)}).cast(pl.Int32)
+    times = [rows.with_columns(ts=pl.lit(step).cast(pl.Datetime("ms"))) for step in range(4)]
+    steps = [step for one in times for step in (Fed("t", one), Fed("u", one.select("k", "ts")))]
+    gc.collect()
+    gc.disable()
+    try:
+        run_in_one_go(spilling, steps)
+        assert gone
+        assert [type(one()).__name__ for one in gone if one() is not None] == []
+    finally:
+        gc.enable()
 
 
 def test_rows_from_before_and_behind_an_operator_that_began_to_spill_wait_together(tmp_path):

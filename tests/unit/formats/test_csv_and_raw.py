@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from yeoul.errors import UserError
 from yeoul.formats.contract import FormatColumn, RecordBuffer
+from yeoul.formats.csv.decoder import CsvDecoder
+from yeoul.formats.csv.dialect import CsvDialect
 from yeoul.formats.registry import check_options, make_decoder, make_encoder
 
 COLUMNS = [
@@ -35,6 +37,27 @@ def test_csv_fields_are_read_by_place_and_unquoted() -> None:
         ("line\nend", 7, float("inf"), None),
     ]
     assert decoded.skipped == 1
+
+
+@pytest.mark.parametrize("length", [0, 1, 30, 31, 32, 33, 63, 64, 65, 200])
+def test_csv_fields_end_where_they_end_however_long(length: int) -> None:
+    long = "x" * length
+    documents = [f"{long},1", f'"{long}",2', f'"{long}""",3', f'"{long},",4', f'"{long}', f"{long}\\,,5"]
+    columns = [COLUMNS[0], COLUMNS[1]]
+    read = make_decoder("csv", columns).decode(oracle.records_of([one.encode() for one in documents], guarded=True))
+    assert read.frame.rows() == [(long, 1), (long, 2), (long + '"', 3), (long + ",", 4)]
+    assert read.dead.records.tolist() == [4, 5]
+    escaped = make_decoder("csv", columns, {"escape-character": "\\"})
+    found = escaped.decode(oracle.records_of([documents[5].encode(), f'"{long}\\"",6'.encode()], guarded=True))
+    assert found.frame.rows() == [(long + ",", 5), (long + '"', 6)]
+
+
+def test_without_a_delimiter_a_byte_that_is_no_text_ends_nothing() -> None:
+    whole = CsvDialect(delimiter=None, quote=None)
+    decoder = CsvDecoder((COLUMNS[0],), (COLUMNS[0],), whole)
+    read = decoder.decode(oracle.records_of([b"a,b", b"a\xffb"]))
+    assert read.frame.rows() == [("a,b",)]
+    assert list(read.dead.reasons) == ["field 's': invalid UTF-8 (byte 0: X'61ff62')"]
 
 
 def test_a_projection_of_csv_reads_the_right_fields() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from yeoul.kernels import compilation
 
+SOURCES = Path(compilation.__file__).parents[2]
 PROGRAM = """
 import sys
 import numpy as np
@@ -19,8 +21,8 @@ print(lines.split_lines(np.frombuffer(b"a\\nb", np.uint8))[1].tolist())
 """
 
 
-def start(directory: Path) -> subprocess.Popen[str]:
-    environment = os.environ | {"YEOUL_CACHE_DIR": str(directory)}
+def start(directory: Path, sources: Path = SOURCES) -> subprocess.Popen[str]:
+    environment = os.environ | {"YEOUL_CACHE_DIR": str(directory), "PYTHONPATH": str(sources)}
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -34,6 +36,17 @@ def test_processes_that_start_together_compile_once_and_later_ones_only_load(tmp
     assert len(list(tmp_path.rglob("*.nbc"))) == 1
     out, err = start(tmp_path).communicate(timeout=100)
     assert (out, err) == ("[1, 1]\n", "")
+
+
+def test_what_one_installation_compiled_another_one_only_loads(tmp_path: Path) -> None:
+    elsewhere, cache = tmp_path / "elsewhere", tmp_path / "cache"
+    shutil.copytree(SOURCES / "yeoul", elsewhere / "yeoul", ignore=shutil.ignore_patterns("__pycache__"))
+    for sources in (SOURCES, elsewhere):
+        process = start(cache, sources)
+        out, err = process.communicate(timeout=100)
+        assert (process.returncode, out) == (0, "[1, 1]\n"), err
+    assert err == ""
+    assert len(list(cache.rglob("*.nbc"))) == 1
 
 
 def test_the_directory_is_named_after_sources_and_processor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -160,10 +160,7 @@ _Places = tuple[NDArray[np.uint8], RecordColumns, NDArray[np.int64]]
 
 def _is_plain(fetched: FetchedRange) -> bool:
     """Tells whether nothing of a range is compressed."""
-    try:
-        return all(span.header.codec is Codec.NONE for span in fetched.spans)
-    except ProtocolError as error:
-        raise batch_damaged(fetched, fetched.spans[0], error.message) from error
+    return not any(span.header.is_compressed for span in fetched.spans)
 
 
 def batch_damaged(fetched: FetchedRange, span: Span, message: str) -> PeerError:

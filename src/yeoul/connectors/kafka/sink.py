@@ -25,6 +25,7 @@ from yeoul.connectors.kafka.partitioning import Partitioner
 from yeoul.connectors.kafka.producer import BatchProducer, Section
 from yeoul.connectors.kafka.settings import client_settings, producer_settings
 from yeoul.connectors.spec import ConnectorContext
+from yeoul.engine.columnwise import together
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.errors import UserError
 from yeoul.formats.contract import Encoder, FormatColumn, RecordBuffer
@@ -114,7 +115,8 @@ class KafkaSink:
         values = self._encoded(frame)
         keys = None
         if self._keys is not None:
-            keys = self._keys.encode(pl.DataFrame([frame[name].alias(bare) for name, bare in self._key_names.items()]))
+            own = together([frame.get_column(name).alias(bare) for name, bare in self._key_names.items()])
+            keys = self._keys.encode(own)
         stamps_ms = self._stamps(frame)
         headers = frame[self._headers] if self._headers else None
         self._producer.send(
@@ -127,7 +129,9 @@ class KafkaSink:
         if not self._upserts:
             return encoded(self._values, frame)
         gone, values = taken_back(frame), self._values.encode(frame)
-        return values if gone is None else replace(values, lengths=np.where(gone, -1, values.lengths))
+        if gone is None or not gone.any():
+            return values
+        return replace(values, lengths=np.where(gone, -1, values.lengths))
 
     def flush(self) -> None:
         """Waits until every row is acknowledged.

@@ -34,6 +34,7 @@ from yeoul.engine.compile.structures import STRUCTURES
 from yeoul.engine.compile.temporal import TEMPORAL
 from yeoul.engine.compile.text import TEXT
 from yeoul.engine.compile.variants import VARIANTS
+from yeoul.engine.compile.varying import varies, varying
 from yeoul.errors import UserError
 from yeoul.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal, children_of, columns_of
 from yeoul.plan.functions.python import is_python, is_volatile
@@ -154,7 +155,7 @@ def _can_fail(expression: Expression) -> bool:
             return _constant(expression, EvaluationContext()) is None
         case Cast(null_on_error=lenient, operand=operand, type=type):
             return (not lenient and cast_can_fail(operand.type, type)) or _can_fail(operand)
-        case Call(function=function) if is_python(function):
+        case Call(function=function) if is_python(function) or varies(expression):
             return True
         case Call(function=function, type=type) if function in _FALLIBLE and not type.is_float:
             if function not in ("divide", "modulo") or not type.is_integer:
@@ -251,9 +252,10 @@ def _call(call: Call, scope: _Scope) -> pl.Expr:
         args = _deferred(call, scope)
     else:
         args = tuple(_lower(each, scope) for each in call.args)
-        if args and call.function in _FALLIBLE and _can_fail(call):
+        if args and (call.function in _FALLIBLE or varies(call)) and _can_fail(call):
             args = (scope.counted(args[0]), *args[1:])
-    return lowering(Site(call, args, scope.context, scope.strict))
+    site = Site(call, args, scope.context, scope.strict)
+    return varying(lowering, site) if varies(call) else lowering(site)
 
 
 def _deferred(call: Call, scope: _Scope) -> tuple[pl.Expr, ...]:

@@ -16,6 +16,8 @@ from yeoul.plan.types import Kind
 
 __all__ = ["NUMBERS"]
 
+_WHOLE_DOUBLES = 2.0**52
+
 
 def _float(function: Callable[[pl.Expr], pl.Expr]) -> Lowering:
     return lambda site: function(site.args[0])
@@ -32,9 +34,18 @@ def _whole(*, up: bool) -> Lowering:
         operand = site.args[0]
         if site.types[0].is_integer:
             return operand
+        if site.types[0].kind is Kind.DECIMAL:
+            return _whole_decimal(operand, up=up).cast(site.dtype, strict=False)
         return (operand.ceil() if up else operand.floor()).cast(site.dtype)
 
     return lower
+
+
+def _whole_decimal(operand: pl.Expr, *, up: bool) -> pl.Expr:
+    """Integers of 128 bits: the next whole number need not fit a decimal of the operand's scale."""
+    cut = operand.truncate(0)
+    whole = cut.cast(pl.Int128)
+    return whole + (operand > cut) if up else whole - (operand < cut)
 
 
 def _rounded(*, nearest: bool) -> Lowering:
@@ -54,19 +65,40 @@ def _rounded(*, nearest: bool) -> Lowering:
                 return _in_units(operand.cast(pl.Int128), 10**-digits, nearest=nearest).cast(
                     site.dtype, wrap_numerical=True
                 )
-            if digits >= 0 and site.types[0].is_float:
-                return operand.round(digits, mode="half_away_from_zero") if nearest else operand.truncate(digits)
-            return _scaled(operand, pl.lit(10.0**-digits), nearest=nearest, down=True).cast(site.dtype)
-        power = pl.lit(10.0).pow(site.args[1].cast(pl.Float64))
-        return _scaled(operand.cast(pl.Float64), power, nearest=nearest, down=False).cast(site.dtype)
+        return checked([operand.cast(pl.Float64), _digits(site)], _by_decimal_places(nearest), pl.Float64()).cast(
+            site.dtype
+        )
 
     return lower
 
 
-def _scaled(operand: pl.Expr, power: pl.Expr, *, nearest: bool, down: bool) -> pl.Expr:
-    moved = operand / power if down else operand * power
-    kept = moved.round(0, mode="half_away_from_zero") if nearest else moved.truncate(0)
-    return kept * power if down else kept / power
+def _digits(site: Site) -> pl.Expr:
+    return site.args[1] if len(site.args) > 1 else pl.lit(0)
+
+
+def _by_decimal_places(nearest: bool) -> Callable[[pl.Series, pl.Series], pl.Series]:
+    """Rounds or cuts doubles by the digits that they are written with: 1.005 to two places is 1.01, 0.29 stays."""
+
+    def compute(column: pl.Series, digits: pl.Series) -> pl.Series:
+        value, places = column.to_numpy(), digits.to_numpy()
+        scale, up = 10.0 ** np.abs(places), places >= 0
+        with np.errstate(all="ignore"):
+            units = np.where(up, value * scale, value / scale)
+            if nearest:
+                halves = np.rint(units * 2)
+                finer = np.where(up, scale * 10, scale / 10)
+                is_half = np.where(up, halves * 5 / finer, halves * 5 * finer) == value
+                kept = np.where(is_half, np.copysign(np.floor(np.abs(halves) / 2 + 0.5), value), np.rint(units))
+            else:
+                near = np.rint(units)
+                kept = np.where(np.where(up, near / scale, near * scale) == value, near, np.trunc(units))
+            found = np.where(up, kept / scale, kept * scale) + 0.0
+        known = pl.Series(np.where(np.abs(units) < _WHOLE_DOUBLES, found, value))
+        return (
+            known.set(column.is_null() | digits.is_null(), None) if column.has_nulls() or digits.has_nulls() else known
+        )
+
+    return compute
 
 
 def _rounded_decimal(site: Site, digits: int, *, nearest: bool) -> pl.Expr:

@@ -14,6 +14,7 @@ import polars as pl
 from yeoul.engine.compile.arithmetic import shifted_months, shifted_time
 from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.faults import checked
+from yeoul.engine.compile.formatted_times import parsed, parsed_by_format
 from yeoul.engine.compile.java_times import lenient_pattern
 from yeoul.engine.compile.lowering import Lowering, Site
 from yeoul.engine.compile.patterns import chrono_pattern
@@ -239,27 +240,13 @@ def _overlaps(site: Site) -> pl.Expr:
 # ---- text -------------------------------------------------------------------
 
 
-def _format(site: Site, index: int) -> str | None:
-    """The format argument in chrono's letters, to read by; None if it is left out."""
-    if len(site.args) <= index:
+def _reader(site: Site) -> Callable[[pl.Series], pl.Series] | None:
+    """What reads strings by the format; None if that is left out."""
+    if len(site.args) < 2:
         return None
-    return chrono_pattern(literal_text(site, index, "The format"), site.call.span).replace("%-", "%")
-
-
-def _parsed(column: pl.Series, chrono: str) -> pl.Series:
-    """Reads a column by a pattern; parts that the pattern lacks are those of 1970-01-01 00:00:00."""
-    padded, missing = column, ""
-    for letters, value, directive in (
-        (("%Y", "%y"), "1970", "%Y"),
-        (("%m", "%b", "%B", "%j"), "01", "%m"),
-        (("%d", "%j"), "01", "%d"),
-    ):
-        if not any(each in chrono for each in letters):
-            padded, missing = padded + f" {value}", f"{missing} {directive}"
-    clock = any(each in chrono for each in ("%H", "%I"))
-    if clock and "%M" not in chrono:
-        padded, missing = padded + " 00", missing + " %M"
-    return padded.str.to_datetime(chrono + missing, time_unit="ms", strict=False)
+    java = literal_text(site, 1, "The format")
+    chrono = chrono_pattern(java, site.call.span).replace("%-", "%")
+    return lambda texts: parsed_by_format(texts, java, chrono)
 
 
 def _to_date(site: Site) -> pl.Expr:
@@ -270,12 +257,12 @@ def _to_date(site: Site) -> pl.Expr:
 
 
 def _to_timestamp(site: Site) -> pl.Expr:
-    chrono = _format(site, 1)
+    by_format = _reader(site)
 
     def read(column: pl.Series) -> pl.Series:
-        if chrono is None:
+        if by_format is None:
             return text_to_timestamp(column, timestamp(3), "UTC")
-        found = _parsed(column, chrono)
+        found = by_format(column)
         missed = found.null_count() > column.null_count()
         return found.fill_null(plain_timestamp(column, "ms")) if missed else found
 
@@ -284,16 +271,16 @@ def _to_timestamp(site: Site) -> pl.Expr:
 
 def _to_timestamp_ltz(site: Site) -> pl.Expr:
     if site.types[0].kind is Kind.STRING:
-        chrono = _format(site, 1)
+        by_format = _reader(site)
         zone = literal_text(site, 2, "The zone") if len(site.args) > 2 else "UTC"
         _check_zone(zone, site)
-        if chrono is None:
+        if by_format is None:
             return checked(
                 [site.args[0]],
                 lambda column: text_to_timestamp(column, timestamp_ltz(3), zone),
                 pl.Datetime("ms", "UTC"),
             )
-        wall = checked([site.args[0]], lambda column: _parsed(column, chrono), pl.Datetime("ms"))
+        wall = checked([site.args[0]], by_format, pl.Datetime("ms"))
         return to_instant(wall, zone)
     precision = site.constant(1) if len(site.args) > 1 else 3
     if not isinstance(precision, int) or not 0 <= precision <= 9:
@@ -375,7 +362,7 @@ def _convert_tz(site: Site) -> pl.Expr:
     source, target = literal_text(site, 1, "The zone"), literal_text(site, 2, "The zone")
     _check_zone(source, site)
     _check_zone(target, site)
-    wall = checked([site.args[0]], lambda column: _parsed(column, _SECOND_FORMAT), pl.Datetime("ms"))
+    wall = checked([site.args[0]], lambda column: parsed(column, _SECOND_FORMAT), pl.Datetime("ms"))
     return to_zone(to_instant(wall, source), target).dt.strftime(_SECOND_FORMAT)
 
 

@@ -308,15 +308,26 @@ def _ascii(site: Site) -> pl.Expr:
     return unless_null(site, signed.fill_null(0), 0)
 
 
+_GREATEST_CODE = 255
+
+
 def _split_index(site: Site) -> pl.Expr:
+    """A text without characters has no part, not even an empty one."""
     given, place = site.constant(1), site.constant(2)
-    if isinstance(given, str) and len(given) == 1 and given.isascii() and isinstance(place, int) and place >= 0:
-        return checked([site.args[0]], lambda texts: part_of(texts, given, place), pl.String())
     text, separator, index = site.args[0], site.args[1], site.args[2].cast(pl.Int64)
-    apart = (
-        pl.when(separator == "").then(pl.lit(" ")).otherwise(separator)
-    )  # no separator: words, as commons-lang has it
-    return pl.when(index >= 0).then(text.str.split(apart).list.get(index.clip(0), null_on_oob=True))
+    if isinstance(given, str) and len(given) == 1 and given.isascii() and isinstance(place, int) and place >= 0:
+        part = checked([text], lambda texts: part_of(texts, given, place), pl.String())
+        return part if place else pl.when(text != "").then(part)
+    if site.types[1].is_integer:
+        apart = per_value(separator, lambda code: chr(int(str(code))) if _is_code(code) else None, pl.String())
+    else:  # no separator: words, as commons-lang has it
+        apart = pl.when(separator == "").then(pl.lit(" ")).otherwise(separator)
+    known = (index >= 0) & apart.is_not_null() & (text != "")
+    return pl.when(known).then(text.str.split(apart.fill_null(" ")).list.get(index.clip(0), null_on_oob=True))
+
+
+def _is_code(value: object) -> bool:
+    return isinstance(value, int) and 1 <= value <= _GREATEST_CODE
 
 
 def _str_to_map(site: Site) -> pl.Expr:

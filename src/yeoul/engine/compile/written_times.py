@@ -31,7 +31,15 @@ def _saturday(times: pl.Expr) -> pl.Expr:
     return times.dt.date() + pl.duration(days=6 - times.dt.weekday() % 7)
 
 
+def _week_of_month(times: pl.Expr) -> pl.Expr:
+    """Which week of its month it is, from 1; the first begins with the month."""
+    days = times.dt.day().cast(pl.Int32) - 1
+    first_weekday = (times.dt.weekday().cast(pl.Int32) - days) % 7  # Sunday is 0
+    return (days + first_weekday) // 7 + 1
+
+
 _BOTH: dict[str, Part] = {
+    "W": _week_of_month,
     "w": lambda times: (_saturday(times).dt.ordinal_day().cast(pl.Int32) - 1) // 7 + 1,
     "Y": lambda times: _saturday(times).dt.year(),
     "k": lambda times: (times.dt.hour().cast(pl.Int32) + 23) % 24 + 1,
@@ -40,12 +48,15 @@ _BOTH: dict[str, Part] = {
 FORMATTER: Mapping[str, Part] = _BOTH | {
     "Q": lambda times: times.dt.quarter(),
     "e": lambda times: times.dt.weekday() % 7 + 1,
+    "F": lambda times: (times.dt.day() - 1) % 7 + 1,
 }
 """What chrono does not know of DateTimeFormatter's letters."""
 SIMPLE_FORMAT: Mapping[str, Part] = _BOTH | {
     "u": lambda times: times.dt.weekday(),
+    "F": lambda times: (times.dt.day() - 1) // 7 + 1,
 }
 """What chrono does not know of SimpleDateFormat's, or knows as something else; besides, it shows the zone."""
+_NOT_OF_FORMATTER = frozenset({"WW", "FF"})
 _OFFSETS: Mapping[str, tuple[str, int]] = {"Z": ("%z", 5), "X": ("%:z", 3), "XX": ("%z", 5), "XXX": ("%:z", 6)}
 """An offset from UTC, how chrono writes it and how much of that is shown; with X it is `Z` where there is none."""
 
@@ -68,7 +79,8 @@ def written(times: pl.Expr, java: str, letters: Mapping[str, Part], span: Span |
     pieces: list[pl.Expr] = []
     plain: list[tuple[str, str]] = []
     for kind, word in pattern_words(java):
-        if kind == "letter" and (word[0] in letters or (has_zone and word in _OFFSETS)):
+        is_computed = word[0] in letters and (has_zone or word not in _NOT_OF_FORMATTER)
+        if kind == "letter" and (is_computed or (has_zone and word in _OFFSETS)):
             pieces += [_by_chrono(wall, chrono_words(plain, java, span, known))] if plain else []
             pieces.append(_offset(times, word) if word in _OFFSETS else _number(letters[word[0]](wall), word))
             plain = []

@@ -89,8 +89,8 @@ class SlotColumns:
         wanted = self.names if names is None else names
         fixed = [name for name in wanted if name not in self._chunks]
         found = dict(zip(fixed, self._block.read(slots, fixed), strict=True)) if fixed else {}
-        columns = (found[name] if name in found else self._chunks[name].read(slots) for name in wanted)
-        return together([column.alias(name) for name, column in zip(wanted, columns, strict=True)])
+        columns = [found[name] if name in found else self._chunks[name].read(slots).alias(name) for name in wanted]
+        return together(columns)
 
     def write(self, slots: Slots, values: pl.DataFrame, names: Sequence[str] | None = None) -> None:
         """Puts values at slots, each of which stands once, of all columns or of some."""

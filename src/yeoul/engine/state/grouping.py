@@ -76,7 +76,9 @@ class Grouping:
         values = together([batch.get_column(name) for name in batch.columns if name in self._used])
         if groups.order is not None and len(firsts) > 1:
             values = taken(values, groups.order)
-        by, lanes = chosen(rows.keys, self._names), rows.lanes
+        by, lanes = rows.keys, rows.lanes
+        if by.columns != self._names:
+            by = chosen(by, self._names)
         if len(firsts) < batch.height:
             by, lanes = taken(by, firsts), (lanes[0][firsts], lanes[1][firsts])
         totals = self._totals.of(values, groups.sizes.astype(np.int64, copy=False))

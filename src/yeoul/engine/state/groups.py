@@ -27,6 +27,7 @@ class GroupStore:
 
     Args:
         merge: Merges rows of equal key, in the order of their first appearance.
+            No method of who holds the store: state in such a circle stays in memory until the collector comes by.
     """
 
     def __init__(self, merge: Callable[[pl.DataFrame], pl.DataFrame]) -> None:

@@ -35,10 +35,13 @@ def fits_a_block(dtype: pl.DataType) -> bool:
 class _Field:
     """One column: where it stands in a row, and whether any NULL was ever written."""
 
+    name: str
     number: int
     offset: int
     dtype: pl.DataType
     kind: np.dtype[np.generic]
+    is_text: bool
+    is_wide: bool
     has_nulls: bool = False
 
 
@@ -60,11 +63,13 @@ class RowBlock:
         kinds = {name: _kind(dtype) for name, dtype in dtypes.items()}
         offset = 0
         for name in sorted(kinds, key=lambda name: -kinds[name].itemsize):
-            self._fields[name] = _Field(len(self._fields), offset, dtypes[name], kinds[name])
+            dtype, kind = dtypes[name], kinds[name]
+            number = len(self._fields)
+            self._fields[name] = _Field(name, number, offset, dtype, kind, _is_text(dtype), _is_wide(dtype))
             offset += kinds[name].itemsize
         self._values_bytes = offset
         self._texts = Texts()
-        self._text_offsets = [field.offset for field in self._fields.values() if _is_text(field.dtype)]
+        self._text_offsets = [field.offset for field in self._fields.values() if field.is_text]
         self._flagged = False
         self._blocks = Blocks(_aligned(offset))
 
@@ -102,7 +107,7 @@ class RowBlock:
         if not self._flagged and any(field.has_nulls for field in fields):
             self._add_flags()
         slots = np.ascontiguousarray(slots, np.int64)
-        self._drop_texts(slots, [field.offset for field in fields if _is_text(field.dtype)])
+        self._drop_texts(slots, [field.offset for field in fields if field.is_text])
         values = [self._plain(field, series) for field, series in zip(fields, columns.values(), strict=True)]
         table = self._table(fields, values, nulls)
         scatter_rows(self._layout, slots, table, flagged=self._flagged)
@@ -114,7 +119,7 @@ class RowBlock:
             return
         slots = np.ascontiguousarray(slots, np.int64)
         self._drop_texts(slots, self._text_offsets)
-        fields = [field for field in self._fields.values() if _is_text(field.dtype)]
+        fields = [field for field in self._fields.values() if field.is_text]
         nothing = np.zeros(len(slots), VIEW)
         table = self._table(fields, [nothing] * len(fields), [None] * len(fields))
         scatter_rows(self._layout, slots, table, flagged=self._flagged)
@@ -129,11 +134,12 @@ class RowBlock:
             self._texts.collect(self._blocks.arrays, self._blocks.width, self._text_offsets)
 
     def _plain(self, field: _Field, values: pl.Series) -> NDArray[np.generic]:
-        return self._texts.put(values.cast(field.dtype)) if _is_text(field.dtype) else _plain(field, values)
+        return self._texts.put(values.cast(field.dtype)) if field.is_text else _plain(field, values)
 
     def _series(self, field: _Field, values: NDArray[np.generic], nulls: NDArray[np.bool_] | None) -> pl.Series:
-        is_text = _is_text(field.dtype)
-        return self._texts.series(values, field.dtype, nulls) if is_text else _series(field, values, nulls)
+        if field.is_text:
+            return self._texts.series(values, field.dtype, nulls).alias(field.name)
+        return _series(field, values, nulls)
 
     def _table(
         self,
@@ -180,7 +186,7 @@ def _kind(dtype: pl.DataType) -> np.dtype[np.generic]:
 
 def _plain(field: _Field, values: pl.Series) -> NDArray[np.generic]:
     """Returns values as a contiguous array, anything where they are NULL."""
-    if _is_wide(field.dtype):
+    if field.is_wide:
         array = values.cast(_decimal(field.dtype)).rechunk().to_arrow()
         whole = np.frombuffer(array.buffers()[1], field.kind)
         return whole[array.offset : array.offset + len(array)]
@@ -191,9 +197,10 @@ def _plain(field: _Field, values: pl.Series) -> NDArray[np.generic]:
 
 
 def _series(field: _Field, values: NDArray[np.generic], nulls: NDArray[np.bool_] | None) -> pl.Series:
-    if _is_wide(field.dtype):
-        return _from_wide(values, nulls, field.dtype)
-    return series_of("", values, nulls).cast(field.dtype)
+    if field.is_wide:
+        return _from_wide(values, nulls, field.dtype).alias(field.name)
+    series = series_of(field.name, values, nulls)
+    return series if series.dtype == field.dtype else series.cast(field.dtype)
 
 
 def _from_wide(values: NDArray[np.generic], nulls: NDArray[np.bool_] | None, dtype: pl.DataType) -> pl.Series:

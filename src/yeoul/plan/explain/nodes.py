@@ -160,7 +160,8 @@ def _rows(node: Values) -> str:
 
 def _watermark(node: AssignWatermark) -> list[str]:
     idle = "never idle" if node.idle_timeout_ms is None else f"idle after {explain_duration(node.idle_timeout_ms)}"
-    return [f"AssignWatermark({node.column}, watermark {explain_expression(node.expression)}, per split, {idle})"]
+    watermark = f"AssignWatermark({node.column}, watermark {explain_expression(node.expression)}, per split, {idle})"
+    return [watermark] if node.told is None else [watermark, f"{node.told}: the watermark before each row"]
 
 
 def _projections(node: Project) -> list[str]:

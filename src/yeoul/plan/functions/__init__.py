@@ -24,6 +24,7 @@ from yeoul.plan.functions.signatures import Function, Resolved
 from yeoul.plan.functions.structures import STRUCTURES
 from yeoul.plan.functions.temporal import TEMPORAL
 from yeoul.plan.functions.text import TEXTUAL
+from yeoul.plan.functions.watermarks import WATERMARKS
 from yeoul.plan.types import DataType
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "GROUPINGS",
     "RANKINGS",
     "SCALARS",
+    "WATERMARKS",
     "Function",
     "Resolved",
     "can_cast",
@@ -39,12 +41,14 @@ __all__ = [
     "is_aggregate",
     "is_ranking",
     "is_scalar",
+    "is_watermark",
     "may_lose_digits",
     "numeric_type",
     "resolve_aggregate",
     "resolve_grouping",
     "resolve_ranking",
     "resolve_scalar",
+    "resolve_watermark",
 ]
 
 SCALARS: tuple[Function, ...] = (
@@ -67,6 +71,12 @@ _SCALARS = _by_name(SCALARS)
 _AGGREGATES = _by_name(AGGREGATES)
 _RANKINGS = _by_name(RANKINGS)
 _GROUPINGS = _by_name(GROUPINGS)
+_WATERMARKS = _by_name(WATERMARKS)
+
+
+def is_watermark(name: str) -> bool:
+    """Tells whether a function of that name asks for the watermark."""
+    return name.upper() in _WATERMARKS
 
 
 def is_scalar(name: str) -> bool:
@@ -158,6 +168,20 @@ def resolve_grouping(name: str, args: Sequence[DataType], span: Span | None = No
         'BIGINT NOT NULL'
     """
     return _resolve(_GROUPINGS, name, args, span, ())
+
+
+def resolve_watermark(name: str, args: Sequence[DataType], span: Span | None = None) -> Resolved:
+    """Finds a function that asks for the watermark.
+
+    Raises:
+        UserError: It does not take such arguments.
+
+    Example:
+        >>> from yeoul.plan.types import timestamp
+        >>> str(resolve_watermark("CURRENT_WATERMARK", [timestamp(3).not_null()]).type)
+        'TIMESTAMP(3)'
+    """
+    return _resolve(_WATERMARKS, name, args, span, ())
 
 
 def _resolve(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from yeoul.plan.functions import AGGREGATES, GROUPINGS, RANKINGS, SCALARS
+from yeoul.plan.functions import AGGREGATES, GROUPINGS, RANKINGS, SCALARS, WATERMARKS
 from yeoul.plan.functions.refused import REFUSED
 from yeoul.plan.functions.signatures import Function
 
@@ -40,10 +40,13 @@ calls it is refused when it is submitted. This page is written out of the table 
 - **NaN** equals itself and is greater than every number, as in PostgreSQL. In Java it equals nothing.
 - `TIMESTAMP` compared with `TIMESTAMP_LTZ` is read in the session's zone.
 - **Regular expressions** are Rust's; a pattern with look-around or back-references runs in Python, once per different
-  value. `REGEXP_REPLACE`, `SIMILAR TO` and `REGEXP_EXTRACT_ALL` with a group need a literal pattern.
-- **Formats of dates** know the letters y u M L d D H h m s S a E, `DATE_FORMAT` also Y w e Q k K, `FROM_UNIXTIME` Y w k
-  K X Z; others are refused. `UNIX_TIMESTAMP` and `TO_DATE` read as Java's SimpleDateFormat does: what follows the
-  format does not matter, and the 13th month is next January. Formats, units, zones and JSON paths must be literals.
+  value. The group of `REGEXP_EXTRACT_ALL` is a literal.
+- **Formats of dates** know the letters y u M L d D H h m s S a E, `DATE_FORMAT` also Y w W F e Q k K, `FROM_UNIXTIME` Y
+  w W F k K X Z; others are refused. `UNIX_TIMESTAMP` and `TO_DATE` read as Java's SimpleDateFormat does: what follows
+  the format does not matter, and the 13th month is next January. With `TO_TIMESTAMP` and a format the 31st of a month
+  that has fewer days is its last.
+- Formats, zones, JSON paths, patterns and separators may be columns: each different value is read once a batch, and one
+  that has no meaning fails the job, where a literal is refused. Units are part of the language.
 - `IS_ALPHA` and its like take strings only.
 - `CURRENT_TIMESTAMP`, `NOW()` and `PROCTIME()` are read once a batch, not once a row. `RAND(seed)` starts anew in each
   batch.
@@ -72,7 +75,7 @@ def page() -> str:
     """Returns the text of docs/functions.md."""
     parts = [_HEAD]
     for family, title in _FAMILIES.items():
-        parts.append(_chapter(title, (each for each in SCALARS if each.family == family)))
+        parts.append(_chapter(title, (each for each in (*SCALARS, *WATERMARKS) if each.family == family)))
     parts.append(_chapter("Aggregates", AGGREGATES))
     parts.append(_chapter("With GROUP BY", GROUPINGS))
     parts.append(_chapter("Before OVER", RANKINGS))

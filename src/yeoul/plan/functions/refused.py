@@ -8,7 +8,6 @@ __all__ = ["REFUSED"]
 
 
 REFUSED: Mapping[str, str] = {
-    "CURRENT_WATERMARK": "The rows that came behind it are in <table>$late; EXPLAIN WATERMARK tells where it stands.",
     "SOURCE_WATERMARK": "Write WATERMARK FOR ts AS ts - INTERVAL ... instead.",
     "ML_PREDICT": "Models are not in this version.",
     "ML_EVALUATE": "Models are not in this version.",

@@ -47,6 +47,11 @@ def _elt(args: tuple[DataType, ...]) -> Typing | None:
     )(args)
 
 
+def _separator(given: DataType) -> DataType | None:
+    """A string, or the code of a character."""
+    return INT.or_null(given.nullable) if given.is_integer and given.kind is not Kind.BIGINT else TEXT(given)
+
+
 _T, _I = TEXT, ANY_INTEGER
 _VALUE = Parameter("a plain value", lambda given: None if given.kind in (Kind.ARRAY, Kind.MAP, Kind.ROW) else given)
 
@@ -133,9 +138,9 @@ TEXTUAL: tuple[Function, ...] = (
     _text(
         "SPLIT_INDEX",
         "s, separator, i",
-        "The part at index i, from 0; NULL beyond the last.",
+        "The part at index i, from 0; NULL beyond the last. The separator may be the code of a character, up to 255.",
         _T,
-        _T,
+        Parameter("a string or the code of a character", _separator),
         _I,
         nullable=True,
     ),

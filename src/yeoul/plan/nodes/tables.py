@@ -77,6 +77,8 @@ class AssignWatermark:
         idle_timeout_ms: After how long at its end a split stops holding the watermark; None: never.
         alignment: The group whose splits wait for each other, and how far, in ms, one may be ahead of the slowest;
             None: no table asks for that.
+        told: The column, of `schema` alone, that says the watermark before each row (CURRENT_WATERMARK), NULL before
+            the first; None: nobody asks.
     """
 
     input: Node
@@ -85,6 +87,7 @@ class AssignWatermark:
     schema: Schema
     idle_timeout_ms: int | None = None
     alignment: tuple[str, int] | None = None
+    told: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,11 @@ from yeoul.plan.tables import CATALOG, DATABASE, ViewDefinition, full_name
 from yeoul.planner.binding.alterations import altered_elements
 from yeoul.planner.binding.changes import with_settled_changes
 from yeoul.planner.binding.context import BindContext
+from yeoul.planner.binding.current_watermarks import tell_watermarks
 from yeoul.planner.binding.inserts import bind_insert
-from yeoul.planner.binding.queries import bind_query, bind_view, renamed, unknown_table
+from yeoul.planner.binding.queries import bind_query, bind_view
 from yeoul.planner.binding.scans import IDLE_SETTING, scan
+from yeoul.planner.binding.sources import renamed, unknown_table
 from yeoul.planner.binding.tables import define_table, with_options
 from yeoul.planner.dialects.flink.nodes import (
     AlterSyntax,
@@ -64,8 +66,12 @@ def bind_statement(context: BindContext, node: exp.Expr) -> statements.Statement
 
 
 def _query(context: BindContext, node: exp.Expr) -> Node:
-    (plan,) = as_one([with_settled_changes(context, optimised(bind_query(context, node)), node)], context.settings)
+    (plan,) = as_one([with_settled_changes(context, _planned(bind_query(context, node)), node)], context.settings)
     return plan
+
+
+def _planned(bound: Node) -> Node:
+    return optimised(tell_watermarks(bound))
 
 
 def _create_table(context: BindContext, node: Any) -> statements.Statement:
@@ -183,7 +189,7 @@ def _statement_set(context: BindContext, node: Any) -> statements.Statement:
 
 
 def _writes(context: BindContext, nodes: Sequence[InsertSyntax]) -> tuple[Write, ...]:
-    plans = [with_settled_changes(context, optimised(bind_insert(context, node)), node.this) for node in nodes]
+    plans = [with_settled_changes(context, _planned(bind_insert(context, node)), node.this) for node in nodes]
     return tuple(plan for plan in as_one(plans, context.settings) if isinstance(plan, Write))
 
 
@@ -271,7 +277,7 @@ def _described(context: BindContext, table: exp.Table) -> statements.DescribeTab
     if found is None:
         raise unknown_table(context, table)
     if isinstance(found, ViewDefinition):
-        return statements.DescribeTable(found, optimised(bind_view(context, found, table)))
+        return statements.DescribeTable(found, _planned(bind_view(context, found, table)))
     return statements.DescribeTable(found, optimised(scan(context, found, found.options)))
 
 

@@ -62,9 +62,11 @@ def _pruned(node: Node, needed: Set[str]) -> Node:
         case Values():
             return _values(node, needed)
         case AssignWatermark():
-            wanted = needed | {node.column, *columns_of(node.expression)}
+            wanted = (needed - {node.told}) | {node.column, *columns_of(node.expression)}
             below = _pruned(node.input, wanted)
-            return replace(node, input=below, schema=_of_names(node.schema, below.schema.names))
+            told = node.told if node.told in needed else None
+            names = below.schema.names if told is None else (*below.schema.names, told)
+            return replace(node, input=below, schema=_of_names(node.schema, names), told=told)
         case Project():
             return _project(node, needed)
         case Filter():

@@ -56,7 +56,8 @@ def _sifted(node: Node, asked: _Asked, leaves_out: Callable[[Scan], bool]) -> No
             return over(_Asked(parts))
         case AssignWatermark() if not asked.times:
             row_time = ColumnRef(node.column, node.schema[node.column].type)
-            return over(replace(asked, times=(row_time, node.expression)))
+            parts = tuple(part for part in asked.parts if node.told not in set(columns_of(part)))
+            return over(_Asked(parts, (row_time, node.expression)))
         case Project():
             return over(_below(asked, {one.name: one.expression for one in node.projections}))
         case Scan():

@@ -51,6 +51,8 @@ def replaced_at(changes: pl.DataFrame, names: Sequence[str]) -> NDArray[np.intp]
     """
     comes = changes.get_column(WEIGHT).to_numpy() > 0
     found = ~comes[:-1] & comes[1:]
+    if not found.any():
+        return np.flatnonzero(found)
     before, after = changes.head(len(found)), changes.slice(1)
     for name in sorted(names, key=lambda name: not changes.schema[name].is_numeric()):  # numbers are soon compared
         if not found.any():

@@ -6,6 +6,7 @@ often as it is left, in the order in which rows first came.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -27,12 +28,12 @@ class SettleChanges:
 
     def __init__(self, columns: Sequence[str]) -> None:
         self._columns = list(columns)
-        self._rows = GroupStore(self._added_up)
+        self._rows = GroupStore(functools.partial(_added_up, self._columns))
         self._given = False
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
         weight = pl.col(WEIGHT) if WEIGHT in batch.columns else pl.lit(1, dtype=pl.Int64).alias(WEIGHT)
-        self._rows.add(self._added_up(batch.select(*self._columns, weight)))
+        self._rows.add(_added_up(self._columns, batch.select(*self._columns, weight)))
         return EMPTY
 
     def advance(self, watermark_ms: int) -> Output:
@@ -72,6 +73,7 @@ class SettleChanges:
         """Returns what rows are added up by."""
         return batch.select(self._columns)
 
-    def _added_up(self, rows: pl.DataFrame) -> pl.DataFrame:
-        added = rows.group_by(self._columns, maintain_order=True).agg(pl.col(WEIGHT).sum())
-        return added.filter(pl.col(WEIGHT) != 0)
+
+def _added_up(columns: Sequence[str], rows: pl.DataFrame) -> pl.DataFrame:
+    added = rows.group_by(columns, maintain_order=True).agg(pl.col(WEIGHT).sum())
+    return added.filter(pl.col(WEIGHT) != 0)

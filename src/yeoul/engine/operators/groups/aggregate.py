@@ -7,6 +7,7 @@ late here: a row counts whenever it comes.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import polars as pl
@@ -43,11 +44,11 @@ class Aggregate:
         self._keys = [expression.alias(inner) for inner, (_, expression) in zip(self._inner_keys, keys, strict=True)]
         outer_keys = {name: pl.col(inner).alias(name) for inner, (name, _) in zip(self._inner_keys, keys, strict=True)}
         self._partial = [expression for one in aggregates for expression in one.partial]
-        self._merge = [expression for one in aggregates for expression in one.merge]
         self._settling = [one for one in aggregates if one.bag is not None]
         self._columns = {**outer_keys, **{one.name: one.final for one in aggregates}}
         self._over_nothing, self._output = over_nothing, list(output)
-        self._groups = GroupStore(self._merge_groups)
+        merge = [expression for one in aggregates for expression in one.merge]
+        self._groups = GroupStore(functools.partial(_merged, self._inner_keys or [_ALL], merge, self._settling))
         self._given = False
 
     def prepare(self, batch: pl.DataFrame) -> pl.DataFrame | None:
@@ -112,9 +113,12 @@ class Aggregate:
         if "groups" in state:
             self._groups.add(state["groups"])
 
-    def _merge_groups(self, frame: pl.DataFrame) -> pl.DataFrame:
-        merged = _grouped(frame, [pl.col(name) for name in self._inner_keys or [_ALL]], self._merge)
-        return settled_rows(merged, self._settling)
+
+def _merged(
+    keys: Sequence[str], merge: Sequence[pl.Expr], settling: Sequence[CompiledAggregate], frame: pl.DataFrame
+) -> pl.DataFrame:
+    """Returns every group once."""
+    return settled_rows(_grouped(frame, [pl.col(name) for name in keys], merge), settling)
 
 
 def _grouped(frame: pl.DataFrame, keys: Sequence[pl.Expr], aggregates: Sequence[pl.Expr]) -> pl.DataFrame:

@@ -180,7 +180,10 @@ class GroupAggregate:
         return KeyedState(keys, {name: dtype for name, dtype in rows.schema.items() if name not in keys})
 
     def _merged(self, state: KeyedState, fresh: pl.DataFrame, found: Found) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Returns the groups' new partial columns and what they were, which is anything for new groups."""
+        """Returns the groups' new partial columns and what they were, which is anything for new groups.
+
+        If all groups are new, both are one frame.
+        """
         new, keys = found.is_new, [fresh.get_column(name) for name in self._inner_keys]
         if new.all():
             return fresh, fresh
@@ -207,8 +210,9 @@ class GroupAggregate:
         if self._is_insert_only:
             new = where(after, is_new)
             return Output((new,)) if new.height else EMPTY
-        before = self._final.of(old)
-        differs = is_new | differing(before, after, [name for name in after.columns if name not in self._key_output])
+        values = [name for name in after.columns if name not in self._key_output]
+        before = after if old is merged else self._final.of(old)
+        differs = is_new if old is merged else is_new | differing(before, after, values)
         if not self._gives_before:
             given = ~is_new & ~lives | lives & differs
             return Output((where(after.hstack([series_of(WEIGHT, lives * 2 - 1)]), given),)) if given.any() else EMPTY
@@ -219,7 +223,6 @@ class GroupAggregate:
         if not len(turns):
             return EMPTY
         rows, is_after = turns >> 1, turns & 1
-        values = [name for name in after.columns if name not in self._key_output]
         both = together([before.get_column(name).clone().extend(after.get_column(name)) for name in values])
         given_values = taken(both, rows + is_after * after.height)
         given_keys = taken(chosen(after, [name for name in after.columns if name in self._key_output]), rows)

@@ -14,6 +14,7 @@ of which there are any.
 
 from __future__ import annotations
 
+import functools
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -104,7 +105,8 @@ class WindowAggregate:
         self._columns = {**outer_keys, **{one.name: one.final for one in aggregates}}
         self._properties, self._output = dict(properties), list(output)
         self._by_key = self._merge_by_key(aggregates)
-        self._panes = PaneStore(self._merge_panes, self._by_key)
+        merge = functools.partial(_merged_panes, self._inner_keys, self._merge, self._settling)
+        self._panes = PaneStore(merge, self._by_key)
         self._closed = self._watermark_ms = START_OF_TIME
         self._next_end = END_OF_TIME
 
@@ -175,7 +177,7 @@ class WindowAggregate:
         else:
             panes = _each(readings, layout.pane_of).alias(PANE)
             partial = batch.with_columns(panes).group_by(PANE, *self._keys, maintain_order=True).agg(self._partial)
-        partial = self._settled(partial)
+        partial = settled_rows(partial, self._settling)
         if batch.height > _SMALL:
             partial = compacted(partial)
         return PreparedPanes(partial, layout.first_end(first), doubtful)
@@ -263,12 +265,6 @@ class WindowAggregate:
             raise UserError(f"Row time {self.time_column!r} is NULL in {times.null_count()} rows that reached a window")
         return self._axis.readings(times)
 
-    def _merge_panes(self, frame: pl.DataFrame) -> pl.DataFrame:
-        return self._settled(frame.group_by(PANE, *self._inner_keys, maintain_order=True).agg(self._merge))
-
-    def _settled(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return settled_rows(rows, self._settling) if self._settling else rows
-
     def _add(self, partial: pl.DataFrame) -> None:
         """Takes partial aggregates of which every pane has a window still open."""
         first = partial[PANE].min()
@@ -314,7 +310,7 @@ class WindowAggregate:
     def _add_rows(self, judged: pl.DataFrame) -> None:
         if judged.height:
             grouped = judged.group_by(PANE, *self._keys, maintain_order=True)
-            self._add(compacted(self._settled(grouped.agg(self._partial))))
+            self._add(compacted(settled_rows(grouped.agg(self._partial), self._settling)))
 
     def _late_rows(self, late: pl.DataFrame) -> LateRows:
         last = pl.min_horizontal(pl.col(_LAST), self._layout.end_at_or_before(pl.col(_PASSED)))
@@ -397,7 +393,8 @@ class WindowAggregate:
         if len(ends) == 1 and self._by_key is not None and self._panes.is_keyed:
             merged = without(self._by_key.within.of(spread), LANES)
             return merged.with_columns(pl.lit(ends[0], dtype=pl.Int64).alias(_END))
-        return self._settled(spread.group_by(_END, *self._inner_keys, maintain_order=True).agg(self._merge))
+        merged = spread.group_by(_END, *self._inner_keys, maintain_order=True).agg(self._merge)
+        return settled_rows(merged, self._settling)
 
     def _folded(self, end: int, panes: list[int]) -> tuple[int, list[int]]:
         """Returns a window with its panes, which are one if the first is large enough to take in the others."""
@@ -442,3 +439,10 @@ def _each(times: pl.Series, function: Callable[[pl.Expr], pl.Expr]) -> pl.Series
 
 def _constant(pane: int, count: int) -> pl.Series:
     return pl.Series(PANE, [pane], dtype=pl.Int64).new_from_index(0, count)
+
+
+def _merged_panes(
+    keys: Sequence[str], merge: Sequence[pl.Expr], settling: Sequence[CompiledAggregate], frame: pl.DataFrame
+) -> pl.DataFrame:
+    """Returns every group of a pane once."""
+    return settled_rows(frame.group_by(PANE, *keys, maintain_order=True).agg(merge), settling)

@@ -8,6 +8,7 @@ A row whose window was over before it came, by `$watermark` of that very row, is
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import polars as pl
@@ -49,9 +50,10 @@ class WindowTopN:
         rank: str | None,
     ) -> None:
         self._axis, (self._start, self._end) = axis, bounds
-        self._partition, self._order = list(partition), order
+        self._partition = list(partition)
         self._keys = [name for name in self._partition if name not in bounds]
-        self._first, self._last, self._rank = first, last, rank
+        self._first, self._rank = first, rank
+        self._pruned = functools.partial(_pruned, self._partition, order, last)
         self._panes = PaneStore(self._pruned)
         self._closed = self._watermark_ms = START_OF_TIME
         self._next_end = END_OF_TIME
@@ -130,22 +132,6 @@ class WindowTopN:
         passed = self._axis.passed_each(batch[WATERMARK])
         return (passed.clip(upper_bound=END_OF_TIME - 1) + 1).clip(lower_bound=self._closed)
 
-    def _pruned(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Returns what may still be among the first, each partition in order, partitions as they first came."""
-        if self._order:
-            arrived = rows.with_row_index(_CLOSED)
-            ordered = arrived.sort(
-                [one.column for one in self._order],
-                descending=[one.descending for one in self._order],
-                nulls_last=[one.nulls_last for one in self._order],
-                maintain_order=True,
-            )
-            least = pl.col(_CLOSED).min().over(PANE, *self._partition)
-            rows = ordered.sort(least, maintain_order=True).drop(_CLOSED)
-        # Numbered, so that a group has something to take the head of where every column is one of its keys.
-        kept = rows.with_row_index(_CLOSED).group_by(PANE, *self._partition, maintain_order=True).head(self._last)
-        return kept.select(rows.columns)
-
     def _ranked(self, rows: pl.DataFrame) -> pl.DataFrame:
         place = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over(PANE, *self._partition)
         name = self._rank or _CLOSED
@@ -165,3 +151,19 @@ class WindowTopN:
                 watermark.cast(stamp).alias("watermark"),
             )
         )
+
+
+def _pruned(partition: Sequence[str], order: Sequence[SortKey], last: int, rows: pl.DataFrame) -> pl.DataFrame:
+    """Returns what may still be among the first, each partition in order, partitions as they first came."""
+    if order:
+        ordered = rows.with_row_index(_CLOSED).sort(
+            [one.column for one in order],
+            descending=[one.descending for one in order],
+            nulls_last=[one.nulls_last for one in order],
+            maintain_order=True,
+        )
+        least = pl.col(_CLOSED).min().over(PANE, *partition)
+        rows = ordered.sort(least, maintain_order=True).drop(_CLOSED)
+    # Numbered, so that a group has something to take the head of where every column is one of its keys.
+    kept = rows.with_row_index(_CLOSED).group_by(PANE, *partition, maintain_order=True).head(last)
+    return kept.select(rows.columns)

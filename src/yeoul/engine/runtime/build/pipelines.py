@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from yeoul.engine.compile.dtypes import polars_dtype
 from yeoul.engine.compile.expressions import EvaluationContext, compile_expression
 from yeoul.engine.operators.assign_watermark import AssignWatermark as WatermarkOperator
 from yeoul.engine.operators.changes.net import NetChanges
@@ -20,6 +21,7 @@ from yeoul.engine.operators.key_groups.prepared import by_key_group, is_undivide
 from yeoul.engine.operators.rows.limit import Limit as LimitOperator
 from yeoul.engine.operators.rows.union import Union as UnionOperator
 from yeoul.engine.operators.rows.values import Values as ValuesOperator
+from yeoul.engine.operators.tell_watermark import TellWatermark
 from yeoul.engine.operators.watermarks import WatermarkMerge
 from yeoul.engine.operators.windows.by_clock import ByClock
 from yeoul.engine.runtime.build.changes import materialize_operator, normalize_operator
@@ -293,7 +295,11 @@ class _Builder:
             raise UserError(
                 f"Expected the watermark for {node.column!r} straight above a table, got {type(under).__name__}"
             )
-        judges, told_by_key = _judges(target), under.encoding is Encoding.UPSERT
+        if node.told is not None:
+            tell = TellWatermark(node.told, polars_dtype(node.schema[node.told].type), _judges(target))
+            above, target = [], self._staged([tell, *above], target)
+        judges = node.told is not None or _judges(target)
+        told_by_key = under.encoding is Encoding.UPSERT
         assign = WatermarkOperator(node.column, compile_expression(node.expression, self._context), judges, told_by_key)
         timeout_ms = node.idle_timeout_ms if node.idle_timeout_ms is not None else self._settings.idle_timeout_ms
         self._add_lane(under, Lane(below, assign, above, target, judges, timeout_ms or None, node.alignment, clock))

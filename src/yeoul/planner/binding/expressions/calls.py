@@ -9,7 +9,18 @@ from sqlglot import exp
 
 from yeoul.errors import Span, UserError, did_you_mean
 from yeoul.plan.expressions import Call, Case, Expression, Literal, LiteralValue
-from yeoul.plan.functions import AGGREGATES, GROUPINGS, RANKINGS, SCALARS, is_aggregate, is_ranking, resolve_scalar
+from yeoul.plan.functions import (
+    AGGREGATES,
+    GROUPINGS,
+    RANKINGS,
+    SCALARS,
+    WATERMARKS,
+    is_aggregate,
+    is_ranking,
+    is_watermark,
+    resolve_scalar,
+    resolve_watermark,
+)
 from yeoul.plan.functions.python import FunctionDefinition, resolve_python
 from yeoul.plan.types import STRING
 from yeoul.planner.casts import coerced
@@ -23,8 +34,9 @@ __all__ = ["call", "function_call", "rows_of"]
 _SQL_NAMES = {name for function in SCALARS for name in function.names} | {"FLOOR_TO", "CEIL_TO"}
 _GROUPING_NAMES = {name for function in GROUPINGS for name in function.names}
 _WINDOWS = frozenset({"TUMBLE", "HOP", "SESSION", "CUMULATE"})
+_NAMED = (*SCALARS, *AGGREGATES, *RANKINGS, *WATERMARKS)
 _CALLABLE = sorted(
-    {name for function in (*SCALARS, *AGGREGATES, *RANKINGS) for name in function.names if name.isidentifier()}
+    {name for function in _NAMED for name in function.names if name.isidentifier()}
     | {"TUMBLE_START", "TUMBLE_END", "TUMBLE_ROWTIME", "HOP_START", "HOP_END", "HOP_ROWTIME"}
 )
 
@@ -54,12 +66,22 @@ def function_call(binder: ExpressionBinder, node: FunctionCall, span: Span | Non
     if is_ranking(name):
         hint = f"{name.upper()}({'' if not node.expressions else 'x'}) OVER (PARTITION BY ... ORDER BY ...)"
         raise UserError(f"{name.upper()} needs OVER", hint=hint, span=span)
+    if is_watermark(name):
+        return _watermark_call(binder, node, span)
     if name.upper() not in _SQL_NAMES:
         raise _unknown_function(binder, name, span)
     _refuse_parts_of_aggregates(node, span)
     if name.upper() == "CURRENT_DATABASE" and not node.expressions:
         return Literal(binder.context.database, STRING.not_null(), span)
     return call(name, [binder.bind(one) for one in node.expressions], span)
+
+
+def _watermark_call(binder: ExpressionBinder, node: FunctionCall, span: Span | None) -> Call:
+    """A call for which `current_watermarks` finds the column once the whole plan is known."""
+    _refuse_parts_of_aggregates(node, span)
+    args = tuple(binder.bind(one) for one in node.expressions)
+    resolved = resolve_watermark(node.this, [arg.type for arg in args], span)
+    return Call(resolved.function, args, resolved.type, span)
 
 
 def _shares(node: FunctionCall) -> Sequence[exp.Expr] | None:
