@@ -203,6 +203,7 @@ def drawn(d: Drawing, *, of_jobs: bool = False, queries: int | None = None) -> l
         d.feature(f"run: spilling to disk{' with many keys' if many > 1 else ''}")
     d.feature(f"run: {settings['execution.runtime-mode']}")
     sinks: list[Sink] = []
+    is_written = is_written and not any(one.late for one in relations)  # a row that a key leaves out is not set aside
     if is_written and not of_jobs and not changes.forgets and (queries > 1 or d.chance(4)):
         sinks = [sink_of(d, f"sink{place}", one, changes, may_fail=queries == 1) for place, one in enumerate(relations)]
         settings["table.exec.sink.not-null-enforcer"] = "DROP"

@@ -83,8 +83,12 @@ class Grammar:
         return self.named[-1]
 
     def read(self, *, timed: bool = False) -> Relation:
-        """Returns a table's rows; `timed`: of one with a row time."""
+        """Returns a table's rows; `timed`: of one with a row time.
+
+        Not of one whose rows are versions, if there is another: its key is declared, and no row's own.
+        """
         tables = self.changes.timed if timed else [one for one in self.changes.tables if one.use != "outside"]
+        tables = [one for one in tables if one.use != "versions"] or tables
         table = self.d.one_of(tables)
         if table.is_changing:
             self.d.feature(f"input: {table.use}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.random_queries.aggregates import Call, call
 from tests.random_queries.dialects import Column, Kind, Sql, both, listed, same
 from tests.random_queries.grammar import Grammar
@@ -37,7 +39,8 @@ def clock_over(g: Grammar, depth: int) -> Relation:
     read = g.read()
     if not read.arrives:
         return over(g, depth)
-    rows = by_clock(g, read).named(g.d.name("x"))
+    timed = by_clock(g, read)
+    rows = (timed if g.has_clock else replace(timed, columns=read.columns)).named(g.d.name("x"))
     by = g.partition_by(rows, g.d.some_of(read.plain, 0, 1))
     order = Sql(f"{by}ORDER BY {rows.alias}.{rows.rows.time}", f"{by}ORDER BY {rows.alias}.{ARRIVAL}")
     calls = []

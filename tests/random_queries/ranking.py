@@ -65,7 +65,8 @@ def deduplicated(g: Grammar, depth: int) -> Relation:
     numbered = f"SELECT {{}}, ROW_NUMBER() OVER ({by}ORDER BY {order}) AS {place} FROM {{}}"
     columns = ", ".join(one.name for one in kept)
     text = both(f"SELECT {columns} FROM ({numbered}) WHERE {place} = 1", items, rows.sql)
-    return rows.rows.keeping(text, kept).without_time()
+    made = rows.rows.keeping(text, kept)
+    return made if is_judged else made.without_time()
 
 
 def window_top_n(g: Grammar, depth: int) -> Relation:

@@ -21,7 +21,7 @@ def temporal_join(g: Grammar, depth: int) -> Relation:
         return g.query(depth)
     table = g.d.one_of(versioned)
     if g.changes.has_late_rows or table.changes_passed:
-        return _of_late_rows(g, table)
+        return _of_late_rows(g, table) if g.has_clock else g.query(depth)
     left = g.timed(depth).named(g.d.name("x"))
     key, time = table.key, table.time
     assert key is not None

@@ -32,6 +32,11 @@ CREATE TABLE IF NOT EXISTS entries (
   name TEXT PRIMARY KEY, kind TEXT NOT NULL, statement TEXT NOT NULL, columns TEXT NOT NULL, comment TEXT NOT NULL
 )
 """
+_HINTS = {
+    "SQLITE_BUSY": "Another process holds it: try again when that is done",
+    "SQLITE_FULL": "Make room; nothing was changed",
+    "SQLITE_READONLY": "It can be read only: may this user write the file and its directory?",
+}
 _T = TypeVar("_T")
 
 
@@ -50,6 +55,7 @@ class CatalogFile:
         self._database = self._carry_out(
             lambda: sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
         )
+        self._refuse_another_programs()
         version = self._carry_out(lambda: self._database.execute("PRAGMA user_version").fetchone()[0])
         if version > _VERSION:
             raise EnvironmentFailure(
@@ -58,8 +64,14 @@ class CatalogFile:
         if version < _VERSION:
             self._carry_out(lambda: self._database.executescript(f"{_SCHEMA}; PRAGMA user_version = {_VERSION}"))
 
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+    def _refuse_another_programs(self) -> None:
+        query = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid"
+        tables = [name for (name,) in self._carry_out(lambda: self._database.execute(query).fetchall())]
+        if tables and "entries" not in tables:
+            raise EnvironmentFailure(
+                f"Catalog {str(self._path)!r} is no catalog: it is another program's database, with {tables[0]!r}",
+                hint="Name a file that is not there yet, to begin a catalog.",
+            )
 
     def changed_at(self) -> int:
         """Returns a number that differs when another process has changed the file."""
@@ -98,10 +110,11 @@ class CatalogFile:
         self._carry_out(lambda: self._database.execute("BEGIN IMMEDIATE"))
         try:
             decided = decide()
+            self._carry_out(lambda: self._database.execute("COMMIT"))
         except BaseException:
-            self._database.execute("ROLLBACK")
+            if self._database.in_transaction:  # where the disk is full SQLite has undone it
+                self._database.execute("ROLLBACK")
             raise
-        self._carry_out(lambda: self._database.execute("COMMIT"))
         return decided
 
     def put(self, definition: Definition) -> None:
@@ -145,11 +158,13 @@ class CatalogFile:
         try:
             return work()
         except sqlite3.OperationalError as error:
-            busy = "locked" in str(error)
-            hint = "Another process holds it: try again when that is done" if busy else "Is the path right?"
+            hint = _HINTS.get(error.sqlite_errorname, "Is the path right?")
             raise EnvironmentFailure(f"Catalog {str(self._path)!r}: {error}", hint=hint) from error
         except sqlite3.DatabaseError as error:
-            raise EnvironmentFailure(f"Catalog {str(self._path)!r} is no catalog: {error}") from error
+            raise EnvironmentFailure(
+                f"Catalog {str(self._path)!r} is no catalog: {error}",
+                hint="If it was one, put a copy of it in its place; else name another file.",
+            ) from error
 
 
 def _view(name: str, text: str, columns: str, comment: str, databases: Container[str]) -> ViewDefinition:

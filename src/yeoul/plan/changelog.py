@@ -8,11 +8,11 @@ kinds matter to people and to sinks. Source: Flink's "Dynamic Tables" page, whos
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from yeoul.plan.encoding import Conflict, Encoding
-from yeoul.plan.expressions import ColumnRef, columns_of
+from yeoul.plan.expressions import AggregateCall, ColumnRef, columns_of
 from yeoul.plan.join_bounds import AsOf, Interval, SameWindow
 from yeoul.plan.join_state import SideState, side_state
 from yeoul.plan.nodes import (
@@ -355,17 +355,32 @@ def state_of(node: Node) -> tuple[StateBound, str]:
 
 
 def _state_of_groups(node: Aggregate) -> tuple[StateBound, str]:
-    keeps_values = any(one.call.distinct and one.call.function not in _OF_ONE_VALUE for one in node.aggregates)
-    kept = f"{'a row for each key' if node.keys else 'one row'}{', and its different values' if keeps_values else ''}"
+    values = _values_kept((one.call for one in node.aggregates), takes_back=is_updating(node.input))
+    kept = f"{'a row for each key' if node.keys else 'one row'}{values}"
     if not node.updating:
         return StateBound.BOUNDED, f"{kept}, dropped at the end of the input"
-    if not node.keys and not keeps_values:
+    if not node.keys and not values:
         return StateBound.BOUNDED, kept
     return (StateBound.BOUNDED if node.ttl_ms else StateBound.UNBOUNDED), f"{kept}, {_until(node.ttl_ms)}"
 
 
 _OF_ONE_VALUE = frozenset(["min", "max", "first_value", "last_value"])
 """Aggregates to which DISTINCT makes no difference."""
+_SUBTRACTED = frozenset(["count_star", "count", "sum", "sum0", "avg", "approx_percentile"])
+"""Aggregates from which a value can be taken out again without the others."""
+_OF_EVERY_VALUE = frozenset(["listagg", "array_agg", "collect", "percentile"])
+"""Aggregates, beside those of JSON, whose answer needs every value."""
+
+
+def _values_kept(calls: Iterable[AggregateCall], *, takes_back: bool) -> str:
+    """Says which values aggregates keep besides their answer; nothing if none."""
+    different, every = False, False
+    for call in calls:
+        needs_all = call.function in _OF_EVERY_VALUE or call.function.startswith("json_")
+        is_distinct = call.distinct and call.function not in _OF_ONE_VALUE
+        every |= call.function not in _SUBTRACTED if takes_back else needs_all and not is_distinct
+        different |= is_distinct
+    return ", and every value" if every else ", and its different values" if different else ""
 
 
 def side_states(node: Join) -> tuple[SideState, SideState]:
@@ -400,14 +415,15 @@ def _state_of_over(node: Over) -> tuple[StateBound, str]:
     if node.time is OverTime.END:
         return StateBound.BOUNDED, "the rows of the input, until its end"
     waiting = "rows that the watermark has not passed, " if node.time is OverTime.EVENT else ""
+    values = _values_kept((one.call for one in node.calls), takes_back=False) if node.frame.preceding is None else ""
     if node.frame.preceding is None:
-        kept = "a row for each partition"
+        kept = f"a row for each partition{values}"
     elif node.frame.unit is FrameUnit.RANGE:
         return StateBound.BOUNDED, f"{waiting}the rows of the last {node.frame.preceding} ms"
     else:
         kept = f"the last {node.frame.preceding} rows of each partition"
-    bound = StateBound.UNBOUNDED if node.partition else StateBound.BOUNDED
-    return bound, f"{waiting}{kept}{', never dropped' if node.partition else ''}"
+    grows = node.partition or values
+    return StateBound.UNBOUNDED if grows else StateBound.BOUNDED, f"{waiting}{kept}{', never dropped' if grows else ''}"
 
 
 def _state_of_top_n(node: TopN) -> tuple[StateBound, str]:

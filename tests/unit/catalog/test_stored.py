@@ -113,6 +113,33 @@ def test_a_file_that_is_no_catalog_is_refused(tmp_path: Path) -> None:
         session(tmp_path)
 
 
+def test_a_database_of_another_program_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "catalog.sqlite") as base:
+        base.execute("CREATE TABLE users (id INT)")
+    with pytest.raises(EnvironmentFailure, match="is no catalog: it is another program's database, with 'users'"):
+        session(tmp_path)
+    with sqlite3.connect(tmp_path / "catalog.sqlite") as base:
+        assert base.execute("SELECT name FROM sqlite_master").fetchall() == [("users",)]
+        assert base.execute("PRAGMA user_version").fetchone() == (0,)
+
+
+def test_on_a_full_disk_a_statement_says_so_and_changes_nothing(tmp_path: Path) -> None:
+    columns = ", ".join(f"column_{number} STRING" for number in range(2_000))
+    with session(tmp_path) as one:
+        run(one, "CREATE TABLE small (a INT) WITH ('connector' = 'blackhole')")
+        stored = one.catalog._stored
+        assert stored is not None
+        stored._database.execute("PRAGMA max_page_count = 4")
+        for _ in range(2):
+            with pytest.raises(EnvironmentFailure, match=r"database or disk is full\. Make room"):
+                run(one, f"CREATE TABLE large ({columns}) WITH ('connector' = 'blackhole')")
+            assert one.catalog.tables() == ["small"]
+        stored._database.execute("PRAGMA max_page_count = 1000")
+        run(one, f"CREATE TABLE large ({columns}) WITH ('connector' = 'blackhole')")
+    with session(tmp_path) as two:
+        assert two.catalog.tables() == ["large", "small"]
+
+
 def test_a_file_that_another_process_holds_is_waited_for_and_then_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

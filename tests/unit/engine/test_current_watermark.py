@@ -107,3 +107,11 @@ def test_windows_above_get_no_row_that_the_condition_keeps_out():
     given = [one for batch in _batches([replace(row, split="s") for row in rows]) for one in run.take(batch)]
     assert [(_seconds(start), n) for start, n in _rows_of([*given, *run.end()])] == [(0, 3), (10, 2)]
     assert run.late == []
+
+
+def test_of_an_instant_it_is_an_instant():
+    table = "CREATE TABLE t (ms BIGINT, ts AS TO_TIMESTAMP_LTZ(ms, 3), WATERMARK FOR ts AS ts)"
+    query = bind_query(table, "SELECT CURRENT_WATERMARK(ts) AS wm FROM t")
+    (given,) = run_in_one_go(query, [Fed("t", pl.DataFrame({"ms": [5_123, 4_000]}))])
+    assert given["wm"].dtype == pl.Datetime("ms", "UTC")
+    assert given["wm"].dt.epoch("ms").to_list() == [None, 5_123]

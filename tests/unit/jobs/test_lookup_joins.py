@@ -233,6 +233,26 @@ def test_what_cannot_be_looked_up_says_why(tmp_path):
             rows_of(made, "SELECT * FROM users")
 
 
+@pytest.mark.parametrize("columns", ["k BIGINT, nome STRING", "key BIGINT, name STRING"])
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
+def test_a_column_that_the_database_does_not_have_is_an_error_that_names_it(tmp_path, kind, columns):
+    connect = sqlite3.connect if kind == "sqlite" else duckdb.connect
+    base = connect(tmp_path / "users.db")
+    base.execute("create table users (k bigint, name varchar)")
+    base.execute("insert into users values (10, 'ann')")
+    base.commit()
+    base.close()
+    with Session({"o": ORDERS}) as made:
+        list(made.execute("CREATE VIEW orders AS SELECT *, PROCTIME() AS p FROM o"))
+        options = f"'connector' = 'jdbc', 'url' = 'jdbc:{kind}:{tmp_path}/users.db', 'table-name' = 'users'"
+        list(made.execute(f"CREATE TABLE users ({columns}) WITH ({options})"))
+        key = columns.split()[0]
+        with pytest.raises(
+            UserError, match=r"Table 'users'.*(no such column: t\.(nome|key)|does not have a column named)"
+        ):
+            rows_of(made, f"SELECT * FROM orders AS o JOIN users FOR SYSTEM_TIME AS OF o.p AS u ON o.k = u.{key}")
+
+
 def test_a_table_of_files_without_a_row_is_looked_up_in_vain(tmp_path):
     (tmp_path / "rows.json").write_text('{"a": 1}\n')
     (tmp_path / "none.json").write_text("")

@@ -21,7 +21,14 @@ from yeoul.plan.nodes import Scan
 __all__ = ["open_database_lookup"]
 
 _PAUSE_S = 0.1
-_USERS_MISTAKES = ("no such", "does not exist", "not found", "no password supplied", "password authentication failed")
+_USERS_MISTAKES = (
+    "no such",
+    "does not exist",
+    "does not have a column",
+    "not found",
+    "no password supplied",
+    "password authentication failed",
+)
 
 
 def open_database_lookup(scan: Scan, keys: Sequence[str], context: ConnectorContext) -> Lookup:

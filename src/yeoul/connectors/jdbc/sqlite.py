@@ -26,8 +26,9 @@ def sqlite_rows(path: str, table: str, schema: Mapping[str, pl.DataType], keys: 
         connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, check_same_thread=False)
     except sqlite3.Error as error:
         raise UserError(f"SQLite cannot open {path!r}: {error}") from error
-    columns = ", ".join(quoted(name) for name in schema)
-    wanted = ", ".join(quoted(name) for name in keys)
+    # Of "name" alone, where there is no such column, SQLite would make the text 'name'.
+    columns = ", ".join(f"t.{quoted(name)}" for name in schema)
+    wanted = ", ".join(f"t.{quoted(name)}" for name in keys)
     one = f"({', '.join('?' for _ in keys)})"
     step = max(1, _PARAMETERS // len(keys))
 
@@ -37,7 +38,7 @@ def sqlite_rows(path: str, table: str, schema: Mapping[str, pl.DataType], keys: 
             chunk = found.slice(start, step)
             values = ", ".join([one] * chunk.height)
             within = f"({wanted}) IN (VALUES {values})" if chunk.height else "1 = 0"
-            query = f"SELECT {columns} FROM {quoted(table)} WHERE {within}"
+            query = f"SELECT {columns} FROM {quoted(table)} AS t WHERE {within}"
             rows += connection.execute(query, [value for row in chunk.rows() for value in row]).fetchall()
         values_of = list(zip(*rows, strict=True)) or [()] * len(schema)
         return pl.DataFrame(

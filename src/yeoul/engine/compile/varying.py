@@ -16,6 +16,7 @@ from yeoul.engine.compile.faults import EvaluationError, checked
 from yeoul.engine.compile.lowering import Lowering, Site
 from yeoul.errors import UserError
 from yeoul.plan.expressions import Call, Literal
+from yeoul.plan.types import Kind
 
 __all__ = ["VARYING", "varies", "varying"]
 
@@ -30,15 +31,15 @@ VARYING: Mapping[str, tuple[int, ...]] = {
     "json_value": (1,),
     "json_query": (1,),
     "json_exists": (1,),
-    "regexp_replace": (1, 2),
-    "regexp_extract_all": (1, 2),
+    "regexp_replace": (1,),
+    "regexp_extract_all": (1,),
     "similar": (1,),
     "not_similar": (1,),
     "parse_url": (1, 2),
     "str_to_map": (1, 2),
     "translate": (1, 2),
 }
-"""By function, the places of arguments that stand for a meaning."""
+"""By function, the places of strings that stand for a meaning."""
 
 
 def varies(call: Call) -> bool:
@@ -78,7 +79,9 @@ _ROW, _VALUE = "row", "value"
 
 
 def _is_open(call: Call, place: int) -> bool:
-    return place < len(call.args) and not isinstance(call.args[place], Literal)
+    if place >= len(call.args) or isinstance(call.args[place], Literal):
+        return False
+    return call.args[place].type.kind is Kind.STRING
 
 
 def _parts(rows: pl.DataFrame, places: list[int]) -> Iterator[tuple[tuple[object, ...], pl.DataFrame]]:

@@ -108,6 +108,7 @@ def bind_inner(context: BindContext, tree: exp.Expr, outer: Relation | None, rea
     """
     while isinstance(tree, exp.Subquery) and not tree.args.get("limit"):
         tree = tree.this
+    tree = _without_needless_distinct(context, tree, reader)
     if outer is not None and is_named_further_in(tree, outer):
         return _beside_different_rows(context, tree, outer, reader)
     stands_alone = tree.args.get("with_") is not None or tree.args.get("from_") is None
@@ -140,6 +141,16 @@ def bind_inner(context: BindContext, tree: exp.Expr, outer: Relation | None, rea
         _first_value(nothing),
         nothing,
     )
+
+
+def _without_needless_distinct(context: BindContext, tree: exp.Expr, reader: QueryReader) -> exp.Expr:
+    """DISTINCT leaves the one row of an aggregate without keys as it is; without it that is seen."""
+    is_aggregate = isinstance(tree, exp.Select) and reader.is_grouped(context, tree) and not tree.args.get("group")
+    if not is_aggregate or tree.args.get("distinct") is None:
+        return tree
+    plain = tree.copy()
+    plain.set("distinct", None)
+    return plain
 
 
 def _beside_different_rows(context: BindContext, tree: exp.Expr, outer: Relation, reader: QueryReader) -> Inner:

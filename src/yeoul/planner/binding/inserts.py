@@ -12,8 +12,9 @@ from yeoul.plan.tables import Column, ColumnKind, TableDefinition, ViewDefinitio
 from yeoul.plan.types import BOOLEAN, Kind
 from yeoul.planner.binding.context import BindContext
 from yeoul.planner.binding.projections import is_invented
-from yeoul.planner.binding.queries import bind_query, unknown_table
+from yeoul.planner.binding.queries import bind_query
 from yeoul.planner.binding.scans import merged_options
+from yeoul.planner.binding.sources import unknown_table
 from yeoul.planner.casts import can_store, coerced
 from yeoul.planner.dialects.flink.nodes import InsertSyntax
 from yeoul.planner.rewriting import project

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from yeoul.errors import did_you_mean
 from yeoul.planner.binding.context import BindContext, Relation, Scope, unique_name
+from yeoul.planner.binding.expressions import ExpressionBinder
 
 __all__ = ["Item", "is_invented", "items_of", "unnamed"]
 
@@ -64,7 +65,10 @@ def _unfolded(
         if is_qualified:
             wanted = node.this.this.name if isinstance(node.this, exp.Column) else ""
             scopes = [scope for scope in scopes if scope.alias and scope.alias == wanted]
-        if not scopes:
+        fields = _fields_of_row(context, node, relation) if is_qualified and not scopes else ()
+        for field in fields:
+            yield field, exp.Dot(this=node.this.copy(), expression=exp.to_identifier(field, quoted=True)), None
+        if not scopes and not fields:
             raise context.error("Unknown table before '.*'", node.this, did_you_mean(node.this.name, relation.aliases))
         for scope in scopes:
             shown = scope.columns.items() if is_qualified else _unhidden(scope)
@@ -73,6 +77,17 @@ def _unfolded(
         yield node.alias, node.this, None
     else:
         yield _own_name(node) or unnamed(index), node, None
+
+
+def _fields_of_row(context: BindContext, node: exp.Expr, relation: Relation) -> tuple[str, ...]:
+    """Returns the fields that `column.*` stands for; none if it is no ROW."""
+    first = node.this
+    while isinstance(first, exp.Dot):
+        first = first.this
+    is_known = isinstance(first, exp.Column) and (relation.find(first.this.name) or first.this.name in relation.aliases)
+    if not is_known:
+        return ()
+    return tuple(one.name for one in ExpressionBinder(context, relation, "SELECT").bind(node.this).type.fields)
 
 
 def _unhidden(scope: Scope) -> list[tuple[str, str]]:

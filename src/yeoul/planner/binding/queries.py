@@ -1,56 +1,42 @@
-"""Queries: SELECT, VALUES, set operations, WITH, and what stands in FROM become plan nodes."""
+"""Queries: SELECT, VALUES, set operations, WITH, and the rows of FROM become plan nodes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlglot import exp
 
-from yeoul.errors import Span, UserError, did_you_mean
-from yeoul.plan import types
+from yeoul.errors import Span, UserError
 from yeoul.plan.expressions import ColumnRef, Expression, Literal
 from yeoul.plan.functions import common_type
 from yeoul.plan.nodes import Field, Filter, Node, Schema, Union, Values
-from yeoul.plan.tables import DATABASE, ViewDefinition
+from yeoul.plan.tables import ViewDefinition
 from yeoul.plan.types import DataType
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
-from yeoul.planner.binding.domains import outer_names, together
+from yeoul.planner.binding.domains import together
 from yeoul.planner.binding.expressions import ExpressionBinder
 from yeoul.planner.binding.grouping import bind_grouped, distinct, is_grouped
 from yeoul.planner.binding.hints import check_hinted_tables, state_ttl_of, state_ttls, with_group_ttl
 from yeoul.planner.binding.inner_queries import QueryReader, is_outer
-from yeoul.planner.binding.joins import bind_join, filtered
-from yeoul.planner.binding.laterals import bind_lateral
+from yeoul.planner.binding.joins import filtered
 from yeoul.planner.binding.ordering import hidden_items, ordered, unaliased
 from yeoul.planner.binding.overs import OverCalls, refuse_without_over
 from yeoul.planner.binding.projections import Item, items_of, unnamed
 from yeoul.planner.binding.rankings import with_top_n
-from yeoul.planner.binding.scans import merged_options, scan
 from yeoul.planner.binding.set_operations import combined, united
+from yeoul.planner.binding.sources import ONE_ROW, refuse_time_travel, relation_of, renamed, view_rows
 from yeoul.planner.binding.subqueries import Subqueries, ands_of, has_subquery
-from yeoul.planner.binding.unnesting import bind_unnest
-from yeoul.planner.binding.windows import assign_windows, window_arguments
 from yeoul.planner.casts import coerced
-from yeoul.planner.dialects.flink.dialect import read_script
 from yeoul.planner.dialects.flink.nodes import (
-    JoinedTables,
-    LateralQuery,
     OverCall,
     SetOperation,
-    TableFunction,
     UnionAll,
-    UnnestedRows,
 )
 from yeoul.planner.folding import folded
-from yeoul.planner.positions import Positions
 from yeoul.planner.rewriting import conjuncts, joined, project
 
-__all__ = ["bind_query", "bind_view", "renamed", "unknown_table"]
-
-_MAX_VIEW_DEPTH = 16
-_ONE_ROW = Values(((True,),), Schema((Field("row", types.BOOLEAN.not_null()),)))
-"""What SELECT without FROM reads."""
+__all__ = ["bind_query", "bind_view"]
 
 
 def bind_query(context: BindContext, node: exp.Expr) -> Node:
@@ -146,8 +132,8 @@ def _filtered(
 ) -> tuple[Relation, list[Expression]]:
     """Returns the rows of FROM that WHERE keeps, and its conditions that name the outer query."""
     hinted = replace(context, outer=None, state_ttls=state_ttls(context, select))
-    _refuse_time_travel(context, select.args["from_"].this)
-    relation = _relation(hinted, select.args["from_"].this, beside)
+    refuse_time_travel(context, select.args["from_"].this)
+    relation = relation_of(hinted, select.args["from_"].this, _READER, beside)
     check_hinted_tables(context, select, relation)
     where = select.args.get("where")
     if where is None:
@@ -273,8 +259,8 @@ def _select_without_from(context: BindContext, select: exp.Select) -> Node:
     subqueries = Subqueries(context, _READER)
     binder = ExpressionBinder(context, None, "SELECT without FROM", subqueries)
     outputs = [(item.name, folded(binder.bind(item.node))) for item in items_of(context, select, None)]
-    rows = subqueries.joined_to(_ONE_ROW)
-    return _row(outputs) if rows is _ONE_ROW else project(rows, outputs)
+    rows = subqueries.joined_to(ONE_ROW)
+    return _row(outputs) if rows is ONE_ROW else project(rows, outputs)
 
 
 def _refuse_without_from(context: BindContext, select: exp.Expr) -> None:
@@ -287,7 +273,7 @@ def _row(outputs: Sequence[tuple[str, Expression]]) -> Node:
     """Returns one row of expressions over nothing."""
     literals = [value for _, value in outputs if isinstance(value, Literal)]
     if len(literals) < len(outputs):
-        return project(_ONE_ROW, outputs)
+        return project(ONE_ROW, outputs)
     fields = tuple(Field(name, value.type) for name, value in outputs)
     return Values((tuple(one.value for one in literals),), Schema(fields))
 
@@ -305,7 +291,7 @@ def _values(context: BindContext, node: exp.Values) -> Node:
     schema = Schema(tuple(Field(name, type) for name, type in zip(names, meeting, strict=True)))
     if all(isinstance(value, Literal) for row in cast for value in row):
         return Values(tuple(tuple(one.value for one in row if isinstance(one, Literal)) for row in cast), schema)
-    nodes = tuple(project(_ONE_ROW, list(zip(names, row, strict=True))) for row in cast)
+    nodes = tuple(project(ONE_ROW, list(zip(names, row, strict=True))) for row in cast)
     return nodes[0] if len(nodes) == 1 else Union(nodes, schema)
 
 
@@ -318,166 +304,9 @@ def _meeting_of_values(context: BindContext, values: list[Expression], index: in
     return meeting
 
 
-# --- FROM
-
-
-def _refuse_time_travel(context: BindContext, first: exp.Expr) -> None:
-    """Refuses FOR SYSTEM_TIME AS OF behind the first table of FROM: there is no row yet whose time it could be of."""
-    while isinstance(first, JoinedTables):
-        first = first.this
-    if first.args.get("when") is not None:
-        hint = "It stands behind JOIN: each row of the left side meets what the table says at its time"
-        raise context.error("A table as it was at one time (time travel) is not supported", first, hint)
-
-
-def _relation(context: BindContext, node: exp.Expr, beside: Relation | None = None) -> Relation:
-    """Returns what stands in FROM; `beside`: behind rows of the query around it, which it may name anywhere."""
-    if beside is not None:
-        return _relation_beside(context, node, beside)
-    if isinstance(node, JoinedTables):
-        if isinstance(node.args["expression"], UnnestedRows):
-            return bind_unnest(context, node.args["expression"], _relation(context, node.this), node)
-        if isinstance(node.args["expression"], LateralQuery):
-            return bind_lateral(context, node.args["expression"], _relation(context, node.this), node, _READER)
-        return bind_join(context, node, _relation(context, node.this), _relation(context, node.args["expression"]))
-    if isinstance(node, LateralQuery):
-        raise context.error("LATERAL stands behind a table that its query names", node, "FROM t, LATERAL (SELECT ...)")
-    if isinstance(node, UnnestedRows):
-        return bind_unnest(context, node, Relation(_ONE_ROW, "", "nothing"))
-    alias = node.args.get("alias")
-    found = _source(context, node)
-    if alias is None:
-        return found
-    rows = found.node
-    if alias.args.get("columns"):
-        rows = renamed(context, rows, alias.args["columns"])
-    return Relation(
-        rows, alias.this.name, found.title if isinstance(node, exp.Table) else f"subquery {alias.this.name!r}"
-    )
-
-
-def _relation_beside(context: BindContext, node: exp.Expr, beside: Relation) -> Relation:
-    if not isinstance(node, JoinedTables):
-        return _joined_to(context, beside, node, JoinedTables(this=node, expression=node, kind="CROSS"))
-    if node.args["kind"] in ("RIGHT", "FULL"):
-        hint = "Name it in the WHERE of the subquery, or turn the join round"
-        raise context.error(f"A subquery with a {node.args['kind']} JOIN cannot name the outer query so", node, hint)
-    return _joined_to(context, _relation_beside(context, node.this, beside), node.args["expression"], node)
-
-
-def _joined_to(context: BindContext, left: Relation, node: exp.Expr, join: JoinedTables) -> Relation:
-    """Returns rows joined to what stands behind them in FROM, which may name those of an outer query among them."""
-    if isinstance(node, UnnestedRows):
-        return bind_unnest(context, node, left, join)
-    outer = replace(left, joined=tuple(one for one in left.scopes if one.is_outer))
-    if isinstance(node, exp.Subquery) and outer_names(node.this, outer, qualified=True):
-        node = LateralQuery(this=node.this, alias=node.args.get("alias"))
-    if isinstance(node, LateralQuery):
-        return bind_lateral(context, node, left, join, _READER)
-    return bind_join(context, join, left, _relation(context, node))
-
-
-def _source(context: BindContext, node: exp.Expr) -> Relation:
-    match node:
-        case exp.Table():
-            return _table(context, node)
-        case exp.Subquery():
-            return Relation(bind_query(context, node.this), "", "the subquery")
-        case TableFunction():
-            arguments = window_arguments(context, node)
-            data = _data(context, arguments.data, arguments.kind.value)
-            rows = assign_windows(context, arguments, data)
-            return Relation(rows, data.alias, data.title)
-        case _:
-            raise context.error(f"{type(node).__name__} is not supported in FROM", node)
-
-
-def _data(context: BindContext, node: exp.Expr, function: str) -> Relation:
-    if isinstance(node, exp.Table | exp.Subquery):
-        return _relation(context, node)
-    raise context.error(
-        f"{function} expects TABLE and a name as its first argument",
-        node,
-        hint=f"{function}(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)",
-    )
-
-
-def renamed(context: BindContext, rows: Node, columns: Sequence[exp.Expr]) -> Node:
-    """Returns the rows with their columns named anew, by position.
-
-    Raises:
-        UserError: There are more or fewer names than columns, or one stands twice.
-    """
-    if len(columns) != len(rows.schema.fields):
-        raise context.error(
-            f"Expected {len(rows.schema.fields)} names, one for each column of the query, got {len(columns)}",
-            columns[0],
-        )
-    names = [column.name for column in columns]
-    double = next((column for index, column in enumerate(columns) if column.name in names[:index]), None)
-    if double is not None:
-        raise context.error(f"Column {double.name!r} is named twice", double)
-    return project(
-        rows, [(name, ColumnRef(field.name, field.type)) for name, field in zip(names, rows.schema.fields, strict=True)]
-    )
-
-
-def _table(context: BindContext, node: exp.Table) -> Relation:
-    name = node.name
-    if name in context.common_tables and not node.args.get("db"):
-        return Relation(context.common_tables[name], name, f"table {name!r}")
-    found = context.find(node)
-    if found is None:
-        raise unknown_table(context, node)
-    if isinstance(found, ViewDefinition):
-        if node.args.get("hints"):
-            raise context.error(f"OPTIONS cannot be given for a view, {name!r} is one", node, "Give them to its tables")
-        return Relation(bind_view(context, found, node), name, f"view {found.name!r}")
-    return Relation(scan(context, found, merged_options(context, found, node)), name, f"table {found.name!r}")
-
-
-def unknown_table(context: BindContext, node: exp.Table) -> UserError:
-    """Returns the error for a name that neither WITH nor the catalog knows."""
-    known = [*_names_from_here(context), *context.common_tables]
-    name = context.name_of(node)
-    hint = did_you_mean(name, known) or "There are no tables yet: CREATE TABLE makes one"
-    return context.error(f"Unknown table or view {name!r}", node, hint)
-
-
-def _names_from_here(context: BindContext) -> Iterator[str]:
-    """Yields the names of all tables as they can be written in the current database."""
-    databases = () if context.database == DATABASE else context.tables.databases()
-    for name in context.tables.names():
-        yield name if not databases or name.partition(".")[0] in databases else f"{DATABASE}.{name}"
-
-
 def bind_view(context: BindContext, view: ViewDefinition, node: exp.Expr) -> Node:
-    """Returns the plan of a view's query, bound anew.
-
-    Raises:
-        UserError: The query does not bind (any more), or the view leads back to itself.
-    """
-    if view.name in context.views or len(context.views) >= _MAX_VIEW_DEPTH:
-        chain = " -> ".join([*context.views, view.name])
-        raise context.error(f"View {view.name!r} leads back to itself, or too deep: {chain}", node)
-    inner = BindContext(
-        context.tables,
-        context.settings,
-        Positions(view.query),
-        (*context.views, view.name),
-        functions=context.functions,
-        database=view.database,
-    )
-    try:
-        tree = next(iter(read_script(view.query)))[0]
-        rows = bind_query(inner, tree)
-        names = [exp.to_identifier(name) for name in view.column_names]
-        return renamed(inner, rows, list(names)) if names else rows
-    except UserError as error:
-        message = error.message
-        if error.span is not None:
-            message = f"{message.removesuffix(f' ({error.span})')} at {error.span} of its query"
-        raise context.error(f"In view {view.name!r}: {message}", node, error.hint) from None
+    """Returns the plan of a view's query, bound anew; errors as in `view_rows`."""
+    return view_rows(context, view, node, _READER)
 
 
 _READER = QueryReader(bind_query, _filtered, _outputs, _body_beside, is_grouped)

@@ -21,8 +21,9 @@ from yeoul.planner.binding.changes import with_settled_changes
 from yeoul.planner.binding.context import BindContext
 from yeoul.planner.binding.current_watermarks import tell_watermarks
 from yeoul.planner.binding.inserts import bind_insert
-from yeoul.planner.binding.queries import bind_query, bind_view, renamed, unknown_table
+from yeoul.planner.binding.queries import bind_query, bind_view
 from yeoul.planner.binding.scans import IDLE_SETTING, scan
+from yeoul.planner.binding.sources import renamed, unknown_table
 from yeoul.planner.binding.tables import define_table, with_options
 from yeoul.planner.dialects.flink.nodes import (
     AlterSyntax,

@@ -32,8 +32,17 @@ def bagged(value: pl.Expr, weight: pl.Expr, keep: pl.Expr | None, *, keeps_nulls
 
 
 def values_of(bag: pl.Expr) -> pl.Expr:
-    """Returns the values in a settled bag, as a list in the order of arrival."""
-    return bag.list.eval(pl.element().struct.field(_VALUE))
+    """Returns the values in a settled bag, as a list in the order of arrival.
+
+    One that was taken back before it came is none; it stays in the bag until it comes.
+
+    Example:
+        >>> bags = pl.DataFrame({"bag": [[{"v": 1, "n": 1}, {"v": 2, "n": -1}]]})
+        >>> bags.select(values_of(pl.col("bag")))["bag"].to_list()
+        [[1]]
+    """
+    entry = pl.element()
+    return bag.list.eval(entry.filter(entry.struct.field(_SIGN) > 0).struct.field(_VALUE))
 
 
 def settled(bags: pl.Series) -> pl.Series:

@@ -89,6 +89,8 @@ class DistinctParts:
     def snapshot(self, state: KeyedState) -> State:
         """Returns the values with their groups' keys; those of groups that are gone are left out."""
         living = state.living()
+        if not len(living):
+            return {}
         numbers = state.read_column(NUMBER, living).to_numpy()
         order = np.argsort(numbers)
         frames = {}

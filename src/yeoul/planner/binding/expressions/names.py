@@ -42,6 +42,8 @@ def dotted(binder: ExpressionBinder, node: Any, span: Span | None) -> Expression
             around + did_you_mean(owner.this.name, known),
         )
     row = binder.bind(owner)
+    if row.type.kind is not types.Kind.ROW:
+        raise UserError(f"Expected a table or a ROW before {('.' + name)!r}, got {row.type.or_null()}", span=span)
     field = Literal(name, types.STRING.not_null(), binder.context.span(node.args["expression"]))
     return call("field", (row, field), span)
 

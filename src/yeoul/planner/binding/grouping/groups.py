@@ -16,7 +16,7 @@ from yeoul.planner.binding.context import BindContext, Relation, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder, SubqueryBinding
 from yeoul.planner.binding.grouping.absorption import absorb, is_of_sessions, window_columns
 from yeoul.planner.binding.grouping.regrouping import regroup
-from yeoul.planner.binding.grouping.sets import SetsOfKeys, refuse_partial, repeated, sets_of_keys
+from yeoul.planner.binding.grouping.sets import SetsOfKeys, repeated, sets_of_keys
 from yeoul.planner.binding.projections import Item
 from yeoul.planner.binding.windows import GROUP_WINDOWS, group_window, property_field
 from yeoul.planner.dialects.flink.nodes import FunctionCall
@@ -89,15 +89,17 @@ def groups_of(context: BindContext, select: exp.Select, source: Relation, items:
         others = list({id(node): node for one in sets for node in one}.values())
     bound = {id(node): _key(context, node, source, items) for node in others}
     keys = list(bound.values())
+    by_set = [frozenset(bound[id(node)] for node in one) for one in sets or ()]
     if windows:
         node = windows[0]
         assert isinstance(node, FunctionCall)
         window = group_window(context, node, source)
         groups = Groups(source, source.node, window, by_function=True)
     else:
-        groups = _windowed(source, keys) or _unwindowed(context, source)
+        of_all_sets = [key for key in keys if all(key in one for one in by_set)]
+        groups = _windowed(source, of_all_sets) or _unwindowed(context, source)
     if sets is not None:
-        _repeat_rows(groups, [frozenset(bound[id(node)] for node in one) for one in sets])
+        _repeat_rows(groups, by_set)
     for key in keys:
         if not (isinstance(key, ColumnRef) and key.name in groups.columns):
             add_key(groups, key)
@@ -105,8 +107,6 @@ def groups_of(context: BindContext, select: exp.Select, source: Relation, items:
 
 
 def _repeat_rows(groups: Groups, sets: list[frozenset[Expression]]) -> None:
-    of_window = {key for one in sets for key in one if _is_one_of(key, groups.columns)}
-    refuse_partial(sets, of_window)
     groups.rows, groups.sets = repeated(groups.rows, sets)
     groups.keys[groups.sets.number_ref] = groups.sets.number
 
@@ -135,7 +135,12 @@ def _key(context: BindContext, node: exp.Expr, source: Relation, items: list[Ite
 
 
 def _windowed(source: Relation, keys: list[Expression]) -> Groups | None:
-    """Returns the groups of rows that carry their window and are grouped by it; None if they do or are not."""
+    """Returns the groups of rows that carry their window and are grouped by it; None if they do or are not.
+
+    Args:
+        source: The rows.
+        keys: What every group is told by: keys that a set of keys leaves out tell no window.
+    """
     columns = window_columns(source.node)
     if not columns:
         return _regrouped(source, keys)

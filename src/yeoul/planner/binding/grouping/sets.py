@@ -12,7 +12,7 @@ from itertools import combinations, product
 
 from sqlglot import exp
 
-from yeoul.errors import Span, UserError
+from yeoul.errors import Span
 from yeoul.plan import types
 from yeoul.plan.expressions import Call, Case, ColumnRef, Expression, Literal
 from yeoul.plan.nodes import Field, Node, Schema, Unnest
@@ -20,7 +20,7 @@ from yeoul.plan.types import BIGINT, INT
 from yeoul.planner.binding.context import BindContext, unique_name
 from yeoul.planner.dialects.flink.nodes import GroupingSets
 
-__all__ = ["SetsOfKeys", "is_grouping_function", "refuse_partial", "repeated", "sets_of_keys"]
+__all__ = ["SetsOfKeys", "is_grouping_function", "repeated", "sets_of_keys"]
 
 _MOST_SETS = 256
 _FUNCTIONS = frozenset({"GROUPING", "GROUPING_ID", "GROUP_ID"})
@@ -119,18 +119,3 @@ def repeated(rows: Node, sets: Sequence[frozenset[Expression]]) -> tuple[Node, S
     collection = Call("array", items, types.array_of(INT.not_null()).not_null())
     schema = Schema((*rows.schema.fields, Field(number, INT.not_null())))
     return Unnest(rows, collection, schema, None, False), SetsOfKeys(tuple(sets), number)
-
-
-def refuse_partial(sets: Sequence[frozenset[Expression]], keys: Iterable[Expression]) -> None:
-    """Refuses sets some of which leave out a column of the window.
-
-    Raises:
-        UserError: One does.
-    """
-    for key in keys:
-        if not all(key in one for one in sets):
-            raise UserError(
-                "Every set of GROUP BY has to hold the window's columns",
-                hint="GROUP BY window_start, window_end, GROUPING SETS (...)",
-                span=key.span,
-            )

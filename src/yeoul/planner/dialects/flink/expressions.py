@@ -17,12 +17,12 @@ from yeoul.planner.dialects.flink.over import OverGrammar
 from yeoul.planner.dialects.flink.precedence import AND, BINARY_OPERATORS, COMPARE, IS, NOT, OR, RANGE, UNARY
 from yeoul.planner.dialects.flink.special_calls import SpecialCallGrammar
 
-__all__ = ["ExpressionGrammar"]
+__all__ = ["QUERY_WORDS", "ExpressionGrammar"]
 
 _QUANTIFIERS = frozenset({"ANY", "SOME", "ALL"})
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
 _EACH_OF_THEM = "Behind =, <>, <, <=, > and >= stands a query: x > ALL (SELECT ...); = ANY and <> ALL take values, too"
-_QUERY_WORDS = ("SELECT", "WITH", "VALUES")
+QUERY_WORDS = ("SELECT", "WITH", "VALUES", "TABLE")
 _RANGE_WORDS = frozenset({"IN", "BETWEEN", "LIKE", "SIMILAR"})
 _WITHOUT_PARENS = frozenset(
     {"CURRENT_TIMESTAMP", "CURRENT_DATE", "CURRENT_TIME", "LOCALTIMESTAMP", "LOCALTIME", "CURRENT_ROW_TIMESTAMP"}
@@ -143,7 +143,7 @@ class ExpressionGrammar(SpecialCallGrammar, OverGrammar):
 
     def _in(self, left: exp.Expr) -> exp.Expr:
         token = self._curr
-        if self.sees(TokenType.L_PAREN) and any(self.sees_word(word, ahead=1) for word in _QUERY_WORDS):
+        if self.sees(TokenType.L_PAREN) and any(self.sees_word(word, ahead=1) for word in QUERY_WORDS):
             self._advance()
             query = self.at(exp.Subquery(this=self.subquery()), token)
             self.expect(TokenType.R_PAREN, "')'", hint=self.comma_hint())
@@ -198,7 +198,7 @@ class ExpressionGrammar(SpecialCallGrammar, OverGrammar):
         self.fail("an expression", hint="Is there one comma too many?" if self._prev.text == "," else "")
 
     def _parenthesised(self, token: Token) -> exp.Expr:
-        if any(self.sees_word(word) for word in _QUERY_WORDS):
+        if any(self.sees_word(word) for word in QUERY_WORDS):
             found: exp.Expr = self.at(exp.Subquery(this=self.subquery()), token)
         else:
             found = self.expression_()

@@ -97,7 +97,7 @@ class JsonGrammar(TypeGrammar):
         return FunctionCall(this="JSON_EXISTS", expressions=arguments)
 
     def json_object(self) -> exp.Expr:
-        """`[[KEY] key VALUE value] [, ...] [NULL | ABSENT ON NULL]`."""
+        """`[[KEY] key VALUE value | key : value] [, ...] [NULL | ABSENT ON NULL]`."""
         pairs = [] if self._at_clause_or_end() else self._pairs()
         return FunctionCall(this="JSON_OBJECT", expressions=[_word(self._on_null("NULL")), *pairs])
 
@@ -137,7 +137,7 @@ class JsonGrammar(TypeGrammar):
         if self.sees_word("KEY") and not self.sees(TokenType.COMMA, ahead=1):
             self._advance()
         key = self.expression_()
-        if not self.take_word("VALUE"):
+        if not (self.take_word("VALUE") or self.take(TokenType.COLON)):
             self.fail("VALUE after a key", hint="JSON_OBJECT(KEY 'name' VALUE x)")
         return [key, self.expression_()]
 

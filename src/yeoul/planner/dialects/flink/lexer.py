@@ -29,7 +29,7 @@ _LEXEME = re.compile(
   | (?P<string>'(?:[^']|'')*')
   | (?P<quoted>`(?:[^`]|``)*`)
   | (?P<word>[^\W\d][\w$]*)
-  | (?P<operator>==|<>|!=|<=|>=|=>|\|\||[()\[\],.;+\-*/%=<>])
+  | (?P<operator>==|<>|!=|<=|>=|=>|\|\||:(?!:)|[()\[\],.;+\-*/%=<>])
     """,
     re.VERBOSE,
 )
@@ -45,6 +45,7 @@ _OPERATORS = {
     "[": TokenType.L_BRACKET,
     "]": TokenType.R_BRACKET,
     ",": TokenType.COMMA,
+    ":": TokenType.COLON,
     ".": TokenType.DOT,
     ";": TokenType.SEMICOLON,
     "+": TokenType.PLUS,
@@ -65,8 +66,8 @@ _UNCLOSED = {
 _FOREIGN = {
     '"': "Write strings in single quotes ('text') and names in backticks (`name`)",
     **dict.fromkeys("\u2018\u2019\u201c\u201d", "Write strings in straight single quotes: 'text'"),
-    "{": "ARRAY[...], MAP[...] and ROW(...) make nested values",
     ":": "CAST(x AS type) converts; parameters are not part of Flink SQL",
+    "{": "ARRAY[...], MAP[...] and ROW(...) make nested values",
     "?": "Parameters are not part of Flink SQL: put the value into the text",
     "@": "Variables are not part of Flink SQL",
     "&": "AND joins conditions",

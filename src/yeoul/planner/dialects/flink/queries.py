@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from yeoul.planner.dialects.flink.cursor import RESERVED, STATEMENTS
-from yeoul.planner.dialects.flink.expressions import ExpressionGrammar
+from yeoul.planner.dialects.flink.expressions import QUERY_WORDS, ExpressionGrammar
 from yeoul.planner.dialects.flink.lexer import Token, TokenType
 from yeoul.planner.dialects.flink.nodes import (
     GroupingSets,
@@ -107,7 +107,15 @@ class QueryGrammar(ExpressionGrammar):
             return self._select(token)
         if self.take_word("VALUES"):
             return self._values(token)
-        self.fail("a query: SELECT, VALUES or WITH", keywords=("SELECT", "VALUES", "WITH"))
+        if self.take_word("TABLE"):
+            return self._whole_table(token)
+        self.fail("a query: SELECT, VALUES or WITH", keywords=QUERY_WORDS)
+
+    def _whole_table(self, token: Token) -> exp.Expr:
+        """`TABLE t`: every row and column of a table."""
+        select = exp.Select(expressions=[self.at(exp.Star(), token)])
+        select.set("from_", exp.From(this=self.table("the name of a table after TABLE")))
+        return self.at(select, token)
 
     def _tail(self, body: exp.Expr) -> None:
         if self.sees_word("ORDER"):

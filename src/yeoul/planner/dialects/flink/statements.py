@@ -10,6 +10,7 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from yeoul.errors import UserError
+from yeoul.planner.dialects.flink.expressions import QUERY_WORDS
 from yeoul.planner.dialects.flink.inventory import InventoryGrammar
 from yeoul.planner.dialects.flink.lexer import Token, TokenType
 from yeoul.planner.dialects.flink.nodes import (
@@ -84,11 +85,11 @@ class StatementGrammar(InventoryGrammar):
         if word in readers:
             self._advance()
             return readers[word]()
-        if word in ("SELECT", "VALUES", "WITH") or self.sees(TokenType.L_PAREN):
+        if word in QUERY_WORDS or self.sees(TokenType.L_PAREN):
             return self.query()
         if word in _NOT_YET:
             self.refuse(word, _NOT_YET[word])
-        self.fail("a statement", keywords=[*readers, "SELECT", "WITH", "VALUES"])
+        self.fail("a statement", keywords=[*readers, *QUERY_WORDS])
 
     def _readers_of_statements(self) -> dict[str, Callable[[], exp.Expr]]:
         return {
