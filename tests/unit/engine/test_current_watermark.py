@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass, replace
 
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.pipeline_runs import Fed, bind_query, run_in_one_go, run_restored_after_each
 
@@ -72,6 +72,7 @@ def _rows_of(batches: list[pl.DataFrame]) -> list[tuple]:
     return [row for batch in batches for row in batch.rows()]
 
 
+@settings(deadline=None)
 @given(rows=_ROWS, splits=st.integers(1, 3))
 def test_each_row_is_told_the_watermark_before_it_however_batches_are_cut(rows, splits):
     rows = [replace(row, split=_SPLITS[_SPLITS.index(row.split) % splits]) for row in rows]
@@ -81,6 +82,7 @@ def test_each_row_is_told_the_watermark_before_it_however_batches_are_cut(rows, 
         assert [(id, _seconds(wm)) for id, wm in _rows_of(run(query, _batches(rows)))] == right
 
 
+@settings(deadline=None)
 @given(rows=_ROWS, splits=st.integers(1, 3))
 def test_rows_that_are_late_are_told_apart_from_the_others(rows, splits):
     rows = [replace(row, split=_SPLITS[_SPLITS.index(row.split) % splits]) for row in rows]

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from tests.pipeline_runs import Fed, Query, bind_query, run_in_one_go
 
+from yeoul import Session
 from yeoul.engine.operators.key_groups.group import KeyGroup
 from yeoul.errors import UserError
 
@@ -151,3 +152,16 @@ def test_what_has_no_key_to_divide_it_by_ends_with_an_error_at_the_limit(query, 
     assert caught.value.message.endswith(
         " MB that cannot go to disk, since it has no key to divide it by; 'state.memory.limit' is 2.0 MB"
     )
+
+
+def test_a_job_that_spilled_tells_its_progress_when_it_has_ended(tmp_path):
+    with Session({"t": pl.DataFrame({"k": np.arange(100_000)})}) as session:
+        session.sql("SET 'execution.runtime-mode' = 'streaming'")
+        session.sql("SET 'state.memory.limit' = '1 MB'")
+        session.sql(f"SET 'state.spill.directory' = '{tmp_path}'")
+        session.sql("CREATE TABLE o (k BIGINT, n BIGINT) WITH ('connector' = 'blackhole')")
+        job = session.sql("INSERT INTO o SELECT k, COUNT(*) FROM t GROUP BY k").job
+        job.wait()
+        (groups,) = (one for one in job.progress().operators if "GROUP BY" in one.name)
+        assert groups.spilled_bytes == 0
+        assert list(tmp_path.iterdir()) == []

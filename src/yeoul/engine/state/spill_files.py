@@ -94,8 +94,8 @@ class SpillFiles:
             ) from error
 
     def size_of(self, number: int) -> int:
-        """Returns what frames take on disk."""
-        return self._sizes[number]
+        """Returns what frames take on disk: nothing once they are removed, or the job has ended."""
+        return self._sizes.get(number, 0)
 
     def remove(self, number: int) -> None:
         """Removes frames; who has read them may go on looking at them."""
