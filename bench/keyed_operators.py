@@ -8,7 +8,9 @@ row of each key. Every size runs in a process of its own, with its kernels loade
 machine distorts them less.
 
 With a thousand keys fifty events of a batch fall together and what is known of every key lies in the caches; with a
-million, neither. What that costs anybody is told by one `group_by` of bare Polars over the same events, all at hand, in
+million, neither. So the two are told apart (see `draws`): what an event costs while batches meet as many different keys
+however many there are is what the size of state costs; of that, what windows give out at the end is no part. What it
+costs anybody to meet more of them is told by one `group_by` of bare Polars over the same events, all at hand, in
 the same run: it is the reference of many keys. What it costs at least is told by a loop that adds to a word of each
 event's key: one miss of the caches an event, and several on their way at a time.
 """
@@ -21,11 +23,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.draws import by_state, drawn
 from bench.measure import Row
 
 if TYPE_CHECKING:
@@ -35,7 +39,7 @@ if TYPE_CHECKING:
     from yeoul.engine.operators.contract import Operator
 
 BATCH = 50_000
-_KEYS = 100_000
+_KEYS, _MANY = 100_000, 20_000
 _BAR = 2.0
 """How many times what an event costs among few events it may cost among many; and, with many keys, how many times what
 bare Polars takes to group it."""
@@ -61,6 +65,8 @@ def run(events: int, long: bool) -> Iterator[Row]:
             f"{_LOOP}, {count:,} keys", cost, None, "CPU ns/event", None, "-", True, "added to by chance: the floor"
         )
     for name in _OPERATORS:
+        for chosen, sizes in ((keys[0], keys), (_MANY, (_KEYS, *keys[1:]))):
+            yield from by_state(name, sizes, chosen, partial(_measured, name, events=events, chosen=chosen))
         few = _measured(name, keys[0], events)
         yield Row(name, few["cpu_ns"], None, "CPU ns/event", None, "-", True, f"{keys[0]:,} keys, {events:,} events")
         for count in keys[1:]:
@@ -86,8 +92,8 @@ def _growth(measured: Mapping[int, Mapping[str, float]], many: int, few: int) ->
     return measured[many]["cpu_ns"] / measured[few]["cpu_ns"]
 
 
-def _measured(name: str, keys: int, events: int) -> dict[str, float]:
-    command = [sys.executable, "-m", "bench.keyed_operators", name, str(keys), str(events)]
+def _measured(name: str, keys: int, events: int, chosen: int = 0) -> dict[str, float]:
+    command = [sys.executable, "-m", "bench.keyed_operators", name, str(keys), str(events), str(chosen)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return measured
@@ -264,8 +270,16 @@ def _result(spent_s: float, events: int) -> dict[str, float]:
 _BARE = {_POLARS: _grouped_by_polars, _LOOP: _added_by_chance}
 
 
-def _measure(name: str, keys: int, events: int) -> dict[str, float]:
-    """Feeds every key once, then events of random keys; measures the latter, of a window all."""
+def _measure(name: str, keys: int, events: int, chosen: int = 0) -> dict[str, float]:
+    """Feeds every key once, then events of random keys; measures the latter, of a window all.
+
+    Args:
+        name: The operator.
+        keys: How many there are.
+        events: How many of random keys.
+        chosen: From how many keys, chosen anew, each batch draws; then a window is no exception, and what is given out
+            at the end is not measured. 0: from all.
+    """
     from yeoul.engine.operators.contract import END_OF_TIME, Output
 
     operator, made = _OPERATORS[name](), _Events(name, keys)
@@ -288,15 +302,15 @@ def _measure(name: str, keys: int, events: int) -> dict[str, float]:
     for start in range(0, keys, BATCH):
         take(made.first(everyone[start : start + BATCH]))
     counted = events
-    if name in _WINDOWS:
+    if name in _WINDOWS and not chosen:
         counted += keys
     else:
         spent_s = 0.0
     for _ in range(events // BATCH):
-        take(made.later(random.integers(0, keys, BATCH)))
+        take(made.later(drawn(random, keys, BATCH, chosen)))
     began_s = time.process_time()
     count(operator.advance(END_OF_TIME))
-    spent_s += time.process_time() - began_s
+    spent_s += 0.0 if chosen else time.process_time() - began_s
     expected = _WINDOWS[name] * (keys + events // BATCH * BATCH) if name in _WINDOWS else keys
     if standing != expected:
         raise AssertionError(f"{name}: {standing} rows instead of {expected}")
@@ -304,9 +318,9 @@ def _measure(name: str, keys: int, events: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    wanted, sizes = sys.argv[1], [int(each) for each in sys.argv[2:4]]
+    wanted, sizes = sys.argv[1], [int(each) for each in sys.argv[2:5]]
     if wanted in _BARE:
-        print(json.dumps(_BARE[wanted](*sizes)))
+        print(json.dumps(_BARE[wanted](*sizes[:2])))
     else:
         _measure(wanted, _WARM_KEYS, _WARM_EVENTS)
         print(json.dumps(_measure(wanted, *sizes)))

@@ -2,6 +2,10 @@
 
 COUNT and SUM by string keys through the operator, changes given out, in batches of 50,000 rows. Every size runs in a
 process of its own, so that its memory is its own; costs are CPU time, so that a busy machine distorts them less.
+
+What the number of keys costs is told apart (see `draws`): what the size of state costs, batches meeting as many
+different keys whatever it is; what it costs a batch to meet more of them, in state of one size; and both together, keys
+drawn from all.
 """
 
 from __future__ import annotations
@@ -12,22 +16,34 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 
+from bench.draws import by_state
 from bench.measure import Row
 
 BATCH = 50_000
 KEYS = (1_000, 100_000, 1_000_000, 10_000_000)
+_BY_STATE = {1_000: KEYS, 20_000: KEYS[1:]}
+"""From how many keys a batch draws where it is told what the size of state costs, and with how many keys."""
+_MET = (1_000, 5_000, 20_000, 50_000)
+"""From how many keys a batch draws where it is told what it costs to meet more of them."""
 _MOST_BYTES = 2 << 30
 _SPILL_LIMIT_MB = 300
 
 
 def run(events: int, long: bool) -> Iterator[Row]:
-    """Yields a row for each number of keys, each number of events, and one under a memory limit.
+    """Yields rows for each number of keys, drawn in each way, for each number of events, and one under a memory limit.
 
     Args:
         events: How many events are measured, after every key was seen once.
         long: Whether to go to 100 M events.
     """
+    for chosen, sizes in _BY_STATE.items():
+        yield from by_state("GROUP BY", sizes, chosen, partial(_measured, events=events, chosen=chosen))
+    met = {chosen: _measured(KEYS[2], events, chosen) for chosen in _MET}
+    for chosen, one in met.items():
+        note = f"{_MET[0]:,} of them a batch"
+        yield _row(f"GROUP BY, {KEYS[2]:,} keys, {chosen:,} of them a batch", one, met[_MET[0]], note)
     measured = {keys: _measured(keys, events) for keys in KEYS}
     few = measured[KEYS[0]]
     for keys, one in measured.items():
@@ -40,7 +56,7 @@ def run(events: int, long: bool) -> Iterator[Row]:
     first = by_events[counts[0]]
     for count, one in by_events.items():
         yield _row(f"GROUP BY, {count:,} events", one, first, f"{counts[0]:,} events; 100,000 keys")
-    spilled = _measured(5_000_000, events, _SPILL_LIMIT_MB)
+    spilled = _measured(5_000_000, events, limit_mb=_SPILL_LIMIT_MB)
     note = f"10 M keys in memory; {spilled['spilled_mb']:.0f} MB on disk, {spilled['peak_mb']:.0f} MB in all"
     yield _row(f"GROUP BY, 5,000,000 keys, limit {_SPILL_LIMIT_MB} MB", spilled, largest, note)
 
@@ -50,18 +66,26 @@ def _row(name: str, one: dict[str, float], reference: dict[str, float], note: st
     return Row(name, one["cpu_ns"], reference["cpu_ns"], "CPU ns/event", ratio, "-", True, f"{note}")
 
 
-def _measured(keys: int, events: int, limit_mb: int = 0) -> dict[str, float]:
-    command = [sys.executable, "-m", "bench.keyed_state", str(keys), str(events), str(limit_mb)]
+def _measured(keys: int, events: int, chosen: int = 0, limit_mb: int = 0) -> dict[str, float]:
+    command = [sys.executable, "-m", "bench.keyed_state", str(keys), str(events), str(chosen), str(limit_mb)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return measured
 
 
-def _measure(keys: int, events: int, limit_mb: int) -> dict[str, float]:
-    """Feeds every key once, then events of random keys; measures the latter."""
+def _measure(keys: int, events: int, chosen: int, limit_mb: int) -> dict[str, float]:
+    """Feeds every key once, then events of random keys; measures the latter.
+
+    Args:
+        keys: How many there are.
+        events: How many are measured.
+        chosen: From how many keys, chosen anew, each batch draws; 0: from all.
+        limit_mb: What state may take in memory; 0: what it wants.
+    """
     import numpy as np
     import polars as pl
 
+    from bench.draws import drawn
     from yeoul.clock import SYSTEM_CLOCK
     from yeoul.engine.compile.aggregates import compile_aggregate
     from yeoul.engine.operators.contract import END_OF_TIME, Output
@@ -101,7 +125,7 @@ def _measure(keys: int, events: int, limit_mb: int) -> dict[str, float]:
         take(everyone[start : start + BATCH])
     filling_s, spent_s = spent_s, 0.0
     for _ in range(events // BATCH):
-        take(random.integers(0, keys, BATCH))
+        take(drawn(random, keys, BATCH, chosen))
     spilled_mb = 0.0 if memory is None else memory.spilled_bytes / (1 << 20)
     began_s = time.process_time()
     count(operator.advance(END_OF_TIME))
@@ -119,4 +143,4 @@ def _measure(keys: int, events: int, limit_mb: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(_measure(*(int(each) for each in sys.argv[1:4]))))
+    print(json.dumps(_measure(*(int(each) for each in sys.argv[1:5]))))

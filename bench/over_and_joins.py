@@ -4,6 +4,10 @@ Frames in memory go through SQL in streaming mode, and the rows that come out ar
 the same frames, and the sums have to agree. Events are one millisecond apart; how far a query looks back grows with the
 number of keys, so that an event meets as many others whatever that is. Every size runs in a process of its own; costs
 are CPU time, so that a busy machine distorts them less.
+
+What the size of state costs is told by events that draw from a choice of keys (see `draws`), after every key was seen
+once; what that cost is taken off. Where a query looks back for a time it is left out: an event would meet all those of
+its own choice, with many keys and with few, and nobody else.
 """
 
 from __future__ import annotations
@@ -14,10 +18,14 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
+from bench.draws import by_state, drawn
 from bench.measure import Row
 
 _ROWS_BACK = 8
+_CHOSEN, _STRETCH = 1_000, 50_000
+"""From how many keys so many events after each other draw where the size of state is measured."""
 _BAR = 2.0
 """How many times what an event costs at the least size it may cost at the largest."""
 
@@ -77,10 +85,13 @@ def run(scale: int) -> Iterator[Row]:
     """
     few, many = 1_000, 1_000_000 // scale
     events, long = 2_000_000 // scale, 10_000_000 // scale
-    for name in _CASES:
+    for name, case in _CASES.items():
         base = _measured(name, few, events)
         ratio = base["reference_ns"] / base["cpu_ns"]
         yield Row(name, base["cpu_ns"], base["reference_ns"], "CPU ns/event", ratio, "-", True, "DuckDB, a batch")
+        if "{back}" not in case.query:
+            sizes = (many // 10, many)
+            yield from by_state(name, sizes, _CHOSEN, partial(_measured, name, events=events, chosen=_CHOSEN))
         for keys, count, what in ((many, events, f"{many:,} keys"), (few, long, f"{long:,} events")):
             one = _measured(name, keys, count)
             times = one["cpu_ns"] / base["cpu_ns"]
@@ -99,15 +110,25 @@ def run(scale: int) -> Iterator[Row]:
             )
 
 
-def _measured(name: str, keys: int, events: int) -> dict[str, float]:
-    command = [sys.executable, "-m", "bench.over_and_joins", name, str(keys), str(events)]
+def _measured(name: str, keys: int, events: int, chosen: int = 0) -> dict[str, float]:
+    command = [sys.executable, "-m", "bench.over_and_joins", name, str(keys), str(events), str(chosen)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return measured
 
 
-def _measure(name: str, keys: int, events: int) -> dict[str, float]:
-    """Answers a query both ways."""
+def _measure(name: str, keys: int, events: int, chosen: int) -> dict[str, float]:
+    """Answers a query both ways.
+
+    Args:
+        name: Which one.
+        keys: How many there are.
+        events: How many are measured.
+        chosen: From how many keys, chosen anew, each stretch of events draws, after every key was seen once; 0: from
+            all, from the first event on.
+    """
+    import resource
+
     import duckdb
     import numpy as np
     import polars as pl
@@ -118,13 +139,19 @@ def _measure(name: str, keys: int, events: int) -> dict[str, float]:
     sides = 2 if " r " in case.reference else 1
     back_s = keys * _ROWS_BACK / sides / 1_000
 
+    filling = keys if chosen else 0
+
+    def ids(count: int) -> np.ndarray:
+        if not chosen:
+            return random.integers(0, keys, count)
+        stretches = (drawn(random, keys, _STRETCH, chosen) for _ in range(0, count, _STRETCH))
+        return np.concatenate([random.permutation(keys), *stretches])[:count]
+
     def frame(count: int) -> pl.DataFrame:
         times = pl.Series("ts", np.arange(count) * sides).cast(pl.Datetime("ms"))
-        return pl.DataFrame(
-            [pl.Series("k", random.integers(0, keys, count)), pl.Series("v", random.integers(0, 100, count)), times]
-        )
+        return pl.DataFrame([pl.Series("k", ids(count)), pl.Series("v", random.integers(0, 100, count)), times])
 
-    frames = {side: frame(events // sides) for side in "lr"[:sides]}
+    frames = {side: frame(filling + events // sides) for side in "lr"[:sides]}
 
     def ours(count: int) -> int:
         with Session() as session:
@@ -134,10 +161,16 @@ def _measure(name: str, keys: int, events: int) -> dict[str, float]:
                 pass
             return int(session.sql(case.query.format(back=back_s)).pl()["s"].sum())
 
-    ours(1_000)
-    began_s = time.process_time()
-    answer = ours(events)
-    taken_s = time.process_time() - began_s
+    def timed(count: int) -> tuple[int, float]:
+        began_s = time.process_time()
+        answer = ours(count)
+        return answer, time.process_time() - began_s
+
+    # A difference is only worth anything between two runs that find memory alike.
+    ours(filling + events if filling else 1_000)
+    filling_s = timed(filling)[1] if filling else 0.0
+    answer, taken_s = timed(filling + events)
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     with duckdb.connect() as database:
         for side, rows in frames.items():
             database.register(side, rows.to_arrow())
@@ -146,8 +179,9 @@ def _measure(name: str, keys: int, events: int) -> dict[str, float]:
         reference_s = time.process_time() - began_s
     if answer != right:
         raise AssertionError(f"{name}: {answer} is not DuckDB's {right}")
-    return {"cpu_ns": taken_s / events * 1e9, "reference_ns": reference_s / events * 1e9}
+    spent_s = {"cpu_ns": taken_s - filling_s, "reference_ns": reference_s}
+    return {**{name: spent / events * 1e9 for name, spent in spent_s.items()}, "peak_mb": peak_mb}
 
 
 if __name__ == "__main__":
-    print(json.dumps(_measure(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))
+    print(json.dumps(_measure(sys.argv[1], *(int(each) for each in sys.argv[2:5]))))

@@ -8,11 +8,14 @@ says a `FieldTable` of five words for each field. The memory is `Blocks`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from yeoul.kernels.addresses import address_of
-from yeoul.kernels.blocks import Layout
+from yeoul.kernels.blocks import Blocks, Layout
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import (
     inlined,
@@ -27,12 +30,13 @@ from yeoul.kernels.machine import (
     store_u64,
 )
 
-__all__ = ["FieldTable", "Layout", "gather_rows", "row_at", "scatter_rows"]
+__all__ = ["FieldTable", "Layout", "gather_rows", "gathered", "row_at", "scatter_rows", "scattered"]
 
 FieldTable = NDArray[np.int64]
 """For each field: where it begins in a row, its bytes (1, 2, 4, 8 or 16), the address of its column, where its flag for
 NULL begins in a row, and the address of its column of flags (0: there is none)."""
 
+_Kind = TypeVar("_Kind", bound=np.generic)
 _WORDS = 5
 _AHEAD = 16
 _LINE_BYTES = 64
@@ -116,3 +120,32 @@ def gather_rows(layout: Layout, slots: NDArray[np.int64], table: FieldTable) -> 
 def scatter_rows(layout: Layout, slots: NDArray[np.int64], table: FieldTable, *, flagged: bool) -> None:
     """Copies the columns that the table names into fields of rows; `flagged`: rows have flags for NULL."""
     _scatter(*layout, address_of(slots), len(slots), address_of(table), len(table), int(flagged))
+
+
+def gathered(blocks: Blocks, rows: NDArray[np.int64], field: int, kind: type[_Kind]) -> NDArray[_Kind]:
+    """Returns one field of rows.
+
+    Args:
+        blocks: Have room for the rows.
+        rows: Their numbers.
+        field: Where it begins in a row.
+        kind: What it is.
+
+    Example:
+        >>> blocks = Blocks(8)
+        >>> blocks.reserve(3)
+        >>> scattered(blocks, np.array([2, 0]), [(4, np.array([7, 8], np.int32))])
+        >>> gathered(blocks, np.array([0, 1, 2]), 4, np.int32).tolist()
+        [8, 0, 7]
+    """
+    found = np.empty(len(rows), kind)
+    table = np.array([(field, found.itemsize, address_of(found), 0, 0)], np.int64)
+    gather_rows(blocks.layout, np.ascontiguousarray(rows, np.int64), table)
+    return found
+
+
+def scattered(blocks: Blocks, rows: NDArray[np.int64], fields: Sequence[tuple[int, NDArray[np.generic]]]) -> None:
+    """Writes fields of rows: where each begins in a row, and its values."""
+    columns = [np.ascontiguousarray(values) for _, values in fields]
+    table = [(at, column.itemsize, address_of(column), 0, 0) for (at, _), column in zip(fields, columns, strict=True)]
+    scatter_rows(blocks.layout, np.ascontiguousarray(rows, np.int64), np.array(table, np.int64), flagged=False)

@@ -4,29 +4,32 @@ A timeline is a key's chain (`Chains`), oldest version first. Each version has t
 time, which are the same unless it came late: then it counts from when it came, but a version of a later time is still
 newer. A version may say that there is nothing from then on. `_as_of` walks forward from where it was the last time, so
 moments that are asked for in ascending order cost one step a version in all.
+
+Behind a key's links stands the link to where that was, behind a row's whether it is an END, from when it counts and its
+own time: 16 and 32 bytes, so that a key and its version cost two misses of the caches, and both are asked for ahead.
 """
 
 from __future__ import annotations
 
 import enum
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from yeoul.kernels.addresses import address_of
-from yeoul.kernels.chains import Chains
+from yeoul.kernels.chains import HEAD, NEXT, OWNER, PREVIOUS, TAIL, Chains, ask_for_link, key_at, link_at
 from yeoul.kernels.compilation import kernel
-from yeoul.kernels.machine import inlined, load_u8, load_u64, store_u8, store_u64
+from yeoul.kernels.machine import inlined, load_u8, load_u32, load_u64, prefetch, store_u32, store_u64
+from yeoul.kernels.row_blocks import gathered, scattered
 
 __all__ = ["Coming", "Timelines"]
 
-_Item = TypeVar("_Item", bound=np.generic)
-_LEAST = 1 << 10
 _NEVER = 2**63 - 1
 """From when a row counts that is in no timeline; no moment that is asked for is as late."""
-_HEADS, _TAILS, _NEXTS, _PREVIOUS, _OWNERS, _STARTS, _TIMES, _ENDS = range(0, 64, 8)
-"""Where the address of each array stands among those that a kernel is given."""
+_KEY_BYTES, _CURSOR = 16, 8
+_ROW_BYTES, _IS_END, _START, _TIME = 32, 12, 16, 24
+_AHEAD = 8
+"""How many rows ahead a version is asked for; its key as many rows earlier."""
 
 
 class Coming(enum.IntEnum):
@@ -41,123 +44,133 @@ class Coming(enum.IntEnum):
 
 
 @inlined
-def _array(arrays, which):
-    return load_u64(arrays + which)
+def _key(heads, key):
+    return key_at(heads, _KEY_BYTES, key)
 
 
 @inlined
-def _unlink(arrays, row):
-    key = load_u64(_array(arrays, _OWNERS) + row * 8)
-    after, before = load_u64(_array(arrays, _NEXTS) + row * 8), load_u64(_array(arrays, _PREVIOUS) + row * 8)
-    if before < 0:
-        store_u64(_array(arrays, _HEADS) + key * 8, after)
-    else:
-        store_u64(_array(arrays, _NEXTS) + before * 8, after)
-    if after < 0:
-        store_u64(_array(arrays, _TAILS) + key * 8, before)
-    else:
-        store_u64(_array(arrays, _PREVIOUS) + after * 8, before)
-    store_u64(_array(arrays, _STARTS) + row * 8, _NEVER)
+def _row(links, row):
+    return link_at(links, _ROW_BYTES, row)
 
 
 @inlined
-def _link(arrays, key, row, before, after):
-    store_u64(_array(arrays, _OWNERS) + row * 8, key)
-    store_u64(_array(arrays, _PREVIOUS) + row * 8, before)
-    store_u64(_array(arrays, _NEXTS) + row * 8, after)
-    if before < 0:
-        store_u64(_array(arrays, _HEADS) + key * 8, row)
-    else:
-        store_u64(_array(arrays, _NEXTS) + before * 8, row)
-    if after < 0:
-        store_u64(_array(arrays, _TAILS) + key * 8, row)
-    else:
-        store_u64(_array(arrays, _PREVIOUS) + after * 8, row)
+def _ask(keys, at, count, heads, links, which):
+    """Asks for a key further on, and for the row that one of its links leads to not so far."""
+    if at + 2 * _AHEAD < count:
+        further, near = load_u64(keys + (at + 2 * _AHEAD) * 8), load_u64(keys + (at + _AHEAD) * 8)
+        if further >= 0:
+            prefetch(_key(heads, further))
+        if near >= 0:
+            ask_for_link(links, _ROW_BYTES, load_u32(_key(heads, near) + which))
 
 
-@kernel("int64(int64, int64, int64, int64, int64, int64, int64, int64)")
-def _insert(keys, rows, starts, times, comings, count, arrays, freed):
+@inlined
+def _unlink(heads, links, row):
+    own = _row(links, row)
+    key, after, before = _key(heads, load_u32(own + OWNER)), load_u32(own + NEXT), load_u32(own + PREVIOUS)
+    store_u32(key + HEAD if before == 0 else _row(links, before - 1) + NEXT, after)
+    store_u32(key + TAIL if after == 0 else _row(links, after - 1) + PREVIOUS, before)
+    store_u64(own + _START, _NEVER)
+
+
+@inlined
+def _link(heads, links, key, row, before, after):
+    own, its = _row(links, row), _key(heads, key)
+    store_u32(own + OWNER, key)
+    store_u32(own + PREVIOUS, before + 1)
+    store_u32(own + NEXT, after + 1)
+    store_u32(its + HEAD if before < 0 else _row(links, before) + NEXT, row + 1)
+    store_u32(its + TAIL if after < 0 else _row(links, after) + PREVIOUS, row + 1)
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64, int64, int64)")
+def _insert(keys, rows, starts, times, comings, count, heads, links, freed):
     """Puts rows into the timelines of their keys; writes the rows that are not, or no longer, in one; returns how many.
 
     A row is dead as it comes if a version of a later time counts already, unless that is an END that all have passed.
     """
-    own_starts, own_times, own_ends = _array(arrays, _STARTS), _array(arrays, _TIMES), _array(arrays, _ENDS)
-    previous, gone = _array(arrays, _PREVIOUS), 0
+    gone = 0
     for at in range(count):
+        _ask(keys, at, count, heads, links, TAIL)
         key, row = load_u64(keys + at * 8), load_u64(rows + at * 8)
         start, time, coming = load_u64(starts + at * 8), load_u64(times + at * 8), load_u8(comings + at)
-        store_u64(own_starts + row * 8, _NEVER)
-        after, before = -1, load_u64(_array(arrays, _TAILS) + key * 8)
-        while before >= 0 and load_u64(own_starts + before * 8) > start:
+        own = _row(links, row)
+        store_u64(own + _START, _NEVER)
+        after, before = -1, load_u32(_key(heads, key) + TAIL) - 1
+        while before >= 0 and load_u64(_row(links, before) + _START) > start:
             after = before
-            before = load_u64(previous + before * 8)
+            before = load_u32(_row(links, before) + PREVIOUS) - 1
         # Of what counts from now on only, since its time was passed, nobody knows any more whether it was there.
-        is_there = before >= 0 and load_u64(own_times + before * 8) == time
+        is_there = before >= 0 and load_u64(_row(links, before) + _TIME) == time
         is_dead = coming == 2 and (start > time or is_there)
-        if before >= 0 and load_u64(own_times + before * 8) > time:
-            is_dead |= load_u8(own_ends + before) == 0 or load_u64(own_starts + before * 8) == start
+        if before >= 0 and load_u64(_row(links, before) + _TIME) > time:
+            is_dead |= load_u32(_row(links, before) + _IS_END) == 0 or load_u64(_row(links, before) + _START) == start
         if is_dead:
             store_u64(freed + gone * 8, row)
             gone += 1
             continue
-        if before >= 0 and load_u64(own_starts + before * 8) == start:
+        if before >= 0 and load_u64(_row(links, before) + _START) == start:
             store_u64(freed + gone * 8, before)
             gone += 1
             same = before
-            before = load_u64(previous + before * 8)
-            _unlink(arrays, same)
-        store_u64(own_starts + row * 8, start)
-        store_u64(own_times + row * 8, time)
-        store_u8(own_ends + row, coming != 0)
-        _link(arrays, key, row, before, after)
+            before = load_u32(_row(links, before) + PREVIOUS) - 1
+            _unlink(heads, links, same)
+        store_u64(own + _START, start)
+        store_u64(own + _TIME, time)
+        store_u32(own + _IS_END, coming != 0)
+        _link(heads, links, key, row, before, after)
     return gone
 
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")
-def _as_of(keys, moments, count, arrays, cursors, found):
+def _as_of(keys, moments, count, heads, links, found):
     """Writes the version that counts at each moment, -1 where there is none; returns how many there are."""
-    own_starts, own_ends = _array(arrays, _STARTS), _array(arrays, _ENDS)
-    nexts, hits = _array(arrays, _NEXTS), 0
+    hits = 0
     for at in range(count):
-        key, moment = load_u64(keys + at * 8), load_u64(moments + at * 8)
+        _ask(keys, at, count, heads, links, _CURSOR)
+        number, moment = load_u64(keys + at * 8), load_u64(moments + at * 8)
         store_u64(found + at * 8, -1)
-        if key < 0:
+        if number < 0:
             continue
-        row = load_u64(cursors + key * 8)
-        if row >= 0 and (load_u64(_array(arrays, _OWNERS) + row * 8) != key or load_u64(own_starts + row * 8) > moment):
-            row = -1
+        key = _key(heads, number)
+        row = load_u32(key + _CURSOR) - 1
+        if row >= 0:
+            own = _row(links, row)
+            if load_u32(own + OWNER) != number or load_u64(own + _START) > moment:
+                row = -1
         if row < 0:
-            row = load_u64(_array(arrays, _HEADS) + key * 8)
-            if row < 0 or load_u64(own_starts + row * 8) > moment:
+            row = load_u32(key + HEAD) - 1
+            if row < 0 or load_u64(_row(links, row) + _START) > moment:
                 continue
-        following = load_u64(nexts + row * 8)
-        while following >= 0 and load_u64(own_starts + following * 8) <= moment:
+        following = load_u32(_row(links, row) + NEXT) - 1
+        while following >= 0 and load_u64(_row(links, following) + _START) <= moment:
             row = following
-            following = load_u64(nexts + row * 8)
-        store_u64(cursors + key * 8, row)
-        if load_u8(own_ends + row) == 0:
+            following = load_u32(_row(links, row) + NEXT) - 1
+        store_u32(key + _CURSOR, row + 1)
+        if load_u32(_row(links, row) + _IS_END) == 0:
             store_u64(found + at * 8, row)
             hits += 1
     return hits
 
 
-@kernel("int64(int64, int64, int64, int64, int64)")
-def _cut(rows, count, moment, arrays, freed):
+@kernel("int64(int64, int64, int64, int64, int64, int64)")
+def _cut(rows, count, moment, heads, links, freed):
     """Takes out what stands before each row that counts at a moment, and the row itself if it is an END."""
-    previous, gone = _array(arrays, _PREVIOUS), 0
+    gone = 0
     for at in range(count):
         row = load_u64(rows + at * 8)
-        if load_u64(_array(arrays, _STARTS) + row * 8) > moment:
+        own = _row(links, row)
+        if load_u64(own + _START) > moment:
             continue
-        before = load_u64(previous + row * 8)
+        before = load_u32(own + PREVIOUS) - 1
         while before >= 0:
-            further = load_u64(previous + before * 8)
-            _unlink(arrays, before)
+            further = load_u32(_row(links, before) + PREVIOUS) - 1
+            _unlink(heads, links, before)
             store_u64(freed + gone * 8, before)
             gone += 1
             before = further
-        if load_u8(_array(arrays, _ENDS) + row) != 0:
-            _unlink(arrays, row)
+        if load_u32(own + _IS_END) != 0:
+            _unlink(heads, links, row)
             store_u64(freed + gone * 8, row)
             gone += 1
     return gone
@@ -178,15 +191,7 @@ class Timelines(Chains):
     """
 
     def __init__(self) -> None:
-        super().__init__()
-        self._starts, self._times = np.zeros(_LEAST, np.int64), np.zeros(_LEAST, np.int64)
-        self._ends, self._cursors = np.zeros(_LEAST, np.uint8), np.full(_LEAST, -1, np.int64)
-
-    @property
-    def size_bytes(self) -> int:
-        """What the arrays take."""
-        own = (self._starts, self._times, self._ends, self._cursors)
-        return super().size_bytes + sum(array.nbytes for array in own)
+        super().__init__(_KEY_BYTES, _ROW_BYTES)
 
     def insert(
         self,
@@ -210,20 +215,19 @@ class Timelines(Chains):
         """
         if not len(rows):
             return rows
-        self.make_room(int(keys.max()) + 1, int(rows.max()) + 1)
+        self._make_room(int(keys.max()) + 1, int(rows.max()) + 1)
         whole = [np.ascontiguousarray(array, np.int64) for array in (keys, rows, starts, times)]
         kinds = np.ascontiguousarray(comings, np.uint8)
-        arrays, freed = self._arrays(), np.empty(len(rows), np.int64)
+        freed = np.empty(len(rows), np.int64)
         given = (*(address_of(array) for array in whole), address_of(kinds), len(rows))
-        return freed[: _insert(*given, address_of(arrays), address_of(freed))]
+        return freed[: _insert(*given, *self._memory(), address_of(freed))]
 
     def as_of(self, keys: NDArray[np.int64], moments: NDArray[np.int64]) -> NDArray[np.int64]:
         """Returns the row that counts for each key at a moment, -1 if there is none; quick if moments ascend."""
-        known = np.ascontiguousarray(np.where(keys < len(self._heads), keys, -1), np.int64)
+        known = np.ascontiguousarray(np.where(keys < self._keys, keys, -1), np.int64)
         moments = np.ascontiguousarray(moments, np.int64)
-        arrays, found = self._arrays(), np.empty(len(known), np.int64)
-        asked = (address_of(known), address_of(moments), len(known))
-        _as_of(*asked, address_of(arrays), address_of(self._cursors), address_of(found))
+        found = np.empty(len(known), np.int64)
+        _as_of(address_of(known), address_of(moments), len(known), *self._memory(), address_of(found))
         return found
 
     def cut(self, rows: NDArray[np.int64], moment: int) -> NDArray[np.int64]:
@@ -233,42 +237,27 @@ class Timelines(Chains):
             The rows that were taken out.
         """
         rows = np.ascontiguousarray(rows, np.int64)
-        arrays, freed = self._arrays(), np.empty(len(self._owners), np.int64)
-        return freed[: _cut(address_of(rows), len(rows), moment, address_of(arrays), address_of(freed))].copy()
+        freed = np.empty(self._rows, np.int64)
+        return freed[: _cut(address_of(rows), len(rows), moment, *self._memory(), address_of(freed))].copy()
 
     def remove(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Takes rows, each of which stands once, out of their timelines; returns the keys that have none left."""
-        self._starts[rows] = _NEVER
+        scattered(self._links, rows, [(_START, np.full(len(rows), _NEVER))])
         return super().remove(rows)
 
     def starts(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Returns from when rows count."""
-        return self._starts[rows]
+        return gathered(self._links, rows, _START, np.int64)
 
     def times(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Returns the rows' own times."""
-        return self._times[rows]
+        return gathered(self._links, rows, _TIME, np.int64)
 
     def are_ends(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Tells which rows say that there is nothing."""
-        return self._ends[rows].astype(np.bool_)
+        flags: NDArray[np.bool_] = gathered(self._links, rows, _IS_END, np.int32) != 0
+        return flags
 
-    def make_room(self, keys: int, rows: int) -> None:
-        super().make_room(keys, rows)
-        if len(self._cursors) < len(self._heads):
-            self._cursors = _longer(self._cursors, len(self._heads), -1)
-        if len(self._starts) < len(self._nexts):
-            self._starts = _longer(self._starts, len(self._nexts), 0)
-            self._times = _longer(self._times, len(self._nexts), 0)
-            self._ends = _longer(self._ends, len(self._nexts), 0)
-
-    def _arrays(self) -> NDArray[np.int64]:
-        """Returns the addresses of the arrays, which live as long as this object does not grow."""
-        own = (self._starts, self._times, self._ends)
-        return np.array([*self._addresses(), *(address_of(array) for array in own)], np.int64)
-
-
-def _longer(array: NDArray[_Item], size: int, filling: int) -> NDArray[_Item]:
-    grown = np.full(size, filling, array.dtype)
-    grown[: len(array)] = array
-    return grown
+    def _memory(self) -> tuple[int, int]:
+        """Returns where keys and rows stand; holds until the next `insert`."""
+        return self._heads.layout[0], self._links.layout[0]

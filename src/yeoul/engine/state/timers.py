@@ -63,6 +63,8 @@ class Timers:
             return nothing, nothing
         slots, times = (np.concatenate([each[part] for each in found]) for part in (0, 1))
         early = times > until_ms
+        if not early.any():
+            return slots, times
         self.set(slots[early], times[early])
         return slots[~early], times[~early]
 

@@ -196,7 +196,8 @@ class TemporalJoin:
         if before is None:
             return self._versions.as_of(rows, times, now_ms)
         slots = self._versions.as_of(rows, before, now_ms)
-        slots[(slots >= 0) & (self._versions.times(slots) > times)] = -1
+        known = np.flatnonzero(slots >= 0)
+        slots[known[self._versions.times(slots[known]) > times[known]]] = -1
         return slots
 
     def _made(self, rows: pl.DataFrame) -> Versions:

@@ -7,6 +7,7 @@ nothing is needed any more.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,10 +16,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
+from yeoul.engine.columnwise import together
 from yeoul.engine.operators.contract import State
 from yeoul.engine.operators.forgetting import Forgetting
 from yeoul.engine.operators.ordered.frames import Runs
-from yeoul.engine.operators.ordered.partitions import PARTITION
+from yeoul.engine.operators.ordered.partitions import PARTITION, Partitions
 from yeoul.engine.state.columns import Slots
 from yeoul.engine.state.keyed import KeyedState
 from yeoul.engine.state.sequences import KeyedSequences
@@ -37,30 +39,40 @@ class Answered:
         is_new: Which were answered.
         runs: How they stand.
         arrival: The places, among the new ones, of the rows in the order in which they came.
+        keys: The partition's columns, `$key...`, of the new ones.
     """
 
     every: pl.DataFrame
     is_new: NDArray[np.bool_]
     runs: Runs
     arrival: NDArray[np.int64]
+    keys: Sequence[pl.Series]
+
+    def new(self, wanted: NDArray[np.bool_] | None = None) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+        """Returns new rows with their keys, and the numbers of their partitions; all, or those that are wanted."""
+        is_new = self.is_new if wanted is None else self.is_new & wanted
+        kept = self.every.filter(pl.Series(is_new))
+        keys = self.keys if wanted is None else [key.filter(pl.Series(wanted[self.is_new])) for key in self.keys]
+        numbers = kept.get_column(PARTITION).to_numpy()
+        return together([*kept.drop(PARTITION).get_columns(), *keys]), numbers
 
 
 class Lookback(Protocol):
-    """What is remembered; rows are the elements that `Over` makes, `$key...` the partition's columns in them."""
+    """What is remembered; rows are the elements that `Over` makes, `$key...` the partition's columns beside them."""
 
     is_merged: bool
     """Whether a partition is remembered as one merged row."""
 
-    def find(self, partitions: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame | None:
+    def find(self, partitions: Partitions, new: pl.DataFrame) -> pl.DataFrame | None:
         """Returns what is remembered of partitions, with `$partition`, in order; None if nothing is.
 
         Args:
-            partitions: The partitions' columns and `$partition`.
+            partitions: Of the new rows.
             new: The rows to come, for their columns and types.
         """
         ...
 
-    def keep(self, answered: Answered, totals: pl.DataFrame, partitions: pl.DataFrame) -> None:
+    def keep(self, answered: Answered, totals: pl.DataFrame, partitions: Partitions) -> None:
         """Remembers rows.
 
         Args:
@@ -90,10 +102,10 @@ class Nothing:
     is_merged = False
     size_bytes = 0
 
-    def find(self, partitions: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame | None:
+    def find(self, partitions: Partitions, new: pl.DataFrame) -> pl.DataFrame | None:
         return None
 
-    def keep(self, answered: Answered, totals: pl.DataFrame, partitions: pl.DataFrame) -> None:
+    def keep(self, answered: Answered, totals: pl.DataFrame, partitions: Partitions) -> None:
         return None
 
     def forget_before(self, next_ms: int) -> None:
@@ -125,26 +137,25 @@ class Merged:
         """What it takes in memory, about."""
         return 0 if self._state is None else self._state.size_bytes
 
-    def find(self, partitions: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame | None:
+    def find(self, partitions: Partitions, new: pl.DataFrame) -> pl.DataFrame | None:
         state = self._state
         if state is None:
             return None
         self._forgetting.forget(state)
-        slots = state.find(_as_keys(partitions))
+        slots = state.find(partitions.keys, partitions.lanes)
         known = np.flatnonzero(slots >= 0)
         if not len(known):
             return None
-        rows = state.read(slots[known]).with_columns(partitions[PARTITION].gather(pl.Series(known)))
+        rows = state.read(slots[known]).with_columns(pl.Series(PARTITION, known))
         missing = [pl.lit(None, dtype=new.schema[name]).alias(name) for name in new.columns if name not in rows.columns]
         return rows.with_columns(missing)
 
-    def keep(self, answered: Answered, totals: pl.DataFrame, partitions: pl.DataFrame) -> None:
-        every, starts = answered.every, answered.runs.starts
-        firsts = np.flatnonzero(starts == np.arange(every.height))
-        keys = _as_keys(partitions)[every[PARTITION].to_numpy()[firsts]]
+    def keep(self, answered: Answered, totals: pl.DataFrame, partitions: Partitions) -> None:
+        # Every partition has a new row, so its total stands at its number.
+        keys = _as_keys(partitions.keys)
         if self._state is None:
-            self._state = _merged_state(keys.drop(PARTITION), totals)
-        slots = self._state.upsert(keys).slots
+            self._state = _merged_state(keys, totals)
+        slots = self._state.upsert(keys, partitions.lanes).slots
         self._state.write(slots, totals)
         self._forgetting.touch(self._state, slots)
 
@@ -168,8 +179,7 @@ def _merged_state(keys: pl.DataFrame, totals: pl.DataFrame) -> KeyedState:
 
 def _as_keys(partitions: pl.DataFrame) -> pl.DataFrame:
     """Names the partitions' columns as in elements."""
-    names = [name for name in partitions.columns if name != PARTITION]
-    return partitions.rename({name: f"$key{index}" for index, name in enumerate(names)})
+    return partitions.rename({name: f"$key{index}" for index, name in enumerate(partitions.columns)})
 
 
 class _Kept:
@@ -186,12 +196,13 @@ class _Kept:
         """What it takes in memory, about."""
         return 0 if self._rows is None else self._rows.size_bytes
 
-    def find(self, partitions: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame | None:
+    def find(self, partitions: Partitions, new: pl.DataFrame) -> pl.DataFrame | None:
         if self._rows is None:
             return None
-        found = self._rows.find(_as_keys(partitions))
+        found = self._rows.find(partitions.keys, partitions.lanes)
         self._found = found.slots
-        return self._rows.read(found.slots).with_columns(pl.Series(PARTITION, found.places))
+        names = [name for name in new.columns if name != PARTITION]
+        return self._rows.read(found.slots, names).with_columns(pl.Series(PARTITION, found.places))
 
     def snapshot(self) -> State:
         return {} if self._rows is None else {"rows": self._rows.snapshot()}
@@ -221,13 +232,13 @@ class LastRows(_Kept):
         self._count = count
         self._clock, self._ttl_ms, self._forgetting = clock, ttl_ms, Forgetting(clock, ttl_ms)
 
-    def keep(self, answered: Answered, totals: pl.DataFrame, partitions: pl.DataFrame) -> None:
-        every, is_new = answered.every, answered.is_new
-        stays = np.arange(every.height) > answered.runs.ends - self._count
-        kept = self._made(every.drop(PARTITION))
-        kept.remove(self._found[~stays[~is_new]])
+    def keep(self, answered: Answered, totals: pl.DataFrame, partitions: Partitions) -> None:
+        stays = np.arange(answered.every.height) > answered.runs.ends - self._count
+        rows, numbers = answered.new(stays)
+        kept = self._made(rows)
+        kept.remove(self._found[~stays[~answered.is_new]])
         now_ms = None if self._ttl_ms is None else self._clock.now_ms()
-        kept.add(every.filter(pl.Series(stays & is_new)).drop(PARTITION), now_ms)
+        kept.add(rows, now_ms, partitions.lanes_of(numbers))
         self._forgetting.forget(kept)
 
     def forget_before(self, next_ms: int) -> None:
@@ -247,9 +258,10 @@ class LastTime(_Kept):
         self._length_ms, self._by_arrival = length_ms, by_arrival
         self._queue: list[tuple[Slots, NDArray[np.int64]]] = []
 
-    def keep(self, answered: Answered, totals: pl.DataFrame, partitions: pl.DataFrame) -> None:
-        rows = answered.every.filter(pl.Series(answered.is_new)).drop(PARTITION)
-        slots, times = self._made(rows).add(rows)[answered.arrival], rows[_TIME].to_numpy()[answered.arrival]
+    def keep(self, answered: Answered, totals: pl.DataFrame, partitions: Partitions) -> None:
+        rows, numbers = answered.new()
+        slots = self._made(rows).add(rows, lanes=partitions.lanes_of(numbers))[answered.arrival]
+        times = rows[_TIME].to_numpy()[answered.arrival]
         if (times[1:] < times[:-1]).any():
             # Only a clock that was set back does this.
             order = np.argsort(times, kind="stable")

@@ -19,13 +19,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from yeoul.engine.columnwise import Totals, taken
 from yeoul.engine.compile.aggregates import CompiledAggregate
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, Output, State
 from yeoul.engine.operators.lateness import in_time, may_be_late
 from yeoul.engine.operators.ordered.frames import Places, Runs, merged, sums
 from yeoul.engine.operators.ordered.lookback import Answered, Lookback
 from yeoul.engine.operators.ordered.over_functions import GROUPS, ROWS, counts_rows, neighbours, ranked, shares
-from yeoul.engine.operators.ordered.partitions import PARTITION, numbered, partitions_of
+from yeoul.engine.operators.ordered.partitions import PARTITION, Partitions, partitions_of
 from yeoul.engine.operators.ordered.sort import sorted_by
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.state.compact import compacted
@@ -94,9 +95,12 @@ class Over:
         if window.time is OverTime.PROCESSING and frame.preceding is None:
             frame = Frame(FrameUnit.ROWS)
         self._window, self._frame, self._functions, self._lookback = window, frame, list(functions), lookback
+        partial = [one for function in self._functions if function.aggregate for one in function.aggregate.partial]
+        self._own = Totals(partial) if partial else None
         self.time = window.time
         self._has_time = frame.unit is FrameUnit.RANGE and window.time is not OverTime.END
         self._has_time |= bool(frame.unit is FrameUnit.RANGE and (frame.preceding or frame.following))
+        self._has_peers = _asks_for_peers(frame, window.time, self._functions)
         self._waiting: list[pl.DataFrame] = []
         self._next_ms = END_OF_TIME
         self._watermark_ms = START_OF_TIME
@@ -181,12 +185,11 @@ class Over:
         window = self._window
         partitions = partitions_of(rows, window.partition)
         asked = rows.with_columns(
-            numbered(rows, window.partition, partitions),
+            partitions.numbers,
             pl.int_range(rows.height, eager=True, dtype=pl.Int64).alias(_PLACE),
             *([self._times(rows).alias(_TIME)] if self._has_time else []),
         )
-        order = () if self.time is OverTime.PROCESSING else window.order
-        asked = sorted_by(asked, order, [PARTITION])
+        asked = self._sorted(asked, partitions)
         new = self._elements(asked)
         old = self._lookback.find(partitions, new)
         every, is_new = _put_before(old, new)
@@ -197,10 +200,16 @@ class Over:
         answers, totals = self._merged(every, runs, places, whole)
         back = np.empty(rows.height, np.int64)
         back[asked[_PLACE].to_numpy()] = np.arange(rows.height)
-        self._lookback.keep(Answered(every, is_new, runs, back), totals, partitions)
+        self._lookback.keep(Answered(every, is_new, runs, back, self._keys(asked)), totals, partitions)
         given = pl.DataFrame([one.filter(pl.Series(is_new)) for one in answers])
         defaults = self._with_defaults(asked, given, every, runs, is_new)
         return rows.with_columns(defaults[back].get_columns())
+
+    def _sorted(self, asked: pl.DataFrame, partitions: Partitions) -> pl.DataFrame:
+        """Returns rows partition by partition, each one's in order; by event time they already are in it."""
+        order = self._window.order
+        is_in_order = self.time is OverTime.PROCESSING or (self.time is OverTime.EVENT and len(order) == 1)
+        return taken(asked, partitions.order) if is_in_order else sorted_by(asked, order, [PARTITION])
 
     def _times(self, rows: pl.DataFrame) -> pl.Series:
         """Returns milliseconds along the order; NULL, which only stands at the end of the input, is far from all."""
@@ -209,13 +218,10 @@ class Over:
     def _elements(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Returns what frames are made of: per row its partition, its time, its own partial aggregates."""
         columns = [rows[PARTITION], *([rows[_TIME]] if self._has_time else [])]
-        columns += [rows[key.column].alias(f"$order{index}") for index, key in enumerate(self._window.order)]
-        columns += [rows[name].alias(f"$key{index}") for index, name in enumerate(self._window.partition)]
-        partial = [one for function in self._functions if function.aggregate for one in function.aggregate.partial]
-        if partial:
-            numbers = pl.Series(_PLACE, np.arange(rows.height))
-            own = rows.with_columns(numbers).group_by(_PLACE, maintain_order=True).agg(partial)
-            columns += own.drop(_PLACE).get_columns()
+        if self._has_peers:
+            columns += [rows[key.column].alias(f"$order{index}") for index, key in enumerate(self._window.order)]
+        if self._own is not None:
+            columns += self._own.of(rows, np.ones(rows.height, np.int64))
         wanted = [f.value.alias(f"$value{at}") for at, f in enumerate(self._functions) if f.value is not None]
         if wanted:
             columns += [
@@ -227,12 +233,15 @@ class Over:
             columns += [ones.alias(ROWS), ones.alias(GROUPS)]
         return pl.DataFrame(columns)
 
+    def _keys(self, rows: pl.DataFrame) -> list[pl.Series]:
+        return [rows[name].alias(f"$key{index}") for index, name in enumerate(self._window.partition)]
+
     def _runs(self, every: pl.DataFrame, is_new: NDArray[np.bool_]) -> Runs:
         begins = _changes(every[PARTITION])
         peers = begins.copy()
-        if self.time is OverTime.PROCESSING and self._frame.unit is FrameUnit.ROWS:
+        if not self._has_peers:
             peers[:] = True
-        for index in range(len(self._window.order)):
+        for index in range(len(self._window.order) if self._has_peers else 0):
             peers |= _changes(every[f"$order{index}"])
         peers[1:] |= is_new[1:] != is_new[:-1]
         times = every[_TIME].to_numpy() if self._has_time and not self._lookback.is_merged else None
@@ -285,6 +294,13 @@ class Over:
             default = default if len(default) == asked.height else default.new_from_index(0, asked.height)
             given = given.with_columns(given[function.name].zip_with(there, default))
         return given
+
+
+def _asks_for_peers(frame: Frame, time: OverTime, functions: Sequence[OverFunction]) -> bool:
+    """Tells whether it matters which rows are equal in order: to frames by value, and to ranks and shares."""
+    if frame.unit is FrameUnit.ROWS and time is OverTime.PROCESSING:
+        return False
+    return frame.unit is FrameUnit.RANGE or any(one.aggregate is None and one.value is None for one in functions)
 
 
 def _changes(values: pl.Series) -> NDArray[np.bool_]:

@@ -1,32 +1,69 @@
-"""Partitions of a batch: which there are, and each row's, by number."""
+"""Partitions of a batch: which there are, each row's, by number, and the rows partition by partition.
+
+Rows are put together by the fingerprints of their keys, as keyed state knows them, so that whoever remembers something
+of partitions need not hash them again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-__all__ = ["PARTITION", "numbered", "partitions_of"]
+from yeoul.engine.columnwise import chosen, taken
+from yeoul.engine.series import series_of
+from yeoul.engine.state.fingerprints import Lanes
+from yeoul.engine.state.keyed import lanes_by
+from yeoul.kernels.grouping import group_rows, one_group
+
+__all__ = ["PARTITION", "Partitions", "partitions_of"]
 
 PARTITION = "$partition"
 
 
-def partitions_of(rows: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
-    """Returns the different partitions of rows, numbered by `$partition`; without keys there is one.
+@dataclass(frozen=True, slots=True)
+class Partitions:
+    """The different partitions of a batch's rows, in the order in which they first come; without keys there is one.
+
+    Attributes:
+        keys: The columns of each; without keys no column.
+        lanes: The fingerprint of each.
+        of_rows: The number of each row's.
+        order: The rows partition by partition, each one's as they stand.
+    """
+
+    keys: pl.DataFrame
+    lanes: Lanes
+    of_rows: NDArray[np.int64]
+    order: NDArray[np.integer]
+
+    @property
+    def numbers(self) -> pl.Series:
+        """The number of each row's, as the column `$partition`."""
+        return series_of(PARTITION, self.of_rows)
+
+    def lanes_of(self, numbers: NDArray[np.int64]) -> Lanes:
+        """Returns the fingerprints of partitions."""
+        return self.lanes[0][numbers], self.lanes[1][numbers]
+
+
+def partitions_of(rows: pl.DataFrame, keys: Sequence[str]) -> Partitions:
+    """Returns the different partitions of rows.
 
     Example:
-        >>> partitions_of(pl.DataFrame({"k": ["a", "b", "a"]}), ["k"]).rows()
-        [('a', 0), ('b', 1)]
+        >>> found = partitions_of(pl.DataFrame({"k": ["a", "b", "a"]}), ["k"])
+        >>> found.keys.rows(), found.of_rows.tolist(), found.order.tolist()
+        ([('a',), ('b',)], [0, 1, 0], [0, 2, 1])
     """
-    if not keys:
-        return pl.DataFrame({PARTITION: [0]}, schema={PARTITION: pl.Int64})
-    different = rows.select(keys).unique(maintain_order=True)
-    return different.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(PARTITION))
-
-
-def numbered(rows: pl.DataFrame, keys: Sequence[str], partitions: pl.DataFrame) -> pl.Series:
-    """Returns the number of each row's partition."""
-    if not keys:
-        return pl.zeros(rows.height, pl.Int64, eager=True).alias(PARTITION)
-    found = rows.select(keys).join(partitions, on=list(keys), how="left", nulls_equal=True, maintain_order="left")
-    return found[PARTITION]
+    if not rows.height:
+        nothing = np.zeros(0, np.int64)
+        return Partitions(rows.select(keys), (nothing, nothing), nothing, nothing)
+    low, high = lanes_by(rows, keys)
+    groups = group_rows(low, high) if keys else one_group(rows.height)
+    firsts = groups.firsts
+    order = np.arange(rows.height) if groups.order is None else groups.order
+    different = taken(chosen(rows, keys), firsts) if keys else rows.select().head(1)
+    return Partitions(different, (low[firsts], high[firsts]), groups.ids.astype(np.int64), order)

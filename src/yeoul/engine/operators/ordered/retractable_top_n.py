@@ -18,7 +18,7 @@ from yeoul.clock import Clock
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
 from yeoul.engine.operators.forgetting import Forgetting
-from yeoul.engine.operators.ordered.partitions import PARTITION, numbered, partitions_of
+from yeoul.engine.operators.ordered.partitions import PARTITION, partitions_of
 from yeoul.engine.operators.ordered.top_n_rows import TopNRows
 from yeoul.engine.state.rows import KeyedRows
 
@@ -49,10 +49,10 @@ class RetractableTopN:
         rows = batch.select(list(self._asked.columns))
         weights = batch[WEIGHT] if WEIGHT in batch.columns else pl.repeat(1, rows.height, dtype=pl.Int64, eager=True)
         partitions = partitions_of(rows, self._asked.partition)
-        known = self._rows.find(partitions).slots
+        known = self._rows.find(partitions.keys, partitions.lanes).slots
         before = self._noted(known)
         touched = self._add(rows, weights.to_numpy(), before)
-        found = self._rows.find(partitions)
+        found = self._rows.find(partitions.keys, partitions.lanes)
         after = self._noted(found.slots).with_columns(pl.Series(PARTITION, found.places))
         output = self._changes(before, after) if self._asked.updating else EMPTY
         self._rows.remove_gone(touched)
@@ -64,8 +64,7 @@ class RetractableTopN:
         self._given = True
         slots = self._rows.living()
         every = self._rows.read(slots)
-        keys = self._asked.partition
-        number = numbered(every, keys, partitions_of(every, keys))
+        number = partitions_of(every, self._asked.partition).numbers
         return self._changes(self._noted(slots).clear(), self._noted(slots).with_columns(number))
 
     def snapshot(self) -> State:

@@ -31,7 +31,7 @@ from yeoul.engine.state.compact import compacted
 from yeoul.engine.state.keyed import KeyedState
 from yeoul.engine.state.timers import Timers
 from yeoul.errors import UserError
-from yeoul.kernels.sessions import Assigned, SessionChains
+from yeoul.kernels.sessions import UNARMED, Assigned, SessionChains
 from yeoul.plan.nodes import WindowProperty
 
 __all__ = ["SessionAggregate", "SessionAssign"]
@@ -40,7 +40,6 @@ _SESSION = "$session"
 _START, _END, _TIME = "$start", "$end", "$time"
 _ROWS = "$rows"
 _BUCKETS_A_GAP = 8
-_UNARMED = START_OF_TIME
 Slots = NDArray[np.int64]
 
 
@@ -63,7 +62,6 @@ class _Sessions:
         self._partial, self._merge, self._pairwise = partial, merge, pairwise
         self._chains = SessionChains(gap_ms)
         self._timers = Timers(gap_ms // _BUCKETS_A_GAP)
-        self._armed = np.zeros(0, np.int64)
         self._known: KeyedState | None = None
         self._values: SlotColumns | None = None
         self._doubtful_keys: list[Slots] = []
@@ -110,7 +108,7 @@ class _Sessions:
     def snapshot(self) -> State:
         times = {"closed": [self._closed], "watermark": [self._watermark_ms]}
         state = {"times": pl.DataFrame(times, schema={"closed": pl.Int64, "watermark": pl.Int64})}
-        slots = np.flatnonzero(self._armed != _UNARMED)
+        slots = self._chains.armed()
         if len(slots):
             state["sessions"] = self._frame_of(slots)
         return state
@@ -124,14 +122,13 @@ class _Sessions:
         keys = self._known.upsert(rows).slots
         slots = self._chains.restore(keys, rows[_START].to_numpy(), rows[_END].to_numpy())
         self._write(slots, rows.drop(_START, _END, *self._inner_keys))
-        self._armed = _longer(self._armed, len(slots))
         self._arm(slots)
 
     @property
     def size_bytes(self) -> int:
         """What its state takes in memory, about."""
         kept = [each.size_bytes for each in (self._known, self._values) if each is not None]
-        return sum(kept) + self._chains.size_bytes + self._armed.nbytes
+        return sum(kept) + self._chains.size_bytes
 
     @property
     def state_keys(self) -> Mapping[str, Sequence[str]]:
@@ -178,9 +175,8 @@ class _Sessions:
     def _merge_in(self, fresh: pl.DataFrame, assigned: Assigned) -> None:
         """Adds partial aggregates, one row a session, and sessions that were taken in to those that did."""
         slots = fresh[_SESSION].to_numpy()
-        self._armed = _longer(self._armed, int(max(slots.max(), assigned.absorbed.max(initial=0))) + 1)
-        absorbed = self._armed[assigned.absorbed] != _UNARMED
-        stands = self._armed[slots] != _UNARMED
+        absorbed = self._chains.timers(assigned.absorbed) != UNARMED
+        stands = self._chains.timers(slots) != UNARMED
         if absorbed.any() or (stands.any() and self._pairwise is None):
             stood = slots[stands]
             old_slots = np.concatenate([assigned.absorbed[absorbed], stood])
@@ -198,7 +194,7 @@ class _Sessions:
             fresh = together([fresh[_SESSION], *merged])
         self._write(fresh[_SESSION].to_numpy(), fresh)
         self._arm(slots[~stands])
-        self._armed[assigned.absorbed] = _UNARMED
+        self._disarm(assigned.absorbed)
         self._chains.release(assigned.absorbed)
 
     def _read(self, slots: Slots) -> list[pl.Series]:
@@ -244,16 +240,21 @@ class _Sessions:
 
     def _arm(self, slots: Slots) -> None:
         """Sets a session's one timer; when it is due the session may have grown meanwhile."""
-        self._armed[slots] = ends = self._chains.ends(slots)
+        ends = self._chains.ends(slots)
+        self._chains.set_timers(slots, ends)
         self._timers.set(slots, ends)
+
+    def _disarm(self, slots: Slots) -> None:
+        self._chains.set_timers(slots, np.full(len(slots), UNARMED))
 
     def _due(self, closed: int) -> Slots:
         slots, times = self._timers.take(closed)
-        slots = distinct(slots[self._armed[slots] == times])
+        slots = distinct(slots[self._chains.timers(slots) == times])
         over = self._chains.ends(slots) <= closed
         self._arm(slots[~over])
-        self._armed[slots[over]] = _UNARMED
-        return slots[over]
+        due = slots[over]
+        self._disarm(due)
+        return due
 
     def _late_rows(self, batch: pl.DataFrame, times: pl.Series, is_late: pl.Series) -> LateRows:
         late, starts = batch.filter(is_late), times.filter(is_late)
@@ -403,11 +404,3 @@ def _are_among(slots: Slots, others: Slots) -> NDArray[np.bool_]:
     known = distinct(others)
     found: NDArray[np.bool_] = known[np.searchsorted(known[:-1], slots)] == slots
     return found
-
-
-def _longer(array: Slots, size: int) -> Slots:
-    if size <= len(array):
-        return array
-    grown = np.full(max(size, len(array) * 3 // 2), _UNARMED, np.int64)
-    grown[: len(array)] = array
-    return grown
