@@ -62,8 +62,9 @@ _HOMES = {
 def sql(text: str, tables: Mapping[str, Frame] | None = None, /, **frames: Frame) -> Result:
     """Runs Flink-style SQL in this process and returns the rows of the last SELECT.
 
-    The statements share a session that lives as long as the result: close it, or read it to its end. To go on with
-    the same tables, or to ask for late and dead rows, use a `Session`.
+    The statements share a session that lives as long as the result: close it, or read it to its end. An INSERT over
+    input that never ends runs on without its result, until the process ends. To go on with the same tables, or to ask
+    for late and dead rows, use a `Session`.
 
     Args:
         text: One or more statements, separated by semicolons. SELECTs before the last one are not run. Without a

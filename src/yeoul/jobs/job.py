@@ -11,6 +11,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import enum
+import logging
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "JobStatus", "Runnable"]
 
+_LOGGER = logging.getLogger(__name__)
 _STOP_TIMEOUT_S = 30.0
 _EXIT_TIMEOUT_S = 5.0
 
@@ -64,6 +66,7 @@ class Job:
         name: For people: the table written to, or `SELECT`.
         is_bounded: Whether it ends by itself.
         on_end: Called once on the job's thread after the run, with what went wrong or None.
+        keeping: What must not be collected by Python while the job runs, though nobody else may hold it.
     """
 
     def __init__(
@@ -73,14 +76,17 @@ class Job:
         *,
         is_bounded: bool,
         on_end: Callable[[BaseException | None], None] | None = None,
+        keeping: object = None,
     ) -> None:
         self.name = name
         self.is_bounded = is_bounded
         self._runnable = runnable
         self._on_end = on_end
+        self._keeping = keeping
         self._status = JobStatus.CREATED
         self._failure: BaseException | None = None
         self._canceled = False
+        self._logs_failure = False
         self._lock = threading.Lock()
         self._ended = threading.Event()
 
@@ -138,6 +144,13 @@ class Job:
         if not self._ended.is_set():
             self._runnable.stop()
 
+    def log_failure(self) -> None:
+        """Has what went wrong, or goes wrong from now on, logged: nobody will wait for the job and hear of it."""
+        with self._lock:
+            self._logs_failure = True
+            failure = self._failure
+        self._log(failure)
+
     def progress(self) -> Progress:
         """Returns rows in and out, watermark, lag and the rest, as of now."""
         return self._runnable.progress()
@@ -158,6 +171,8 @@ class Job:
                 self._status = JobStatus.FAILED
             else:
                 self._status = JobStatus.CANCELED if self._canceled else JobStatus.FINISHED
+            heard_of = self._failure if self._logs_failure else None
+        self._log(heard_of)
         with _register:
             _running.discard(self)
         try:
@@ -165,6 +180,10 @@ class Job:
                 self._on_end(failure)
         finally:
             self._ended.set()
+
+    def _log(self, failure: BaseException | None) -> None:
+        if failure is not None:
+            _LOGGER.error("Job %r failed: %s", self.name, failure)
 
 
 _register = threading.Lock()

@@ -1,6 +1,7 @@
 """A statement's rows, on their way to the caller.
 
-A `Result` starts its job at the first read and stops it when it is closed, collected by Python, or read to the end.
+A `Result` starts its job at the first read and stops it when it is closed, collected by Python, or read to the end;
+but the job of an INSERT runs from the beginning, and goes on when nobody holds its result any more.
 Batches are read as they come; `.pl()`, `.arrow()` and `.rows()` read all of them and keep what they read, so they can
 be called again. Invariant: the rows come in the order in which the job gave them, and an error of the job is raised
 once the rows before it are read.
@@ -38,6 +39,8 @@ class Rows(Protocol):
 
     schema: Schema
     is_bounded: bool
+    needs_reader: bool
+    """Whether what makes the rows is of no use once nobody can read them."""
 
     def take(self, timeout_s: float | None) -> pl.DataFrame | None:
         """Returns the next batch, None at the end; TimeoutError when none came in time."""
@@ -55,6 +58,7 @@ class Listing:
     """Rows that are known already: what SHOW, DESCRIBE, EXPLAIN and the like answer."""
 
     is_bounded = True
+    needs_reader = True
     job = None
 
     def __init__(self, frame: pl.DataFrame, schema: Schema) -> None:
@@ -74,6 +78,8 @@ class Select:
 
     Rows that change come with the kind of change before them, in a column `op`: +I, -U, +U or -D.
     """
+
+    needs_reader = True
 
     def __init__(self, job: Job, buffer: BatchBuffer, plan: Node) -> None:
         self._op = None if changelog_of(plan).is_append_only else _free_name("op", plan.schema.names)
@@ -116,7 +122,7 @@ class Result:
         self._collected: pl.DataFrame | None = None
         self._was_iterated = False
         self._closers: list[Callable[[], None]] = [rows.close]
-        self._finalizer = weakref.finalize(self, _close_all, self._closers)
+        self._finalizer = weakref.finalize(self, _let_go, rows, self._closers)
 
     @property
     def schema(self) -> Schema:
@@ -202,7 +208,8 @@ class Result:
 
     def close(self) -> None:
         """Stops the job, if it still runs, and waits until it has; idempotent."""
-        self._finalizer()
+        if self._finalizer.detach():
+            _close_all(self._closers)
 
     def also_close(self, closer: Callable[[], None]) -> None:
         """Has `closer` called after the job has been stopped: the session that belongs to this result alone."""
@@ -248,6 +255,14 @@ def _free_name(wanted: str, taken: Sequence[str]) -> str:
     while wanted in taken:
         wanted += "_"
     return wanted
+
+
+def _let_go(rows: Rows, closers: list[Callable[[], None]]) -> None:
+    """What becomes of a result that nobody holds any more."""
+    if rows.job is None or rows.needs_reader:
+        _close_all(closers)
+    else:
+        rows.job.log_failure()
 
 
 def _close_all(closers: list[Callable[[], None]]) -> None:

@@ -173,7 +173,7 @@ class Session:
         """Carries out the statements of a text, one for each step of the iterator.
 
         Before it goes on from an INSERT it waits for it, if its input is bounded or `table.dml-sync` says so; other
-        INSERTs run until they are cancelled or the session closes.
+        INSERTs run until they are cancelled, the session closes or the process ends, whether anybody holds them or not.
 
         Raises:
             YeoulError: A statement is wrong or failed; those before it have been carried out.
@@ -339,7 +339,7 @@ class Session:
         settings = options.job_settings(self.settings, plan if isinstance(plan, Sequence) else (plan,))
         launched = launch(plan, context, settings, self._side_streams, buffer)
         on_end = buffer.finish if buffer is not None else None
-        job = Job(launched, name, is_bounded=launched.is_bounded, on_end=on_end)
+        job = Job(launched, name, is_bounded=launched.is_bounded, on_end=on_end, keeping=self)
         self._jobs.add(job)
         return job
 
@@ -422,6 +422,7 @@ class _Written:
     """What an INSERT has to say: how many rows it wrote, once it has ended."""
 
     schema = Schema((Field("rows", BIGINT.not_null()),))
+    needs_reader = False
 
     def __init__(self, job: Job) -> None:
         self.is_bounded = job.is_bounded

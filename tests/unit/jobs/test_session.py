@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import re
 import threading
+import weakref
 from pathlib import Path
 
 import pandas as pd
@@ -225,6 +227,43 @@ def test_an_endless_insert_goes_on_beside_what_follows_and_ends_with_its_session
     assert [job.status for job in jobs] == [JobStatus.RUNNING]
     session.close()
     assert [job.status for job in jobs] == [JobStatus.CANCELED]
+
+
+SINK = "CREATE TABLE sink (n BIGINT) WITH ('connector' = 'blackhole');"
+
+
+def test_an_endless_insert_runs_on_when_nobody_holds_its_result_or_its_session() -> None:
+    def started() -> weakref.ref[Job]:
+        session = Session()
+        result = session.sql(FOREVER + SINK + "INSERT INTO sink SELECT n FROM ticks")
+        assert result.job is not None
+        return weakref.ref(result.job)
+
+    jobs = [started(), weakref.ref(yeoul.sql(FOREVER + SINK + "INSERT INTO sink SELECT n FROM ticks").job)]
+    gc.collect()
+    for each in jobs:
+        job = each()
+        assert job is not None
+        assert job.status is JobStatus.RUNNING
+        job.cancel()
+
+
+def test_the_failure_of_an_insert_that_nobody_holds_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with Session() as session:
+        result = session.sql(FOREVER + SINK + "INSERT INTO sink SELECT 1 / (n - n) FROM ticks")
+        job = result.job
+        assert job is not None
+        del result
+        gc.collect()
+        with contextlib.suppress(UserError):
+            job.wait(20)
+    assert [record.message for record in caplog.records] == [f"Job 'sink' failed: {job.failure}"]
+
+
+def test_a_query_keeps_its_session() -> None:
+    result = Session({"n": pl.DataFrame({"a": [1, 2]})}).sql("SELECT a FROM n")
+    gc.collect()
+    assert result.rows() == [(1,), (2,)]
 
 
 def test_a_reader_learns_that_its_query_was_cancelled_from_elsewhere() -> None:
