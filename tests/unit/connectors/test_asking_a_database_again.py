@@ -1,4 +1,4 @@
-"""A lookup whose database does not answer: asked again after ever longer pauses, but not for a mistake of the user's."""
+"""A lookup whose database does not answer: asked again after ever longer pauses, but not for a user's mistake."""
 
 from __future__ import annotations
 
