@@ -20,7 +20,9 @@ from yeoul.plan.nodes import Scan
 
 __all__ = ["open_database_lookup"]
 
-_PAUSE_S = 0.1
+_PAUSE_S, _LONGER = 0.1, 5
+"""How long to wait before a query is asked again, and how many times as long before each later one: a database that
+starts anew takes a few seconds, a connection that was cut none."""
 _USERS_MISTAKES = (
     "no such",
     "does not exist",
@@ -81,7 +83,7 @@ class _DatabaseLookup:
             except Exception as error:  # both drivers have error classes of their own
                 if any(words in str(error) for words in _USERS_MISTAKES):
                     raise UserError(f"Table {self._table!r}: {error}") from error
-                if attempt == self._retries or self._context.stopping.wait(_PAUSE_S * (attempt + 1)):
+                if attempt == self._retries or self._context.stopping.wait(_PAUSE_S * _LONGER**attempt):
                     raise EnvironmentFailure(f"Table {self._table!r} cannot be looked up: {error}") from error
         raise AssertionError("the last attempt returns or raises")
 
