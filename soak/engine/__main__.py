@@ -25,6 +25,9 @@ from soak.engine.verify import differences
 from yeoul.broker import Broker
 
 PARTITIONS = 2
+_SEGMENT_BYTES = 8 << 20
+"""Of the topics: a broker holds the index of the segments that are being written, 16 bytes for each 4 KiB or batch, and
+lets go of it when one is full. So many become full that what it holds is steady within the warm-up."""
 _STEP_S = 0.05
 _SAMPLE_S = 10.0
 _TOPIC = "events"
@@ -39,7 +42,7 @@ def main() -> int:
     console = Console()
     console.print(f"Again with: python -m soak.engine --seed {seed} --minutes {given.minutes:g} --rate {given.rate}")
     stream, count = Stream(seed, given.rate), int(given.minutes * 60 * given.rate)
-    with Broker(directory / "data") as broker:
+    with Broker(directory / "data", settings={"log.segment.bytes": str(_SEGMENT_BYTES)}) as broker:
         samples = _flow(stream, count, broker, directory)
         found = differences(stream, count, broker.bootstrap_servers, directory / "visitors.txt")
     growths = growth_of(samples)

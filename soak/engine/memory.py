@@ -13,10 +13,8 @@ import psutil
 __all__ = ["Growth", "Sample", "growth_of", "sampled"]
 
 WARM_UP = 0.4
-"""The part of a run in which memory may grow: kernels load, windows fill, allocators find their size.
-
-Of half an hour it is twelve minutes: in such a run the broker's memory took one step of 3 MB after ten, when idle
-connections were closed, and none after it.
+"""The part of a run in which memory may grow: kernels load, windows fill, allocators find their size, and the segments
+that a broker writes, whose index it holds, become full for the first time.
 """
 _MOST_GROWTH = 0.05
 
