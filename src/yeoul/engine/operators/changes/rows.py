@@ -38,6 +38,8 @@ def differing(before: pl.DataFrame, after: pl.DataFrame, names: Collection[str])
         was, is_ = before.get_column(name), after.get_column(name)
         has_null = was.null_count() or is_.null_count()
         differs |= (was.ne_missing(is_) if has_null or was.dtype.is_nested() else was != is_).to_numpy()
+        if differs.all():
+            break
     return differs
 
 

@@ -39,6 +39,7 @@ from yeoul.engine.operators.groups.distinct import NUMBER, DistinctParts
 from yeoul.engine.series import series_of
 from yeoul.engine.state.grouping import LANES, Grouping, lanes_of
 from yeoul.engine.state.keyed import TOUCHED, Found, KeyedState
+from yeoul.kernels.turns import turns_of
 
 __all__ = ["ROWS", "GroupAggregate"]
 
@@ -216,19 +217,16 @@ class GroupAggregate:
         if not self._gives_before:
             given = ~is_new & ~lives | lives & differs
             return Output((where(after.hstack([series_of(WEIGHT, lives * 2 - 1)]), given),)) if given.any() else EMPTY
-        given = np.empty(2 * after.height, np.bool_)
-        given[0::2] = ~is_new & (differs | ~lives)
-        given[1::2] = lives & differs
-        turns = np.flatnonzero(given)
-        if not len(turns):
+        turns = turns_of(is_new, lives, differs)
+        if not len(turns.rows):
             return EMPTY
-        rows, is_after = turns >> 1, turns & 1
         both = together([before.get_column(name).clone().extend(after.get_column(name)) for name in values])
-        given_values = taken(both, rows + is_after * after.height)
-        given_keys = taken(chosen(after, [name for name in after.columns if name in self._key_output]), rows)
+        given_values = taken(both, turns.places)
+        keys = chosen(after, [name for name in after.columns if name in self._key_output])
+        given_keys = taken(keys, turns.rows)
         own = {column.name: column for column in (*given_keys.get_columns(), *given_values.get_columns())}
         columns = [own[name] for name in after.columns]
-        return Output((together([*columns, series_of(WEIGHT, is_after * 2 - 1)]),))
+        return Output((together([*columns, series_of(WEIGHT, turns.weights)]),))
 
 
 def _beside(keys: Sequence[pl.Series], values: pl.DataFrame) -> pl.DataFrame:
