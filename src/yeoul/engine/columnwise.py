@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from yeoul.engine.direct import direct, direct_total
 from yeoul.engine.series import series_of
-from yeoul.kernels.grouping import Groups, group_rows
+from yeoul.kernels.grouping import Groups
 
 __all__ = ["Predicate", "Selection", "Totals", "chosen", "concatenated", "taken", "together", "where", "without"]
 
@@ -99,6 +99,7 @@ class Totals:
         aggregates: Over the rows of a group, each with a name of its own.
 
     Example:
+        >>> from yeoul.kernels.grouping import group_rows
         >>> totals = Totals([pl.col("a").sum()])
         >>> groups = group_rows(np.array([7, 8, 7]), np.array([1, 1, 1]))
         >>> [column.to_list() for column in totals.of(pl.DataFrame({"a": [1, 2, 30]}), groups)]

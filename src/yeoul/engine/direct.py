@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from yeoul.engine.series import nulls_in, series_of
-from yeoul.kernels.grouping import Groups, in_groups, sums_of, sums_of_floats
+from yeoul.kernels.grouping import Groups, sums_of, sums_of_floats
 
 __all__ = ["Direct", "DirectTotal", "direct", "direct_total"]
 
@@ -73,6 +73,7 @@ def direct_total(aggregate: pl.Expr) -> DirectTotal | None:
     """Returns what computes an aggregate on the columns themselves; None if it cannot be done.
 
     Example:
+        >>> from yeoul.kernels.grouping import in_groups
         >>> total = direct_total(pl.col("a").sum())
         >>> total(pl.DataFrame({"a": [1, 2, 30]}), in_groups(np.array([2, 1]))).to_list()
         [3, 30]

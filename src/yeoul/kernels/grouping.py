@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,15 +152,15 @@ def rows_by_group(ids: NDArray[np.uint32], groups: int) -> tuple[NDArray[np.uint
     return _ordered(ids, sizes), sizes
 
 
-def sums_of(values: NDArray[np.int64], groups: Groups) -> NDArray[np.int64]:
-    """Returns the sum of each group's integers, which wraps around.
+def sums_of(values: NDArray[np.integer[Any] | np.bool_], groups: Groups) -> NDArray[np.int64]:
+    """Returns the sum of each group's integers, which wraps around, or how many of its truths hold.
 
     Example:
         >>> sums_of(np.array([1, 2, 30]), group_rows(np.array([7, 8, 7]), np.array([1, 1, 1]))).tolist()
         [31, 2]
     """
-    totals, values = np.zeros(len(groups.firsts), np.int64), np.ascontiguousarray(values, np.int64)
-    _add(address_of(values), address_of(groups.ids), len(values), address_of(totals))
+    totals, words = np.zeros(len(groups.firsts), np.int64), np.ascontiguousarray(values, np.int64)
+    _add(address_of(words), address_of(groups.ids), len(words), address_of(totals))
     return totals
 
 

@@ -44,7 +44,7 @@ from yeoul.kernels.turns import turns_of
 __all__ = ["ROWS", "GroupAggregate"]
 
 ROWS = "$rows"
-"""The partial column that counts a group's rows."""
+"""The partial column that counts a group's rows, unless an aggregate does so anyway."""
 _AT = "$at"
 
 
@@ -80,9 +80,12 @@ class GroupAggregate:
         self._inner_keys = [f"$key{index}" for index in range(len(keys))]
         self._keys = [expression.alias(inner) for inner, (_, expression) in zip(self._inner_keys, keys, strict=True)]
         outer_keys = {name: pl.col(inner).alias(name) for inner, (name, _) in zip(self._inner_keys, keys, strict=True)}
-        rows = pl.col(WEIGHT).sum() if retracts else pl.len().cast(pl.Int64)
-        partial = [rows.alias(ROWS), *(expression for one in aggregates for expression in one.partial)]
-        merge = [pl.col(ROWS).sum(), *(expression for one in aggregates for expression in one.merge)]
+        partial = [expression for one in aggregates for expression in one.partial]
+        merge = [expression for one in aggregates for expression in one.merge]
+        rows = (pl.col(WEIGHT).sum() if retracts else pl.len()).cast(pl.Int64)
+        self._rows = _column_of(rows, partial) or ROWS
+        if self._rows == ROWS:
+            partial, merge = [rows.alias(ROWS), *partial], [pl.col(ROWS).sum(), *merge]
         self._grouping = Grouping(self._keys, partial)
         self._combining = Grouping([pl.col(name) for name in self._inner_keys], merge)
         self._settling = [one for one in aggregates if one.bag is not None]
@@ -90,8 +93,8 @@ class GroupAggregate:
         merge += [expression for one in self._distinct.aggregates for expression in one.merge]
         self._merge = [*merge, pl.col(NUMBER).last()] if self._distinct else merge
         aggregates = [*aggregates, *self._distinct.aggregates]
-        numbers = [pl.col(NUMBER)] if self._distinct else []
-        self._pairwise = pairwise_merge(aggregates, [(pl.col(ROWS + WAS) + pl.col(ROWS)).alias(ROWS), *numbers])
+        beside = [(pl.col(ROWS + WAS) + pl.col(ROWS)).alias(ROWS)] if self._rows == ROWS else []
+        self._pairwise = pairwise_merge(aggregates, [*beside, *([pl.col(NUMBER)] if self._distinct else [])])
         finals = {**outer_keys, **{one.name: one.final for one in aggregates}}
         self._final = Selection([finals[name] for name in output])
         self._key_output = set(outer_keys)
@@ -121,7 +124,7 @@ class GroupAggregate:
             now_ms = None if self._ttl_ms is None else self._clock.now_ms()
             partial = self._distinct.taken(state, partial, found, now_ms)
         merged, old = self._merged(state, partial, found)
-        lives = (merged[ROWS] > 0).to_numpy()
+        lives = (merged[self._rows] > 0).to_numpy()
         state.write(found.slots, merged)
         self._forgetting.touch(state, found.slots)
         if not lives.all():
@@ -227,6 +230,12 @@ class GroupAggregate:
         own = {column.name: column for column in (*given_keys.get_columns(), *given_values.get_columns())}
         columns = [own[name] for name in after.columns]
         return Output((together([*columns, series_of(WEIGHT, turns.weights)]),))
+
+
+def _column_of(expression: pl.Expr, named: Sequence[pl.Expr]) -> str | None:
+    """Returns the name that an expression has among others; None if it is not there."""
+    same = (one for one in named if one.meta.undo_aliases().meta.eq(expression))
+    return next((one.meta.output_name() for one in same), None)
 
 
 def _beside(keys: Sequence[pl.Series], values: pl.DataFrame) -> pl.DataFrame:
