@@ -7,15 +7,18 @@ only as it was.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from yeoul.kernels.addresses import address_of
 from yeoul.kernels.compilation import kernel
-from yeoul.kernels.machine import load_u8, store_u32, store_u64
+from yeoul.kernels.machine import load_u8, load_u32, load_u64, store_u32, store_u64
 
-__all__ = ["Turns", "turns_of"]
+__all__ = ["Turns", "picked_words", "turns_of"]
+
+_Word = TypeVar("_Word", np.int64, np.float64)
 
 
 @kernel("int64(int64, int64, int64, int64, int64, int64, int64)")
@@ -36,6 +39,16 @@ def _turns(is_new, lives, differs, count, rows, places, weights):
             store_u32(places + turns * 4, row + count)
             store_u64(weights + turns * 8, 1)
             turns += 1
+    return turns
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64)")
+def _pick(before, after, count, places, turns, target):
+    """Writes each turn's word; returns how many there are."""
+    behind = after - count * 8
+    for turn in range(turns):
+        place = load_u32(places + turn * 4)
+        store_u64(target + turn * 8, load_u64((before if place < count else behind) + place * 8))
     return turns
 
 
@@ -74,3 +87,18 @@ def turns_of(is_new: NDArray[np.bool_], lives: NDArray[np.bool_], differs: NDArr
     addresses = [address_of(each) for each in (*given, rows, places, weights)]
     turns = _turns(*addresses[:3], count, *addresses[3:])
     return Turns(rows[:turns], places[:turns], weights[:turns])
+
+
+def picked_words(before: NDArray[_Word], after: NDArray[_Word], turns: Turns) -> NDArray[_Word]:
+    """Returns, turn by turn, what a row's value was or is; both arrays have a value for each row.
+
+    Example:
+        >>> yes = np.array([True])
+        >>> picked_words(np.array([7]), np.array([8]), turns_of(~yes, yes, yes)).tolist()
+        [7, 8]
+    """
+    was, is_ = np.ascontiguousarray(before), np.ascontiguousarray(after)
+    target = np.empty(len(turns.places), was.dtype)
+    places = address_of(turns.places)
+    _pick(address_of(was), address_of(is_), len(was), places, len(target), address_of(target))
+    return target

@@ -32,7 +32,7 @@ from yeoul.engine.compile.aggregates import (
     settled_rows,
 )
 from yeoul.engine.contract import WEIGHT
-from yeoul.engine.operators.changes.rows import differing
+from yeoul.engine.operators.changes.rows import differing, picked
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
 from yeoul.engine.operators.forgetting import Forgetting
 from yeoul.engine.operators.groups.distinct import NUMBER, DistinctParts
@@ -124,7 +124,7 @@ class GroupAggregate:
             now_ms = None if self._ttl_ms is None else self._clock.now_ms()
             partial = self._distinct.taken(state, partial, found, now_ms)
         merged, old = self._merged(state, partial, found)
-        lives = (merged[self._rows] > 0).to_numpy()
+        lives = merged.get_column(self._rows).to_numpy() > 0
         state.write(found.slots, merged)
         self._forgetting.touch(state, found.slots)
         if not lives.all():
@@ -223,11 +223,10 @@ class GroupAggregate:
         turns = turns_of(is_new, lives, differs)
         if not len(turns.rows):
             return EMPTY
-        both = together([before.get_column(name).clone().extend(after.get_column(name)) for name in values])
-        given_values = taken(both, turns.places)
+        given_values = [picked(before.get_column(name), after.get_column(name), turns) for name in values]
         keys = chosen(after, [name for name in after.columns if name in self._key_output])
         given_keys = taken(keys, turns.rows)
-        own = {column.name: column for column in (*given_keys.get_columns(), *given_values.get_columns())}
+        own = {column.name: column for column in (*given_keys.get_columns(), *given_values)}
         columns = [own[name] for name in after.columns]
         return Output((together([*columns, series_of(WEIGHT, turns.weights)]),))
 
