@@ -188,9 +188,10 @@ class GroupAggregate:
 
         If all groups are new, both are one frame.
         """
-        new, keys = found.is_new, [fresh.get_column(name) for name in self._inner_keys]
+        new = found.is_new
         if new.all():
             return fresh, fresh
+        keys = state.keys_like(fresh, found.slots).get_columns()
         if self._pairwise is not None:
             old = state.read(found.slots)
             return _beside(keys, self._pairwise.of(old, fresh, new)), _beside(keys, old)
