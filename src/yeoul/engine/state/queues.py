@@ -1,0 +1,155 @@
+"""Rows by key that come behind and go in front: what a window over rows looks back at.
+
+A key has a slot for as long as it has rows, and its rows lie side by side in a ring (`Rings`): whoever met a key by its
+fingerprint once reads, takes out and adds by its slot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from yeoul.engine.columnwise import taken, together
+from yeoul.engine.state.columns import SlotColumns, Slots
+from yeoul.engine.state.fingerprints import Lanes
+from yeoul.engine.state.giving_back import GivesBack
+from yeoul.engine.state.keyed import TOUCHED, KeyedState, lanes_by
+from yeoul.kernels.grouping import group_rows
+from yeoul.kernels.rings import Rings
+
+__all__ = ["KeyedQueues"]
+
+Counts = NDArray[np.int64]
+
+
+class KeyedQueues(GivesBack):
+    """Rows by key, oldest first.
+
+    Args:
+        columns: Name and type of the rows' columns, the key's left out.
+        keys: Those of the key; they may be none: all rows are of one key.
+
+    Example:
+        >>> queues = KeyedQueues({"v": pl.String()}, {"k": pl.Int64()})
+        >>> keys = queues.enter(pl.DataFrame({"k": [7, 8]}))
+        >>> queues.add(keys, np.array([2, 1]), pl.DataFrame({"v": ["a", "b", "c"]}))
+        >>> queues.take(keys[:1], np.array([1]))
+        >>> queues.sizes(keys).tolist(), queues.read(keys, queues.sizes(keys))["v"].to_list()
+        ([1, 1], ['b', 'c'])
+        >>> queues.snapshot().rows()
+        [(7, 0, 'b'), (8, 0, 'c')]
+    """
+
+    def __init__(self, columns: Mapping[str, pl.DataType], keys: Mapping[str, pl.DataType]) -> None:
+        self._dtypes = (dict(columns), dict(keys))
+        self._begin()
+
+    def _begin(self) -> None:
+        columns, keys = self._dtypes
+        self._columns, self._keys = SlotColumns(columns), KeyedState(keys, {})
+        self._rings, self._count = Rings(), 0
+
+    @property
+    def slot_count(self) -> int:
+        """How many slots of rows there are, free ones included."""
+        return self._rings.slot_count
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return self._count
+
+    @property
+    def size_bytes(self) -> int:
+        """What they take in memory, about."""
+        return self._keys.size_bytes + self._rings.size_bytes + self._columns.size_bytes
+
+    def enter(self, keys: pl.DataFrame, lanes: Lanes | None = None) -> Slots:
+        """Returns the slots of keys; those who have no rows get some next.
+
+        Args:
+            keys: With the key's columns; each key once.
+            lanes: Their fingerprints, if they are known.
+        """
+        slots = self._keys.upsert(keys, lanes).slots
+        self._rings.reserve(self._keys.slot_count)
+        return slots
+
+    def sizes(self, keys: Slots) -> Counts:
+        """Returns how many rows keys have."""
+        return self._rings.sizes(keys)
+
+    def read(self, keys: Slots, counts: Counts, names: Sequence[str] | None = None) -> pl.DataFrame:
+        """Returns the oldest rows of keys, so many of each, one key after the other, or some of their columns."""
+        return self._columns.read(self._rings.rows_of(keys, counts), names)
+
+    def add(self, keys: Slots, counts: Counts, rows: pl.DataFrame) -> None:
+        """Puts rows behind those of keys.
+
+        Args:
+            keys: Each once.
+            counts: How many rows are of each.
+            rows: One key's after the other's; with all columns.
+        """
+        lacking = self._rings.lacks_room(keys, counts)
+        if lacking.any():
+            self._make_room(keys[lacking], counts[lacking])
+        self._columns.write(self._rings.append(keys, counts), rows)
+        self._count += rows.height
+
+    def take(self, keys: Slots, counts: Counts) -> None:
+        """Forgets the oldest rows of keys, so many of each; keys that have none left stay (see `remove_empty`)."""
+        gone = self._rings.take(keys, counts)
+        self._columns.forget(gone)
+        self._count -= len(gone)
+
+    def remove_empty(self, keys: Slots) -> None:
+        """Forgets those of the keys, each of which stands once, that have no rows."""
+        self.remove(keys[self.sizes(keys) == 0])
+
+    def remove(self, keys: Slots) -> None:
+        """Forgets keys, each of which stands once, with their rows."""
+        self.take(keys, self.sizes(keys))
+        self._rings.renew(keys, np.zeros(len(keys), np.int64))
+        self._keys.remove(keys)
+
+    def touch(self, keys: Slots, now_ms: int | NDArray[np.int64]) -> None:
+        """Says that keys were in use, all at one time or each at its own."""
+        self._keys.touch(keys, now_ms)
+
+    def untouched_since(self, before_ms: int) -> Slots:
+        """Returns the keys whose last touch was before a time."""
+        return self._keys.untouched_since(before_ms)
+
+    def snapshot(self) -> pl.DataFrame:
+        """Returns every row with its key, and when that was last touched; each key's rows in their order."""
+        keys = self._keys.living()
+        counts = self.sizes(keys)
+        rows = taken(self._keys.snapshot(), np.repeat(np.arange(len(keys)), counts))
+        return together([*rows.get_columns(), *self.read(keys, counts).get_columns()])
+
+    def restore(self, rows: pl.DataFrame) -> Slots:
+        """Takes what an equal state's `snapshot` gave; to be called on an empty one; returns the key of each row."""
+        if not rows.height:
+            return np.empty(0, np.int64)
+        low, high = lanes_by(rows, self._keys.key_names)
+        groups = group_rows(low, high)
+        firsts = taken(rows, groups.firsts)
+        keys = self.enter(firsts, (low[groups.firsts], high[groups.firsts]))
+        self.add(keys, groups.sizes, rows if groups.order is None else taken(rows, groups.order))
+        touched = firsts[TOUCHED].to_numpy()
+        if touched.any():
+            self.touch(keys, touched)
+        return keys[groups.ids]
+
+    def _make_room(self, keys: Slots, counts: Counts) -> None:
+        """Gives keys rings with room for so many more rows."""
+        sizes = self.sizes(keys)
+        old = self._rings.take(keys, sizes)
+        rows = self._columns.read(old) if len(old) else None
+        self._columns.forget(old)
+        self._rings.renew(keys, sizes + counts)
+        if rows is not None:
+            self._columns.write(self._rings.append(keys, sizes), rows)
