@@ -23,6 +23,7 @@ from yeoul.kernels.rings import Rings
 __all__ = ["KeyedQueues"]
 
 Counts = NDArray[np.int64]
+_LINE_BYTES, _LEAST_BYTES = 64, 8
 
 
 class KeyedQueues(GivesBack):
@@ -36,7 +37,7 @@ class KeyedQueues(GivesBack):
         >>> queues = KeyedQueues({"v": pl.String()}, {"k": pl.Int64()})
         >>> keys = queues.enter(pl.DataFrame({"k": [7, 8]}))
         >>> queues.add(keys, np.array([2, 1]), pl.DataFrame({"v": ["a", "b", "c"]}))
-        >>> queues.take(keys[:1], np.array([1]))
+        >>> emptied = queues.take(keys[:1])
         >>> queues.sizes(keys).tolist(), queues.read(keys, queues.sizes(keys))["v"].to_list()
         ([1, 1], ['b', 'c'])
         >>> queues.snapshot().rows()
@@ -50,7 +51,7 @@ class KeyedQueues(GivesBack):
     def _begin(self) -> None:
         columns, keys = self._dtypes
         self._columns, self._keys = SlotColumns(columns), KeyedState(keys, {})
-        self._rings, self._count = Rings(), 0
+        self._rings, self._count = Rings(_room_of(self._columns.row_bytes)), 0
 
     @property
     def slot_count(self) -> int:
@@ -93,26 +94,28 @@ class KeyedQueues(GivesBack):
             counts: How many rows are of each.
             rows: One key's after the other's; with all columns.
         """
-        lacking = self._rings.lacks_room(keys, counts)
-        if lacking.any():
-            self._make_room(keys[lacking], counts[lacking])
-        self._columns.write(self._rings.append(keys, counts), rows)
+        put = self._rings.append(keys, counts)
+        if len(put.moved):
+            moved = self._columns.read(put.moved)
+            self._columns.forget(put.moved)
+            self._columns.write(put.targets, moved)
+        self._columns.write(put.slots, rows)
         self._count += rows.height
 
-    def take(self, keys: Slots, counts: Counts) -> None:
-        """Forgets the oldest rows of keys, so many of each; keys that have none left stay (see `remove_empty`)."""
-        gone = self._rings.take(keys, counts)
+    def take(self, keys: Slots) -> Slots:
+        """Forgets the oldest row of a key each time that it is named; returns the keys that have none left.
+
+        They keep their slots until they are removed.
+        """
+        gone, emptied = self._rings.take(keys)
         self._columns.forget(gone)
         self._count -= len(gone)
-
-    def remove_empty(self, keys: Slots) -> None:
-        """Forgets those of the keys, each of which stands once, that have no rows."""
-        self.remove(keys[self.sizes(keys) == 0])
+        return emptied
 
     def remove(self, keys: Slots) -> None:
         """Forgets keys, each of which stands once, with their rows."""
-        self.take(keys, self.sizes(keys))
-        self._rings.renew(keys, np.zeros(len(keys), np.int64))
+        self.take(np.repeat(keys, self.sizes(keys)))
+        self._rings.release(keys)
         self._keys.remove(keys)
 
     def touch(self, keys: Slots, now_ms: int | NDArray[np.int64]) -> None:
@@ -144,12 +147,7 @@ class KeyedQueues(GivesBack):
             self.touch(keys, touched)
         return keys[groups.ids]
 
-    def _make_room(self, keys: Slots, counts: Counts) -> None:
-        """Gives keys rings with room for so many more rows."""
-        sizes = self.sizes(keys)
-        old = self._rings.take(keys, sizes)
-        rows = self._columns.read(old) if len(old) else None
-        self._columns.forget(old)
-        self._rings.renew(keys, sizes + counts)
-        if rows is not None:
-            self._columns.write(self._rings.append(keys, sizes), rows)
+
+def _room_of(row_bytes: int) -> int:
+    """Returns how many rows fill a line of the caches: a power of two."""
+    return 1 << max(_LINE_BYTES // max(row_bytes, _LEAST_BYTES), 1).bit_length() - 1

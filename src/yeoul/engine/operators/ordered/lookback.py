@@ -20,7 +20,7 @@ from yeoul.engine.columnwise import where
 from yeoul.engine.operators.contract import State
 from yeoul.engine.operators.forgetting import Forgetting
 from yeoul.engine.operators.ordered.partitions import Partitions
-from yeoul.engine.state.columns import Slots, numbered
+from yeoul.engine.state.columns import Slots
 from yeoul.engine.state.keyed import TOUCHED, KeyedState
 from yeoul.engine.state.queues import KeyedQueues
 
@@ -229,7 +229,7 @@ class LastRows(_Kept):
             new = where(new, np.arange(new.height) >= np.repeat(np.cumsum(sizes) - coming, sizes))
         going = np.maximum(self._sizes + coming - self._count, 0)
         if going.any():
-            self._rows.take(self._keys, going)
+            self._rows.take(np.repeat(self._keys, going))
         self._rows.add(self._keys, coming, new)
         self._forgetting.touch(self._rows, self._keys)
         self._forgetting.forget(self._rows)
@@ -270,9 +270,7 @@ class LastTime(_Kept):
             gone.append(keys[:cut])
             self._queue[:1] = [(keys[cut:], times[cut:])] if cut < len(keys) else []
         if gone:
-            keys, numbers = numbered(np.concatenate(gone))
-            self._rows.take(keys, np.bincount(numbers))
-            self._rows.remove_empty(keys)
+            self._rows.remove(self._rows.take(np.concatenate(gone)))
         if self._rows.is_sparse:
             self.restore(self.snapshot())
 
