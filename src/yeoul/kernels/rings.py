@@ -17,7 +17,7 @@ from yeoul.kernels.addresses import address_of
 from yeoul.kernels.blocks import Blocks
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import inlined, load_u32, load_u64, prefetch, store_u32, store_u64
-from yeoul.kernels.row_blocks import gathered, row_at
+from yeoul.kernels.row_blocks import row_at
 
 __all__ = ["Appended", "Rings"]
 
@@ -65,11 +65,26 @@ def _give_up(key, starts, kinds, freed):
 
 
 @kernel("int64(int64, int64, int64, int64, int64)")
-def _rows(keys, counts, count, heads, rows):
-    """Writes the oldest rows of keys, so many of each."""
+def _heads(keys, count, heads, copies, sizes):
+    """Copies what is known of keys, so that they are met once, and writes how many rows they have; returns the sum."""
     found = 0
     for at in range(count):
-        found = _write(_key(heads, keys, at, count), 0, load_u64(counts + at * 8), rows, found)
+        key, copy = _key(heads, keys, at, count), copies + at * _KEY_BYTES
+        store_u64(copy, load_u64(key))
+        store_u64(copy + 8, load_u64(key + 8))
+        size = load_u32(key + _SIZE)
+        store_u64(sizes + at * 8, size)
+        found += size
+    return found
+
+
+@kernel("int64(int64, int64, int64)")
+def _rows(copies, count, rows):
+    """Writes the rows of keys, one key after the other."""
+    found = 0
+    for at in range(count):
+        key = copies + at * _KEY_BYTES
+        found = _write(key, 0, load_u32(key + _SIZE), rows, found)
     return found
 
 
@@ -137,7 +152,7 @@ def _append(keys, counts, count, heads, least, free, left, used, rows, moved, ta
 
 @kernel("int64(int64, int64, int64, int64, int64)")
 def _release(keys, count, heads, starts, kinds):
-    """Takes the rings of keys that have no rows and writes them; returns how many there are."""
+    """Takes the rings of keys and writes them; returns how many there are."""
     freed = 0
     for at in range(count):
         key = _key(heads, keys, at, count)
@@ -172,19 +187,21 @@ class Rings:
         >>> rings = Rings(2)
         >>> rings.reserve(2)
         >>> keys = np.array([0, 1])
-        >>> rings.append(keys, np.array([2, 1])).slots.tolist(), rings.sizes(keys).tolist()
-        ([0, 1, 2], [2, 1])
+        >>> rings.append(keys, np.array([2, 1])).slots.tolist()
+        [0, 1, 2]
         >>> [each.tolist() for each in rings.take(np.array([0, 1]))]
         [[0, 2], [1]]
-        >>> rings.append(np.array([0]), np.array([1])).slots.tolist(), rings.rows_of(keys, rings.sizes(keys)).tolist()
-        ([0], [1, 0])
+        >>> rings.append(np.array([0]), np.array([1])).slots.tolist()
+        [0]
+        >>> [each.tolist() for each in rings.rows_of(keys)]
+        [[1, 0], [2, 0]]
         >>> more = rings.append(np.array([0]), np.array([1]))
         >>> more.slots.tolist(), more.moved.tolist(), more.targets.tolist()
         ([6], [1, 0], [4, 5])
     """
 
     def __init__(self, least: int) -> None:
-        self._heads = Blocks(_KEY_BYTES, _KEY_BITS)
+        self._blocks = Blocks(_KEY_BYTES, _KEY_BITS)
         self._least = least.bit_length()
         self._free = [np.empty(0, np.int64)] * _CLASSES
         self._left, self._used = np.zeros(_CLASSES, np.int64), np.zeros(1, np.int64)
@@ -197,34 +214,32 @@ class Rings:
     @property
     def size_bytes(self) -> int:
         """What they take."""
-        return self._heads.size_bytes + sum(starts.nbytes for starts in self._free)
+        return self._blocks.size_bytes + sum(starts.nbytes for starts in self._free)
 
     def reserve(self, keys: int) -> None:
         """Makes room for keys below a number; they have no rows."""
-        self._heads.reserve(keys)
+        self._blocks.reserve(keys)
 
-    def sizes(self, keys: Ints) -> Ints:
-        """Returns how many rows keys have."""
-        return gathered(self._heads, keys, _SIZE, np.uint32).astype(np.int64)
-
-    def rows_of(self, keys: Ints, counts: Ints) -> Ints:
-        """Returns the oldest rows of keys, so many of each, one key after the other."""
-        keys, counts = np.ascontiguousarray(keys, np.int64), np.ascontiguousarray(counts, np.int64)
-        rows = np.empty(int(counts.sum()), np.int64)
-        _rows(address_of(keys), address_of(counts), len(keys), self._heads.layout[0], address_of(rows))
-        return rows
+    def rows_of(self, keys: Ints) -> tuple[Ints, Ints]:
+        """Returns the rows of keys, one key after the other, each one's oldest first, and how many each has."""
+        keys = np.ascontiguousarray(keys, np.int64)
+        copies, sizes = np.empty(len(keys) * _KEY_BYTES, np.uint8), np.empty(len(keys), np.int64)
+        asked = (address_of(keys), len(keys), self._blocks.layout[0])
+        rows = np.empty(int(_heads(*asked, address_of(copies), address_of(sizes))), np.int64)
+        _rows(address_of(copies), len(keys), address_of(rows))
+        return rows, sizes
 
     def take(self, keys: Ints) -> tuple[Ints, Ints]:
-        """Takes out the oldest row of a key each time that it is named; returns them, and the keys that have none left."""
+        """Takes out the oldest row of a key each time that it is named; returns them, and who has none left."""
         keys = np.ascontiguousarray(keys, np.int64)
         rows, emptied = np.empty(len(keys), np.int64), np.empty(len(keys), np.int64)
-        found = _take(address_of(keys), len(keys), self._heads.layout[0], address_of(rows), address_of(emptied))
+        found = _take(address_of(keys), len(keys), self._blocks.layout[0], address_of(rows), address_of(emptied))
         return rows, emptied[:found]
 
     def append(self, keys: Ints, counts: Ints) -> Appended:
         """Puts rows behind those of keys, each of which stands once, so many of each."""
         keys, counts = np.ascontiguousarray(keys, np.int64), np.ascontiguousarray(counts, np.int64)
-        asked = (address_of(keys), address_of(counts), len(keys), self._heads.layout[0])
+        asked = (address_of(keys), address_of(counts), len(keys), self._blocks.layout[0])
         moved, rows = np.empty(int(_moving(*asked)), np.int64), np.empty(int(counts.sum()), np.int64)
         targets, starts, kinds = np.empty_like(moved), np.empty_like(keys), np.empty_like(keys)
         free = np.array([address_of(starts) for starts in self._free], np.int64)
@@ -237,10 +252,10 @@ class Rings:
         return Appended(rows, moved, targets)
 
     def release(self, keys: Ints) -> None:
-        """Takes the rings of keys that have no rows."""
+        """Takes the rings of keys, with the rows that are left."""
         keys = np.ascontiguousarray(keys, np.int64)
         starts, kinds = np.empty_like(keys), np.empty_like(keys)
-        released = (address_of(keys), len(keys), self._heads.layout[0], address_of(starts), address_of(kinds))
+        released = (address_of(keys), len(keys), self._blocks.layout[0], address_of(starts), address_of(kinds))
         freed = int(_release(*released))
         self._keep_free(starts[:freed], kinds[:freed])
 

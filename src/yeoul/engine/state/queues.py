@@ -6,7 +6,7 @@ fingerprint once reads, takes out and adds by its slot.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
@@ -38,8 +38,9 @@ class KeyedQueues(GivesBack):
         >>> keys = queues.enter(pl.DataFrame({"k": [7, 8]}))
         >>> queues.add(keys, np.array([2, 1]), pl.DataFrame({"v": ["a", "b", "c"]}))
         >>> emptied = queues.take(keys[:1])
-        >>> queues.sizes(keys).tolist(), queues.read(keys, queues.sizes(keys))["v"].to_list()
-        ([1, 1], ['b', 'c'])
+        >>> rows, sizes = queues.read(keys)
+        >>> rows["v"].to_list(), sizes.tolist(), emptied.tolist()
+        (['b', 'c'], [1, 1], [])
         >>> queues.snapshot().rows()
         [(7, 0, 'b'), (8, 0, 'c')]
     """
@@ -78,13 +79,10 @@ class KeyedQueues(GivesBack):
         self._rings.reserve(self._keys.slot_count)
         return slots
 
-    def sizes(self, keys: Slots) -> Counts:
-        """Returns how many rows keys have."""
-        return self._rings.sizes(keys)
-
-    def read(self, keys: Slots, counts: Counts, names: Sequence[str] | None = None) -> pl.DataFrame:
-        """Returns the oldest rows of keys, so many of each, one key after the other, or some of their columns."""
-        return self._columns.read(self._rings.rows_of(keys, counts), names)
+    def read(self, keys: Slots) -> tuple[pl.DataFrame, Counts]:
+        """Returns the rows of keys, one key after the other, and how many each has."""
+        slots, sizes = self._rings.rows_of(keys)
+        return self._columns.read(slots), sizes
 
     def add(self, keys: Slots, counts: Counts, rows: pl.DataFrame) -> None:
         """Puts rows behind those of keys.
@@ -114,7 +112,9 @@ class KeyedQueues(GivesBack):
 
     def remove(self, keys: Slots) -> None:
         """Forgets keys, each of which stands once, with their rows."""
-        self.take(np.repeat(keys, self.sizes(keys)))
+        slots, _ = self._rings.rows_of(keys)
+        self._columns.forget(slots)
+        self._count -= len(slots)
         self._rings.release(keys)
         self._keys.remove(keys)
 
@@ -128,10 +128,9 @@ class KeyedQueues(GivesBack):
 
     def snapshot(self) -> pl.DataFrame:
         """Returns every row with its key, and when that was last touched; each key's rows in their order."""
-        keys = self._keys.living()
-        counts = self.sizes(keys)
-        rows = taken(self._keys.snapshot(), np.repeat(np.arange(len(keys)), counts))
-        return together([*rows.get_columns(), *self.read(keys, counts).get_columns()])
+        rows, sizes = self.read(self._keys.living())
+        keys = taken(self._keys.snapshot(), np.repeat(np.arange(len(sizes)), sizes))
+        return together([*keys.get_columns(), *rows.get_columns()])
 
     def restore(self, rows: pl.DataFrame) -> Slots:
         """Takes what an equal state's `snapshot` gave; to be called on an empty one; returns the key of each row."""

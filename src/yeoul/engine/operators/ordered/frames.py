@@ -118,12 +118,16 @@ def sums(values: pl.Series, places: Places) -> pl.Series:
     if values.dtype.is_float():
         return _float_sums(values, places)
     if values.dtype == pl.Int64:
-        running = np.zeros(len(values) + 1, np.int64)
-        np.cumsum(values_in(values.fill_null(0) if values.null_count() else values), out=running[1:])
-        return series_of(values.name, running[places.ends + 1] - running[places.starts])
+        return _integer_sums(values, places)
     running = values.fill_null(0).cum_sum()
     before = running.shift(1, fill_value=0)
     return (_at(running, places.ends) - _at(before, places.starts)).cast(values.dtype).alias(values.name)
+
+
+def _integer_sums(values: pl.Series, places: Places) -> pl.Series:
+    running = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(values_in(values.fill_null(0) if values.null_count() else values), out=running[1:])
+    return series_of(values.name, running[places.ends + 1] - running[places.starts])
 
 
 def _float_sums(values: pl.Series, places: Places) -> pl.Series:

@@ -7,7 +7,6 @@ nothing is needed any more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -190,8 +189,8 @@ class _Kept:
         if self._rows is None:
             self._rows = KeyedQueues(dict(new.schema), dict(keys.schema))
         self._keys = self._rows.enter(keys, partitions.lanes)
-        self._sizes = self._rows.sizes(self._keys)
-        return Remembered(self._rows.read(self._keys, self._sizes), self._sizes) if self._sizes.any() else None
+        rows, self._sizes = self._rows.read(self._keys)
+        return Remembered(rows, self._sizes) if rows.height else None
 
     def snapshot(self) -> State:
         return {} if self._rows is None else {"rows": self._rows.snapshot()}

@@ -273,9 +273,7 @@ class Over:
             totals += [sums(one, whole) for one in (every[ROWS], pl.Series(GROUPS, groups))]
         return pl.DataFrame(answers), pl.DataFrame(totals)
 
-    def _neighbour(
-        self, function: OverFunction, values: pl.Series, runs: Runs, asked: NDArray[np.int64]
-    ) -> pl.Series:
+    def _neighbour(self, function: OverFunction, values: pl.Series, runs: Runs, asked: NDArray[np.int64]) -> pl.Series:
         place, there = neighbours(function.call.function, function.offset, values, runs, asked)
         found = values.gather(pl.Series(place))
         return found.set(pl.Series(~there), None)
