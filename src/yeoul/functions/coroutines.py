@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from yeoul.functions.failures import FAILURES, Failure
+
 __all__ = ["Failed", "all_awaited"]
 
 _MOST_AT_ONCE = 100
@@ -15,7 +17,7 @@ _MOST_AT_ONCE = 100
 class Failed:
     """What stands for the result of a call that raised."""
 
-    error: Exception
+    error: Failure
 
 
 def all_awaited(call: Callable[..., object], rows: Sequence[tuple[object, ...]]) -> list[object]:
@@ -40,5 +42,5 @@ async def _awaited(call: Callable[..., object], row: tuple[object, ...], free: a
         try:
             result: Awaitable[object] = call(*row)  # type: ignore[assignment]
             return await result
-        except Exception as error:
+        except FAILURES as error:
             return Failed(error)

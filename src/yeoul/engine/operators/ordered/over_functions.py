@@ -54,7 +54,7 @@ def shares(function: str, runs: Runs, buckets: int) -> pl.Series:
     return pl.Series(np.where(place < in_larger, place // (least + 1), after) + 1)
 
 
-def neighbours(function: str, offset: int, values: pl.Series, runs: Runs) -> tuple[Ints, NDArray[np.bool_]]:
+def neighbours(function: str, offset: int | Ints, values: pl.Series, runs: Runs) -> tuple[Ints, NDArray[np.bool_]]:
     """Returns the places that LAG or LEAD looks at, and where there is such a row within the partition."""
     own = np.arange(len(values))
     back = function.startswith("lag")
