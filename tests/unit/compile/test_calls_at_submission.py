@@ -172,8 +172,8 @@ def test_what_no_scalar_takes_is_named(function, resolve):
 @pytest.mark.parametrize(
     ("written", "column", "says"),
     [
-        ("CEIL()", 13, "CEIL(x)"),
-        ("CEILING(i, 2)", 17, "CEILING(x)"),
+        ("CEIL()", 13, "CEIL(x), CEIL(t TO unit)"),
+        ("CEILING(i, 2)", 17, "CEILING(x), CEILING(t TO unit)"),
         ("POSITION('a')", 20, "POSITION(what IN s)"),
         ("EXTRACT(i)", 16, "EXTRACT(unit FROM t)"),
         ("TIMESTAMPADD()", 21, "TIMESTAMPADD(unit, n, t)"),

@@ -19,6 +19,8 @@ from yeoul.planner.dialects.flink.time_units import TimeUnitGrammar
 
 __all__ = ["SpecialCallGrammar"]
 
+_TWO_FORMS = {name: f"{name}(x), {name}(t TO unit)" for name in ("FLOOR", "CEIL", "CEILING")}
+
 
 class SpecialCallGrammar(JsonGrammar, TimeUnitGrammar):
     """Reads arguments in forms of their own. `subquery` is filled in by the grammar of queries above it."""
@@ -57,7 +59,7 @@ class SpecialCallGrammar(JsonGrammar, TimeUnitGrammar):
             found = reader()
             self.expect(TokenType.R_PAREN, "')'", hint=self.comma_hint())
         except UserError as error:
-            error.hint = error.hint or usage_of(name) or ""
+            error.hint = error.hint or _TWO_FORMS.get(name) or usage_of(name) or ""
             raise
         return found
 
