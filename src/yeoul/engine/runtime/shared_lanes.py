@@ -19,8 +19,10 @@ from yeoul.engine.operators.assign_watermark import AssignWatermark
 from yeoul.engine.operators.contract import State
 from yeoul.engine.operators.rows.project import Project
 from yeoul.engine.operators.rows.relabel import RESERVED
-from yeoul.engine.runtime.pipeline import Effects, Lane, Pipeline, Prepared
+from yeoul.engine.runtime.lanes import Lane, Prepared
+from yeoul.engine.runtime.pipeline import Pipeline
 from yeoul.engine.runtime.progress import OperatorState
+from yeoul.engine.runtime.stages import Effects
 from yeoul.plan.encoding import Encoding
 from yeoul.plan.expressions import Call
 from yeoul.plan.nodes import Field, Scan, Schema, Sieve
