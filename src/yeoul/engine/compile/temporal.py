@@ -274,10 +274,9 @@ def _reader(site: Site) -> Callable[[pl.Series], pl.Series] | None:
 def _check_readable(java: str, chrono: str, site: Site) -> None:
     try:
         parsed(pl.Series([""]), chrono)
-    except pl.exceptions.ComputeError as error:
-        reason = str(error).removeprefix("Invalid format string: ").rstrip(".")
+    except pl.exceptions.ComputeError:
         raise UserError(
-            f"No time can be read by the format {java!r} of {site.text}: {reason}",
+            f"No time can be read by the format {java!r} of {site.text}",
             hint="h and K want a beside them, and a wants one of them",
             span=site.call.span,
         ) from None
