@@ -33,7 +33,9 @@ def broken_claims(case: Case, query: Query) -> list[str]:
         return []
     plans = query.plan if isinstance(query.plan, Sequence) else (query.plan,)
     nodes = {id(node): node for plan in plans for node in walk(plan) if not isinstance(node, _EDGES)}
-    told_by_key = {id(one) for node in nodes.values() if isinstance(node, ChangelogNormalize) for one in walk(node.input)}
+    told_by_key = {
+        id(one) for node in nodes.values() if isinstance(node, ChangelogNormalize) for one in walk(node.input)
+    }
     return [one for place, node in nodes.items() if place not in told_by_key for one in _broken(case, query, node)]
 
 

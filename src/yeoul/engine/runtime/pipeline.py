@@ -16,7 +16,7 @@ import polars as pl
 
 from yeoul.engine.columnwise import without
 from yeoul.engine.contract import WATERMARK, SourceBatch
-from yeoul.engine.operators.assign_watermark import AssignWatermark, Times
+from yeoul.engine.operators.assign_watermark import AssignWatermark, Times, TimesInOrder
 from yeoul.engine.operators.changes.net import NetChanges
 from yeoul.engine.operators.contract import (
     END_OF_TIME,
@@ -45,7 +45,7 @@ from yeoul.engine.operators.windows.sessions import SessionAggregate
 from yeoul.engine.runtime.progress import OperatorState
 from yeoul.engine.state.memory import StateMemory
 
-__all__ = ["Effects", "Lane", "Pipeline", "Prepared", "Stage"]
+__all__ = ["Effects", "Lane", "Pipeline", "Prepared", "Stage", "through"]
 
 _WATERMARK, _PORTS = "$watermark", "$ports"
 _OF_THE_STAGE = frozenset([_WATERMARK, _PORTS])
@@ -122,6 +122,8 @@ class Prepared:
         watermark_ms: The batch's greatest watermark.
         latest_ms: The batch's greatest row time.
         parts: The batch as each of several plans prepared it, where they run as one.
+        order: The times of its rows as they came, where all parts have to be done with a row before the next one that
+            is late comes to any.
     """
 
     source: SourceBatch
@@ -133,6 +135,7 @@ class Prepared:
     watermark_ms: int | None = None
     latest_ms: int | None = None
     parts: tuple[Prepared, ...] = ()
+    order: TimesInOrder | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,30 +178,30 @@ class Lane:
         return None if by_other_time and isinstance(undivided(operator), SessionAggregate) else operator
 
     @property
-    def _leads_into_timed_join(self) -> bool:
+    def leads_into_timed_join(self) -> bool:
         """Whether the lane leads straight into one: it looks at each row's watermark only if a row may be late."""
         operator = self.target[0].operator if self.target else None
         return isinstance(undivided(operator), IntervalJoin | TemporalJoin)
 
     def prepare(self, source: SourceBatch, full: bool = False) -> Prepared:
         """Does the stateless part; callable from any thread."""
-        return self.prepare_timed(source, _through(self.before, source.frame), full=full)
+        return self.prepare_timed(source, through(self.before, source.frame), full=full)
 
     def prepare_timed(
         self, source: SourceBatch, frame: pl.DataFrame, times: Times | None = None, *, full: bool = False
     ) -> Prepared:
         """Does what is left of the stateless part above `before`; what times the rows tell may be known."""
         if self.assign is None:
-            return self._prepared(source, _through(self.after, frame))
+            return self._prepared(source, through(self.after, frame))
         window = self.window
         straight = window is not None and window.time_column == self.assign.column
         may_close = window.may_close if window is not None and straight else None
-        needs_all = full or (self.judges and window is None and not self._leads_into_timed_join)
+        needs_all = full or (self.judges and window is None and not self.leads_into_timed_join)
         omitted = source.omitted
         if omitted is not None:
-            omitted = replace(omitted, times=_through(self.clock, omitted.times))
+            omitted = replace(omitted, times=through(self.clock, omitted.times))
         measured = self.assign.measure(frame, needs_all, may_close, omitted, times)
-        frame = _through(self.after, measured.frame)
+        frame = through(self.after, measured.frame)
         panes = window.prepare(frame) if window is not None and not full else None
         prepared = self._prepared(source, frame, panes)
         return replace(prepared, dead=measured.dead, watermark_ms=measured.watermark_ms, latest_ms=measured.latest_ms)
@@ -484,7 +487,7 @@ def _leads_only_to(stage: Stage, target: tuple[Stage, int] | None) -> bool:
     return target[0] is stage or all(_leads_only_to(stage, parent) for parent in target[0].parents)
 
 
-def _through(operators: Iterable[Stateless], frame: pl.DataFrame) -> pl.DataFrame:
+def through(operators: Iterable[Stateless], frame: pl.DataFrame) -> pl.DataFrame:
     for operator in operators:
         frame = operator.transform(frame)
     return frame
