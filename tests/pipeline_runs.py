@@ -21,9 +21,9 @@ from yeoul.engine.compile.expressions import EvaluationContext, compile_expressi
 from yeoul.engine.contract import CHANGE, CHANGE_MARKS, WEIGHT, CacheBounds, DeadLetters, Omitted
 from yeoul.engine.operators.contract import State
 from yeoul.engine.runtime.build import build
-from yeoul.engine.runtime.pipeline import Effects
 from yeoul.engine.runtime.settings import LookedUp, Settings
 from yeoul.engine.runtime.side_streams import late_frame
+from yeoul.engine.runtime.stages import Effects
 from yeoul.jobs import options
 from yeoul.jobs.session import Session
 from yeoul.plan.encoding import Encoding

@@ -15,7 +15,9 @@ from yeoul.engine.operators.time_axis import TimeAxis
 from yeoul.engine.operators.watermarks import WatermarkMerge
 from yeoul.engine.operators.windows.aggregate import WindowAggregate
 from yeoul.engine.operators.windows.layout import WindowLayout
-from yeoul.engine.runtime.pipeline import Effects, Lane, Pipeline, Stage
+from yeoul.engine.runtime.lanes import Lane
+from yeoul.engine.runtime.pipeline import Pipeline
+from yeoul.engine.runtime.stages import Effects, Stage
 from yeoul.plan.expressions import AggregateCall, Call, ColumnRef, Literal
 from yeoul.plan.nodes import WindowKind, WindowProperty
 from yeoul.plan.types import BIGINT, BOOLEAN, DOUBLE, STRING

@@ -16,7 +16,9 @@ from yeoul.engine.operators.contract import END_OF_TIME, START_OF_TIME
 from yeoul.engine.operators.groups.aggregate import Aggregate
 from yeoul.engine.operators.rows.union import Union
 from yeoul.engine.operators.watermarks import WatermarkMerge
-from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
+from yeoul.engine.runtime.lanes import Lane
+from yeoul.engine.runtime.pipeline import Pipeline
+from yeoul.engine.runtime.stages import Stage
 from yeoul.engine.state import groups
 from yeoul.engine.state.groups import GroupStore
 from yeoul.plan.expressions import AggregateCall, ColumnRef

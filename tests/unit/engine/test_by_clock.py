@@ -11,8 +11,9 @@ from pipelines import MemoryBatch, with_ms
 from yeoul.clock import ManualClock
 from yeoul.engine.runtime.build import build
 from yeoul.engine.runtime.execution import Execution
-from yeoul.engine.runtime.pipeline import Effects, Pipeline
+from yeoul.engine.runtime.pipeline import Pipeline
 from yeoul.engine.runtime.settings import Settings
+from yeoul.engine.runtime.stages import Effects
 from yeoul.plan.expressions import AggregateCall, Call, ColumnRef
 from yeoul.plan.nodes import (
     Aggregation,

@@ -23,12 +23,12 @@ from yeoul.engine.runtime.batches import decoded
 from yeoul.engine.runtime.build import build
 from yeoul.engine.runtime.intake import Intake
 from yeoul.engine.runtime.outlets import Outlets
-from yeoul.engine.runtime.pipeline import Effects
 from yeoul.engine.runtime.progress import Progress, SplitProgress
 from yeoul.engine.runtime.queues import LaneEnded, NewSplit, Run, SplitFinished, SplitIdle, SplitQueue, Step
 from yeoul.engine.runtime.rounds import Rounds
 from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.runtime.side_streams import DEAD, LATE, SideStreams, late_frame, timeless_frame
+from yeoul.engine.runtime.stages import Effects
 from yeoul.errors import YeoulError
 from yeoul.plan.nodes import Node, Scan, Write
 

@@ -1,216 +1,34 @@
 """A plan's operators, put together: what happens to a batch, in the order of arrival. Pure: no thread, no clock.
 
-A `Lane` is the way from one scan to the first operator that remembers anything. Its `prepare` is stateless and runs on
-the decode pool, several batches at once: computed columns, the batch's own running watermark, filters, and the first
-phase of an aggregate. `Pipeline` then takes prepared batches one at a time, on one thread: it knows the splits'
-watermarks, judges what could be late, feeds the `Stage`s upwards, and says in `Effects` what came out. Equal calls in
-the same order always give the same effects; cutting the batches differently does not change them either.
+A `Lane` prepares the batches of one scan. `Pipeline` then takes prepared batches one at a time, on one thread: it knows
+the splits' watermarks, judges what could be late, feeds the `Stage`s upwards, and says in `Effects` what came out.
+Equal calls in the same order always give the same effects; cutting the batches differently does not change them either.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
 from yeoul.engine.columnwise import without
-from yeoul.engine.contract import WATERMARK, SourceBatch
-from yeoul.engine.operators.assign_watermark import AssignWatermark, Times, TimesInOrder
+from yeoul.engine.contract import WATERMARK
 from yeoul.engine.operators.changes.net import NetChanges
-from yeoul.engine.operators.contract import (
-    END_OF_TIME,
-    START_OF_TIME,
-    LateRows,
-    Operator,
-    Output,
-    Sized,
-    State,
-    Stateless,
-    Timed,
-)
-from yeoul.engine.operators.groups.aggregate import Aggregate
-from yeoul.engine.operators.groups.group_aggregate import GroupAggregate
-from yeoul.engine.operators.joins.interval import IntervalJoin
-from yeoul.engine.operators.joins.temporal import TemporalJoin
+from yeoul.engine.operators.contract import END_OF_TIME, START_OF_TIME, Output, Sized, State, Timed
 from yeoul.engine.operators.key_groups.divided import KeyGroups
-from yeoul.engine.operators.key_groups.prepared import AggregateKeyGroups, WindowKeyGroups, undivided
 from yeoul.engine.operators.rows.limit import Limit
 from yeoul.engine.operators.rows.relabel import RESERVED
 from yeoul.engine.operators.rows.values import Values
-from yeoul.engine.operators.watermarks import WatermarkMerge
-from yeoul.engine.operators.windows.aggregate import PreparedPanes, WindowAggregate
 from yeoul.engine.operators.windows.by_clock import ByClock
-from yeoul.engine.operators.windows.sessions import SessionAggregate
+from yeoul.engine.runtime.lanes import Lane, Prepared
 from yeoul.engine.runtime.progress import OperatorState
-from yeoul.engine.state.memory import StateMemory
+from yeoul.engine.runtime.stages import Effects, Stage
 
-__all__ = ["Effects", "Lane", "Pipeline", "Prepared", "Stage", "through"]
+__all__ = ["Pipeline"]
 
 _WATERMARK, _PORTS = "$watermark", "$ports"
 _OF_THE_STAGE = frozenset([_WATERMARK, _PORTS])
 """What a snapshot says of a stage besides its operator's own state."""
-
-
-@dataclass(slots=True)
-class Effects:
-    """What a step gave.
-
-    Attributes:
-        rows: Batches of the plan's result, reserved columns removed.
-        late: Late rows by the name of the operator that met them.
-        ended: Lanes that need no more input, because a LIMIT above them is reached.
-        outputs: For each of `rows`, the number of the plan that it is a result of.
-    """
-
-    rows: list[pl.DataFrame] = field(default_factory=list)
-    late: list[tuple[str, LateRows]] = field(default_factory=list)
-    ended: list[int] = field(default_factory=list)
-    outputs: list[int] = field(default_factory=list)
-
-
-@dataclass(slots=True, eq=False)
-class Stage:
-    """One operator in its place.
-
-    Attributes:
-        name: What the operator is called in `$late` and in snapshots; unique in a pipeline.
-        operator: The operator.
-        parents: Who takes its output: a stage and its port, or None for the result; several where a part of a plan
-            is computed once for all that read it.
-        ports: The merge of its inputs' watermarks, if it has several.
-        delay_ms: How far its rows may be behind its watermark: by so much the stages above are told less.
-        gives_at_end: Whether its rows come at the end of its input: until then the stages above are told nothing.
-        watermark_ms: How far its input has come.
-        given_ms: How far what it gives has come: behind that where rows wait for spilled state.
-        is_idle: Whether its input is idle.
-        number: Of the plan whose result it gives, if it has no parent.
-        memory: Where it counts what its operator keeps, if that is limited and cannot be divided by key.
-    """
-
-    name: str
-    operator: Operator
-    parents: tuple[tuple[Stage, int] | None, ...]
-    ports: WatermarkMerge | None = None
-    watermark_ms: int = START_OF_TIME
-    delay_ms: int = 0
-    gives_at_end: bool = False
-    given_ms: int = START_OF_TIME
-    is_idle: bool = False
-    number: int = 0
-    memory: StateMemory | None = None
-
-    def passed_on(self, watermark_ms: int) -> int:
-        """Returns the watermark of what it gives, when that of what it takes is known."""
-        if self.gives_at_end and watermark_ms < END_OF_TIME:
-            return START_OF_TIME
-        is_time = START_OF_TIME < watermark_ms < END_OF_TIME
-        return max(watermark_ms - self.delay_ms, START_OF_TIME) if is_time else watermark_ms
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A batch of one split after the stateless part of its lane.
-
-    Attributes:
-        source: The batch as decoded, to recover late rows from.
-        frame: Its rows now.
-        panes: Its rows aggregated by pane and key, as far as they can be, if the lane leads into a windowed aggregate.
-        groups: Its rows aggregated by key, if the lane leads into an aggregate without a window; then `frame` is empty.
-        is_full: Whether `$watermark` and `$row` are there.
-        dead: Rows whose row time is NULL, as indexes into `source.frame`.
-        watermark_ms: The batch's greatest watermark.
-        latest_ms: The batch's greatest row time.
-        parts: The batch as each of several plans prepared it, where they run as one.
-        order: The times of its rows as they came, where all parts have to be done with a row before the next one that
-            is late comes to any.
-    """
-
-    source: SourceBatch
-    frame: pl.DataFrame
-    panes: PreparedPanes | None = None
-    groups: pl.DataFrame | None = None
-    is_full: bool = False
-    dead: pl.Series | None = None
-    watermark_ms: int | None = None
-    latest_ms: int | None = None
-    parts: tuple[Prepared, ...] = ()
-    order: TimesInOrder | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Lane:
-    """The way of one scan's rows up to the first operator with state.
-
-    Attributes:
-        before: Stateless operators below the watermark.
-        assign: The watermark, if the table has one.
-        after: Stateless operators above it.
-        target: Where the rows go then, and on which port; None if they are the result.
-        judges: Whether an operator above judges lateness.
-        idle_timeout_ms: After how long at its end a split is idle; None: never.
-        alignment: The group that its splits wait for, and up to which drift in ms, if its table asks for that.
-        clock: What of `before` event time is computed by: for rows that the source left out.
-    """
-
-    before: Sequence[Stateless]
-    assign: AssignWatermark | None
-    after: Sequence[Stateless]
-    target: tuple[Stage, int] | None
-    judges: bool = False
-    idle_timeout_ms: int | None = None
-    alignment: tuple[str, int] | None = None
-    clock: Sequence[Stateless] = ()
-
-    @property
-    def aggregate(self) -> Aggregate | GroupAggregate | AggregateKeyGroups | None:
-        """The aggregate without a window that the lane leads straight into, if it does."""
-        operator = self.target[0].operator if self.target else None
-        return operator if isinstance(operator, Aggregate | GroupAggregate | AggregateKeyGroups) else None
-
-    @property
-    def window(self) -> WindowAggregate | SessionAggregate | WindowKeyGroups | None:
-        """The windowed aggregate that the lane leads straight into, if it does; one of sessions by its own row time."""
-        operator = self.target[0].operator if self.target else None
-        if not isinstance(operator, WindowAggregate | SessionAggregate | WindowKeyGroups):
-            return None
-        by_other_time = self.assign is None or operator.time_column != self.assign.column
-        return None if by_other_time and isinstance(undivided(operator), SessionAggregate) else operator
-
-    @property
-    def leads_into_timed_join(self) -> bool:
-        """Whether the lane leads straight into one: it looks at each row's watermark only if a row may be late."""
-        operator = self.target[0].operator if self.target else None
-        return isinstance(undivided(operator), IntervalJoin | TemporalJoin)
-
-    def prepare(self, source: SourceBatch, full: bool = False) -> Prepared:
-        """Does the stateless part; callable from any thread."""
-        return self.prepare_timed(source, through(self.before, source.frame), full=full)
-
-    def prepare_timed(
-        self, source: SourceBatch, frame: pl.DataFrame, times: Times | None = None, *, full: bool = False
-    ) -> Prepared:
-        """Does what is left of the stateless part above `before`; what times the rows tell may be known."""
-        if self.assign is None:
-            return self._prepared(source, through(self.after, frame))
-        window = self.window
-        straight = window is not None and window.time_column == self.assign.column
-        may_close = window.may_close if window is not None and straight else None
-        needs_all = full or (self.judges and window is None and not self.leads_into_timed_join)
-        omitted = source.omitted
-        if omitted is not None:
-            omitted = replace(omitted, times=through(self.clock, omitted.times))
-        measured = self.assign.measure(frame, needs_all, may_close, omitted, times)
-        frame = through(self.after, measured.frame)
-        panes = window.prepare(frame) if window is not None and not full else None
-        prepared = self._prepared(source, frame, panes)
-        return replace(prepared, dead=measured.dead, watermark_ms=measured.watermark_ms, latest_ms=measured.latest_ms)
-
-    def _prepared(self, source: SourceBatch, frame: pl.DataFrame, panes: PreparedPanes | None = None) -> Prepared:
-        aggregate = self.aggregate
-        groups = None if aggregate is None else aggregate.prepare(frame)
-        kept = frame if groups is None else frame.clear()
-        return Prepared(source, kept, panes, groups, WATERMARK in frame.columns)
 
 
 class Pipeline:
@@ -485,9 +303,3 @@ def _leads_only_to(stage: Stage, target: tuple[Stage, int] | None) -> bool:
     if target is None:
         return False
     return target[0] is stage or all(_leads_only_to(stage, parent) for parent in target[0].parents)
-
-
-def through(operators: Iterable[Stateless], frame: pl.DataFrame) -> pl.DataFrame:
-    for operator in operators:
-        frame = operator.transform(frame)
-    return frame

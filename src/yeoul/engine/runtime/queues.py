@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from yeoul.engine.contract import Fetched, Position
 from yeoul.engine.operators.contract import START_OF_TIME
-from yeoul.engine.runtime.pipeline import Prepared
+from yeoul.engine.runtime.lanes import Prepared
 
 __all__ = [
     "LaneEnded",

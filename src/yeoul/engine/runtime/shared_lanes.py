@@ -15,12 +15,14 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from yeoul.engine.contract import ROW, WEIGHT, DeadLetters, Omitted, SourceBatch
-from yeoul.engine.operators.assign_watermark import AssignWatermark, Times, TimesInOrder
+from yeoul.engine.operators.assign_watermark import AssignWatermark, Times
 from yeoul.engine.operators.contract import State
 from yeoul.engine.operators.rows.project import Project
 from yeoul.engine.operators.rows.relabel import RESERVED
-from yeoul.engine.runtime.pipeline import Effects, Lane, Pipeline, Prepared, through
+from yeoul.engine.runtime.lanes import Lane, Prepared
+from yeoul.engine.runtime.pipeline import Pipeline
 from yeoul.engine.runtime.progress import OperatorState
+from yeoul.engine.runtime.stages import Effects
 from yeoul.plan.encoding import Encoding
 from yeoul.plan.expressions import Call
 from yeoul.plan.nodes import Field, Scan, Schema, Sieve
@@ -87,12 +89,12 @@ class Timed:
         sources: Sequence[SourceBatch],
         frame: pl.DataFrame,
         times: Times | None,
-        full: bool,
+        full: Sequence[bool],
     ) -> Iterator[Prepared]:
         """Yields a batch, of which this is known, as each of the lanes prepares it."""
         reserved = [name for name in frame.columns if name in RESERVED]
-        for lane, source, names in zip(lanes, sources, self.names, strict=True):
-            yield lane.prepare_timed(source, frame[[*names, *reserved]], times, full=full)
+        for lane, source, names, whole in zip(lanes, sources, self.names, full, strict=True):
+            yield lane.prepare_timed(source, frame[[*names, *reserved]], times, full=whole)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,13 +118,14 @@ class SharedLane(Lane):
         weights = [WEIGHT] if WEIGHT in source.frame.columns else []
         sources = [_Part(source, source.frame[[*branch.columns, *weights]]) for branch in self.branches]
         known = None if self.timed is None else self.timed.known(source)
-        order = self._order(sources[0], known) if self.meets else None
-        full = full or (order is not None and (self.meets_in_order or bool(order.cuts())))
+        order = self.lanes[0].order(sources[0], *(known or ())) if self.meets else None
+        full = full or (order is not None and bool(order.cuts()))
+        whole = [full or (self.meets and lane.leads_into_timed_join) for lane in self.lanes]
         if self.timed is None or known is None:
-            ways = zip(self.lanes, sources, strict=True)
-            parts = tuple(lane.prepare(part, full) for lane, part in ways)
+            ways = zip(self.lanes, sources, whole, strict=True)
+            parts = tuple(lane.prepare(part, each) for lane, part, each in ways)
         else:
-            parts = tuple(self.timed.prepared(self.lanes, sources, *known, full))
+            parts = tuple(self.timed.prepared(self.lanes, sources, *known, whole))
         first, nothing = parts[0], source.frame.clear()
         return replace(first, source=source, frame=nothing, panes=None, groups=None, parts=parts, order=order)
 
@@ -142,17 +145,6 @@ class SharedLane(Lane):
         starts = [0, *(row for row, _ in cuts)]
         for start, (end, mark) in zip(starts, [*cuts, (None, None)], strict=True):
             yield [_piece(part, start, end, mark) for part in prepared.parts]
-
-    def _order(self, source: SourceBatch, known: tuple[pl.DataFrame, Times | None] | None) -> TimesInOrder | None:
-        """Returns the times of a batch as they came, as the first of the lanes tells them."""
-        lane = self.lanes[0]
-        if lane.assign is None:
-            return None
-        frame, times = known or (through(lane.before, source.frame), None)
-        omitted = source.omitted
-        if omitted is not None:
-            omitted = replace(omitted, times=through(lane.clock, omitted.times))
-        return lane.assign.order(frame, omitted, times)
 
 
 class PipelineSet:
@@ -283,8 +275,8 @@ class PipelineSet:
 def _piece(part: Prepared, start: int, end: int | None, watermark_ms: int | None) -> Prepared:
     """Returns the rows of a batch from one of its source up to another; what does not tell them goes first."""
     watermark_ms = part.watermark_ms if end is None else watermark_ms
-    if ROW not in part.frame.columns:
-        rest = replace(part, frame=part.frame.clear(), groups=None)
+    if part.panes is not None or part.groups is not None or ROW not in part.frame.columns:
+        rest = replace(part, frame=part.frame.clear(), panes=None, groups=None)
         return replace(part if start == 0 else rest, watermark_ms=watermark_ms)
     row = part.frame[ROW]
     within = row >= start if end is None else (row >= start) & (row < end)

@@ -36,8 +36,12 @@ def differing(before: pl.DataFrame, after: pl.DataFrame, names: Collection[str])
     differs = np.zeros(before.height, np.bool_)
     for name in names:
         was, is_ = before.get_column(name), after.get_column(name)
-        has_null = was.null_count() or is_.null_count()
-        differs |= (was.ne_missing(is_) if has_null or was.dtype.is_nested() else was != is_).to_numpy()
+        if was.null_count() or is_.null_count() or was.dtype.is_nested():
+            differs |= was.ne_missing(is_).to_numpy()
+        elif was.dtype.is_integer():
+            differs |= was.to_numpy() != is_.to_numpy()
+        else:
+            differs |= (was != is_).to_numpy()
     return differs
 
 

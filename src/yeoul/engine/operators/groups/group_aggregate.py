@@ -120,7 +120,7 @@ class GroupAggregate:
             now_ms = None if self._ttl_ms is None else self._clock.now_ms()
             partial = self._distinct.taken(state, partial, found, now_ms)
         merged, old = self._merged(state, partial, found)
-        lives = (merged[ROWS] > 0).to_numpy()
+        lives = merged.get_column(ROWS).to_numpy() > 0
         state.write(found.slots, merged)
         self._forgetting.touch(state, found.slots)
         if not lives.all():

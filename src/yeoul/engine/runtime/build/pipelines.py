@@ -18,6 +18,7 @@ from yeoul.engine.operators.changes.net import NetChanges
 from yeoul.engine.operators.changes.settle import SettleChanges
 from yeoul.engine.operators.contract import Operator, Stateless
 from yeoul.engine.operators.key_groups.prepared import by_key_group, is_undivided
+from yeoul.engine.operators.rows.chain import Chain
 from yeoul.engine.operators.rows.limit import Limit as LimitOperator
 from yeoul.engine.operators.rows.union import Union as UnionOperator
 from yeoul.engine.operators.rows.values import Values as ValuesOperator
@@ -36,9 +37,11 @@ from yeoul.engine.runtime.build.windows import (
     window_aggregate_operator,
     window_top_n_operator,
 )
-from yeoul.engine.runtime.pipeline import Lane, Pipeline, Stage
+from yeoul.engine.runtime.lanes import Lane
+from yeoul.engine.runtime.pipeline import Pipeline
 from yeoul.engine.runtime.settings import Settings
 from yeoul.engine.runtime.shared_lanes import PipelineSet, reads_twice, shared
+from yeoul.engine.runtime.stages import Stage
 from yeoul.engine.state.memory import StateMemory
 from yeoul.errors import UserError
 from yeoul.plan.changelog import changelog_of, gives_at_end, is_updating, told_after, told_by_group
@@ -271,9 +274,11 @@ class _Builder:
         return self.stages[-1]
 
     def _staged(self, above: list[Stateless], target: Target) -> Target:
-        for operator in reversed(above):
-            target = (self._stage(type(operator).__name__, operator, [target]), 0)
-        return target
+        """Returns where rows go that are to come to `target` through stateless operators."""
+        if not above:
+            return target
+        operator = above[0] if len(above) == 1 else Chain(above)
+        return self._stage(type(operator).__name__, operator, [target]), 0
 
     def _add_lane(self, scan: Scan, lane: Lane) -> None:
         self.scans.append(scan)
