@@ -54,7 +54,7 @@ def shares(function: str, runs: Runs, buckets: int) -> pl.Series:
 
 
 def neighbours(
-    function: str, offset: int, values: pl.Series, runs: Runs, asked: Ints
+    function: str, offset: int | Ints, values: pl.Series, runs: Runs, asked: Ints
 ) -> tuple[Ints, NDArray[np.bool_]]:
     """Returns the places that LAG or LEAD looks at for the rows asked for, and where there is such a row."""
     back = function.startswith("lag")
