@@ -193,7 +193,7 @@ class _Aggregate:
     def _pickled(self, accumulator: object) -> bytes:
         try:
             return pickle.dumps(accumulator)
-        except Exception as error:
+        except FAILURES as error:
             hint = "Lists, dicts and plain values are kept; a function without merge keeps the values that went in."
             raise EvaluationError(
                 f"The accumulator of {self._name} cannot be kept: {named(error)}", hint=hint
