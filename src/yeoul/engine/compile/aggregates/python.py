@@ -21,7 +21,11 @@ from yeoul.engine.compile.python_columns import handed_over
 from yeoul.engine.compile.python_functions import failure, named, ready
 from yeoul.engine.compile.python_values import WrongValue, column_of, values_of
 from yeoul.functions import AggregateFunction, PythonFunction, find_function
+<<<<<<< HEAD
+from yeoul.functions.failures import FAILURES
+=======
 from yeoul.functions.coroutines import FAILURES
+>>>>>>> main
 from yeoul.plan.expressions import AggregateCall
 from yeoul.plan.functions.python import python_key
 from yeoul.plan.types import DataType
@@ -193,7 +197,7 @@ class _Aggregate:
     def _pickled(self, accumulator: object) -> bytes:
         try:
             return pickle.dumps(accumulator)
-        except Exception as error:
+        except FAILURES as error:
             hint = "Lists, dicts and plain values are kept; a function without merge keeps the values that went in."
             raise EvaluationError(
                 f"The accumulator of {self._name} cannot be kept: {named(error)}", hint=hint

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from yeoul.engine.columnwise import Totals, taken
 from yeoul.engine.compile.aggregates import CompiledAggregate
+from yeoul.engine.compile.faults import EvaluationError, checked
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, Output, State
 from yeoul.engine.operators.lateness import in_time, may_be_late
 from yeoul.engine.operators.ordered.frames import Places, Runs, bounds, merged, sums
@@ -38,7 +40,11 @@ __all__ = ["Over", "OverFunction", "OverWindow"]
 
 _PLACE, _TIME = "$place", "$time"
 _NO_TIME = -(2**62)
+<<<<<<< HEAD
+_NOWHERE = 2**40
+=======
 _NONE = np.empty(0, np.int64)
+>>>>>>> main
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ class OverFunction:
         dtype: Of the output.
         aggregate: The aggregate, compiled; None if it is none.
         value: What `lag` and `lead` look for.
-        offset: How many rows away; of `ntile`, how many groups.
+        offset: How many rows away, or what says so for each row; of `ntile`, how many groups.
         default: What they give where there is no such row, over the row itself.
     """
 
@@ -60,7 +66,7 @@ class OverFunction:
     dtype: pl.DataType
     aggregate: CompiledAggregate | None = None
     value: pl.Expr | None = None
-    offset: int = 1
+    offset: int | pl.Expr = 1
     default: pl.Expr | None = None
 
 
@@ -220,6 +226,11 @@ class Over:
         if self._own is not None:
             columns += self._own.of(rows, np.ones(rows.height, np.int64))
         wanted = [f.value.alias(f"$value{at}") for at, f in enumerate(self._functions) if f.value is not None]
+        wanted += [
+            checked([f.offset], partial(_offsets, f.name), pl.Int64()).alias(f"$offset{at}")
+            for at, f in enumerate(self._functions)
+            if isinstance(f.offset, pl.Expr)
+        ]
         if wanted:
             columns += [
                 one if len(one) == rows.height else one.new_from_index(0, rows.height)
@@ -262,19 +273,35 @@ class Over:
                 said = pl.DataFrame([one.head(count) for one in columns]).select(function.aggregate.final).to_series()
                 totals += [one.slice(count) for one in columns]
             elif function.value is not None:
+<<<<<<< HEAD
+                found = self._neighbour(function, every, at, runs)
+                answers.append(found.alias(function.name).cast(function.dtype))
+            else:
+                name = function.call.function
+                buckets = function.offset if isinstance(function.offset, int) else 1
+                said = ranked(name, every, runs) if counts_rows(name) else shares(name, runs, buckets)
+                answers.append(said.alias(function.name).cast(function.dtype))
+=======
                 said = self._neighbour(function, every[f"$value{at}"], runs, asked)
             else:
                 name = function.call.function
                 counts = counts_rows(name)
                 said = ranked(name, every, runs, asked) if counts else shares(name, runs, function.offset)
             answers.append(said.alias(function.name).cast(function.dtype))
+>>>>>>> main
         if ROWS in every.columns:
             groups = every[GROUPS].to_numpy() * (runs.peer_starts == np.arange(every.height))
             totals += [sums(one, whole) for one in (every[ROWS], pl.Series(GROUPS, groups))]
         return pl.DataFrame(answers), pl.DataFrame(totals)
 
+<<<<<<< HEAD
+    def _neighbour(self, function: OverFunction, every: pl.DataFrame, at: int, runs: Runs) -> pl.Series:
+        values = every[f"$value{at}"]
+        place, there = neighbours(function.call.function, _offset(function, every, at), values, runs)
+=======
     def _neighbour(self, function: OverFunction, values: pl.Series, runs: Runs, asked: NDArray[np.int64]) -> pl.Series:
         place, there = neighbours(function.call.function, function.offset, values, runs, asked)
+>>>>>>> main
         found = values.gather(pl.Series(place))
         return found.set(pl.Series(~there), None)
 
@@ -285,11 +312,32 @@ class Over:
         for at, function in enumerate(self._functions):
             if function.default is None:
                 continue
+<<<<<<< HEAD
+            offset = _offset(function, every, at)
+            found = neighbours(function.call.function, offset, every[f"$value{at}"], runs)[1]
+            there = pl.Series(found[is_new])
+            default = asked.select(function.default.alias(function.name)).to_series().cast(function.dtype)
+            default = default if len(default) == asked.height else default.new_from_index(0, asked.height)
+            given = given.with_columns(given[function.name].zip_with(there, default))
+        return given
+=======
             there = neighbours(function.call.function, function.offset, every[f"$value{at}"], runs, asked)[1]
             default = rows.select(function.default.alias(function.name)).to_series().cast(function.dtype)
             default = default if len(default) == rows.height else default.new_from_index(0, rows.height)
             answers = answers.with_columns(answers[function.name].zip_with(pl.Series(there), default))
         return answers
+>>>>>>> main
+
+
+def _offsets(name: str, given: pl.Series) -> pl.Series:
+    """How many rows away, for each row; NULL looks nowhere."""
+    if isinstance(least := given.min(), int) and least < 0:
+        raise EvaluationError(f"The offset of {name} is negative: {least}")
+    return given.cast(pl.Int64).fill_null(_NOWHERE)
+
+
+def _offset(function: OverFunction, every: pl.DataFrame, at: int) -> int | NDArray[np.int64]:
+    return function.offset if isinstance(function.offset, int) else every[f"$offset{at}"].to_numpy()
 
 
 def _asks_for_peers(frame: Frame, time: OverTime, functions: Sequence[OverFunction]) -> bool:
