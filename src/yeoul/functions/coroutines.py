@@ -6,16 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-<<<<<<< HEAD
-from yeoul.functions.failures import FAILURES, Failure
-
-__all__ = ["Failed", "all_awaited"]
-=======
 __all__ = ["FAILURES", "Failed", "all_awaited"]
 
 FAILURES = (Exception, SystemExit)
 """What a function may raise to fail: `exit()` in one ends no program either."""
->>>>>>> main
 
 _MOST_AT_ONCE = 100
 
@@ -24,11 +18,7 @@ _MOST_AT_ONCE = 100
 class Failed:
     """What stands for the result of a call that raised."""
 
-<<<<<<< HEAD
-    error: Failure
-=======
     error: BaseException
->>>>>>> main
 
 
 def all_awaited(call: Callable[..., object], rows: Sequence[tuple[object, ...]]) -> list[object]:

@@ -8,8 +8,8 @@ import threading
 
 from yeoul.errors import UserError
 from yeoul.functions.bases import FunctionContext
+from yeoul.functions.coroutines import FAILURES
 from yeoul.functions.declaring import PythonFunction
-from yeoul.functions.failures import FAILURES
 
 __all__ = ["find_function", "load_function", "opened", "remember"]
 

@@ -15,12 +15,7 @@ from yeoul.engine.compile.faults import EvaluationError, checked
 from yeoul.engine.compile.python_columns import column_given, handed_over
 from yeoul.engine.compile.python_values import WrongValue, column_of, values_of
 from yeoul.functions import FunctionKind, PythonFunction, find_function
-<<<<<<< HEAD
-from yeoul.functions.coroutines import Failed, all_awaited
-from yeoul.functions.failures import FAILURES, Failure
-=======
 from yeoul.functions.coroutines import FAILURES, Failed, all_awaited
->>>>>>> main
 from yeoul.functions.known import opened
 from yeoul.functions.row import Row
 from yeoul.plan.expressions import Call
@@ -151,11 +146,7 @@ class _Runner:
             raise EvaluationError(f"The function {function.name} got columns of {size} rows and returned {len(result)}")
         return result
 
-<<<<<<< HEAD
-    def _failed(self, columns: Sequence[pl.Series], size: int, error: Failure) -> EvaluationError:
-=======
     def _failed(self, columns: Sequence[pl.Series], size: int, error: BaseException) -> EvaluationError:
->>>>>>> main
         """Names the row: the first half that fails by itself is halved again, until it is one row."""
         low, high = 0, size
         while high - low > 1:
@@ -172,11 +163,7 @@ class _Runner:
         row = [values_of(one[low:high], type, self._time_zone)[0] for one, type in zip(columns, types, strict=True)]
         return failure(self._function.name, low, tuple(row), error)
 
-<<<<<<< HEAD
-    def _raised(self, columns: Sequence[pl.Series], size: int) -> Failure | None:
-=======
     def _raised(self, columns: Sequence[pl.Series], size: int) -> BaseException | None:
->>>>>>> main
         try:
             self._called(columns, size)
         except FAILURES as error:
@@ -207,11 +194,7 @@ def ready(function: PythonFunction) -> PythonFunction:
 
 
 def failure(
-<<<<<<< HEAD
-    name: str, index: int, row: tuple[object, ...], error: Failure, *, of: str = "the batch"
-=======
     name: str, index: int, row: tuple[object, ...], error: BaseException, *, of: str = "the batch"
->>>>>>> main
 ) -> EvaluationError:
     shown = ", ".join(_shortened(repr(value)) for value in row)
     hint = "" if isinstance(error, WrongValue) else _HINT
@@ -220,12 +203,7 @@ def failure(
     )
 
 
-<<<<<<< HEAD
-def named(error: Failure) -> str:
-    text = str(error)
-=======
 def named(error: BaseException) -> str:
->>>>>>> main
     if isinstance(error, WrongValue):
         return str(error)
     text = _said(error)

@@ -21,11 +21,7 @@ from yeoul.engine.compile.python_columns import handed_over
 from yeoul.engine.compile.python_functions import failure, named, ready
 from yeoul.engine.compile.python_values import WrongValue, column_of, values_of
 from yeoul.functions import AggregateFunction, PythonFunction, find_function
-<<<<<<< HEAD
-from yeoul.functions.failures import FAILURES
-=======
 from yeoul.functions.coroutines import FAILURES
->>>>>>> main
 from yeoul.plan.expressions import AggregateCall
 from yeoul.plan.functions.python import python_key
 from yeoul.plan.types import DataType

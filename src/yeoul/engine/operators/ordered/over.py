@@ -40,11 +40,8 @@ __all__ = ["Over", "OverFunction", "OverWindow"]
 
 _PLACE, _TIME = "$place", "$time"
 _NO_TIME = -(2**62)
-<<<<<<< HEAD
 _NOWHERE = 2**40
-=======
 _NONE = np.empty(0, np.int64)
->>>>>>> main
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,35 +270,23 @@ class Over:
                 said = pl.DataFrame([one.head(count) for one in columns]).select(function.aggregate.final).to_series()
                 totals += [one.slice(count) for one in columns]
             elif function.value is not None:
-<<<<<<< HEAD
-                found = self._neighbour(function, every, at, runs)
-                answers.append(found.alias(function.name).cast(function.dtype))
-            else:
-                name = function.call.function
-                buckets = function.offset if isinstance(function.offset, int) else 1
-                said = ranked(name, every, runs) if counts_rows(name) else shares(name, runs, buckets)
-                answers.append(said.alias(function.name).cast(function.dtype))
-=======
-                said = self._neighbour(function, every[f"$value{at}"], runs, asked)
+                said = self._neighbour(function, every, at, runs, asked)
             else:
                 name = function.call.function
                 counts = counts_rows(name)
-                said = ranked(name, every, runs, asked) if counts else shares(name, runs, function.offset)
+                buckets = function.offset if isinstance(function.offset, int) else 1
+                said = ranked(name, every, runs, asked) if counts else shares(name, runs, buckets)
             answers.append(said.alias(function.name).cast(function.dtype))
->>>>>>> main
         if ROWS in every.columns:
             groups = every[GROUPS].to_numpy() * (runs.peer_starts == np.arange(every.height))
             totals += [sums(one, whole) for one in (every[ROWS], pl.Series(GROUPS, groups))]
         return pl.DataFrame(answers), pl.DataFrame(totals)
 
-<<<<<<< HEAD
-    def _neighbour(self, function: OverFunction, every: pl.DataFrame, at: int, runs: Runs) -> pl.Series:
+    def _neighbour(
+        self, function: OverFunction, every: pl.DataFrame, at: int, runs: Runs, asked: NDArray[np.int64]
+    ) -> pl.Series:
         values = every[f"$value{at}"]
-        place, there = neighbours(function.call.function, _offset(function, every, at), values, runs)
-=======
-    def _neighbour(self, function: OverFunction, values: pl.Series, runs: Runs, asked: NDArray[np.int64]) -> pl.Series:
-        place, there = neighbours(function.call.function, function.offset, values, runs, asked)
->>>>>>> main
+        place, there = neighbours(function.call.function, _offset(function, every, at, asked), values, runs, asked)
         found = values.gather(pl.Series(place))
         return found.set(pl.Series(~there), None)
 
@@ -312,21 +297,12 @@ class Over:
         for at, function in enumerate(self._functions):
             if function.default is None:
                 continue
-<<<<<<< HEAD
-            offset = _offset(function, every, at)
-            found = neighbours(function.call.function, offset, every[f"$value{at}"], runs)[1]
-            there = pl.Series(found[is_new])
-            default = asked.select(function.default.alias(function.name)).to_series().cast(function.dtype)
-            default = default if len(default) == asked.height else default.new_from_index(0, asked.height)
-            given = given.with_columns(given[function.name].zip_with(there, default))
-        return given
-=======
-            there = neighbours(function.call.function, function.offset, every[f"$value{at}"], runs, asked)[1]
+            offset = _offset(function, every, at, asked)
+            there = neighbours(function.call.function, offset, every[f"$value{at}"], runs, asked)[1]
             default = rows.select(function.default.alias(function.name)).to_series().cast(function.dtype)
             default = default if len(default) == rows.height else default.new_from_index(0, rows.height)
             answers = answers.with_columns(answers[function.name].zip_with(pl.Series(there), default))
         return answers
->>>>>>> main
 
 
 def _offsets(name: str, given: pl.Series) -> pl.Series:
@@ -336,8 +312,8 @@ def _offsets(name: str, given: pl.Series) -> pl.Series:
     return given.cast(pl.Int64).fill_null(_NOWHERE)
 
 
-def _offset(function: OverFunction, every: pl.DataFrame, at: int) -> int | NDArray[np.int64]:
-    return function.offset if isinstance(function.offset, int) else every[f"$offset{at}"].to_numpy()
+def _offset(function: OverFunction, every: pl.DataFrame, at: int, asked: NDArray[np.int64]) -> int | NDArray[np.int64]:
+    return function.offset if isinstance(function.offset, int) else every[f"$offset{at}"].to_numpy()[asked]
 
 
 def _asks_for_peers(frame: Frame, time: OverTime, functions: Sequence[OverFunction]) -> bool:

@@ -53,16 +53,10 @@ def shares(function: str, runs: Runs, buckets: int) -> pl.Series:
     return pl.Series(np.where(place < in_larger, place // (least + 1), after) + 1)
 
 
-<<<<<<< HEAD
-def neighbours(function: str, offset: int | Ints, values: pl.Series, runs: Runs) -> tuple[Ints, NDArray[np.bool_]]:
-    """Returns the places that LAG or LEAD looks at, and where there is such a row within the partition."""
-    own = np.arange(len(values))
-=======
 def neighbours(
-    function: str, offset: int, values: pl.Series, runs: Runs, asked: Ints
+    function: str, offset: int | Ints, values: pl.Series, runs: Runs, asked: Ints
 ) -> tuple[Ints, NDArray[np.bool_]]:
     """Returns the places that LAG or LEAD looks at for the rows asked for, and where there is such a row."""
->>>>>>> main
     back = function.startswith("lag")
     if not function.endswith("_ignore_nulls"):
         place = asked - offset if back else asked + offset
