@@ -36,4 +36,4 @@ def declare() -> None:
     from yeoul.kernels import chains, compaction, csv, decimals, fingerprints, grouping, interleaving  # noqa: F401
     from yeoul.kernels import key_index, lines, rings  # noqa: F401
     from yeoul.kernels import parts, prefix_sums, quantile_sketches, records, rewriting, row_blocks  # noqa: F401
-    from yeoul.kernels import sessions, text, texts, timelines  # noqa: F401
+    from yeoul.kernels import sessions, text, texts, timelines, turns  # noqa: F401

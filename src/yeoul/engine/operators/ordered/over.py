@@ -32,6 +32,7 @@ from yeoul.engine.operators.ordered.partitions import PARTITION, Partitions, par
 from yeoul.engine.operators.ordered.sort import sorted_by
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.state.compact import compacted
+from yeoul.kernels.grouping import in_groups
 from yeoul.kernels.interleaving import Interleaved, interleaved
 from yeoul.plan.expressions import AggregateCall
 from yeoul.plan.ordering import Frame, FrameUnit, OverTime, SortKey
@@ -221,7 +222,7 @@ class Over:
         if self._has_peers:
             columns += [rows[key.column].alias(f"$order{index}") for index, key in enumerate(self._window.order)]
         if self._own is not None:
-            columns += self._own.of(rows, np.ones(rows.height, np.int64))
+            columns += self._own.of(rows, in_groups(np.ones(rows.height, np.int64)))
         wanted = [f.value.alias(f"$value{at}") for at, f in enumerate(self._functions) if f.value is not None]
         wanted += [
             checked([f.offset], partial(_offsets, f.name), pl.Int64()).alias(f"$offset{at}")
