@@ -41,7 +41,8 @@ def broken_claims(case: Case, query: Query) -> list[str]:
 
 def _broken(case: Case, query: Query, node: Node) -> Iterator[str]:
     """Gives what a node breaks: kinds of changes that it does not tell, and rows with one key."""
-    run = replace(query, plan=node, output=None).fresh()
+    settings = replace(query.settings, state_memory_bytes=None)
+    run = replace(query, plan=node, output=None, settings=settings).fresh()
     told, name, kinds = changelog_of(node), type(node).__name__, set[Change]()
     living: Counter[tuple[str, ...]] = Counter()
     double: set[frozenset[str]] = set()
