@@ -7,6 +7,7 @@ has to be brought into the groups' order for that.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -114,7 +115,7 @@ def group_rows(low: NDArray[np.int64], high: NDArray[np.int64]) -> Groups:
     """
     count = len(low)
     bits = max(_LEAST_BITS, (2 * count).bit_length())
-    table, ids = np.zeros(1 << bits, np.uint32), np.empty(count, np.uint32)
+    table, ids = _empty_table(1 << bits), np.empty(count, np.uint32)
     firsts, sizes = np.empty(count, np.int64), np.empty(count, np.int64)
     low, high = np.ascontiguousarray(low, np.int64), np.ascontiguousarray(high, np.int64)
     addresses = (address_of(table), 64 - bits, address_of(ids), address_of(firsts), address_of(sizes))
@@ -175,6 +176,29 @@ def sums_of_floats(values: NDArray[np.float64], groups: Groups) -> NDArray[np.fl
     totals, values = np.full(len(groups.firsts), -0.0), np.ascontiguousarray(values, np.float64)
     _add_floats(address_of(values), address_of(groups.ids), len(values), address_of(totals))
     return totals
+
+
+class _Kept(threading.local):
+    """A thread's table: one made anew for each batch is memory that has to be asked for page by page each time."""
+
+    def __init__(self) -> None:
+        self.table = np.zeros(0, np.uint32)
+
+
+_KEPT = _Kept()
+_MOST_KEPT = 1 << 18
+
+
+def _empty_table(size: int) -> NDArray[np.uint32]:
+    """Returns a table of zeros, for one call at a time in each thread."""
+    if size > _MOST_KEPT:
+        return np.zeros(size, np.uint32)
+    if size > len(_KEPT.table):
+        _KEPT.table = np.zeros(size, np.uint32)
+        return _KEPT.table
+    table = _KEPT.table[:size]
+    table.fill(0)
+    return table
 
 
 def _ordered(ids: NDArray[np.uint32], sizes: NDArray[np.int64]) -> NDArray[np.uint32]:
