@@ -65,7 +65,7 @@ def direct(expression: pl.Expr) -> Direct | None:
     try:
         tree = json.loads(expression.meta.serialize(format="json"))
         return _named(tree)
-    except (pl.exceptions.PolarsError, _NotSimpleError):
+    except _NOT_READ:
         return None
 
 
@@ -80,12 +80,16 @@ def direct_total(aggregate: pl.Expr) -> DirectTotal | None:
     """
     try:
         return _total(json.loads(aggregate.meta.serialize(format="json")))
-    except (pl.exceptions.PolarsError, _NotSimpleError):
+    except _NOT_READ:
         return None
 
 
 class _NotSimpleError(Exception):
     """Something that columns cannot do themselves."""
+
+
+_NOT_READ: Final = (pl.exceptions.PolarsError, _NotSimpleError, RecursionError)
+"""What reading an expression may end in: the last where it is too deep, as a CASE of hundreds of branches is."""
 
 
 def _named(tree: _Node) -> Direct:

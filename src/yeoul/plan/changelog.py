@@ -381,7 +381,7 @@ def _values_kept(calls: Iterable[AggregateCall], *, takes_back: bool) -> str:
         is_distinct = call.distinct and call.function not in _OF_ONE_VALUE
         every |= call.function not in _SUBTRACTED if takes_back else needs_all and not is_distinct
         different |= is_distinct
-    return ", and every value" if every else ", and its different values" if different else ""
+    return ", with all its values" if every else ", and its different values" if different else ""
 
 
 def side_states(node: Join) -> tuple[SideState, SideState]:

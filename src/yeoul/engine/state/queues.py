@@ -118,6 +118,10 @@ class KeyedQueues(GivesBack):
         self._rings.release(keys)
         self._keys.remove(keys)
 
+    def clear(self) -> None:
+        """Forgets all keys with their rows, and gives their memory back."""
+        self._begin()
+
     def touch(self, keys: Slots, now_ms: int | NDArray[np.int64]) -> None:
         """Says that keys were in use, all at one time or each at its own."""
         self._keys.touch(keys, now_ms)

@@ -263,6 +263,9 @@ class LastTime(_Kept):
         if self._rows is None:
             return
         bound, gone = next_ms - self._length_ms, []
+        if self._queue and self._queue[-1][1][-1] < bound:
+            self._rows.clear()
+            self._queue = []
         while self._queue and self._queue[0][1][0] < bound:
             keys, times = self._queue[0]
             cut = int(np.searchsorted(times, bound))
