@@ -34,8 +34,7 @@ def tables_of(d: Drawing, *, of_jobs: bool) -> Changes:
     arrives = is_single or not of_jobs
     has_late_rows = arrives and not zone.has_jumps and d.chance(2 if is_single else 5)
     forgets = not of_jobs and not has_late_rows and d.chance(12)
-    may_be_wide = not of_jobs and not forgets and zone.beginning >= EPOCH
-    many = d.one_of([50, 200, 600]) if may_be_wide and d.chance(24) else 1
+    many = d.one_of([50, 200, 600]) if not of_jobs and not forgets and d.chance(24) else 1
     time_kind = Kind.LTZ if zone.name != PLAIN_ZONE.name or d.chance(8) else Kind.TIMESTAMP
     has_one = is_single or many > 1
     tables = [_table(d, time_kind, has_late_rows=has_late_rows) for _ in range(1 if has_one else d.number(1, 2))]
