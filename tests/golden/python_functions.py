@@ -7,6 +7,7 @@ the same file is imported by its Python.
 from __future__ import annotations
 
 import asyncio
+import sys
 
 try:
     from yeoul import AggregateFunction, Row, ScalarFunction, udaf, udf, udtf
@@ -112,6 +113,13 @@ tripled = udf(lambda value: value * 3, result_type="BIGINT", input_types=["BIGIN
 @udf(result_type="BIGINT", input_types=["BIGINT"])
 def wrong(value):
     return value if value < 3 else f"{value}"
+
+
+@udf(result_type="BIGINT", input_types=["BIGINT"])
+def leaving(value):
+    if value > 1:
+        sys.exit(3)
+    return value
 
 
 @udtf(result_types=["BIGINT"], input_types=["BIGINT"])

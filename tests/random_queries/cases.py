@@ -136,7 +136,8 @@ class Case:
     @property
     def judged(self) -> Table:
         """The table of a case of which it is known what is set aside."""
-        (table,) = (one for one in self.changes.timed if re.search(rf"\b{one.name}\b", self.query.flink))
+        text = " ".join([*self.views, self.query.flink])
+        (table,) = (one for one in self.changes.timed if re.search(rf"\b{one.name}\b", text))
         return table
 
     def steps(self) -> list[Step]:
@@ -416,15 +417,28 @@ def _comparable(value: object, column: Column) -> object:
         case dict() if column.kind is Kind.MAP:
             return frozenset(value.items())
         case dict():
-            return tuple(value.values())
+            return tuple(_plain(one) for one in value.values())
         case list() if column.kind is Kind.MAP:
             return frozenset((one["key"], one["value"]) for one in value)
         case list():
-            parts = [tuple(one.values()) if isinstance(one, dict) else one for one in value]
+            parts = [_plain(one) for one in value]
             return tuple(sorted(parts, key=repr) if column.is_opaque else parts)
+        case float() if math.isnan(value):
+            return "NaN"
         case str() if column.is_opaque:
             return tuple(sorted(value.split("|")))
         case float() if column.is_opaque:
             return float(f"{value:.6g}") if math.isfinite(value) and abs(value) > 1e-9 else repr(abs(value))
+        case _:
+            return value
+
+
+def _plain(value: object) -> object:
+    """Returns a part of a nested value without names, to be compared."""
+    match value:
+        case dict():
+            return tuple(_plain(one) for one in value.values())
+        case list():
+            return tuple(_plain(one) for one in value)
         case _:
             return value

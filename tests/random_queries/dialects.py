@@ -37,6 +37,7 @@ class Kind(enum.Enum):
     SECONDS = "TIMESTAMP(0)"
     MICROSECONDS = "TIMESTAMP(6)"
     NANOSECONDS = "TIMESTAMP(9)"
+    DEEP = "ROW<d DECIMAL(10, 2), n ROW<x ARRAY<BIGINT>, t TIMESTAMP(3)>>"
 
     @property
     def duckdb(self) -> str:
@@ -45,8 +46,13 @@ class Kind(enum.Enum):
 
     @property
     def is_nested(self) -> bool:
-        """Whether its values have parts: it is no key, and in no order."""
-        return self in (Kind.ARRAY, Kind.ROW, Kind.MAP, Kind.ROWS)
+        """Whether its values have parts: it is in no order."""
+        return self in (Kind.ARRAY, Kind.ROW, Kind.MAP, Kind.ROWS, Kind.DEEP)
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether one of its values may be asked to equal another."""
+        return self is not Kind.MAP
 
     @property
     def is_usual(self) -> bool:
@@ -68,6 +74,7 @@ _IN_DUCKDB = {
     Kind.SECONDS: "TIMESTAMP",
     Kind.MICROSECONDS: "TIMESTAMP",
     Kind.NANOSECONDS: "TIMESTAMP_NS",
+    Kind.DEEP: "STRUCT(d DECIMAL(10, 2), n STRUCT(x BIGINT[], t TIMESTAMP))",
 }
 
 

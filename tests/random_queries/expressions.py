@@ -108,6 +108,10 @@ class Expressions:
         match kind:
             case Kind.ROW:
                 return row
+            case Kind.DEEP:
+                value, at, x = self.of(Kind.DECIMAL, 0), self.of(Kind.TIMESTAMP, 0), self.of(Kind.BIGINT, 0)
+                flink = f"CAST(ROW({{}}, ROW(ARRAY[{{}}], {{}})) AS {kind.value})"
+                return both(flink, value, x, at, duckdb="struct_pack(d := {}, n := struct_pack(x := [{}], t := {}))")
             case Kind.ROWS:
                 return both("ARRAY[{}]", row, duckdb="[{}]")
             case Kind.MAP:

@@ -68,7 +68,7 @@ def _grouped(rows: From, keys: Sequence[Column], calls: Sequence[tuple[Column, S
 
 def _groups(g: Grammar) -> Relation:
     rows = _rows(g)
-    keys = g.d.some_of(rows.plain, 1, 2)
+    keys = g.d.some_of(rows.refs(), 1, 2)
     calls = [(Column(g.d.name("a"), Kind.BIGINT), same("COUNT(*)"))]
     for name in g.d.some_of(["SUM", "MIN", "MAX", "LAST_VALUE"], 0, 2):
         value = rows.expressions(g.d).of(Kind.INT, 0)
@@ -92,7 +92,7 @@ def _different(g: Grammar) -> Relation:
 
 def _distinct(g: Grammar) -> Relation:
     rows = _rows(g)
-    keys = g.d.some_of(rows.plain, 1, 2)
+    keys = g.d.some_of(rows.refs(), 1, 2)
     names = ", ".join(f"{rows.alias}.{one.name}" for one in keys)
     duckdb = f"SELECT {names} FROM {_with_lives(g, rows, [one.name for one in keys])} GROUP BY {names}, {_LIFE}0"
     return Relation(Sql(f"SELECT DISTINCT {names} FROM {rows.sql.flink}", duckdb), tuple(keys))
@@ -119,7 +119,7 @@ def _deduplicated(g: Grammar) -> Relation:
     """Returns the first or the last row of each life of each key, as they came."""
     read = _rows(g).rows
     rows = by_clock(g, read).named(g.d.name("x"))
-    keys, direction = g.d.some_of(read.plain, 1, 2), g.d.one_of(["ASC", "DESC"])
+    keys, direction = g.d.some_of(read.whole, 1, 2), g.d.one_of(["ASC", "DESC"])
     kept = g.d.some_of(read.columns, 1, 4)
     names, place = ", ".join(one.name for one in kept), g.d.name("p")
     by = ", ".join(f"{rows.alias}.{one.name}" for one in keys)

@@ -158,7 +158,7 @@ class Grammar:
         return [both(f"{{}} {sign} {{}}", left.ref(one.name), right.ref(other.name)) for one, other in chosen]
 
     def equal_kinds(self, left: From, right: From) -> list[tuple[Column, Column]]:
-        return [(one, other) for one in left.plain for other in right.plain if one.kind is other.kind]
+        return [(one, other) for one in left.refs() for other in right.refs(one.kind) if one.kind.is_compared]
 
     def orderable(self, rows: From) -> list[Column]:
         """Returns what rows may be ordered by where late rows must not be dropped by it."""

@@ -42,7 +42,7 @@ def sets_of(g: Grammar, keys: list[tuple[Column, Sql]]) -> Sql | None:
 
 
 def _keys(g: Grammar, rows: From) -> list[tuple[Column, Sql]]:
-    keys = [(replace(one, name=g.d.name()), rows.ref(one.name)) for one in g.d.some_of(rows.plain, 0, 2)]
+    keys = [(replace(one, name=g.d.name()), rows.ref(one.name)) for one in g.d.some_of(rows.refs(), 0, 2)]
     if rows.refs() and g.d.chance(5):
         kind = g.d.one_of([Kind.INT, Kind.STRING, Kind.BOOLEAN])
         first = g.d.one_of(rows.refs())

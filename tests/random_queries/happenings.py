@@ -14,7 +14,7 @@ from dataclasses import replace
 from tests.random_queries.dialects import Column, Kind, Sql, same
 from tests.random_queries.drawing import Drawing
 from tests.random_queries.expressions import Expressions, Term
-from tests.random_queries.tables import PLAIN_ZONE, SPLITS, VALUES, ZONES, Arrival, Changes, Table, Zone
+from tests.random_queries.tables import EPOCH, PLAIN_ZONE, SPLITS, VALUES, ZONES, Arrival, Changes, Table, Zone
 
 __all__ = ["LONG_MS", "tables_of"]
 
@@ -35,7 +35,7 @@ def tables_of(d: Drawing, *, of_jobs: bool) -> Changes:
     has_late_rows = arrives and not zone.has_jumps and d.chance(2 if is_single else 5)
     forgets = not of_jobs and not has_late_rows and d.chance(12)
     many = d.one_of([50, 200, 600]) if not of_jobs and not forgets and d.chance(24) else 1
-    time_kind = Kind.LTZ if zone is not PLAIN_ZONE or d.chance(8) else Kind.TIMESTAMP
+    time_kind = Kind.LTZ if zone.name != PLAIN_ZONE.name or d.chance(8) else Kind.TIMESTAMP
     has_one = is_single or many > 1
     tables = [_table(d, time_kind, has_late_rows=has_late_rows) for _ in range(1 if has_one else d.number(1, 2))]
     for use in () if has_one or forgets else ("versions", "outside", "changes", "upserts"):
@@ -60,6 +60,8 @@ def _count(
         d.feature("input: late rows")
     if time_kind is Kind.LTZ:
         d.feature(f"input: row time TIMESTAMP_LTZ{', clocks change' if zone.has_jumps else ''}")
+    if zone.beginning < EPOCH:
+        d.feature("input: row times before 1970")
     if len(splits) > 1:
         d.feature("input: several splits")
     for kind in sorted({one.kind.name for table in tables for one in table.others if not one.kind.is_usual}):

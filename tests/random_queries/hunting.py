@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tests.pipeline_runs import Query
 from tests.random_queries.cases import Case, answer_of_batch, bound, drawn, given_by_stream
+from tests.random_queries.claims import broken_claims
 from tests.random_queries.drawing import Drawing
 from tests.random_queries.files import Files, Place, answer_of_job
 from tests.random_queries.topics import Clients, Topics
@@ -77,6 +78,17 @@ def outcome(case: Case) -> str:
     return ANSWERED if case.accepts(given, answer, query) else "another answer"
 
 
+def outcome_of_claims(case: Case) -> str:
+    """Returns whether what is said of a case's plan is so."""
+    try:
+        broken = broken_claims(case, bound(case))
+    except UserError as refused:
+        return f"{REFUSED}: {refused.message[:60]}"
+    except Exception as failure:
+        return _told("claims", failure)
+    return broken[0] if broken else ANSWERED
+
+
 def _explain(query: Query) -> None:
     for plan in query.plan if isinstance(query.plan, Sequence) else [query.plan]:
         explain(plan)
@@ -123,6 +135,7 @@ class Way:
 
 
 BY_HAND = Way(drawn, outcome)
+BY_CLAIMS = Way(drawn, outcome_of_claims)
 
 
 def as_jobs(place: Callable[[Path], Place] = Files) -> Way:
@@ -274,6 +287,7 @@ if __name__ == "__main__":
     parser.add_argument("--feature", default="")
     parser.add_argument("--attempts", type=int, default=600, help="to make a query small that fails")
     parser.add_argument("--jobs", action="store_true", help="as jobs over files, stopped and set up again on the way")
+    parser.add_argument("--claims", action="store_true", help="what EXPLAIN CHANGELOG says of each node, not answers")
     parser.add_argument("--topics", action="store_true", help="the same over topics of a broker")
     parser.add_argument("--only", type=int, nargs="+", default=(), help="the numbers of the queries that are run")
     told = parser.parse_args()
@@ -283,4 +297,5 @@ if __name__ == "__main__":
             clients = Clients(broker)
             hunt(*limits, as_jobs(lambda folder: Topics(clients, folder)), told.attempts, told.only)
     else:
-        hunt(*limits, as_jobs() if told.jobs else BY_HAND, told.attempts, told.only)
+        way = as_jobs() if told.jobs else BY_CLAIMS if told.claims else BY_HAND
+        hunt(*limits, way, told.attempts, told.only)

@@ -17,7 +17,7 @@ __all__ = ["clock_over", "over"]
 def over(g: Grammar, depth: int) -> Relation:
     by_time = g.d.chance(2)
     rows = g.timed(depth).in_time().named(g.d.name("x")) if by_time else g.rows(depth)
-    partition = g.d.some_of(rows.plain, 0, 1)
+    partition = g.d.some_of(rows.refs(), 0, 1)
     if by_time:
         g.d.feature("OVER by the row time")
         sorting, names = rows.ref(str(rows.rows.time)), {str(rows.rows.time), *(one.name for one in partition)}
@@ -41,7 +41,7 @@ def clock_over(g: Grammar, depth: int) -> Relation:
         return over(g, depth)
     timed = by_clock(g, read)
     rows = (timed if g.has_clock else replace(timed, columns=read.columns)).named(g.d.name("x"))
-    by = g.partition_by(rows, g.d.some_of(read.plain, 0, 1))
+    by = g.partition_by(rows, g.d.some_of(read.whole, 0, 1))
     order = Sql(f"{by}ORDER BY {rows.alias}.{rows.rows.time}", f"{by}ORDER BY {rows.alias}.{ARRIVAL}")
     calls = []
     for _ in range(g.d.number(1, 2)):

@@ -44,6 +44,9 @@ PRODUCTIONS: dict[str, Production] = {
     "OVER by the clock": over.clock_over,
     "VALUES": rows.values,
     "windows twice": windowing.window_over_window,
+    "ALL, ANY": subqueries.quantified,
+    "IN, EXISTS as values": subqueries.asked,
+    "LATERAL": subqueries.lateral,
     "rows set aside": setting_aside.judged,
 }
 """The first is the simplest."""

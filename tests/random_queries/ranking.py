@@ -20,7 +20,7 @@ def top_n(g: Grammar, depth: int) -> Relation:
     ordered = g.orderable(rows)
     if not ordered:
         return rows.rows
-    partition = g.d.some_of(rows.plain, 0, 1)
+    partition = g.d.some_of(rows.refs(), 0, 1)
     ranking = g.d.one_of(["ROW_NUMBER", "ROW_NUMBER", "ROW_NUMBER", "RANK", "DENSE_RANK"])
     return ranked(g, rows, partition, g.d.some_of(ordered, 1, 2), ranking)
 
@@ -55,7 +55,7 @@ def deduplicated(g: Grammar, depth: int) -> Relation:
     is_judged = direction == "ASC" and g.is_streaming  # over input that ends all rows count
     rows = (timed.in_time() if is_judged else timed).named(g.d.name("x"))
     time = rows.rows.time_column
-    partition = g.d.some_of(rows.plain, 0, 2)
+    partition = g.d.some_of(rows.refs(), 0, 2)
     names = {time.name, *(one.name for one in partition)}
     is_total = any(key <= names for key in rows.rows.keys)
     kept = list(dict.fromkeys([*partition, time, *(rows.rows.columns if is_total else ())]))
@@ -99,7 +99,7 @@ def clock_deduplicated(g: Grammar, depth: int) -> Relation:
     rows = by_clock(g, read).named(g.d.name("x"))
     kept = g.d.some_of(read.columns, 1, 5)
     items = listed([rows.ref(one.name) for one in kept])
-    by = g.partition_by(rows, g.d.some_of(read.plain, 0, 2))
+    by = g.partition_by(rows, g.d.some_of(read.whole, 0, 2))
     direction, place = g.d.one_of(["ASC", "DESC"]), g.d.name("p")
     order = Sql(f"{rows.alias}.{rows.rows.time} {direction}", f"{rows.alias}.{ARRIVAL} {direction}")
     numbered = both(f"SELECT {{}}, ROW_NUMBER() OVER ({by}ORDER BY {{}}) AS {place} FROM {{}}", items, order, rows.sql)

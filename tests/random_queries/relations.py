@@ -53,7 +53,12 @@ class Relation:
     @property
     def plain(self) -> list[Column]:
         """The columns that may be computed with and compared."""
-        return [one for one in self.columns if not one.is_opaque and not one.kind.is_nested]
+        return [one for one in self.whole if not one.kind.is_nested]
+
+    @property
+    def whole(self) -> list[Column]:
+        """The columns that rows may be grouped by, in parts or whole."""
+        return [one for one in self.columns if not one.is_opaque]
 
     def named(self, alias: str) -> From:
         """Returns the rows as an item of FROM."""
@@ -136,6 +141,9 @@ class From:
             case Kind.MAP:
                 length = Term(Sql(f"CARDINALITY({name})", f"CAST(cardinality({name}) AS INTEGER)"), Kind.INT)
                 return [length, Term(same(f"{name}['a']"), Kind.INT), Term(same(f"{name}['zz']"), Kind.INT)]
+            case Kind.DEEP:
+                parts = [("d", Kind.DECIMAL), ("n.t", Kind.TIMESTAMP), ("n.x[1]", Kind.BIGINT)]
+                return [Term(same(f"{name}.{part}"), kind) for part, kind in parts]
             case Kind.ARRAY:
                 length = Term(Sql(f"CARDINALITY({name})", f"CAST(len({name}) AS INTEGER)"), Kind.INT)
                 return [length, Term(same(f"{name}[1]"), Kind.INT), Term(same(f"{name}[3]"), Kind.INT)]

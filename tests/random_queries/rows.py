@@ -47,7 +47,7 @@ def distinct(g: Grammar, depth: int) -> Relation:
 def set_operation(g: Grammar, depth: int) -> Relation:
     left, right = g.rows(depth), g.rows(g.d.number(0, depth))
     operator = g.d.one_of(_SET_OPERATORS)
-    kept = g.d.some_of(left.refs() if operator == "UNION ALL" else left.plain, 1, 3)
+    kept = g.d.some_of(left.refs(), 1, 3)
     if not kept:
         return left.rows
     g.d.feature(operator)

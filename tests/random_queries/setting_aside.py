@@ -45,7 +45,7 @@ def judged(g: Grammar, depth: int) -> Relation:
 
 def _aggregate(g: Grammar, rows: Relation, number: Column, spec: WindowSpec) -> Relation:
     g.d.feature(f"set aside: {spec.kind}")
-    chosen = g.d.some_of([one for one in rows.plain if one.name != rows.time], 0, 2)
+    chosen = g.d.some_of([one for one in rows.whole if one.name != rows.time], 0, 2)
     partition = [one.name for one in chosen] if spec.kind == "SESSION" else []
     source = replace(rows, sql=windowed(g, rows, spec, partition, g.lateness_s), is_table=True, arrives=False)
     named = source.named(g.d.name("x"))
@@ -63,7 +63,7 @@ def _aggregate(g: Grammar, rows: Relation, number: Column, spec: WindowSpec) -> 
 def _first_rows(g: Grammar, rows: Relation) -> Relation:
     """Returns the first row of each key in event time."""
     source = rows.in_time().named(g.d.name("x"))
-    by = g.partition_by(source, g.d.some_of([one for one in rows.plain if one.name != rows.time], 1, 2))
+    by = g.partition_by(source, g.d.some_of([one for one in rows.whole if one.name != rows.time], 1, 2))
     kept = [one for one in rows.columns if f"{source.alias}.{one.name}" in by] + [rows.time_column]
     names, place = ", ".join(one.name for one in kept), g.d.name("p")
     order = f"{by}ORDER BY {source.alias}.{rows.time}"
@@ -74,7 +74,7 @@ def _first_rows(g: Grammar, rows: Relation) -> Relation:
 def _numbered(g: Grammar, rows: Relation) -> Relation:
     """Returns each row with how many of its key there are up to its time."""
     source = rows.in_time().named(g.d.name("x"))
-    by = g.partition_by(source, g.d.some_of([one for one in rows.plain if one.name != rows.time], 0, 1))
+    by = g.partition_by(source, g.d.some_of([one for one in rows.whole if one.name != rows.time], 0, 1))
     kept, count = g.d.some_of(rows.columns, 1, 4), Column(g.d.name("o"), Kind.BIGINT)
     counted = same(f"COUNT(*) OVER ({by}ORDER BY {source.alias}.{rows.time}) AS {count.name}")
     items = listed([*(source.ref(one.name) for one in kept), counted])

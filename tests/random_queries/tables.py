@@ -17,6 +17,7 @@ from tests.random_queries.dialects import Column, Kind, Sql
 __all__ = [
     "ARRIVAL",
     "CAME",
+    "EPOCH",
     "PASSED",
     "PLAIN_ZONE",
     "SPLITS",
@@ -36,14 +37,14 @@ CAME = "came"
 PASSED = "passed"
 """DuckDB's column of the table's watermark before a row came, in ms; NULL: there was none."""
 SPLITS = ("s0", "s1", "s2")
-_EPOCH = dt.datetime(1970, 1, 1)
+EPOCH = dt.datetime(1970, 1, 1)
 _BEGINNING = dt.datetime(2024, 1, 1)
 VALUES: dict[Kind, tuple[object, ...]] = {
     Kind.INT: (1, 2, None, 0, -3, 100),
     Kind.BIGINT: (1, 2, None, -7, 40),
-    Kind.DOUBLE: (0.5, 1.0, None, -2.25, 96.75),
+    Kind.DOUBLE: (0.5, 1.0, None, -2.25, 96.75, 0.0, -0.0),
     Kind.DECIMAL: (Decimal("1.50"), Decimal("0.00"), None, Decimal("-0.25"), Decimal("12.34")),
-    Kind.STRING: ("a", "b", None, "", "Ab", "a key longer than twelve bytes"),
+    Kind.STRING: ("a", "b", None, "", "Ab", "a key longer than twelve bytes", "é日 😀", "long " * 100),
     Kind.BOOLEAN: (True, False, None),
     Kind.DATE: (dt.date(2024, 1, 1), dt.date(2024, 2, 29), None, dt.date(1969, 12, 31)),
     Kind.TIMESTAMP: (_BEGINNING, dt.datetime(2024, 1, 1, 0, 1, 0, 500_000), None),
@@ -53,15 +54,22 @@ VALUES: dict[Kind, tuple[object, ...]] = {
     Kind.MAP: ({"a": 1, "b": 2}, {}, None, {"a": None}, {"c": 3}),
     Kind.ROWS: ([{"f": 1, "g": "a"}, {"f": 2, "g": None}], [], None, [{"f": None, "g": "b"}]),
     Kind.TINYINT: (1, -128, None, 127),
-    Kind.FLOAT: (0.5, -2.25, None, 0.0),
+    Kind.FLOAT: (0.5, -2.25, None, 0.0, -0.0, float("nan"), float("inf"), float("-inf")),
     Kind.WIDE: (Decimal("1.5"), Decimal("12345678901234567890.123456789012345678"), None, Decimal("-1e-18")),
     Kind.BYTES: (b"a", b"", None, b"\x00\xff"),
     Kind.TIME: (dt.time(10, 11, 12), dt.time(0), None, dt.time(23, 59, 59)),
     Kind.SECONDS: (_BEGINNING, dt.datetime(1969, 12, 31, 23, 59, 59), None),
     Kind.MICROSECONDS: (_BEGINNING, dt.datetime(2024, 1, 1, 0, 0, 0, 1), None, dt.datetime(1900, 1, 1)),
     Kind.NANOSECONDS: (_BEGINNING, dt.datetime(2024, 1, 1, 0, 0, 0, 1), None, dt.datetime(1969, 12, 31, 23, 59)),
+    Kind.DEEP: (
+        {"d": Decimal("1.50"), "n": {"x": [1, None], "t": _BEGINNING}},
+        {"d": None, "n": None},
+        None,
+        {"d": Decimal("-0.25"), "n": {"x": None, "t": dt.datetime(1969, 12, 31, 23, 59, 59, 999_000)}},
+    ),
 }
 _ROW = pl.Struct({"f": pl.Int32(), "g": pl.String()})
+_DEEP = pl.Struct({"d": pl.Decimal(10, 2), "n": pl.Struct({"x": pl.List(pl.Int64()), "t": pl.Datetime("ms")})})
 _DTYPES: dict[Kind, pl.DataType] = {
     Kind.INT: pl.Int32(),
     Kind.BIGINT: pl.Int64(),
@@ -84,6 +92,7 @@ _DTYPES: dict[Kind, pl.DataType] = {
     Kind.SECONDS: pl.Datetime("ms"),
     Kind.MICROSECONDS: pl.Datetime("us"),
     Kind.NANOSECONDS: pl.Datetime("ns"),
+    Kind.DEEP: _DEEP,
 }
 
 
@@ -105,6 +114,7 @@ class Zone:
 PLAIN_ZONE = Zone()
 ZONES = (
     PLAIN_ZONE,
+    Zone(beginning=EPOCH - dt.timedelta(seconds=20)),
     Zone("Asia/Kolkata"),
     Zone("Europe/Berlin", dt.datetime(2024, 3, 31, 0, 59, 30), has_jumps=True),
     Zone("America/New_York", dt.datetime(2024, 11, 3, 5, 59, 30), has_jumps=True),
@@ -287,8 +297,9 @@ def duckdb_frame(table: Table, changes: Changes, beginning_ms: int) -> pl.DataFr
         if table.time is not None:
             time = one.row[1]
             assert isinstance(time, dt.datetime)
-            mark = (time - _EPOCH) // dt.timedelta(milliseconds=1) - table.delay_s * 1000
-            marks[one.split] = max(mark, marks[one.split] or mark)
+            mark = (time - EPOCH) // dt.timedelta(milliseconds=1) - table.delay_s * 1000
+            before = marks[one.split]
+            marks[one.split] = mark if before is None else max(mark, before)
     schema = {ARRIVAL: pl.Int64(), CAME: pl.Int64(), PASSED: pl.Int64()}
     columns = pl.DataFrame(beside, schema=schema, orient="row").with_columns(pl.col(CAME).cast(pl.Datetime("ms")))
     return table.frame(rows).hstack(columns)

@@ -54,7 +54,7 @@ def of_windows(g: Grammar, rows: Relation, spec: WindowSpec) -> Relation:
         g.d.feature("window over window")
     if spec.offset:
         g.d.feature("window with an offset")
-    chosen = g.d.some_of([one for one in rows.plain if one.name != rows.time], 0, 2)
+    chosen = g.d.some_of([one for one in rows.whole if one.name != rows.time], 0, 2)
     partition = [one.name for one in chosen] if spec.kind == "SESSION" else []
     arrives = rows.arrives and spec.kind == "TUMBLE"  # what panes or sessions held comes together by time
     sql = windowed(g, rows, spec, partition, g.lateness_s)
@@ -167,7 +167,7 @@ def group_window(g: Grammar, depth: int) -> Relation:
 def in_group_by(g: Grammar, rows: Relation, spec: WindowSpec) -> Relation:
     """Returns an aggregate over windows of rows that GROUP BY names."""
     g.d.feature(f"{spec.kind} in GROUP BY")
-    chosen = g.d.some_of([one for one in rows.plain if one.name != rows.time], 0, 2)
+    chosen = g.d.some_of([one for one in rows.whole if one.name != rows.time], 0, 2)
     source = replace(rows, arrives=rows.arrives and spec.kind == "TUMBLE").named(g.d.name("x"))
     duckdb = f"{_in_windows(g, rows, spec, [one.name for one in chosen], g.lateness_s)} AS {source.alias}"
     keys = [(replace(one, name=g.d.name()), source.ref(one.name)) for one in chosen]
@@ -194,7 +194,7 @@ def window_rows(g: Grammar, depth: int, spec: WindowSpec | None = None, *, is_ra
 def rows_in_windows(g: Grammar, rows: Relation, spec: WindowSpec, passed: str = PASSED) -> Relation:
     """Returns rows with their windows; `passed`: DuckDB's text of the watermark that they are judged by."""
     g.d.feature(f"{spec.kind}, its rows")
-    partition = [one.name for one in g.d.some_of(rows.plain, 0, 1)] if spec.kind == "SESSION" else []
+    partition = [one.name for one in g.d.some_of(rows.whole, 0, 1)] if spec.kind == "SESSION" else []
     source = replace(rows, sql=windowed(g, rows, spec, partition, 0, passed), is_table=True).named(g.d.name("x"))
     bounds, _ = _bounds(g, source.alias)
     kept = g.d.some_of(rows.columns, 1, 4)

@@ -38,11 +38,11 @@ class WindowSpec:
         if self.kind == "SESSION":
             return _sessions(rows, time, size, partition, ">=" if self.by_clock else ">")
         if self.kind == "CUMULATE":
-            cycle = f"{at} - ({at} - {offset}) % {size}"
-            first = f"({at} - {offset}) % {size} // {step} * {step} + {step}"
+            cycle = f"{at} - {_rest(at, offset, size)}"
+            first = f"{_rest(at, offset, size)} // {step} * {step} + {step}"
             bounds = f"{cycle} AS first_ms, {cycle} + unnest(generate_series({first}, {size}, {step})) AS last_ms"
         else:
-            latest = f"{at} - ({at} - {offset}) % {step}"
+            latest = f"{at} - {_rest(at, offset, step)}"
             bounds = f"unnest(generate_series({latest} - {(size - 1) // step * step}, {latest}, {step})) AS first_ms"
             bounds += f", first_ms + {size} AS last_ms"
         inner = f"SELECT *, {bounds} FROM {rows}"
@@ -50,6 +50,11 @@ class WindowSpec:
             inner = f"SELECT * FROM ({inner}) WHERE last_ms > {at}"
         outer = "* EXCLUDE (first_ms, last_ms), make_timestamp_ms(first_ms) AS window_start"
         return f"SELECT {outer}, make_timestamp_ms(last_ms) AS window_end FROM ({inner})"
+
+
+def _rest(at: str, offset: int, length: int) -> str:
+    """Returns how long after the last multiple of a length, moved by an offset, a time is, also before 1970."""
+    return f"((({at} - {offset}) % {length} + {length}) % {length})"
 
 
 def _sessions(rows: str, time: str, gap_ms: int, partition: list[str], is_over: str) -> str:

@@ -3,8 +3,8 @@
 Polars hands a selection to its pool, whatever the height: for a few rows the hand-over costs more than the work, twice
 the processor time, and on a busy machine the wait for another thread. So the same expressions are computed where they
 are asked for, simple ones by the columns themselves (`direct`); the results are equal. For selecting and filtering that
-pays up to a whole piece of a file, which is decoded while other threads decode others; for what a group of rows is
-asked, only for a few rows. Used by the operators that see every batch.
+pays up to a whole piece of a file, which is decoded while other threads decode others. Used by the operators that see
+every batch.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from yeoul.engine.direct import direct, direct_total
 from yeoul.engine.series import series_of
+from yeoul.kernels.grouping import Groups
 
 __all__ = ["Predicate", "Selection", "Totals", "chosen", "concatenated", "taken", "together", "where", "without"]
 
-_FEW_ROWS = 8_192
 _PIECE_ROWS = 100_000
 _GROUP = "$group"
 
@@ -93,33 +93,43 @@ class Predicate:
 
 
 class Totals:
-    """Aggregates of many batches whose rows stand group by group, as `group_by(...).agg` gives them.
+    """Aggregates of many batches by group, as `group_by(...).agg` gives them.
 
     Args:
         aggregates: Over the rows of a group, each with a name of its own.
 
     Example:
+        >>> from yeoul.kernels.grouping import group_rows
         >>> totals = Totals([pl.col("a").sum()])
-        >>> [column.to_list() for column in totals.of(pl.DataFrame({"a": [1, 2, 30]}), np.array([2, 1]))]
-        [[3, 30]]
+        >>> groups = group_rows(np.array([7, 8, 7]), np.array([1, 1, 1]))
+        >>> [column.to_list() for column in totals.of(pl.DataFrame({"a": [1, 2, 30]}), groups)]
+        [[31, 2]]
     """
 
     def __init__(self, aggregates: Sequence[pl.Expr]) -> None:
         self._aggregates = list(aggregates)
         self._direct = [direct_total(one) for one in self._aggregates]
+        self._used = [frozenset(one.meta.root_names()) for one in self._aggregates]
 
-    def of(self, rows: pl.DataFrame, sizes: NDArray[np.int64]) -> list[pl.Series]:
+    def of(self, rows: pl.DataFrame, groups: Groups) -> list[pl.Series]:
         """Returns a column for each aggregate, a row for each group; no group is empty."""
-        is_small = len(rows) < _FEW_ROWS
-        found = [one(rows, sizes) if one is not None and is_small else None for one in self._direct]
+        found = [None if one is None else one(rows, groups) for one in self._direct]
         totals = [value for value in found if value is not None]
         if len(totals) == len(found):
             return totals
-        left = [one for one, value in zip(self._aggregates, found, strict=True) if value is None]
-        ids = pl.Series(_GROUP, np.repeat(np.arange(len(sizes), dtype=np.uint32), sizes)).set_sorted()
-        grouped = pl.DataFrame([ids, *rows.get_columns()]).group_by(_GROUP, maintain_order=True).agg(left)
-        rest = iter(grouped.get_columns()[1:])
+        rest = iter(self._asked(rows, groups, [at for at, value in enumerate(found) if value is None]))
         return [next(rest) if value is None else value for value in found]
+
+    def _asked(self, rows: pl.DataFrame, groups: Groups, left: Sequence[int]) -> list[pl.Series]:
+        """Returns what the query engine says of some of the aggregates, of rows that stand group by group."""
+        used = frozenset[str]().union(*(self._used[at] for at in left))
+        values = together([column for column in rows.get_columns() if column.name in used])
+        if groups.order is not None and len(groups.firsts) > 1:
+            values = taken(values, groups.order)
+        ids = np.repeat(np.arange(len(groups.sizes), dtype=np.uint32), groups.sizes)
+        asked = [self._aggregates[at] for at in left]
+        numbered = together([series_of(_GROUP, ids).set_sorted(), *values.get_columns()])
+        return numbered.group_by(_GROUP, maintain_order=True).agg(asked).get_columns()[1:]
 
 
 def together(columns: Sequence[pl.Series]) -> pl.DataFrame:
@@ -151,7 +161,7 @@ def taken(batch: pl.DataFrame, rows: NDArray[np.integer[Any]]) -> pl.DataFrame:
     """
     if not batch.width:
         return batch
-    if len(rows) >= _FEW_ROWS:
+    if len(rows) >= _PIECE_ROWS:
         return batch[rows]
     places = series_of("", rows.astype(np.uint32, copy=False))
     return together([column[places] for column in batch.get_columns()])

@@ -16,16 +16,16 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from yeoul.engine.series import nulls_in, series_of
+from yeoul.kernels.grouping import Groups, sums_of, sums_of_floats
 
 __all__ = ["Direct", "DirectTotal", "direct", "direct_total"]
 
 Direct = Callable[[pl.DataFrame], pl.Series | None]
 """Computes a column of a frame; None: the query engine has to."""
-DirectTotal = Callable[[pl.DataFrame, NDArray[np.int64]], pl.Series | None]
-"""Aggregates the rows of a frame that stand group by group, given each group's size; None: the query engine has to."""
+DirectTotal = Callable[[pl.DataFrame, Groups], pl.Series | None]
+"""Aggregates the rows of a frame by group, wherever they stand; None: the query engine has to."""
 _Value = Callable[[pl.DataFrame], pl.Series | None]
 _Node = Mapping[str, Any]
 
@@ -65,7 +65,7 @@ def direct(expression: pl.Expr) -> Direct | None:
     try:
         tree = json.loads(expression.meta.serialize(format="json"))
         return _named(tree)
-    except (pl.exceptions.PolarsError, _NotSimpleError):
+    except _NOT_READ:
         return None
 
 
@@ -73,18 +73,23 @@ def direct_total(aggregate: pl.Expr) -> DirectTotal | None:
     """Returns what computes an aggregate on the columns themselves; None if it cannot be done.
 
     Example:
+        >>> from yeoul.kernels.grouping import in_groups
         >>> total = direct_total(pl.col("a").sum())
-        >>> total(pl.DataFrame({"a": [1, 2, 30]}), np.array([2, 1])).to_list()
+        >>> total(pl.DataFrame({"a": [1, 2, 30]}), in_groups(np.array([2, 1]))).to_list()
         [3, 30]
     """
     try:
         return _total(json.loads(aggregate.meta.serialize(format="json")))
-    except (pl.exceptions.PolarsError, _NotSimpleError):
+    except _NOT_READ:
         return None
 
 
 class _NotSimpleError(Exception):
     """Something that columns cannot do themselves."""
+
+
+_NOT_READ: Final = (pl.exceptions.PolarsError, _NotSimpleError, RecursionError)
+"""What reading an expression may end in: the last where it is too deep, as a CASE of hundreds of branches is."""
 
 
 def _named(tree: _Node) -> Direct:
@@ -250,64 +255,61 @@ def _total(tree: Any) -> DirectTotal:
         case {"Cast": {"expr": inner, "dtype": {"Literal": str(dtype_name)}}}:
             return _then(_total(inner), lambda totals: _as_wide(totals, dtype_name))
         case "Len":
-            return lambda _, sizes: series_of("len", sizes.astype(np.uint32))
+            return lambda _, groups: series_of("len", groups.sizes.astype(np.uint32))
         case {"Agg": {"Count": {"input": inner, "include_nulls": False}}}:
             return _over(_column(inner), _counts)
         case {"Agg": {"Sum": inner}}:
             return _over(_column(inner), _sums)
         case {"Agg": {"Min": {"input": inner}}}:
-            return _over(_column(inner), lambda values, sizes: _extremes(values, sizes, np.minimum))
+            return _over(_column(inner), lambda values, groups: _extremes(values, groups, np.minimum))
         case {"Agg": {"Max": {"input": inner}}}:
-            return _over(_column(inner), lambda values, sizes: _extremes(values, sizes, np.maximum))
+            return _over(_column(inner), lambda values, groups: _extremes(values, groups, np.maximum))
         case _:
             raise _NotSimpleError
 
 
-_Reducing = Callable[[pl.Series, NDArray[np.int64]], pl.Series | None]
+_Reducing = Callable[[pl.Series, Groups], pl.Series | None]
 
 
 def _then(total: DirectTotal, function: Callable[[pl.Series], pl.Series | None]) -> DirectTotal:
-    def computed(rows: pl.DataFrame, sizes: NDArray[np.int64]) -> pl.Series | None:
-        totals = total(rows, sizes)
+    def computed(rows: pl.DataFrame, groups: Groups) -> pl.Series | None:
+        totals = total(rows, groups)
         return None if totals is None else function(totals)
 
     return computed
 
 
 def _over(value: _Value, reducing: _Reducing) -> DirectTotal:
-    def computed(rows: pl.DataFrame, sizes: NDArray[np.int64]) -> pl.Series | None:
+    def computed(rows: pl.DataFrame, groups: Groups) -> pl.Series | None:
         values = value(rows)
-        return None if values is None else reducing(values, sizes)
+        return None if values is None else reducing(values, groups)
 
     return computed
 
 
-def _counts(values: pl.Series, sizes: NDArray[np.int64]) -> pl.Series:
-    counted = sizes if not values.null_count() else _reduced(np.add, values.is_not_null(), sizes)
+def _counts(values: pl.Series, groups: Groups) -> pl.Series:
+    nulls = nulls_in(values)
+    counted = groups.sizes if nulls is None else sums_of(~nulls, groups)
     return series_of(values.name, counted.astype(np.uint32))
 
 
-def _sums(values: pl.Series, sizes: NDArray[np.int64]) -> pl.Series | None:
-    """Adds integers and counts truths; floats only where nothing is added, since their order would matter."""
-    known = values.fill_null(0) if values.null_count() and values.dtype != pl.Boolean else values
-    is_alone = len(sizes) == len(values)
-    if values.dtype == pl.Int64:
-        return known if is_alone else series_of(values.name, _reduced(np.add, known, sizes))
+def _sums(values: pl.Series, groups: Groups) -> pl.Series | None:
+    """Adds integers and doubles, and counts truths."""
     if values.dtype == pl.Boolean:
-        totals = _reduced(np.add, values.fill_null(value=False), sizes)
-        return series_of(values.name, totals.astype(np.uint32))
-    return known if values.dtype.is_float() and is_alone else None
+        truths = values.fill_null(value=False) if values.null_count() else values
+        return series_of(values.name, sums_of(truths.to_numpy(), groups).astype(np.uint32))
+    known = values.fill_null(0) if values.null_count() else values
+    if len(groups.sizes) == len(values):
+        return known if values.dtype == pl.Int64 or values.dtype.is_float() else None
+    if values.dtype == pl.Int64:
+        return series_of(values.name, sums_of(known.to_numpy(), groups))
+    return series_of(values.name, sums_of_floats(known.to_numpy(), groups)) if values.dtype == pl.Float64 else None
 
 
-def _extremes(values: pl.Series, sizes: NDArray[np.int64], better: np.ufunc) -> pl.Series | None:
-    if len(sizes) == len(values):
+def _extremes(values: pl.Series, groups: Groups, better: np.ufunc) -> pl.Series | None:
+    if len(groups.sizes) == len(values):
         return values
     if values.dtype != pl.Int64 or values.null_count():
         return None
-    return series_of(values.name, _reduced(better, values, sizes))
-
-
-def _reduced(function: np.ufunc, values: pl.Series, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    column = values.to_numpy()
-    wide: NDArray[np.int64] = function.reduceat(column.astype(np.int64, copy=False), np.cumsum(sizes) - sizes)
-    return wide
+    ordered, begins = values.to_numpy()[groups.order], np.cumsum(groups.sizes) - groups.sizes
+    return series_of(values.name, better.reduceat(ordered, begins))

@@ -6,7 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Failed", "all_awaited"]
+__all__ = ["FAILURES", "Failed", "all_awaited"]
+
+FAILURES = (Exception, SystemExit)
+"""What a function may raise to fail: `exit()` in one ends no program either."""
 
 _MOST_AT_ONCE = 100
 
@@ -15,7 +18,7 @@ _MOST_AT_ONCE = 100
 class Failed:
     """What stands for the result of a call that raised."""
 
-    error: Exception
+    error: BaseException
 
 
 def all_awaited(call: Callable[..., object], rows: Sequence[tuple[object, ...]]) -> list[object]:
@@ -40,5 +43,5 @@ async def _awaited(call: Callable[..., object], row: tuple[object, ...], free: a
         try:
             result: Awaitable[object] = call(*row)  # type: ignore[assignment]
             return await result
-        except Exception as error:
+        except FAILURES as error:
             return Failed(error)

@@ -8,6 +8,7 @@ import threading
 
 from yeoul.errors import UserError
 from yeoul.functions.bases import FunctionContext
+from yeoul.functions.coroutines import FAILURES
 from yeoul.functions.declaring import PythonFunction
 
 __all__ = ["find_function", "load_function", "opened", "remember"]
@@ -45,7 +46,7 @@ def load_function(path: str) -> PythonFunction:
         found = getattr(importlib.import_module(module), name)
     except AttributeError:
         raise UserError(f"The module {module!r} has no {name!r}", hint=hint) from None
-    except Exception as error:  # whatever a module does when it is imported
+    except FAILURES as error:  # whatever a module does when it is imported
         raise UserError(f"Cannot import the module of {path!r}: {error}", hint=hint) from error
     if not isinstance(found, PythonFunction):
         raise UserError(f"{path!r} is no declared function but {type(found).__name__}", hint=hint)

@@ -131,7 +131,7 @@ class Job:
         if not self._ended.wait(_STOP_TIMEOUT_S):
             raise EnvironmentFailure(
                 f"Job {self.name!r} did not stop within {_STOP_TIMEOUT_S:.0f} s",
-                hint="What it waits for (a file system, a peer) does not answer.",
+                hint="What it waits for (a file system, a peer, a Python function) does not answer.",
             )
 
     def stop_soon(self) -> None:

@@ -38,7 +38,8 @@ NULL begins in a row, and the address of its column of flags (0: there is none).
 
 _Kind = TypeVar("_Kind", bound=np.generic)
 _WORDS = 5
-_AHEAD = 16
+_SOME = 32
+"""So many rows are asked for while the ones before them are copied, field by field."""
 _LINE_BYTES = 64
 
 
@@ -49,60 +50,85 @@ def row_at(blocks, bits, width, slot):
 
 
 @inlined
-def _ask(blocks, bits, width, slots, row, count):
-    """Asks for a row further on."""
-    if row + _AHEAD < count:
-        at = row_at(blocks, bits, width, load_u64(slots + (row + _AHEAD) * 8))
+def _ask(blocks, bits, width, slots, begin, end):
+    """Asks for rows further on."""
+    for row in range(begin, end):
+        at = row_at(blocks, bits, width, load_u64(slots + row * 8))
         for line in range(0, width, _LINE_BYTES):
             prefetch(at + line)
         prefetch(at + width - 1)
 
 
 @inlined
-def _move(target, source, size):
-    """Moves a value."""
-    if size == 8:
-        store_u64(target, load_u64(source))
-    elif size == 16:
-        store_u64(target, load_u64(source))
-        store_u64(target + 8, load_u64(source + 8))
-    elif size == 4:
-        store_u32(target, load_u32(source))
-    elif size == 1:
-        store_u8(target, load_u8(source))
-    else:
-        store_u16(target, load_u16(source))
+def _take(blocks, bits, width, slots, begin, end, field, column, size):
+    """Copies a field of some rows into its column."""
+    for row in range(begin, end):
+        at = row_at(blocks, bits, width, load_u64(slots + row * 8)) + field
+        if size == 8:
+            store_u64(column + row * 8, load_u64(at))
+        elif size == 16:
+            store_u64(column + row * 16, load_u64(at))
+            store_u64(column + row * 16 + 8, load_u64(at + 8))
+        elif size == 4:
+            store_u32(column + row * 4, load_u32(at))
+        elif size == 1:
+            store_u8(column + row, load_u8(at))
+        else:
+            store_u16(column + row * 2, load_u16(at))
+
+
+@inlined
+def _put(blocks, bits, width, slots, begin, end, field, column, size):
+    """Copies a column into a field of some rows."""
+    for row in range(begin, end):
+        at = row_at(blocks, bits, width, load_u64(slots + row * 8)) + field
+        if size == 8:
+            store_u64(at, load_u64(column + row * 8))
+        elif size == 16:
+            store_u64(at, load_u64(column + row * 16))
+            store_u64(at + 8, load_u64(column + row * 16 + 8))
+        elif size == 4:
+            store_u32(at, load_u32(column + row * 4))
+        elif size == 1:
+            store_u8(at, load_u8(column + row))
+        else:
+            store_u16(at, load_u16(column + row * 2))
 
 
 @kernel("int64(int64, int64, int64, int64, int64, int64, int64)")
 def _gather(blocks, bits, width, slots, count, table, fields):
     """Copies fields of rows into columns."""
-    for row in range(count):
-        _ask(blocks, bits, width, slots, row, count)
-        at = row_at(blocks, bits, width, load_u64(slots + row * 8))
+    _ask(blocks, bits, width, slots, 0, min(_SOME, count))
+    for begin in range(0, count, _SOME):
+        end = min(begin + _SOME, count)
+        _ask(blocks, bits, width, slots, end, min(end + _SOME, count))
         for field in range(fields):
             entry = table + field * _WORDS * 8
-            size = load_u64(entry + 8)
-            _move(load_u64(entry + 16) + row * size, at + load_u64(entry), size)
+            _take(blocks, bits, width, slots, begin, end, load_u64(entry), load_u64(entry + 16), load_u64(entry + 8))
             flags = load_u64(entry + 32)
             if flags != 0:
-                store_u8(flags + row, load_u8(at + load_u64(entry + 24)))
+                _take(blocks, bits, width, slots, begin, end, load_u64(entry + 24), flags, 1)
     return 0
 
 
 @kernel("int64(int64, int64, int64, int64, int64, int64, int64, int64)")
 def _scatter(blocks, bits, width, slots, count, table, fields, flagged):
     """Copies columns into fields of rows; where rows have flags, a field without a column of them has no NULL."""
-    for row in range(count):
-        _ask(blocks, bits, width, slots, row, count)
-        at = row_at(blocks, bits, width, load_u64(slots + row * 8))
+    _ask(blocks, bits, width, slots, 0, min(_SOME, count))
+    for begin in range(0, count, _SOME):
+        end = min(begin + _SOME, count)
+        _ask(blocks, bits, width, slots, end, min(end + _SOME, count))
         for field in range(fields):
             entry = table + field * _WORDS * 8
-            size = load_u64(entry + 8)
-            _move(at + load_u64(entry), load_u64(entry + 16) + row * size, size)
-            if flagged != 0:
-                flags = load_u64(entry + 32)
-                store_u8(at + load_u64(entry + 24), load_u8(flags + row) if flags != 0 else 0)
+            _put(blocks, bits, width, slots, begin, end, load_u64(entry), load_u64(entry + 16), load_u64(entry + 8))
+            flag, flags = load_u64(entry + 24), load_u64(entry + 32)
+            if flagged == 0:
+                continue
+            if flags != 0:
+                _put(blocks, bits, width, slots, begin, end, flag, flags, 1)
+            else:
+                for row in range(begin, end):
+                    store_u8(row_at(blocks, bits, width, load_u64(slots + row * 8)) + flag, 0)
     return 0
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from yeoul.plan.encoding import Conflict, Encoding
 from yeoul.plan.expressions import AggregateCall, ColumnRef, columns_of
+from yeoul.plan.functions.rankings import NEIGHBOURS
 from yeoul.plan.join_bounds import AsOf, Interval, SameWindow
 from yeoul.plan.join_state import SideState, side_state
 from yeoul.plan.nodes import (
@@ -380,7 +381,7 @@ def _values_kept(calls: Iterable[AggregateCall], *, takes_back: bool) -> str:
         is_distinct = call.distinct and call.function not in _OF_ONE_VALUE
         every |= call.function not in _SUBTRACTED if takes_back else needs_all and not is_distinct
         different |= is_distinct
-    return ", and every value" if every else ", and its different values" if different else ""
+    return ", with all its values" if every else ", and its different values" if different else ""
 
 
 def side_states(node: Join) -> tuple[SideState, SideState]:
@@ -416,6 +417,8 @@ def _state_of_over(node: Over) -> tuple[StateBound, str]:
         return StateBound.BOUNDED, "the rows of the input, until its end"
     waiting = "rows that the watermark has not passed, " if node.time is OverTime.EVENT else ""
     values = _values_kept((one.call for one in node.calls), takes_back=False) if node.frame.preceding is None else ""
+    if node.frame.preceding is None and any(one.call.function in NEIGHBOURS for one in node.calls):
+        return StateBound.UNBOUNDED, f"{waiting}every row, never dropped"
     if node.frame.preceding is None:
         kept = f"a row for each partition{values}"
     elif node.frame.unit is FrameUnit.RANGE:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from yeoul.plan.expressions import (
     AggregateCall,
@@ -208,8 +210,13 @@ def cannot_fail(expression: Expression) -> bool:
 
 _FILLINGS: Mapping[Kind, LiteralValue] = {
     **dict.fromkeys((Kind.TINYINT, Kind.SMALLINT, Kind.INT, Kind.BIGINT), 0),
+    **dict.fromkeys((Kind.FLOAT, Kind.DOUBLE), 0.0),
+    Kind.DECIMAL: Decimal(0),
     Kind.STRING: "",
+    Kind.BYTES: b"",
     Kind.BOOLEAN: False,
+    Kind.DATE: datetime.date(1970, 1, 1),
+    Kind.TIMESTAMP: datetime.datetime(1970, 1, 1),
 }
 """What stands for NULL where another key says that it is NULL."""
 

@@ -40,12 +40,19 @@ from yeoul.plan.types import (
 UTC = datetime.UTC
 
 
-def written(form: str, schema: Schema, *batches: pl.DataFrame, is_bounded: bool = True, zone: str = "UTC") -> str:
+def written(
+    form: str,
+    schema: Schema,
+    *batches: pl.DataFrame,
+    is_bounded: bool = True,
+    zone: str = "UTC",
+    stopped: bool = False,
+) -> str:
     output = io.StringIO()
     writer = WRITERS[form](schema, output, is_bounded=is_bounded, zone=zone)
     for batch in batches:
         writer.write(batch)
-    writer.finish()
+    writer.finish(stopped=stopped)
     return output.getvalue()
 
 
@@ -58,6 +65,13 @@ PAIR = schema_of(name=STRING, n=BIGINT)
 
 def pairs(*rows: tuple[str | None, int | None]) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema={"name": pl.String, "n": pl.Int64}, orient="row")
+
+
+@pytest.mark.parametrize("is_bounded", [True, False])
+def test_a_table_that_is_stopped_says_what_came_so_far_and_nothing_of_a_set(is_bounded: bool) -> None:
+    assert written("table", PAIR, is_bounded=is_bounded, stopped=True) == ""
+    shown = written("table", PAIR, pairs(("a", 1)), is_bounded=is_bounded, stopped=True)
+    assert shown.splitlines()[-1] == "1 row so far"
 
 
 def test_a_bounded_table_is_as_wide_as_its_rows() -> None:

@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 from tests.unit.cli.processes import command, environment, wait_until, yeoul, yeoul_here
@@ -155,15 +156,20 @@ def shown_at(terminal: int, until: bytes | None = None) -> bytes:
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(*arguments: str, cwd: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        command(["sql", *arguments]), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
+        command(["sql", *arguments]), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), cwd=cwd
     )
     with process:
         try:
             yield process
         finally:
             process.kill()
+
+
+def told_by(stream: IO[bytes], text: bytes) -> None:
+    """Reads lines up to one with a text."""
+    assert any(text in line for line in iter(stream.readline, b""))
 
 
 FOREVER = "CREATE TABLE ticks (n BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '1000');"
@@ -178,8 +184,28 @@ def test_endless_rows_come_as_they_are_made_and_a_signal_ends_them(number: signa
         process.send_signal(number)
         rest, errors = process.communicate(timeout=30)
         assert process.returncode == code
-        assert rest.rstrip().endswith(b"rows in set")
+        assert rest.rstrip().endswith(b"rows so far")
         assert b"Traceback" not in errors
+
+
+def test_one_more_ctrl_c_does_not_wait_for_a_function_that_hangs(tmp_path: Path) -> None:
+    (tmp_path / "hanging.py").write_text(
+        "import sys, time, yeoul\n"
+        "def hang(n):\n"
+        "    print('called', file=sys.stderr, flush=True)\n"
+        "    time.sleep(1000)\n"
+        "hang = yeoul.udf(hang, result_type='BIGINT')\n"
+    )
+    text = "CREATE FUNCTION hang AS 'hanging.hang' LANGUAGE PYTHON; SELECT hang(n) FROM ticks"
+    with running("-e", FOREVER + text, cwd=tmp_path) as process:
+        assert process.stderr is not None
+        told_by(process.stderr, b"called")
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        told_by(process.stderr, b"Ctrl-C leaves at once")
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
 
 
 def test_an_endless_insert_tells_its_progress_until_ctrl_c(bootstrap: str) -> None:

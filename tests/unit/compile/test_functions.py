@@ -24,7 +24,8 @@ DAY = dt.date(2024, 1, 31)
 NEEDS_LITERALS = {
     "is_json", "json_object", "json_array", "regexp", "parse_json", "object_of", "object_update",
     "trim", "similar", "not_similar", "typeof", "translate", "str_to_map", "regexp_replace", "regexp_extract_all", "encode", "decode", "parse_url",
-    "sha2",    "extract", "floor_to", "ceil_to", "timestampadd", "timestampdiff", "to_date", "to_timestamp", "to_timestamp_ltz",
+    "sha2",    "extract", "floor_to", "ceil_to", "interval_between",
+    "timestampadd", "timestampdiff", "to_date", "to_timestamp", "to_timestamp_ltz",
     "date_format", "from_unixtime", "unix_timestamp", "convert_tz", "json_value", "json_query", "json_exists", "round",
     "truncate", "field", "regexp_extract", "array_join", "rand", "rand_integer", "uuid", "array_remove", "overlaps",
 }  # fmt: skip
@@ -296,6 +297,8 @@ CASES: list[tuple[str, tuple[Plain, ...], object]] = [
     ("timestampadd", ("MONTH", 1, DAY), dt.date(2024, 2, 29)),
     ("timestampadd", ("HOUR", -1, T), T - dt.timedelta(hours=1)),
     ("timestampadd", ("SQL_TSI_WEEK", 1, T), T + dt.timedelta(weeks=1)),
+    ("interval_between", ("DAY", dt.datetime(2003, 1, 3, 11), dt.datetime(2003, 1, 2, 10)), dt.timedelta(hours=25)),
+    ("interval_between", ("MONTH", dt.date(2024, 2, 29), dt.date(2024, 1, 31)), 1),
     ("timestampdiff", ("DAY", dt.datetime(2003, 1, 2, 10), dt.datetime(2003, 1, 3, 10)), 1),
     ("timestampdiff", ("MONTH", dt.datetime(2024, 1, 31), dt.datetime(2024, 2, 29)), 1),
     ("timestampdiff", ("MONTH", dt.datetime(2024, 3, 31), dt.datetime(2024, 2, 28)), -1),

@@ -310,14 +310,8 @@ def test_a_watched_file_that_was_read_whole_may_be_deleted(tables: Any, tmp_path
             "*.json",
             "Table 't': 'path' = '{}' matches no file. Relative paths start at the working directory.",
         ),
-        (
-            lambda root: (root / "d").mkdir(),
-            "d",
-            "Table 't': 'path' = '{}' is a directory without files. "
-            "Files that begin with '.' or '_' are left out; 'source.monitor-interval' waits for new ones.",
-        ),
     ],
-    ids=["typo", "no directory", "glob", "empty"],
+    ids=["typo", "no directory", "glob"],
 )
 def test_a_path_without_files_gives_one_clear_message(
     tables: Any, tmp_path: Path, make: Any, path: str, message: str

@@ -118,7 +118,8 @@ def test_a_transaction_aborted_in_the_next_range_is_left_out_of_both() -> None:
 
 @pytest.mark.parametrize("codec", [Codec.NONE, Codec.LZ4])
 def test_headers_are_read_where_there_are_any(codec: Codec) -> None:
-    made = [Record(0, 1, None, b"a"), Record(1, 1, None, b"b", (("x", b"1"), ("y", None), ("z" * 200, b"3" * 300)))]
+    headers = (("x", b"0"), ("y", None), ("x", b"1"), ("z" * 200, b"3" * 300))
+    made = [Record(0, 1, None, b"a"), Record(1, 1, None, b"b", headers)]
     located = locate([fetched([encode_batch(made, codec=codec)])], check_crcs=True)
     assert headers_of(located, np.array([1, 0])).to_list() == [
         [{"key": "x", "value": b"1"}, {"key": "y", "value": None}, {"key": "z" * 200, "value": b"3" * 300}],

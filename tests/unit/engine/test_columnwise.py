@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 
 from yeoul.engine.columnwise import Predicate, Selection, Totals
 from yeoul.engine.direct import direct, direct_total
+from yeoul.kernels.grouping import Groups, group_rows, in_groups
 
 INTS = st.none() | st.integers(-(2**63), 2**63 - 1) | st.integers(-2, 2)
 SMALL = st.none() | st.integers(-128, 127)
@@ -103,7 +104,7 @@ def test_totals_are_those_of_a_group_by(rows: pl.DataFrame, data: st.DataObject)
     named = [one.alias(f"a{place}") for place, one in enumerate(aggregates)]
     ids = pl.Series("id", np.repeat(np.arange(len(sizes)), sizes))
     expected = rows.with_columns(ids).group_by("id", maintain_order=True).agg(named).drop("id")
-    assert_frame_equal(pl.DataFrame(Totals(named).of(rows, sizes)), expected, check_exact=True)
+    assert_frame_equal(pl.DataFrame(Totals(named).of(rows, in_groups(sizes))), expected, check_exact=True)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,33 @@ def test_what_columns_cannot_do_is_left_to_the_query_engine(expression: pl.Expr)
     assert compute is None or compute(pl.DataFrame({"a": [1.0]})) is None
 
 
-def test_floats_are_not_added_here() -> None:
+@given(frames(least=1), st.data())
+@settings(max_examples=200, deadline=None)
+def test_totals_take_rows_as_they_stand(rows: pl.DataFrame, data: st.DataObject) -> None:
+    keys = data.draw(st.lists(st.integers(0, 3), min_size=rows.height, max_size=rows.height))
+    aggregates = [pl.len(), pl.col("i").sum(), pl.col("i").max(), pl.col("i").count(), pl.col("s").first()]
+    named = [one.alias(f"a{place}") for place, one in enumerate(aggregates)]
+    expected = rows.with_columns(id=pl.Series(keys)).group_by("id", maintain_order=True).agg(named).drop("id")
+    found = Totals(named).of(rows, group_rows(np.array(keys, np.int64) << 60, np.array(keys, np.int64)))
+    assert_frame_equal(pl.DataFrame(found), expected, check_exact=True)
+
+
+def floats_summed(values: list[float | None], groups: Groups) -> list[float]:
     total = direct_total(pl.col("a").sum())
     assert total is not None
-    assert total(pl.DataFrame({"a": [0.1, 0.2]}), np.array([2])) is None
+    summed = total(pl.DataFrame({"a": values}, {"a": pl.Float64()}), groups)
+    assert summed is not None
+    return summed.to_list()
+
+
+def test_floats_are_added_in_their_order() -> None:
+    groups = group_rows(np.array([1, 2, 1, 1]), np.array([1, 2, 1, 1]))
+    assert floats_summed([1e16, 5.0, 1.0, -1e16], groups) == [0.0, 5.0]
+    assert floats_summed([1e16, 5.0, -1e16, 1.0], groups) == [1.0, 5.0]
+
+
+def test_a_sum_of_negative_zeros_is_one_and_that_of_no_value_is_zero() -> None:
+    signs = np.copysign(1, floats_summed([-0.0, None, -0.0, None], in_groups(np.array([1, 1, 1, 1]))))
+    assert signs.tolist() == [-1, 1, -1, 1]
+    signs = np.copysign(1, floats_summed([-0.0, -0.0, None, None], in_groups(np.array([2, 2]))))
+    assert signs.tolist() == [-1, 1]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import resource
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -119,6 +122,36 @@ def test_a_directory_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -
     with pytest.raises(EnvironmentFailure, match=r"Cannot keep dead rows of 't' in '.*file/t\$dead'") as raised:
         SideStreams(tmp_path / "file").append("t", "dead", dead(1))
     assert raised.value.hint == "Check the space on disk and who may write there."
+
+
+def test_a_full_disk_is_one_clear_error_and_rows_go_on_when_there_is_room(tmp_path: Path) -> None:
+    streams = SideStreams(tmp_path)
+    streams.append("t", "dead", dead(1))
+    with files_up_to(10_000), pytest.raises(EnvironmentFailure, match="Cannot keep dead rows of 't'"):
+        streams.append("t", "dead", dead(*range(2, 1_000)))
+    with files_up_to(0):
+        streams.flush()
+    streams.append("t", "dead", dead(1_000))
+    assert streams.read("t", "dead")["position"].to_list() == ["1", "1000"]
+
+
+def test_a_segment_without_an_end_mark_is_whole(tmp_path: Path) -> None:
+    streams = SideStreams(tmp_path)
+    streams.append("t", "dead", dead(1))
+    with files_up_to(0):
+        streams.flush()
+    assert streams.read("t", "dead").height == 1
+
+
+@contextlib.contextmanager
+def files_up_to(size_bytes: int) -> Iterator[None]:
+    """No file of this process grows beyond a size: writing there fails, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_joined_batches_recover_rows_in_the_order_asked_for() -> None:

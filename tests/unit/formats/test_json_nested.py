@@ -125,3 +125,15 @@ def test_ignoring_parse_errors_nulls_the_element_alone() -> None:
     assert read(pl.List(pl.Struct({"x": pl.Int64})), '[{"x": "?"}, 7, {"x": 1}]', ignore=True) == [
         [{"x": None}, None, {"x": 1}]
     ]
+
+
+def test_an_array_is_no_map() -> None:
+    pairs = pl.List(pl.Struct({"key": pl.String, "value": pl.Int64}))
+    assert read(pairs, "[1, 2]", '{"a": 1}', "[[1]]", '["a"]', ignore=True) == [
+        None,
+        [{"key": "a", "value": 1}],
+        None,
+        None,
+    ]
+    assert "expected ARRAY or MAP" in reason(pairs, "[1, 2]")
+    assert read(pairs, '[{"key": "a", "value": 1}, null]') == [[{"key": "a", "value": 1}, None]]

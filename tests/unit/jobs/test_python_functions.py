@@ -13,6 +13,15 @@ from yeoul import AggregateFunction, ScalarFunction, Session, UserError, udaf, u
 NUMBERS = {"n": {"k": ["x", "y", "x", None], "a": [1, 2, 3, None]}}
 
 
+class Mute(Exception):
+    def __str__(self):
+        raise ValueError("nothing to say")
+
+
+def mute():
+    raise Mute
+
+
 class Mean(AggregateFunction):
     def create_accumulator(self):
         return [0, 0]
@@ -94,6 +103,8 @@ def test_one_that_is_not_deterministic_is_called_for_each_row(session):
     ("function", "message"),
     [
         (lambda x: 1 // (x - 2), "The function bad failed in row 2 of the batch, for (2): ZeroDivisionError"),
+        (lambda x: sys.exit(x), "The function bad failed in row 1 of the batch, for (1): SystemExit: 1"),
+        (lambda x: mute(), "The function bad failed in row 1 of the batch, for (1): Mute"),
         (lambda x: "z", "The function bad failed in row 1 of the batch, for (1): it returned 'z'"),
         (lambda x: 2**70, "which is no BIGINT"),
         (lambda x: 1.5, "1.5 is no whole number|which is no BIGINT"),

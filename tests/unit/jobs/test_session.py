@@ -496,3 +496,9 @@ def test_a_job_is_stopped_by_its_name() -> None:
         assert isinstance(job, Job)
         assert job.status is JobStatus.CANCELED
         assert session.sql("SHOW JOBS").rows() == []
+
+
+def test_a_case_may_have_a_thousand_branches() -> None:
+    branches = " ".join(f"WHEN x = {n} THEN {n * n}" for n in range(1_000))
+    with Session({"t": {"x": [7, 999, -1]}}) as session:
+        assert session.sql(f"SELECT CASE {branches} END AS y FROM t").rows() == [(49,), (998_001,), (None,)]

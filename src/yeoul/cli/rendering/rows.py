@@ -34,8 +34,8 @@ class RowWriter(Protocol):
         """Shows some rows."""
         ...
 
-    def finish(self) -> None:
-        """Shows that there are no more."""
+    def finish(self, *, stopped: bool = False) -> None:
+        """Shows that there are no more, or that what would give more was stopped."""
         ...
 
 
@@ -50,7 +50,7 @@ class JsonWriter:
         self._output.write(json_rows(batch, self._schema).decode())
         self._output.flush()
 
-    def finish(self) -> None:
+    def finish(self, *, stopped: bool = False) -> None:
         """JSON lines have no end mark."""
 
 
@@ -67,7 +67,7 @@ class CsvWriter:
         self._output.write(frame.write_csv(include_header=False))
         self._output.flush()
 
-    def finish(self) -> None:
+    def finish(self, *, stopped: bool = False) -> None:
         self._output.flush()
 
 
@@ -94,14 +94,14 @@ class TableWriter:
         if self._rows >= self._sample_rows:
             self._begin()
 
-    def finish(self) -> None:
-        if not self._rows:
-            self._output.write("Empty set\n")
-        else:
+    def finish(self, *, stopped: bool = False) -> None:
+        if self._rows:
             if not self._widths:
                 self._begin()
-            self._write(f"{self._rule()}\n{self._rows} row{'s' if self._rows != 1 else ''} in set\n")
-        self._output.flush()
+            count = f"{self._rows} row{'s' if self._rows != 1 else ''}"
+            self._write(f"{self._rule()}\n{count} {'so far' if stopped else 'in set'}\n")
+        elif not stopped:
+            self._write("Empty set\n")
 
     def _begin(self) -> None:
         """Settles the widths by the rows that wait, and writes the header and these rows."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from yeoul.cli.sql.ending import ended_by_interrupts, ended_by_sigterm
 from yeoul.cli.sql.prompt import ask
-from yeoul.cli.sql.runner import Runner, Terminated
+from yeoul.cli.sql.runner import Runner
 from yeoul.errors import EnvironmentFailure
 from yeoul.jobs.session import Session
 
@@ -29,33 +28,17 @@ def run(
     """Runs what was given on the command line, else standard input, else a prompt; returns the exit code."""
     if file is not None:
         texts = [*texts, _read(file)]
-    with _ended_by_sigterm(), Session(state_directory=state_dir, catalog=catalog) as session:
+    is_prompt = not texts and sys.stdin.isatty()
+    ended_by_ctrl_c = contextlib.nullcontext() if is_prompt else ended_by_interrupts()
+    with ended_by_sigterm(), ended_by_ctrl_c, Session(state_directory=state_dir, catalog=catalog) as session:
         if trigger is not None:
             session.set_option("execution.trigger", trigger)
         for key, value in (options or {}).items():
             session.set_option(key, value)
         runner = Runner(session, form)
-        if not texts and sys.stdin.isatty():
+        if is_prompt:
             return ask(runner)
         return runner.run_all(texts or [sys.stdin.read()])
-
-
-@contextlib.contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Lets SIGTERM, which is how everything but a person ends a process, do what Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number: int, frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _read(file: Path) -> str:

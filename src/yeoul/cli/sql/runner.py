@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from yeoul.cli.errors import tell
 from yeoul.cli.rendering.progress import set_aside_line
 from yeoul.cli.rendering.rows import WRITERS, RowWriter
+from yeoul.cli.sql.ending import Terminated
 from yeoul.cli.sql.watch import watch
 from yeoul.errors import YeoulError
 from yeoul.jobs.job import Job
@@ -23,13 +24,9 @@ from yeoul.jobs.session import Done, Explained, Outcome, Session
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Runner", "Terminated"]
+__all__ = ["Runner"]
 
 _GLANCE_S = 0.5
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM came."""
 
 
 class Runner:
@@ -109,9 +106,9 @@ class Runner:
                 for batch in self._batches(result):
                     writer.write(batch)
             except KeyboardInterrupt:
-                _finish(writer, result)
+                _finish(writer, result, stopped=True)
                 raise
-            _finish(writer, result)
+            _finish(writer, result, stopped=False)
 
     def _batches(self, result: Result) -> Iterator[pl.DataFrame]:
         """Yields a result's batches; a job that runs beside it and fails ends it, too."""
@@ -129,9 +126,9 @@ class Runner:
             yield batch
 
 
-def _finish(writer: RowWriter, result: Result) -> None:
+def _finish(writer: RowWriter, result: Result, *, stopped: bool) -> None:
     """Ends a table, and tells of the rows that are not in it."""
-    writer.finish()
+    writer.finish(stopped=stopped)
     progress = result.progress()
     line = set_aside_line(progress) if progress is not None else None
     if line is not None:

@@ -57,17 +57,22 @@ def _walk(root: str) -> list[str]:
 
 
 def require_files(table: str, path: str, pattern: re.Pattern[str] | None) -> list[str]:
-    """Returns the files that `path` names.
+    """Returns the files that `path` names; a directory may have none: that is a table without rows.
 
     Raises:
-        EnvironmentFailure: There is no such path, or no file in it.
+        EnvironmentFailure: There is no such path, or nothing in it matches the pattern.
     """
     found = list_files(path, pattern)
-    if found:
+    is_directory = os.path.isdir(path)
+    if found or (is_directory and pattern is None):
         return found
     where = f"Table {table!r}: 'path' = {path!r}"
-    if os.path.isdir(path):
-        raise EnvironmentFailure(f"{where} is a directory without files", hint=_regex_hint(pattern))
+    if is_directory:
+        assert pattern is not None
+        raise EnvironmentFailure(
+            f"{where} is a directory without files that match",
+            hint=f"'source.path.regex-pattern' = {pattern.pattern!r} is held against the whole path.",
+        )
     if glob.has_magic(path):
         raise EnvironmentFailure(f"{where} matches no file", hint="Relative paths start at the working directory.")
     directory = os.path.dirname(path) or "."
@@ -76,12 +81,6 @@ def require_files(table: str, path: str, pattern: re.Pattern[str] | None) -> lis
     near = did_you_mean(os.path.basename(path), os.listdir(directory))
     hint = near if near.startswith("Did") else "Relative paths start at the working directory."
     raise EnvironmentFailure(f"{where}: there is no such file", hint=hint)
-
-
-def _regex_hint(pattern: re.Pattern[str] | None) -> str:
-    if pattern is None:
-        return "Files that begin with '.' or '_' are left out; 'source.monitor-interval' waits for new ones."
-    return f"None matches 'source.path.regex-pattern' = {pattern.pattern!r}, which is held against the whole path."
 
 
 def explain_failure(doing: str, path: str, error: OSError) -> EnvironmentFailure:

@@ -334,7 +334,10 @@ def _holds_more(fetched: FetchedRange) -> bool:
 
 
 def headers_of(located: Located, rows: NDArray[np.int64]) -> pl.Series:
-    """Returns the headers of some records as MAP<STRING, BYTES>; those that have any are read one by one."""
+    """Returns the headers of some records as MAP<STRING, BYTES>; those that have any are read one by one.
+
+    Of headers with one name the last counts, as in Flink.
+    """
     starts, counts = located.columns.header_starts, located.columns.header_counts
     held = [_read_headers(located.data, int(starts[row]), int(counts[row])) if counts[row] else [] for row in rows]
     return pl.Series(held, dtype=pl.List(pl.Struct({"key": pl.String(), "value": pl.Binary()})))
@@ -342,12 +345,12 @@ def headers_of(located: Located, rows: NDArray[np.int64]) -> pl.Series:
 
 def _read_headers(data: NDArray[np.uint8], at: int, count: int) -> list[dict[str, str | bytes | None]]:
     """Reads headers whose lengths the kernel has proved."""
-    found: list[dict[str, str | bytes | None]] = []
+    found: dict[str, bytes | None] = {}
     for _ in range(count):
         name, at = _read_bytes(data, at)
         value, at = _read_bytes(data, at)
-        found.append({"key": (name or b"").decode("utf-8", "replace"), "value": value})
-    return found
+        found[(name or b"").decode("utf-8", "replace")] = value
+    return [{"key": name, "value": value} for name, value in found.items()]
 
 
 def _read_bytes(data: NDArray[np.uint8], at: int) -> tuple[bytes | None, int]:

@@ -23,7 +23,7 @@ from yeoul.engine.compile.collections import COLLECTIONS
 from yeoul.engine.compile.comparison import COMPARISON
 from yeoul.engine.compile.dtypes import literal, polars_dtype
 from yeoul.engine.compile.encodings import ENCODINGS
-from yeoul.engine.compile.faults import EvaluationError
+from yeoul.engine.compile.faults import EvaluationError, checked
 from yeoul.engine.compile.json_paths import JSON_PATHS
 from yeoul.engine.compile.json_writing import JSON_WRITING
 from yeoul.engine.compile.lowering import EvaluationContext, Lowering, Site, constant_of
@@ -34,7 +34,7 @@ from yeoul.engine.compile.structures import STRUCTURES
 from yeoul.engine.compile.temporal import TEMPORAL
 from yeoul.engine.compile.text import TEXT
 from yeoul.engine.compile.variants import VARIANTS
-from yeoul.engine.compile.varying import varies, varying
+from yeoul.engine.compile.varying import is_null, varies, varying
 from yeoul.errors import UserError
 from yeoul.plan.expressions import Call, Case, Cast, ColumnRef, Expression, Literal, children_of, columns_of
 from yeoul.plan.functions.python import is_python, is_volatile
@@ -108,7 +108,7 @@ def compile_projections(
     context = context or EvaluationContext()
     pairs = list(projections)
     lowered = [compile_expression(expression, context).alias(name) for name, expression in pairs]
-    if pairs and not any(any(columns_of(expression)) for _, expression in pairs):
+    if pairs and not any(each.meta.root_names() for each in lowered):
         name, expression = pairs[0]
         stretched = pl.repeat(0, pl.len(), dtype=pl.Int8).is_not_null()
         lowered[0] = pl.when(stretched).then(compile_expression(expression, context)).alias(name)
@@ -152,7 +152,7 @@ def _can_fail(expression: Expression) -> bool:
         case Literal() | ColumnRef():
             return False
         case Cast(operand=Literal()):
-            return _constant(expression, EvaluationContext()) is None
+            return not isinstance(_constant(expression, EvaluationContext()), pl.Expr)
         case Cast(null_on_error=lenient, operand=operand, type=type):
             return (not lenient and cast_can_fail(operand.type, type)) or _can_fail(operand)
         case Call(function=function) if is_python(function) or varies(expression):
@@ -172,23 +172,42 @@ def _changes(expression: Expression) -> bool:
     return own or any(_changes(child) for child in children_of(expression))
 
 
-def _constant(expression: Expression, context: EvaluationContext) -> pl.Expr | None:
-    """The value of an expression without columns, computed now; None if it has some, or fails, or is not flat."""
+_ONE_ROW = pl.DataFrame({"row": [True]})
+
+
+def _constant(expression: Expression, context: EvaluationContext) -> pl.Expr | EvaluationError | None:
+    """The value of an expression without columns, computed now, or why it has none; None: it has columns, or parts."""
     if any(True for _ in columns_of(expression)) or _changes(expression):
         return None
     dtype = polars_dtype(expression.type)
     if dtype.is_nested() or dtype == pl.Null or (isinstance(dtype, pl.Datetime) and dtype.time_unit == "ns"):
         return None
     try:
-        value = pl.select(_lowered(expression, _Scope(context))).to_series()
+        value = _ONE_ROW.select(_lowered(expression, _Scope(context))).to_series()
         return pl.lit(value[0], dtype=dtype)
-    except (EvaluationError, OverflowError, ValueError):
-        return None  # it fails when, and only if, it is evaluated; or Python has no such value, as of the year 0
+    except EvaluationError as error:
+        return error
+    except (OverflowError, ValueError):
+        return None  # Python has no such value, as of the year 0
 
 
 def _lower(expression: Expression, scope: _Scope) -> pl.Expr:
     constant = None if isinstance(expression, Literal | ColumnRef) else _constant(expression, scope.context)
+    if isinstance(constant, EvaluationError):
+        return _failing(constant, expression, scope) if scope.strict else _lowered(expression, scope)
     return _lowered(expression, scope) if constant is None else constant
+
+
+def _failing(error: EvaluationError, expression: Expression, scope: _Scope) -> pl.Expr:
+    """A constant that cannot be computed: it fails at the first row in which it counts; over no rows it does not."""
+    dtype = polars_dtype(expression.type)
+
+    def compute(rows: pl.Series) -> pl.Series:
+        if rows.null_count() < len(rows):
+            raise EvaluationError(error.message, hint=error.hint)
+        return pl.Series("", [None], dtype=dtype).new_from_index(0, len(rows))
+
+    return checked([scope.counted(pl.int_range(pl.len()))], compute, dtype)
 
 
 def _lowered(expression: Expression, scope: _Scope) -> pl.Expr:
@@ -248,6 +267,8 @@ def _call(call: Call, scope: _Scope) -> pl.Expr:
     lowering = _LOWERINGS.get(call.function)
     if lowering is None:
         raise UserError(f"{render(call)} cannot be computed: {call.function!r} has no implementation", span=call.span)
+    if is_null(call):
+        return pl.lit(None, dtype=polars_dtype(call.type))
     if scope.strict and call.function in _DEFERRING and any(_can_fail(each) for each in call.args[1:]):
         args = _deferred(call, scope)
     else:

@@ -45,6 +45,8 @@ def checked(
     """
 
     def run(columns: Sequence[pl.Series]) -> pl.Series:
+        if any(len(column) == 0 for column in columns):
+            return pl.Series("", [], dtype=dtype)
         return compute(*columns)
 
     expression = pl.map_batches(list(inputs), run, return_dtype=dtype, is_elementwise=True)

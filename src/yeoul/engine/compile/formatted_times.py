@@ -1,7 +1,7 @@
 """Times in strings as Java's DateTimeFormatter reads them by a pattern, which TO_TIMESTAMP and TO_TIMESTAMP_LTZ go by.
 
 Parts that a pattern lacks are those of 1970-01-01 00:00:00. A day up to the 31st that its month does not have is the
-month's last.
+month's last, and 24:00:00 is the beginning of the next day.
 """
 
 from __future__ import annotations
@@ -48,8 +48,19 @@ def parsed_by_format(texts: pl.Series, java: str, chrono: str) -> pl.Series:
         >>> parsed_by_format(pl.Series(["30.02.2023", "32.01.2023"]), "dd.MM.yyyy", "%d.%m.%Y").to_list()
         [datetime.datetime(2023, 2, 28, 0, 0), None]
     """
+    found = _up_to_the_31st(texts, java, chrono)
+    before = _before(java, ("H", "HH")) if found.null_count() > texts.null_count() and _has_year(java) else None
+    if before is None:
+        return found
+    missed = found.is_null() & texts.str.contains(f"^(?:{before})24")
+    midnight = _up_to_the_31st(texts.filter(missed).str.replace(f"^({before})24", "${1}00"), java, chrono)
+    days = midnight.dt.truncate("1d")
+    return found.scatter(missed.arg_true(), days.dt.offset_by("1d").zip_with(days == midnight, days.clear(len(days))))
+
+
+def _up_to_the_31st(texts: pl.Series, java: str, chrono: str) -> pl.Series:
     found = parsed(texts, chrono)
-    before = _before_the_day(java) if found.null_count() > texts.null_count() else None
+    before = _before(java, ("d", "dd")) if found.null_count() > texts.null_count() and _has_year(java) else None
     if before is None:
         return found
     missed = found.is_null() & texts.is_not_null()
@@ -60,11 +71,15 @@ def parsed_by_format(texts: pl.Series, java: str, chrono: str) -> pl.Series:
     return found.scatter(missed.arg_true(), last)
 
 
-def _before_the_day(java: str) -> str | None:
-    """Returns what stands before the day of the month, as a regular expression; None if there is no year or no day."""
+def _has_year(java: str) -> bool:
+    return any(kind == "letter" and word[0] in "yu" for kind, word in pattern_words(java))
+
+
+def _before(java: str, wanted: tuple[str, ...]) -> str | None:
+    """Returns what stands before one of the words, as a regular expression; None if there is none of them."""
     words = pattern_words(java)
-    places = [place for place, (kind, word) in enumerate(words) if kind == "letter" and word in ("d", "dd")]
-    if not places or not any(kind == "letter" and word[0] in "yu" for kind, word in words):
+    places = [place for place, (kind, word) in enumerate(words) if kind == "letter" and word in wanted]
+    if not places:
         return None
     pairs = itertools.pairwise(words[: places[0] + 1])
     return "".join(_piece(kind, word, packed=follows[0] == "letter") for (kind, word), follows in pairs)

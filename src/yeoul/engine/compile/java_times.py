@@ -26,7 +26,7 @@ _MONTHS = [name.lower() for name in calendar.month_abbr[1:]]
 _DAY_NAMES = "(?i:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _MONTH_NAMES = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 _MONTH_NAMES = f"(?P<name>(?i:{_MONTH_NAMES}|{'|'.join(_MONTHS)}))"
-_KNOWN = "Known: y M d D H h k K m s S a E X Z"
+_KNOWN = "Known: y M d D H h k K m s S a E G X Z"
 _OFFSET = r"(?P<offset>Z|[+-]\d{2}:?(?:\d{2})?)"
 
 
@@ -136,13 +136,13 @@ def _piece(word: str, *, packed: bool, java: str, span: Span | None) -> tuple[st
         return "name", _MONTH_NAMES
     if letter == "E":
         return "", _DAY_NAMES
+    if letter == "G":
+        return "", "(?i:AD)"
     if letter == "a":
         return "half", "(?P<half>(?i:AM|PM))"
     if letter in "XZ":
         return "offset", _OFFSET
     if letter not in _NUMBERS or letter == "u":
-        raise UserError(
-            f"{word!r} in the format {java!r} is not supported", hint="Known: y M d D H h k K m s S a E X Z", span=span
-        )
+        raise UserError(f"{word!r} in the format {java!r} is not supported", hint=_KNOWN, span=span)
     digits = rf"\d{{{len(word)}}}" if packed else r"\d{1,9}"
     return _NUMBERS[letter], rf"[ \t]*(?P<{_NUMBERS[letter]}>{digits})"

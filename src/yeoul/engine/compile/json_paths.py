@@ -34,7 +34,7 @@ def _path(site: Site) -> JsonPath:
     except PathError as error:
         raise UserError(
             f"The JSON path {text!r} of {site.text} is not valid: {error}",
-            hint="A path reads like $.orders[0].id; filters are not supported.",
+            hint="A path reads like $.orders[0].id or $.orders[?(@.price > 10)].id",
             span=site.call.span,
         ) from None
 

@@ -1,7 +1,7 @@
 """One JSON document and one path: what is there, as Calcite's JSON functions see it. Plain Python values in and out.
 
 A path has a mode. In strict mode, the default, a member or an element that is missing is an error; in lax mode it is
-nothing. Wildcards, slices, unions and `..` find a list of what there is.
+nothing. Wildcards, slices, unions, filters and `..` find a list of what there is.
 
 Source: https://calcite.apache.org/docs/reference.html#json-functions and https://www.rfc-editor.org/rfc/rfc9535
 """
@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+
+from yeoul.engine.compile.json_filters import UNDEFINED, Filter, FilterError, Found, filter_end, parse_filter
 
 __all__ = ["MISSING", "JsonPath", "PathError", "java_double", "json_text", "parse_path"]
 
@@ -43,7 +45,8 @@ class PathError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One step: a member, an index, a slice, several indexes, everything, or a member at any depth."""
+    """One step: a member, an index, a slice, several indexes, everything, what a filter lets through, or a member at
+    any depth (without a name: whatever is there)."""
 
     member: str | None = None
     index: int | None = None
@@ -51,14 +54,18 @@ class _Step:
     indexes: tuple[int, ...] = ()
     every: bool = False
     deep: bool = False
+    filter: Filter | None = None
 
     @property
     def is_definite(self) -> bool:
         return (self.member is not None and not self.deep) or self.index is not None
 
-    def found(self, value: object) -> Iterator[object]:
-        if self.deep:
-            yield from _descendants(value, self.member or "")
+    def found(self, value: object, document: object) -> Iterator[object]:
+        if self.filter is not None:
+            elements = value if isinstance(value, list) else [value] if isinstance(value, dict) else []
+            yield from (one for one in elements if self.filter(one, document))
+        elif self.deep:
+            yield from _descendants(value, self.member)
         elif isinstance(value, dict):
             if self.every:
                 yield from value.values()
@@ -77,8 +84,10 @@ class _Step:
                 yield value[index]
 
 
-def _descendants(value: object, member: str) -> Iterator[object]:
+def _descendants(value: object, member: str | None) -> Iterator[object]:
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if member is None and isinstance(value, dict | list):
+        yield value
     if isinstance(value, dict) and member in value:
         yield value[member]
     for child in children:
@@ -106,37 +115,71 @@ class JsonPath:
             value = json.loads(document, parse_float=Decimal)
         except ValueError:
             raise PathError("it is not JSON") from None
-        found = [value]
+        found, is_one = [value], True
         for step in self.steps:
-            found = [each for one in found for each in step.found(one)]
-        if not all(step.is_definite for step in self.steps):
+            found = [each for one in found for each in step.found(one, value)]
+            is_one = is_one and step.is_definite
+            if is_one and not found and not self.lax:
+                raise PathError("there is nothing at the path")
+        if not is_one:
             return found
-        if not found:
-            if self.lax:
-                return MISSING
-            raise PathError("there is nothing at the path")
-        return found[0]
+        return found[0] if found else MISSING
+
+    def within(self, element: object, document: object) -> object:
+        """Returns what is at the path from an element of a document, or `UNDEFINED`."""
+        found = [element]
+        for step in self.steps:
+            found = [each for one in found for each in step.found(one, document)]
+        if all(step.is_definite for step in self.steps):
+            return found[0] if found else UNDEFINED
+        return found
 
 
 def parse_path(text: str) -> JsonPath:
     """Reads a path with its mode.
 
     Raises:
-        PathError: It is none, or has a filter or a function.
+        PathError: It is none, or has a function or a filter that is not known.
+
+    Example:
+        >>> parse_path("$.a[?(@.b > 1)].b").of('{"a": [{"b": 1}, {"b": 2}]}')
+        [2]
     """
     mode = _MODE.fullmatch(text)
     body = (mode[2] if mode else text).strip()
     if not body.startswith("$"):
         raise PathError("a path begins with $")
+    return JsonPath(_steps(body), bool(mode) and mode is not None and mode[1].lower() == "lax")
+
+
+def _steps(body: str) -> tuple[_Step, ...]:
+    """Reads the steps behind a path's `$` or `@`."""
     steps: list[_Step] = []
     at = 1
     while at < len(body):
+        try:
+            end = filter_end(body, at + (body.startswith("..[", at) and 2))
+            if end is not None:
+                steps += [_Step(deep=True)] if body.startswith("..", at) else []
+                steps.append(_Step(filter=parse_filter(body[at:end], _path_within)))
+                at = end
+                continue
+        except FilterError as error:
+            raise PathError(str(error)) from None
         found = _TOKEN.match(body, at)
         if found is None:
             raise PathError(f"{body[at:]!r} is no step of a path")
         steps.append(_step(found))
         at = found.end()
-    return JsonPath(tuple(steps), bool(mode) and mode is not None and mode[1].lower() == "lax")
+    return tuple(steps)
+
+
+def _path_within(text: str) -> Found:
+    """Reads a path within a filter: from the element if it begins with `@`, from the document with `$`."""
+    path = JsonPath(_steps(text), lax=True)
+    if text.startswith("$"):
+        return lambda element, document: path.within(document, document)
+    return path.within
 
 
 def _step(found: re.Match[str]) -> _Step:

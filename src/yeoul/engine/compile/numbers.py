@@ -137,9 +137,13 @@ def _rows() -> pl.Expr:
     return pl.int_range(pl.len())
 
 
+def _seed(site: Site) -> int | None:
+    given = site.constant(0)
+    return given % 2**64 if isinstance(given, int) else None
+
+
 def _rand(site: Site) -> pl.Expr:
-    seed = site.constant(0) if site.args else None
-    fixed = seed if isinstance(seed, int) else None
+    fixed = _seed(site) if site.args else None
 
     def compute(rows: pl.Series) -> pl.Series:
         return pl.Series("rand", np.random.default_rng(fixed).random(len(rows)))
@@ -148,17 +152,17 @@ def _rand(site: Site) -> pl.Expr:
 
 
 def _rand_integer(site: Site) -> pl.Expr:
-    seed = site.constant(0) if len(site.args) > 1 else None
-    fixed = abs(seed) if isinstance(seed, int) else None
+    fixed = _seed(site) if len(site.args) > 1 else None
     bound = site.args[-1]
     text = site.text
 
     def compute(rows: pl.Series, bounds: pl.Series) -> pl.Series:
         least = bounds.min()
-        if isinstance(least, int) and least <= 0:  # never lenient: there is no row to blame
+        if len(rows) and isinstance(least, int) and least <= 0:  # never lenient: there is no row to blame
             raise EvaluationError(f"The bound of {text} must be above 0, got {least}")
-        high = bounds.to_numpy() if len(bounds) == len(rows) else int(bounds[0])
-        return pl.Series("rand", np.random.default_rng(fixed).integers(0, high, len(rows)), dtype=pl.Int32)
+        high = bounds.fill_null(1).to_numpy()
+        drawn = pl.Series("rand", np.random.default_rng(fixed).integers(0, high, len(rows)), dtype=pl.Int32)
+        return drawn if not bounds.has_nulls() else drawn.zip_with(bounds.is_not_null(), drawn.clear(len(drawn)))
 
     return checked([_rows(), bound], compute, pl.Int32())
 

@@ -15,7 +15,7 @@ from yeoul.engine.compile.faults import EvaluationError, checked
 from yeoul.engine.compile.python_columns import column_given, handed_over
 from yeoul.engine.compile.python_values import WrongValue, column_of, values_of
 from yeoul.functions import FunctionKind, PythonFunction, find_function
-from yeoul.functions.coroutines import Failed, all_awaited
+from yeoul.functions.coroutines import FAILURES, Failed, all_awaited
 from yeoul.functions.known import opened
 from yeoul.functions.row import Row
 from yeoul.plan.expressions import Call
@@ -101,7 +101,7 @@ class _Runner:
         try:
             result = self._function(*row)
             return result if self._function.kind is not FunctionKind.TABLE else self._table_rows(result)
-        except Exception as error:
+        except FAILURES as error:
             if not self._strict:
                 return None
             raise failure(self._function.name, index, row, error) from error
@@ -131,7 +131,7 @@ class _Runner:
             return self._called(columns, size)
         except EvaluationError:
             raise
-        except Exception as error:
+        except FAILURES as error:
             if not self._strict:
                 return pl.Series("f", [None] * size, dtype=self._dtype)
             raise self._failed(columns, size, error) from error
@@ -146,7 +146,7 @@ class _Runner:
             raise EvaluationError(f"The function {function.name} got columns of {size} rows and returned {len(result)}")
         return result
 
-    def _failed(self, columns: Sequence[pl.Series], size: int, error: Exception) -> EvaluationError:
+    def _failed(self, columns: Sequence[pl.Series], size: int, error: BaseException) -> EvaluationError:
         """Names the row: the first half that fails by itself is halved again, until it is one row."""
         low, high = 0, size
         while high - low > 1:
@@ -163,10 +163,10 @@ class _Runner:
         row = [values_of(one[low:high], type, self._time_zone)[0] for one, type in zip(columns, types, strict=True)]
         return failure(self._function.name, low, tuple(row), error)
 
-    def _raised(self, columns: Sequence[pl.Series], size: int) -> Exception | None:
+    def _raised(self, columns: Sequence[pl.Series], size: int) -> BaseException | None:
         try:
             self._called(columns, size)
-        except Exception as error:
+        except FAILURES as error:
             return error
         return None
 
@@ -189,12 +189,12 @@ def ready(function: PythonFunction) -> PythonFunction:
     """
     try:
         return opened(function)
-    except Exception as error:
+    except FAILURES as error:
         raise EvaluationError(f"open of {function.name} failed: {named(error)}") from error
 
 
 def failure(
-    name: str, index: int, row: tuple[object, ...], error: Exception, *, of: str = "the batch"
+    name: str, index: int, row: tuple[object, ...], error: BaseException, *, of: str = "the batch"
 ) -> EvaluationError:
     shown = ", ".join(_shortened(repr(value)) for value in row)
     hint = "" if isinstance(error, WrongValue) else _HINT
@@ -203,11 +203,18 @@ def failure(
     )
 
 
-def named(error: Exception) -> str:
-    text = str(error)
+def named(error: BaseException) -> str:
     if isinstance(error, WrongValue):
-        return text
+        return str(error)
+    text = _said(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # a user's own exception, which cannot tell what it is
+        return ""
 
 
 def _shortened(text: str) -> str:

@@ -97,10 +97,32 @@ def _in_any_spelling(column: pl.Series, unit: TimeUnit) -> pl.Series:
     return result.fill_null(_beyond_the_calendar(words, unit)) if result.null_count() > column.null_count() else result
 
 
+_ANY_NUMBERS = r"^\s*(\d{4})-(\d{1,2})-(\d{1,2}) (\d{1,4}):(\d{1,4}):(\d{1,4})(?:\.(\d{1,9}))?\s*$"
+
+
 def plain_timestamp(column: pl.Series, unit: TimeUnit) -> pl.Series:
-    """Reads yyyy-MM-dd[ HH:mm:ss[.fraction]]; NULL for anything else."""
+    """Reads yyyy-MM-dd[ HH:mm:ss[.fraction]]; NULL for anything else.
+
+    With a time it is as lenient as Java's Timestamp.valueOf: 25:61:00 is 02:01:00 of the next day, February 30 is in
+    March.
+    """
     with_time = column.str.to_datetime(_TIMESTAMP_FORMATS[0], time_unit=unit, strict=False)
-    return with_time.fill_null(column.str.to_datetime(_TIMESTAMP_FORMATS[-1], time_unit=unit, strict=False))
+    found = with_time.fill_null(column.str.to_datetime(_TIMESTAMP_FORMATS[-1], time_unit=unit, strict=False))
+    return found if found.null_count() == column.null_count() else found.fill_null(_overflowing(column, unit))
+
+
+def _overflowing(column: pl.Series, unit: TimeUnit) -> pl.Series:
+    parts = column.str.extract_groups(_ANY_NUMBERS).struct.unnest()
+    parts.columns = ["year", "month", "day", "hour", "minute", "second", "fraction"]
+    numbers = parts.select(
+        pl.all().exclude("fraction").cast(pl.Int64), pl.col("fraction").fill_null("").str.pad_end(9, "0").cast(pl.Int64)
+    )
+    is_day = pl.col("month").is_between(1, 12) & pl.col("day").is_between(1, 31)
+    first = pl.when(is_day).then(pl.date(pl.col("year"), pl.when(is_day).then("month"), 1)).cast(pl.Datetime("ns"))
+    hours = (pl.col("day") - 1) * 24 + pl.col("hour")
+    seconds = (hours * 60 + pl.col("minute")) * 60 + pl.col("second")
+    beyond = (seconds * 1_000_000_000 + pl.col("fraction")).cast(pl.Duration("ns"))
+    return numbers.select(first + beyond).to_series().cast(pl.Datetime(unit))
 
 
 def _beyond_the_calendar(words: pl.Series, unit: TimeUnit) -> pl.Series:

@@ -105,7 +105,8 @@ def _regexp_replace(site: Site) -> pl.Expr:
     """The new text is taken as it stands: Flink quotes what Java would take for groups."""
     literal_text(site, 1, "The regular expression")
     new, known = site.args[2], site.constant(2)
-    quoted = known.replace("$", "$$") if isinstance(known, str) else new.str.replace_all("$", "$$$$", literal=False)
+    quoted: str | pl.Expr = new.fill_null("").str.replace_all("$", "$$$$", literal=False)
+    quoted = known.replace("$", "$$") if isinstance(known, str) else quoted
     found = _pattern(site)
     if found.python is not None and not isinstance(known, str):
         raise UserError(f"The new text of {site.text} must be a literal with this pattern", span=site.call.span)
@@ -119,8 +120,7 @@ def _regexp_replace(site: Site) -> pl.Expr:
 
 def _group(site: Site, default: int) -> int:
     value = site.constant(2) if len(site.args) > 2 else default
-    if not isinstance(value, int) or value < 0:
-        raise UserError(f"The group of {site.text} must be a literal from 0 on", span=site.call.span)
+    assert isinstance(value, int), "a column is read value by value"
     return value
 
 
@@ -130,6 +130,8 @@ def _matched(match: re.Match[str] | None, group: int) -> str | None:
 
 def _regexp_extract(site: Site) -> pl.Expr:
     group = _group(site, 0)
+    if group < 0:
+        return _null(site)
     return _in_either(
         site, lambda text, regex: text.str.extract(regex, group), lambda r, one: _matched(r.search(one), group)
     )
@@ -137,6 +139,8 @@ def _regexp_extract(site: Site) -> pl.Expr:
 
 def _regexp_extract_all(site: Site) -> pl.Expr:
     group = _group(site, 1)
+    if group < 0:
+        return _null(site)
 
     def columns(text: pl.Expr, regex: str | pl.Expr) -> pl.Expr:
         matches = text.str.extract_all(regex)

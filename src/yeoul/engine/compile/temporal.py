@@ -205,21 +205,42 @@ def _on_first_day(clock: pl.Expr) -> pl.Expr:
 def _timestampdiff(site: Site) -> pl.Expr:
     """Whole units from the first to the second, cut towards zero."""
     unit = _unit(site, 0, {**_UNIT_MS, **_UNIT_MONTHS})
-    start, end = (
-        _on_first_day(operand) if type.kind is Kind.TIME else _wall(operand, type, site).cast(pl.Datetime("us"))
-        for operand, type in zip(site.args[1:], site.types[1:], strict=True)
-    )
     if unit in _UNIT_MS:
-        if Kind.TIMESTAMP_LTZ in (site.types[1].kind, site.types[2].kind) and site.types[1].kind is site.types[2].kind:
-            start, end = site.args[1].cast(pl.Datetime("us", "UTC")), site.args[2].cast(pl.Datetime("us", "UTC"))
+        start, end = _points(site, as_instants=True)
         return (
             (end - start).dt.total_microseconds().truncdiv(_UNIT_MS[unit] * 1_000).cast(pl.Int32, wrap_numerical=True)
         )
+    start, end = _points(site)
+    return _months_between(start, end, _UNIT_MONTHS[unit])
+
+
+def _points(site: Site, *, as_instants: bool = False) -> tuple[pl.Expr, pl.Expr]:
+    """The two points in time behind a unit, as readings of a clock; as instants if they are and that is wanted."""
+    if as_instants and site.types[1].kind is site.types[2].kind is Kind.TIMESTAMP_LTZ:
+        return site.args[1].cast(pl.Datetime("us", "UTC")), site.args[2].cast(pl.Datetime("us", "UTC"))
+    first, second = (
+        _on_first_day(operand) if type.kind is Kind.TIME else _wall(operand, type, site).cast(pl.Datetime("us"))
+        for operand, type in zip(site.args[1:], site.types[1:], strict=True)
+    )
+    return first, second
+
+
+def _interval_between(site: Site) -> pl.Expr:
+    """(a - b) unit: the months, or the milliseconds, from b to a."""
+    if site.call.type.kind is Kind.INTERVAL_YEAR_MONTH:
+        end, start = _points(site)
+        return _months_between(start, end, 1)
+    end, start = _points(site, as_instants=True)
+    return (end - start).cast(pl.Duration("ms"))
+
+
+def _months_between(start: pl.Expr, end: pl.Expr, size: int) -> pl.Expr:
+    """Whole units of so many months from the first to the second, cut towards zero."""
     early, late = pl.min_horizontal(start, end), pl.max_horizontal(start, end)
     months = (late.dt.year() - early.dt.year()) * 12 + late.dt.month().cast(pl.Int32) - early.dt.month().cast(pl.Int32)
     known = pl.when(start.is_not_null() & end.is_not_null()).then(months)
     over = early.dt.offset_by(pl.format("{}mo", known)) > late  # the last of a month counts as the last of any
-    whole = (known - over.cast(pl.Int32)).truncdiv(_UNIT_MONTHS[unit])
+    whole = (known - over.cast(pl.Int32)).truncdiv(size)
     return pl.when(end >= start).then(whole).otherwise(-whole).cast(pl.Int32)
 
 
@@ -246,7 +267,19 @@ def _reader(site: Site) -> Callable[[pl.Series], pl.Series] | None:
         return None
     java = literal_text(site, 1, "The format")
     chrono = chrono_pattern(java, site.call.span).replace("%-", "%")
+    _check_readable(java, chrono, site)
     return lambda texts: parsed_by_format(texts, java, chrono)
+
+
+def _check_readable(java: str, chrono: str, site: Site) -> None:
+    try:
+        parsed(pl.Series([""]), chrono)
+    except pl.exceptions.ComputeError:
+        raise UserError(
+            f"No time can be read by the format {java!r} of {site.text}",
+            hint="h and K want a beside them, and a wants one of them",
+            span=site.call.span,
+        ) from None
 
 
 def _to_date(site: Site) -> pl.Expr:
@@ -326,7 +359,12 @@ def _date_format(site: Site) -> pl.Expr:
         read = lenient_pattern(_JAVA_SECONDS).read
         wall = checked([site.args[0]], lambda texts: read(texts)[0], pl.Datetime("ms"))
         return written(wall.dt.replace_time_zone("UTC"), java, SIMPLE_FORMAT, site.call.span)
-    return written(_wall(site.args[0], site.types[0], site), java, FORMATTER, site.call.span)
+    wall = _wall(site.args[0], site.types[0], site)
+    if site.types[0].kind is Kind.DATE:
+        wall = wall.cast(pl.Datetime("ms"))
+    elif site.types[0].kind is Kind.TIME:
+        wall = _on_first_day(wall)
+    return written(wall, java, FORMATTER, site.call.span)
 
 
 def _from_unixtime(site: Site) -> pl.Expr:
@@ -396,6 +434,7 @@ TEMPORAL: Mapping[str, Lowering] = {
     "hour": _named_part("HOUR"),
     "minute": _named_part("MINUTE"),
     "second": _named_part("SECOND"),
+    "interval_between": _interval_between,
     "floor_to": _rounded(up=False),
     "ceil_to": _rounded(up=True),
     "timestampadd": _timestampadd,

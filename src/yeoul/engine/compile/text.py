@@ -77,6 +77,8 @@ def _like_regex(like: str, escape: str | None) -> str:
 
 def _like(site: Site) -> pl.Expr:
     given, escape = site.constant(1), site.constant(2)
+    if site.constant(0) is None:
+        return pl.lit(None, dtype=pl.Boolean)
     letter = escape if isinstance(escape, str) else None
     if len(site.args) > 2 and letter is None:
         literal_text(site, 2, "The escape character")
@@ -234,7 +236,7 @@ def _replace(site: Site) -> pl.Expr:
     text, old, new = site.args
     known = site.constant(1)
     if isinstance(known, str):
-        replaced = text.str.replace_all(known, new, literal=True) if known else _interleaved(text, new)
+        replaced = text.str.replace_all(known, new.fill_null(""), literal=True) if known else _interleaved(text, new)
     else:
         # Polars replaces by a pattern from a column only without a replacement from one
         replaced = pl.when(old != "").then(text.str.split(old).list.join(new)).otherwise(_interleaved(text, new))
@@ -255,7 +257,9 @@ def _initcap(value: object) -> str:
 def _translate(site: Site) -> pl.Expr:
     if site.constant(1) is None:
         return site.args[0]
-    old, new = literal_text(site, 1, "The second argument"), literal_text(site, 2, "The third argument")
+    old, new = literal_text(site, 1, "The second argument"), ""
+    if site.constant(2) is not None:
+        new = literal_text(site, 2, "The third argument")
     table: dict[str, str] = {}
     for index, character in enumerate(old):
         table.setdefault(character, new[index] if index < len(new) else "")
@@ -309,6 +313,10 @@ def _ascii(site: Site) -> pl.Expr:
 
 
 _GREATEST_CODE = 255
+
+
+def _split(site: Site) -> pl.Expr:
+    return pl.lit(None, dtype=site.dtype) if site.constant(0) is None else site.args[0].str.split(site.args[1])
 
 
 def _split_index(site: Site) -> pl.Expr:
@@ -404,7 +412,7 @@ TEXT: Mapping[str, Lowering] = {
     "startswith": _ends(prefix=True),
     "endswith": _ends(prefix=False),
     "split_index": _split_index,
-    "split": lambda site: site.args[0].str.split(site.args[1]),
+    "split": _split,
     "str_to_map": _str_to_map,
     "elt": _elt,
     "printf": printf,

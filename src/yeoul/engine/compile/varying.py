@@ -18,7 +18,7 @@ from yeoul.errors import UserError
 from yeoul.plan.expressions import Call, Literal
 from yeoul.plan.types import Kind
 
-__all__ = ["VARYING", "varies", "varying"]
+__all__ = ["VARYING", "is_null", "varies", "varying"]
 
 VARYING: Mapping[str, tuple[int, ...]] = {
     "date_format": (1,),
@@ -32,14 +32,32 @@ VARYING: Mapping[str, tuple[int, ...]] = {
     "json_query": (1,),
     "json_exists": (1,),
     "regexp_replace": (1,),
-    "regexp_extract_all": (1,),
+    "regexp_extract": (2,),
+    "regexp_extract_all": (1, 2),
     "similar": (1,),
     "not_similar": (1,),
     "parse_url": (1, 2),
     "str_to_map": (1, 2),
     "translate": (1, 2),
 }
-"""By function, the places of strings that stand for a meaning."""
+"""By function, the places of arguments that stand for a meaning."""
+_NUMBERS = frozenset({"regexp_extract", "regexp_extract_all"})
+"""Functions of which one of these is a number: the group of a pattern."""
+_NULL_IS_A_MEANING = frozenset({"translate"})
+
+
+def is_null(call: Call) -> bool:
+    """Tells whether an argument that stands for a meaning is NULL, and so is the call.
+
+    Example:
+        >>> from yeoul.plan.types import STRING
+        >>> is_null(Call("parse_url", (Literal("http://a", STRING), Literal(None, STRING)), STRING))
+        True
+    """
+    if call.function in _NULL_IS_A_MEANING or not call.type.nullable:
+        return False
+    given = [call.args[place] for place in VARYING.get(call.function, ()) if place < len(call.args)]
+    return any(isinstance(one, Literal) and one.value is None for one in given)
 
 
 def varies(call: Call) -> bool:
@@ -81,7 +99,8 @@ _ROW, _VALUE = "row", "value"
 def _is_open(call: Call, place: int) -> bool:
     if place >= len(call.args) or isinstance(call.args[place], Literal):
         return False
-    return call.args[place].type.kind is Kind.STRING
+    type = call.args[place].type
+    return type.kind is Kind.STRING or (type.is_integer and call.function in _NUMBERS)
 
 
 def _parts(rows: pl.DataFrame, places: list[int]) -> Iterator[tuple[tuple[object, ...], pl.DataFrame]]:

@@ -51,6 +51,7 @@ FORMATTER: Mapping[str, Part] = _BOTH | {
     "F": lambda times: (times.dt.day() - 1) % 7 + 1,
 }
 """What chrono does not know of DateTimeFormatter's letters."""
+_ERAS = {"GGGG": ("Anno Domini", "Before Christ"), "GGGGG": ("A", "B")}
 SIMPLE_FORMAT: Mapping[str, Part] = _BOTH | {
     "u": lambda times: times.dt.weekday(),
     "F": lambda times: (times.dt.day() - 1) // 7 + 1,
@@ -74,21 +75,32 @@ def written(times: pl.Expr, java: str, letters: Mapping[str, Part], span: Span |
         UserError: A letter that is not known.
     """
     has_zone = letters is SIMPLE_FORMAT
-    known = {*letters, *(_OFFSETS if has_zone else ())}
+    known = {*letters, "G", *(_OFFSETS if has_zone else ())}
     wall = times.dt.replace_time_zone(None) if has_zone else times
     pieces: list[pl.Expr] = []
     plain: list[tuple[str, str]] = []
     for kind, word in pattern_words(java):
-        is_computed = word[0] in letters and (has_zone or word not in _NOT_OF_FORMATTER)
+        is_computed = word[0] in (*letters, "G") and (has_zone or word not in _NOT_OF_FORMATTER)
         if kind == "letter" and (is_computed or (has_zone and word in _OFFSETS)):
             pieces += [_by_chrono(wall, chrono_words(plain, java, span, known))] if plain else []
-            pieces.append(_offset(times, word) if word in _OFFSETS else _number(letters[word[0]](wall), word))
+            pieces.append(_piece(times, wall, word, letters))
             plain = []
         else:
             plain.append((kind, word))
     if plain or not pieces:
         pieces.append(_by_chrono(wall, chrono_words(plain, java, span, known)))
     return pieces[0] if len(pieces) == 1 else pl.concat_str(pieces)
+
+
+def _piece(times: pl.Expr, wall: pl.Expr, word: str, letters: Mapping[str, Part]) -> pl.Expr:
+    if word in _OFFSETS:
+        return _offset(times, word)
+    return _era(wall, word, letters) if word[0] == "G" else _number(letters[word[0]](wall), word)
+
+
+def _era(wall: pl.Expr, word: str, letters: Mapping[str, Part]) -> pl.Expr:
+    after, before = ("AD", "BC") if letters is SIMPLE_FORMAT else _ERAS.get(word, ("AD", "BC"))
+    return pl.when(wall.dt.year() > 0).then(pl.lit(after)).when(wall.is_not_null()).then(pl.lit(before))
 
 
 def _offset(times: pl.Expr, word: str) -> pl.Expr:

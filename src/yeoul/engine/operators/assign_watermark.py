@@ -16,14 +16,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from yeoul.engine.columnwise import Selection
 from yeoul.engine.contract import ROW, WATERMARK, WEIGHT, Omitted
-from yeoul.engine.operators.contract import START_OF_TIME, State
+from yeoul.engine.operators.contract import END_OF_TIME, START_OF_TIME, State
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.operators.watermarks import Bounds, WatermarkMerge
 
-__all__ = ["AssignWatermark", "MayClose", "Measured", "Times"]
+__all__ = ["AssignWatermark", "MayClose", "Measured", "Times", "TimesInOrder"]
 
 
 MayClose = Callable[[int, int, int], bool]
@@ -62,6 +63,32 @@ class Times:
     highest: int | None
     earliest: int | None
     latest: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TimesInOrder:
+    """The row times of a batch, in ms, each with the watermark before it that the batch itself tells."""
+
+    times: NDArray[np.int64]
+    before: NDArray[np.int64]
+
+    def cuts(self, floor_ms: int = START_OF_TIME, *, each: bool = False) -> list[tuple[int, int]]:
+        """Returns where to cut the batch so that no row is late by another of its piece.
+
+        Args:
+            floor_ms: The watermark before the batch.
+            each: Whether each late row is to be a piece by itself.
+
+        Returns:
+            The rows before which to cut, ascending, each with the greatest watermark that the batch told up to there.
+        """
+        late = np.flatnonzero(self.times <= (np.maximum(self.before, floor_ms) if each else self.before))
+        if each:
+            found = np.union1d(late, late + 1)
+            found = found[(found > 0) & (found < len(self.times))]
+        else:
+            found = late[np.unique(self.before[late], return_index=True)[1]]
+        return list(zip(found.tolist(), self.before[found].tolist(), strict=True))
 
 
 class AssignWatermark:
@@ -129,6 +156,17 @@ class AssignWatermark:
         assert isinstance(latest, int | None)
         assert isinstance(highest, int | None)
         return Times(watermarks, highest, earliest, latest)
+
+    def order(
+        self, batch: pl.DataFrame, omitted: Omitted | None = None, times: Times | None = None
+    ) -> TimesInOrder | None:
+        """Returns the times of a batch as they came; None if there is no row. The arguments are those of `measure`."""
+        times = times or self.times(batch, omitted)
+        if times is None:
+            return None
+        before = _before_each(times.watermarks).to_numpy()
+        own = epoch_ms(batch[self.column]).fill_null(END_OF_TIME).to_numpy()
+        return TimesInOrder(own, before if omitted is None else before[omitted.kept])
 
     def tells_as(self, other: AssignWatermark) -> bool:
         """Whether another tells the same times of equal batches."""

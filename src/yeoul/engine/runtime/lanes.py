@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from yeoul.engine.contract import WATERMARK, SourceBatch
-from yeoul.engine.operators.assign_watermark import AssignWatermark, Times
+from yeoul.engine.contract import WATERMARK, Omitted, SourceBatch
+from yeoul.engine.operators.assign_watermark import AssignWatermark, Times, TimesInOrder
 from yeoul.engine.operators.contract import Stateless
 from yeoul.engine.operators.groups.aggregate import Aggregate
 from yeoul.engine.operators.groups.group_aggregate import GroupAggregate
@@ -39,6 +39,8 @@ class Prepared:
         watermark_ms: The batch's greatest watermark.
         latest_ms: The batch's greatest row time.
         parts: The batch as each of several plans prepared it, where they run as one.
+        order: The times of its rows as they came, where all parts have to be done with a row before the next one that
+            is late comes to any.
     """
 
     source: SourceBatch
@@ -50,6 +52,7 @@ class Prepared:
     watermark_ms: int | None = None
     latest_ms: int | None = None
     parts: tuple[Prepared, ...] = ()
+    order: TimesInOrder | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +95,7 @@ class Lane:
         return None if by_other_time and isinstance(undivided(operator), SessionAggregate) else operator
 
     @property
-    def _leads_into_timed_join(self) -> bool:
+    def leads_into_timed_join(self) -> bool:
         """Whether the lane leads straight into one: it looks at each row's watermark only if a row may be late."""
         operator = self.target[0].operator if self.target else None
         return isinstance(undivided(operator), IntervalJoin | TemporalJoin)
@@ -110,15 +113,25 @@ class Lane:
         window = self.window
         straight = window is not None and window.time_column == self.assign.column
         may_close = window.may_close if window is not None and straight else None
-        needs_all = full or (self.judges and window is None and not self._leads_into_timed_join)
-        omitted = source.omitted
-        if omitted is not None:
-            omitted = replace(omitted, times=_through(self.clock, omitted.times))
-        measured = self.assign.measure(frame, needs_all, may_close, omitted, times)
+        needs_all = full or (self.judges and window is None and not self.leads_into_timed_join)
+        measured = self.assign.measure(frame, needs_all, may_close, self._omitted(source), times)
         frame = _through(self.after, measured.frame)
         panes = window.prepare(frame) if window is not None and not full else None
         prepared = self._prepared(source, frame, panes)
         return replace(prepared, dead=measured.dead, watermark_ms=measured.watermark_ms, latest_ms=measured.latest_ms)
+
+    def order(
+        self, source: SourceBatch, frame: pl.DataFrame | None = None, times: Times | None = None
+    ) -> TimesInOrder | None:
+        """Returns the times of a batch as they came; its rows above `before`, and what they tell, may be known."""
+        if self.assign is None:
+            return None
+        rows = _through(self.before, source.frame) if frame is None else frame
+        return self.assign.order(rows, self._omitted(source), times)
+
+    def _omitted(self, source: SourceBatch) -> Omitted | None:
+        omitted = source.omitted
+        return None if omitted is None else replace(omitted, times=_through(self.clock, omitted.times))
 
     def _prepared(self, source: SourceBatch, frame: pl.DataFrame, panes: PreparedPanes | None = None) -> Prepared:
         aggregate = self.aggregate

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from yeoul.engine.contract import WEIGHT, DeadLetters, Omitted, SourceBatch
-from yeoul.engine.operators.assign_watermark import AssignWatermark
+from yeoul.engine.contract import ROW, WEIGHT, DeadLetters, Omitted, SourceBatch
+from yeoul.engine.operators.assign_watermark import AssignWatermark, Times
 from yeoul.engine.operators.contract import State
 from yeoul.engine.operators.rows.project import Project
 from yeoul.engine.operators.rows.relabel import RESERVED
@@ -78,15 +78,23 @@ class Timed:
     names: tuple[tuple[str, ...], ...]
     assign: AssignWatermark
 
-    def prepared(
-        self, lanes: Sequence[Lane], sources: Sequence[SourceBatch], whole: SourceBatch, full: bool
-    ) -> Iterator[Prepared]:
-        """Yields a batch as each of the lanes prepares it."""
+    def known(self, whole: SourceBatch) -> tuple[pl.DataFrame, Times | None]:
+        """Returns a batch's rows with all that is computed, and the times that they tell, if no row was left out."""
         frame = whole.frame if self.project is None else self.project.transform(whole.frame)
-        times = None if whole.omitted is not None else self.assign.times(frame)
+        return frame, None if whole.omitted is not None else self.assign.times(frame)
+
+    def prepared(
+        self,
+        lanes: Sequence[Lane],
+        sources: Sequence[SourceBatch],
+        frame: pl.DataFrame,
+        times: Times | None,
+        full: Sequence[bool],
+    ) -> Iterator[Prepared]:
+        """Yields a batch, of which this is known, as each of the lanes prepares it."""
         reserved = [name for name in frame.columns if name in RESERVED]
-        for lane, source, names in zip(lanes, sources, self.names, strict=True):
-            yield lane.prepare_timed(source, frame[[*names, *reserved]], times, full=full)
+        for lane, source, names, whole in zip(lanes, sources, self.names, full, strict=True):
+            yield lane.prepare_timed(source, frame[[*names, *reserved]], times, full=whole)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,22 +105,46 @@ class SharedLane(Lane):
         branches: Where the rows go.
         lanes: The way of each.
         timed: What all of them compute below the watermark, each its share, where that is done for all at once.
+        meets: Whether rows come by several ways to what judges them: then all ways are done with a row before another
+            comes that is late.
     """
 
     branches: tuple[_Branch, ...] = ()
     lanes: tuple[Lane, ...] = ()
     timed: Timed | None = None
+    meets: bool = False
 
     def prepare(self, source: SourceBatch, full: bool = False) -> Prepared:
         weights = [WEIGHT] if WEIGHT in source.frame.columns else []
         sources = [_Part(source, source.frame[[*branch.columns, *weights]]) for branch in self.branches]
-        if self.timed is None:
-            ways = zip(self.lanes, sources, strict=True)
-            parts = tuple(lane.prepare(part, full) for lane, part in ways)
+        known = None if self.timed is None else self.timed.known(source)
+        order = self.lanes[0].order(sources[0], *(known or ())) if self.meets else None
+        full = full or (order is not None and bool(order.cuts()))
+        whole = [full or (self.meets and lane.leads_into_timed_join) for lane in self.lanes]
+        if self.timed is None or known is None:
+            ways = zip(self.lanes, sources, whole, strict=True)
+            parts = tuple(lane.prepare(part, each) for lane, part, each in ways)
         else:
-            parts = tuple(self.timed.prepared(self.lanes, sources, source, full))
-        first = parts[0]
-        return replace(first, source=source, frame=source.frame.clear(), panes=None, groups=None, parts=parts)
+            parts = tuple(self.timed.prepared(self.lanes, sources, *known, whole))
+        first, nothing = parts[0], source.frame.clear()
+        return replace(first, source=source, frame=nothing, panes=None, groups=None, parts=parts, order=order)
+
+    @property
+    def meets_in_order(self) -> bool:
+        """Whether rows meet as they come: what is late may meet by one way what comes behind it by another."""
+        return self.meets and any(one.leads_into_timed_join for one in self.lanes)
+
+    def pieces(self, prepared: Prepared) -> Iterator[Sequence[Prepared]]:
+        """Yields a batch, as all ways have prepared it, cut where one row has to be through before the next."""
+        assign, cuts = self.lanes[0].assign, list[tuple[int, int]]()
+        if prepared.order is not None and assign is not None:
+            cuts = prepared.order.cuts(assign.splits.current_ms, each=self.meets_in_order)
+        if not cuts:
+            yield prepared.parts
+            return
+        starts = [0, *(row for row, _ in cuts)]
+        for start, (end, mark) in zip(starts, [*cuts, (None, None)], strict=True):
+            yield [_piece(part, start, end, mark) for part in prepared.parts]
 
 
 class PipelineSet:
@@ -174,8 +206,9 @@ class PipelineSet:
     def process(self, lane: int, split: str, prepared: Prepared) -> Effects:
         """Takes a split's next batch."""
         effects = Effects()
-        for branch, part in zip(self.lanes[lane].branches, prepared.parts, strict=True):
-            self._take(effects, branch.pipeline, self._pipelines[branch.pipeline].process(branch.lane, split, part))
+        for piece in self.lanes[lane].pieces(prepared):
+            for branch, part in zip(self.lanes[lane].branches, piece, strict=True):
+                self._take(effects, branch.pipeline, self._pipelines[branch.pipeline].process(branch.lane, split, part))
         return effects
 
     @property
@@ -239,6 +272,17 @@ class PipelineSet:
                 effects.ended.append(place)
 
 
+def _piece(part: Prepared, start: int, end: int | None, watermark_ms: int | None) -> Prepared:
+    """Returns the rows of a batch from one of its source up to another; what does not tell them goes first."""
+    watermark_ms = part.watermark_ms if end is None else watermark_ms
+    if part.panes is not None or part.groups is not None or ROW not in part.frame.columns:
+        rest = replace(part, frame=part.frame.clear(), panes=None, groups=None)
+        return replace(part if start == 0 else rest, watermark_ms=watermark_ms)
+    row = part.frame[ROW]
+    within = row >= start if end is None else (row >= start) & (row < end)
+    return replace(part, frame=part.frame.filter(within), watermark_ms=watermark_ms)
+
+
 _Key = tuple[str, Encoding, tuple[tuple[str, str], ...]]
 
 
@@ -286,7 +330,14 @@ def _shared_lane(members: Sequence[tuple[_Branch, Lane]]) -> SharedLane:
         branches=tuple(branch for branch, _ in members),
         lanes=tuple(lane for _, lane in members),
         timed=_timed(members),
+        meets=_meets(members),
     )
+
+
+def _meets(members: Sequence[tuple[_Branch, Lane]]) -> bool:
+    """Tells whether one plan has rows of several lanes judged."""
+    judged = [branch.pipeline for branch, lane in members if lane.judges]
+    return len(set(judged)) < len(judged)
 
 
 def _timed(members: Sequence[tuple[_Branch, Lane]]) -> Timed | None:

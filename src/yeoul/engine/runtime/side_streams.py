@@ -69,8 +69,10 @@ class _Stream:
         return sorted(self.folder.glob("*.arrows"))
 
     def close(self) -> None:
-        if self.writer is not None:
-            self.writer.close()
+        """Ends the segment being written; readers need no end mark, so a disk without room for one loses nothing."""
+        with contextlib.suppress(OSError):
+            if self.writer is not None:
+                self.writer.close()
         if self.file is not None:
             self.file.close()
         self.writer = self.file = self.schema = None
@@ -121,6 +123,7 @@ class SideStreams:
                 self._write(stream, rows)
                 self._evict(stream)
             except OSError as error:
+                stream.close()  # what may be torn is the end of its segment
                 raise EnvironmentFailure(
                     f"Cannot keep {kind} rows of {table!r} in {str(stream.folder)!r}: {error}",
                     hint="Check the space on disk and who may write there.",

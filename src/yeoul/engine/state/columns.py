@@ -78,6 +78,11 @@ class SlotColumns:
         """What they take in memory, about."""
         return self._block.size_bytes + sum(column.size_bytes for column in self._chunks.values())
 
+    @property
+    def row_bytes(self) -> int:
+        """What of a slot lies side by side."""
+        return self._block.row_bytes
+
     def reserve(self, slot_count: int) -> None:
         """Makes room for slots below a number: they can be read then, and hold zeros, empty texts or NULLs."""
         self._block.reserve(slot_count)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
 from yeoul.engine.columnwise import Selection, Totals, chosen, taken, together
@@ -58,7 +57,6 @@ class Grouping:
         self._keys, self._totals = list(keys), Totals(aggregates)
         self._names = [key.meta.output_name() for key in self._keys]
         self._selection = Selection(self._keys)
-        self._used = {name for one in aggregates for name in one.meta.root_names()}
 
     def of(self, batch: pl.DataFrame) -> pl.DataFrame:
         """Returns the groups of a batch that has a row at least."""
@@ -73,15 +71,12 @@ class Grouping:
     def aggregated(self, batch: pl.DataFrame, rows: GroupedRows) -> pl.DataFrame:
         """Returns the groups of a batch, given which rows belong together."""
         groups, firsts = rows.groups, rows.groups.firsts
-        values = together([batch.get_column(name) for name in batch.columns if name in self._used])
-        if groups.order is not None and len(firsts) > 1:
-            values = taken(values, groups.order)
         by, lanes = rows.keys, rows.lanes
         if by.columns != self._names:
             by = chosen(by, self._names)
         if len(firsts) < batch.height:
             by, lanes = taken(by, firsts), (lanes[0][firsts], lanes[1][firsts])
-        totals = self._totals.of(values, groups.sizes.astype(np.int64, copy=False))
+        totals = self._totals.of(batch, groups)
         named = (series_of(name, lane) for name, lane in zip(LANES, lanes, strict=True))
         return together([*by.get_columns(), *totals, *named])
 

@@ -135,8 +135,8 @@ class KeyedState(GivesBack):
         """Puts values of one column at slots, each of which stands once."""
         self._values.write(slots, values.alias(name).to_frame(), [name])
 
-    def touch(self, slots: Slots, now_ms: int) -> None:
-        """Says that keys were in use at a time; a slot may stand twice."""
+    def touch(self, slots: Slots, now_ms: int | NDArray[np.int64]) -> None:
+        """Says that keys were in use, all at one time or each at its own; a slot may stand twice."""
         self._touches.put(slots, now_ms)
 
     def untouched_since(self, before_ms: int) -> Slots:

@@ -78,6 +78,11 @@ class RowBlock:
         """What it takes."""
         return self._blocks.size_bytes + self._texts.size_bytes
 
+    @property
+    def row_bytes(self) -> int:
+        """What a slot takes."""
+        return self._blocks.width
+
     def reserve(self, slot_count: int) -> None:
         """Makes room for slots below a number."""
         self._blocks.reserve(slot_count)

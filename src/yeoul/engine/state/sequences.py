@@ -1,6 +1,6 @@
 """Rows in sequence by key, which are put in behind and taken out anywhere; keys have notes and a time of last use.
 
-What a Top-N over rows that stand keeps, the rows that a window over rows looks back at, and what a lookup found.
+What a Top-N over rows that stand keeps, and what a lookup found.
 """
 
 from __future__ import annotations

@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 from yeoul.engine.state.chained_rows import ChainedRows
 from yeoul.engine.state.columns import Slots
 from yeoul.engine.state.fingerprints import Lanes
+from yeoul.kernels.blocks import Blocks
+from yeoul.kernels.row_blocks import gathered, scattered
 
 __all__ = ["TimedRows"]
 
 _TIME = "$time"
 _MET = "$met"
 _RATIO = 4
+_NOTE_BYTES, _TIME_AT, _MET_AT = 16, 0, 8
+"""What stands beside each row, so that it is one miss of the caches."""
 _Run = tuple[NDArray[np.int64], Slots]
 
 
@@ -46,13 +50,13 @@ class TimedRows(ChainedRows):
 
     def _begin(self) -> None:
         super()._begin()
-        self._times, self._met = np.zeros(0, np.int64), np.zeros(0, np.bool_)
+        self._notes = Blocks(_NOTE_BYTES)
         self._runs: list[_Run] = []
 
     @property
     def size_bytes(self) -> int:
         """What they take in memory, about."""
-        return super().size_bytes + self._times.nbytes + self._met.nbytes + 16 * len(self)
+        return super().size_bytes + self._notes.size_bytes + 16 * len(self)
 
     def add(
         self, rows: pl.DataFrame, times: NDArray[np.int64], met: NDArray[np.bool_], lanes: Lanes | None = None
@@ -66,10 +70,8 @@ class TimedRows(ChainedRows):
             lanes: The fingerprints of their keys, if they are known.
         """
         slots = self._put(rows, lanes)[0]
-        if self._used > len(self._times):
-            size = max(self._used, len(self._times) * 3 // 2, 1_024)
-            self._times, self._met = np.resize(self._times, size), np.resize(self._met, size)
-        self._times[slots], self._met[slots] = times, met
+        self._notes.reserve(self._used)
+        scattered(self._notes, slots, [(_TIME_AT, times), (_MET_AT, met)])
         order = np.argsort(times, kind="stable")
         self._runs.append((times[order], slots[order]))
         while len(self._runs) > 1 and len(self._runs[-1][0]) * _RATIO > len(self._runs[-2][0]):
@@ -79,15 +81,15 @@ class TimedRows(ChainedRows):
 
     def times(self, slots: Slots) -> NDArray[np.int64]:
         """Returns the rows' times."""
-        return self._times[slots]
+        return gathered(self._notes, slots, _TIME_AT, np.int64)
 
     def met(self, slots: Slots) -> NDArray[np.bool_]:
         """Returns which rows have met one of the other side."""
-        return self._met[slots]
+        return gathered(self._notes, slots, _MET_AT, np.bool_)
 
     def meet(self, slots: Slots) -> None:
         """Notes that rows have met one of the other side."""
-        self._met[slots] = True
+        scattered(self._notes, slots, [(_MET_AT, np.ones(len(slots), np.bool_))])
 
     @property
     def earliest(self) -> int | None:
@@ -109,7 +111,7 @@ class TimedRows(ChainedRows):
     def snapshot(self) -> pl.DataFrame:
         """Returns every row with its key, its time and whether it has met another; each key's rows in their order."""
         keys, places, slots = self._living()
-        notes = pl.DataFrame({_TIME: self._times[slots], _MET: self._met[slots]})
+        notes = pl.DataFrame({_TIME: self.times(slots), _MET: self.met(slots)})
         frames = [self._keys.read_keys(keys[places]), self.read(slots), notes]
         return pl.concat([frame for frame in frames if frame.width], how="horizontal")
 

@@ -1,6 +1,6 @@
 """When each slot was last in use, for the time to live of state.
 
-A time a slot, eight bytes, from the first touch on that any slot gets; nothing before.
+A time a slot, eight bytes in `Blocks`, from the first touch on that any slot gets; nothing before.
 """
 
 from __future__ import annotations
@@ -8,10 +8,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from yeoul.kernels.blocks import Blocks
+from yeoul.kernels.row_blocks import gathered, scattered
+
 __all__ = ["Touches"]
 
 Slots = NDArray[np.int64]
 Times = NDArray[np.int64]
+_WIDTH = 8
 
 
 class Touches:
@@ -25,34 +29,34 @@ class Touches:
     """
 
     def __init__(self) -> None:
-        self._times: Times | None = None
+        self._times = Blocks(_WIDTH)
 
     @property
     def size_bytes(self) -> int:
         """What it takes."""
-        return 0 if self._times is None else self._times.nbytes
+        return self._times.size_bytes
 
     def put(self, slots: Slots, times: int | Times) -> None:
         """Says when slots were in use, all at one time or each at its own; a slot may stand twice."""
-        if not len(slots):
-            return
-        held = np.zeros(0, np.int64) if self._times is None else self._times
-        needed = int(slots.max()) + 1
-        if needed > len(held):
-            grown = np.zeros(max(needed, len(held) * 3 // 2), np.int64)
-            grown[: len(held)] = held
-            held = self._times = grown
-        held[slots] = times
+        if len(slots):
+            self._times.reserve(int(slots.max()) + 1)
+            self._write(slots, times)
 
     def forget(self, slots: Slots) -> None:
         """Says that slots are given to others."""
-        if self._times is not None:
-            self._times[slots[slots < len(self._times)]] = 0
+        self._write(slots[slots < self._known], 0)
 
     def at(self, slots: Slots) -> Times:
         """Returns the last times of slots."""
-        times = np.zeros(len(slots), np.int64)
-        if self._times is not None:
-            known = slots < len(self._times)
-            times[known] = self._times[slots[known]]
+        times, known = np.zeros(len(slots), np.int64), slots < self._known
+        times[known] = gathered(self._times, slots[known], 0, np.int64)
         return times
+
+    @property
+    def _known(self) -> int:
+        """Below what number slots have a time."""
+        return self._times.size_bytes // _WIDTH
+
+    def _write(self, slots: Slots, times: int | Times) -> None:
+        if len(slots):
+            scattered(self._times, slots, [(0, np.broadcast_to(np.asarray(times, np.int64), len(slots)))])

@@ -25,6 +25,9 @@ from yeoul.kernels.machine import SLACK_BYTES
 
 __all__ = ["Assemble", "NestedTexts", "is_map"]
 
+_ROW_BEGINNINGS = tuple(b"{n")
+"""What an object begins with, and null."""
+
 Ints = NDArray[np.int64]
 Codes = NDArray[np.uint8]
 Faults = list[tuple[int, int, int]]
@@ -89,8 +92,10 @@ class NestedTexts:
         others = np.flatnonzero(members.shapes == OTHER)
         if not len(others):
             return series, codes
-        # The type is as well that of an ARRAY of ROWs with these two fields.
+        # The type is as well that of an ARRAY of ROWs with these two fields; an array of anything else is no MAP.
         arrays = members_of(data, offsets[others], lengths[others], objects=False)
+        no_rows = np.flatnonzero(~np.isin(data[arrays.spans[:, 2]], _ROW_BEGINNINGS))
+        arrays.shapes[np.searchsorted(arrays.ends, no_rows, side="right")] = OTHER
         instead, codes[others] = self._lists(dtype, data, offsets[others], arrays, pairs=False)
         place = np.arange(len(offsets))
         place[others] = len(offsets) + np.arange(len(others))

@@ -49,6 +49,7 @@ __all__ = [
     "resolve_ranking",
     "resolve_scalar",
     "resolve_watermark",
+    "usage_of",
 ]
 
 SCALARS: tuple[Function, ...] = (
@@ -72,6 +73,24 @@ _AGGREGATES = _by_name(AGGREGATES)
 _RANKINGS = _by_name(RANKINGS)
 _GROUPINGS = _by_name(GROUPINGS)
 _WATERMARKS = _by_name(WATERMARKS)
+
+
+def usage_of(name: str) -> str | None:
+    """Returns how a scalar or aggregate function is written, None if there is none of that name.
+
+    Example:
+        >>> usage_of("ceiling"), usage_of("nonsense")
+        ('CEILING(x)', None)
+    """
+    function = _SCALARS.get(name.upper()) or _AGGREGATES.get(name.upper())
+    return None if function is None else _written(function, name.upper())
+
+
+def _written(function: Function, name: str) -> str:
+    """A function's usage under one of its names."""
+    if name not in function.names:
+        return function.usage
+    return function.usage.replace(f"{function.names[0]}(", f"{name}(")
 
 
 def is_watermark(name: str) -> bool:
@@ -197,7 +216,7 @@ def _resolve(
     given = tuple(args)
     typing = function.rule(given) if function.literal_rule is None else function.literal_rule(given, literals)
     if typing is None:
-        raise _mismatch(function, given, literals, span)
+        raise _mismatch(function, name.upper(), given, literals, span)
     return Resolved(function.id, *typing)
 
 
@@ -210,11 +229,13 @@ def _unknown(name: str, table: Mapping[str, Function], span: Span | None) -> Use
 
 
 def _mismatch(
-    function: Function, args: tuple[DataType, ...], literals: tuple[LiteralValue, ...], span: Span | None
+    function: Function, name: str, args: tuple[DataType, ...], literals: tuple[LiteralValue, ...], span: Span | None
 ) -> UserError:
     if function.id == "field" and len(args) == 2 and len(literals) == 2 and args[0].fields:
         hint = did_you_mean(str(literals[1]), [each.name for each in args[0].fields])
         return UserError(f"Unknown field {literals[1]!r} in {args[0]}", hint=hint, span=span)
     given = ", ".join(str(each.or_null()) for each in args)
-    called = function.names[0] if function.names else function.usage
-    return UserError(f"{called} does not take ({given}); expected {function.usage}", hint=function.hint, span=span)
+    called = name if name in function.names else function.names[0] if function.names else function.usage
+    return UserError(
+        f"{called} does not take ({given}); expected {_written(function, called)}", hint=function.hint, span=span
+    )

@@ -9,6 +9,7 @@ from yeoul.plan.functions.json import is_writable
 from yeoul.plan.functions.signatures import (
     ANY_NUMBER,
     ANYTHING,
+    ORDERED,
     TEXT,
     TEXT_OR_CASTABLE,
     Function,
@@ -30,15 +31,10 @@ def _average_type(given: tuple[DataType, ...]) -> DataType:
     return decimal(38, max(6, given[0].scale or 0)) if given[0].kind is Kind.DECIMAL else given[0]
 
 
-def _ordered(given: DataType) -> DataType | None:
-    return None if given.kind in (Kind.ARRAY, Kind.MAP, Kind.ROW) else given
-
-
 def _keyed(given: DataType) -> DataType | None:
     return None if given.kind is Kind.MAP else given
 
 
-_ORDERED = Parameter("a value with an order", _ordered)
 _KEYED = Parameter("anything but a map", _keyed)
 _WRITABLE = Parameter("a value that JSON can hold", lambda given: given if is_writable(given) else None)
 
@@ -123,8 +119,8 @@ AGGREGATES: tuple[Function, ...] = (
         "Mean; of integers an integer, cut towards zero.",
         takes(ANY_NUMBER, returns=_average_type, nullable=True),
     ),
-    _aggregate("MIN", "MIN(x)", "The least.", takes(_ORDERED, returns=lambda given: given[0], nullable=True)),
-    _aggregate("MAX", "MAX(x)", "The greatest.", takes(_ORDERED, returns=lambda given: given[0], nullable=True)),
+    _aggregate("MIN", "MIN(x)", "The least.", takes(ORDERED, returns=lambda given: given[0], nullable=True)),
+    _aggregate("MAX", "MAX(x)", "The greatest.", takes(ORDERED, returns=lambda given: given[0], nullable=True)),
     _aggregate(
         "APPROX_COUNT_DISTINCT",
         "APPROX_COUNT_DISTINCT(x)",

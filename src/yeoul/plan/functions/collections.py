@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from yeoul.plan.functions.coercion import common_type
-from yeoul.plan.functions.signatures import ANY_INTEGER, CONDITION, Function, Parameter, Rule, Typing, takes
+from yeoul.plan.functions.signatures import (
+    ANY_INTEGER,
+    CONDITION,
+    SORTABLE,
+    Function,
+    Parameter,
+    Rule,
+    Typing,
+    takes,
+)
 from yeoul.plan.types import DataType, Kind, map_of
 
 __all__ = ["COLLECTIONS"]
@@ -53,7 +62,7 @@ COLLECTIONS: tuple[Function, ...] = (
         "array_sort",
         "ARRAY_SORT(array[, ascending[, nulls_first]])",
         "Sorted; NULLs stand first in ascending, last in descending order if not said otherwise.",
-        takes(_ARRAY, CONDITION, CONDITION, returns=_first, optional=2),
+        takes(SORTABLE, CONDITION, CONDITION, returns=_first, optional=2),
     ),
     _collection("array_except", "ARRAY_EXCEPT(a, b)", "The elements of a that are not in b, once each.", _two_arrays),
     _collection("array_intersect", "ARRAY_INTERSECT(a, b)", "The elements of both, once each.", _two_arrays),

@@ -18,6 +18,7 @@ from yeoul.plan.functions.signatures import (
     ANY_NUMBER,
     ANYTHING,
     CONDITION,
+    ORDERED,
     TEXT,
     Function,
     Rule,
@@ -149,7 +150,9 @@ def _membership(args: tuple[DataType, ...]) -> Typing | None:
 
 
 def _between(args: tuple[DataType, ...]) -> Typing | None:
-    return _membership(args) if len(args) == 3 else None
+    if len(args) != 3 or any(ORDERED(each) is None for each in args):
+        return None
+    return _membership(args)
 
 
 _LOGIC = takes(CONDITION, CONDITION, returns=BOOLEAN, repeat_last=True)

@@ -21,6 +21,8 @@ __all__ = [
     "BINARY",
     "CONDITION",
     "DAY",
+    "ORDERED",
+    "SORTABLE",
     "TEXT",
     "TEXT_OR_BYTES",
     "TEXT_OR_CASTABLE",
@@ -131,6 +133,19 @@ def _timestamp(given: DataType) -> DataType | None:
     return given if given.is_timestamp or given.kind is Kind.DATE else None
 
 
+_WITHOUT_ORDER = frozenset({Kind.ARRAY, Kind.MAP, Kind.ROW, Kind.VARIANT, Kind.BITMAP})
+
+
+def _ordered(given: DataType) -> DataType | None:
+    return None if given.kind in _WITHOUT_ORDER else given
+
+
+def _sortable(given: DataType) -> DataType | None:
+    if given.kind is not Kind.ARRAY or given.element is None:
+        return None
+    return given if _ordered(given.element) is not None else None
+
+
 TEXT = Parameter("a string", _of_kinds(STRING, Kind.STRING))
 BINARY = Parameter("bytes", _of_kinds(BYTES, Kind.BYTES))
 TEXT_OR_BYTES = Parameter("a string or bytes", _of_kinds(STRING, Kind.STRING, Kind.BYTES))
@@ -141,6 +156,8 @@ APPROXIMATE = Parameter("a number", _approximate)
 ANY_INTEGER = Parameter("an integer", _integer)
 DAY = Parameter("a DATE", _of_kinds(DATE, Kind.DATE))
 ANY_TIMESTAMP = Parameter("a TIMESTAMP, a DATE or a string", _timestamp)
+ORDERED = Parameter("a value with an order", _ordered)
+SORTABLE = Parameter("an array of values with an order", _sortable)
 ANYTHING = Parameter("anything", lambda given: given)
 
 

@@ -10,6 +10,8 @@ from yeoul.plan.functions.signatures import (
     ANY_INTEGER,
     ANYTHING,
     CONDITION,
+    ORDERED,
+    SORTABLE,
     TEXT,
     Function,
     Parameter,
@@ -44,6 +46,11 @@ def _of_common_type(nullable: Callable[[tuple[DataType, ...]], bool], least: int
     return rule
 
 
+def _extreme(args: tuple[DataType, ...]) -> Typing | None:
+    typing = _of_common_type(any_null)(args)
+    return typing if typing is not None and ORDERED(typing[1]) is not None else None
+
+
 def _all_null(args: tuple[DataType, ...]) -> bool:
     return all(each.nullable or each.kind is Kind.NULL for each in args)
 
@@ -59,6 +66,8 @@ def _nullif(args: tuple[DataType, ...]) -> Typing | None:
     if meeting is None:
         return None
     first = args[0] if args[0].kind is not Kind.NULL else meeting
+    if first.kind is Kind.STRING and meeting.kind is not Kind.STRING:
+        return None  # a string compared as a number would have to stay a string
     return (first, args[1]) if first.same_as(args[1]) else (first, meeting), first.or_null()
 
 
@@ -202,7 +211,7 @@ STRUCTURES: tuple[Function, ...] = (
         "conditional",
         "GREATEST(a, ...)",
         "The greatest; NULL if any is NULL.",
-        _of_common_type(any_null),
+        _extreme,
     ),
     Function(
         "least",
@@ -210,7 +219,7 @@ STRUCTURES: tuple[Function, ...] = (
         "conditional",
         "LEAST(a, ...)",
         "The least; NULL if any is NULL.",
-        _of_common_type(any_null),
+        _extreme,
     ),
     Function(
         "is_alpha",
@@ -325,10 +334,10 @@ STRUCTURES: tuple[Function, ...] = (
     ),
     _collection("array_reverse", "ARRAY_REVERSE(array)", "Backwards.", takes(_ARRAY, returns=lambda given: given[0])),
     _collection(
-        "array_max", "ARRAY_MAX(array)", "The greatest element.", takes(_ARRAY, returns=_element_of, nullable=True)
+        "array_max", "ARRAY_MAX(array)", "The greatest element.", takes(SORTABLE, returns=_element_of, nullable=True)
     ),
     _collection(
-        "array_min", "ARRAY_MIN(array)", "The least element.", takes(_ARRAY, returns=_element_of, nullable=True)
+        "array_min", "ARRAY_MIN(array)", "The least element.", takes(SORTABLE, returns=_element_of, nullable=True)
     ),
     _collection(
         "array_join",

@@ -14,7 +14,20 @@ from yeoul.plan.functions.signatures import (
     any_null,
     takes,
 )
-from yeoul.plan.types import BIGINT, BOOLEAN, DATE, INT, STRING, DataType, Kind, time, timestamp, timestamp_ltz
+from yeoul.plan.types import (
+    BIGINT,
+    BOOLEAN,
+    DATE,
+    INT,
+    INTERVAL_DAY_TIME,
+    INTERVAL_YEAR_MONTH,
+    STRING,
+    DataType,
+    Kind,
+    time,
+    timestamp,
+    timestamp_ltz,
+)
 
 __all__ = ["TEMPORAL"]
 
@@ -41,6 +54,18 @@ def _difference(args: tuple[DataType, ...]) -> Typing | None:
     of_clocks = len(args) == 3 and Kind.TIME in (args[1].kind, args[2].kind)
     place = _CLOCK if of_clocks else ANY_TIMESTAMP
     return takes(TEXT, place, place, returns=INT)(args)
+
+
+def _between(args: tuple[DataType, ...], literals: tuple[LiteralValue, ...]) -> Typing | None:
+    """(a - b) unit: of two times of day, or of two points in time."""
+    kinds = {each.kind for each in args[1:]}
+    points = kinds == {Kind.TIME} or kinds <= {Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_LTZ}
+    if len(args) != 3 or len(literals) != 3 or not points:
+        return None
+    months = literals[0] in ("YEAR", "MONTH")
+    if months and Kind.TIME in kinds:
+        return None
+    return args, (INTERVAL_YEAR_MONTH if months else INTERVAL_DAY_TIME).or_null(any_null(args[1:]))
 
 
 def _never(args: tuple[DataType, ...]) -> Typing | None:
@@ -110,6 +135,15 @@ TEMPORAL: tuple[Function, ...] = (
             takes(_POINT, returns=BIGINT),
         )
         for unit in ("HOUR", "MINUTE", "SECOND")
+    ),
+    Function(
+        "interval_between",
+        (),
+        "temporal",
+        "(a - b) unit [TO unit]",
+        "The interval from b to a: in whole months for YEAR and MONTH, else to the millisecond.",
+        _never,
+        literal_rule=_between,
     ),
     Function("floor_to", (), "temporal", "FLOOR(t TO unit)", "The start of the unit that t lies in.", _unit_floor),
     Function("ceil_to", (), "temporal", "CEIL(t TO unit)", "t, or the start of the next unit.", _unit_floor),

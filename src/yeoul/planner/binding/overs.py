@@ -16,19 +16,21 @@ from sqlglot import exp
 
 from yeoul.errors import Span, UserError, did_you_mean
 from yeoul.plan.changelog import changelog_of
-from yeoul.plan.expressions import AggregateCall, ColumnRef, Expression, Literal
+from yeoul.plan.expressions import AggregateCall, ColumnRef, Expression, Literal, columns_of
 from yeoul.plan.functions import is_aggregate, is_ranking, resolve_ranking
 from yeoul.plan.functions.rankings import NEIGHBOURS, SHARES
 from yeoul.plan.functions.refused import REFUSED
 from yeoul.plan.nodes import Aggregation, Field, Node, Over, Schema, Settle
 from yeoul.plan.ordering import Frame, FrameUnit, OverTime, SortKey
 from yeoul.plan.rendering import render_aggregate
+from yeoul.plan.types import INT
 from yeoul.planner.binding.boundedness import gives_changes
 from yeoul.planner.binding.context import BindContext, unique_name
 from yeoul.planner.binding.expressions.aggregate_calls import Binds, aggregate_call
 from yeoul.planner.binding.time_attributes import time_of
 from yeoul.planner.casts import coerced
 from yeoul.planner.dialects.flink.nodes import FunctionCall, OverCall, WindowSpec
+from yeoul.planner.folding import folded
 from yeoul.planner.rewriting import project
 
 __all__ = ["OverCalls", "no_time_attribute", "refuse_without_over", "sort_direction"]
@@ -166,7 +168,9 @@ class OverCalls:
         args = [bind(one, f"the function {node.this.upper()}") for one in node.expressions]
         resolved = resolve_ranking(node.this, [one.type for one in args], span)
         if resolved.function in NEIGHBOURS and len(args) > 1:
-            _whole(args[1], f"The offset of {node.this.upper()}", span)
+            args[1] = folded(args[1])
+            if not any(columns_of(args[1])):
+                _whole(args[1], f"The offset of {node.this.upper()}", span)
         if resolved.function == "ntile" and _whole(args[0], "NTILE", span) == 0:
             raise UserError("NTILE expects at least one group", span=span)
         cast = tuple(coerced(one, type) for one, type in zip(args, resolved.args, strict=True))
@@ -364,12 +368,17 @@ def _frame_of(window: _Window, calls: dict[AggregateCall, str]) -> Frame:
         return Frame(FrameUnit.ROWS)
     if any(_needs_whole(call) for call in calls):
         return _WHOLE
-    reaches = {"lag": 0, "lead": 0}
+    reaches: dict[str, int | None] = {"lag": 0, "lead": 0}
     for call in calls:
-        offset = call.args[1] if len(call.args) > 1 else None
-        reach = offset.value if isinstance(offset, Literal) and isinstance(offset.value, int) else 1
-        reaches[call.function] = max(reach, reaches[call.function])
+        known, reach = reaches[call.function], _reach(call)
+        reaches[call.function] = None if known is None or reach is None else max(known, reach)
     return Frame(FrameUnit.ROWS, reaches["lag"], reaches["lead"])
+
+
+def _reach(call: AggregateCall) -> int | None:
+    """How many rows away LAG or LEAD looks; None if each row says so itself."""
+    offset = call.args[1] if len(call.args) > 1 else Literal(1, INT)
+    return offset.value if isinstance(offset, Literal) and isinstance(offset.value, int) else None
 
 
 def _whole(value: Expression, what: str, span: Span | None) -> int:

@@ -21,6 +21,7 @@ from yeoul.engine.compile.python_columns import handed_over
 from yeoul.engine.compile.python_functions import failure, named, ready
 from yeoul.engine.compile.python_values import WrongValue, column_of, values_of
 from yeoul.functions import AggregateFunction, PythonFunction, find_function
+from yeoul.functions.coroutines import FAILURES
 from yeoul.plan.expressions import AggregateCall
 from yeoul.plan.functions.python import python_key
 from yeoul.plan.types import DataType
@@ -158,7 +159,7 @@ class _Aggregate:
             return self._called("get_value", self._accumulate(columns, [1] * len(kept)))
         try:
             given = function(*(handed_over(column, function.func_type) for column in columns))
-        except Exception as error:
+        except FAILURES as error:
             raise EvaluationError(
                 f"The function {function.name} failed over a group of {len(kept)} rows: {named(error)}"
             ) from error
@@ -178,7 +179,7 @@ class _Aggregate:
         for index, (row, sign) in enumerate(zip(rows, weights, strict=True)):
             try:
                 (add if sign > 0 else take)(accumulator, *row)
-            except Exception as error:
+            except FAILURES as error:
                 raise failure(self._name, index, row, error, of="its group") from error
         return accumulator
 
@@ -186,13 +187,13 @@ class _Aggregate:
         try:
             call: Callable[..., object] = getattr(self._function.function, method)
             return call(*args)
-        except Exception as error:
+        except FAILURES as error:
             raise EvaluationError(f"{method} of {self._name} failed: {named(error)}") from error
 
     def _pickled(self, accumulator: object) -> bytes:
         try:
             return pickle.dumps(accumulator)
-        except Exception as error:
+        except FAILURES as error:
             hint = "Lists, dicts and plain values are kept; a function without merge keeps the values that went in."
             raise EvaluationError(
                 f"The accumulator of {self._name} cannot be kept: {named(error)}", hint=hint

@@ -9,8 +9,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.engine.contract import WEIGHT
+from yeoul.engine.series import series_of
+from yeoul.kernels.turns import Turns, picked_words
 
-__all__ = ["added_up", "as_changes", "differing", "replaced_at"]
+__all__ = ["added_up", "as_changes", "differing", "picked", "replaced_at"]
+
+_WORDS = frozenset((pl.Int64(), pl.Float64()))
 
 
 def added_up(changes: pl.DataFrame) -> pl.DataFrame:
@@ -42,7 +46,23 @@ def differing(before: pl.DataFrame, after: pl.DataFrame, names: Collection[str])
             differs |= was.to_numpy() != is_.to_numpy()
         else:
             differs |= (was != is_).to_numpy()
+        if differs.all():
+            break
     return differs
+
+
+def picked(before: pl.Series, after: pl.Series, turns: Turns) -> pl.Series:
+    """Returns a column of what rows were and of what they are, each in its turn.
+
+    Example:
+        >>> from yeoul.kernels.turns import turns_of
+        >>> is_new, lives, differs = np.array([False, True]), np.array([True, True]), np.array([True, True])
+        >>> picked(pl.Series([1, 0]), pl.Series([2, 3]), turns_of(is_new, lives, differs)).to_list()
+        [1, 2, 3]
+    """
+    if before.dtype in _WORDS and not before.null_count() and not after.null_count():
+        return series_of(after.name, picked_words(before.to_numpy(), after.to_numpy(), turns))
+    return before.clone().extend(after)[series_of("", turns.places)]
 
 
 def replaced_at(changes: pl.DataFrame, names: Sequence[str]) -> NDArray[np.intp]:

@@ -24,7 +24,7 @@ from yeoul.engine.state.fingerprints import Lanes, extended
 from yeoul.engine.state.grouping import GroupedRows
 from yeoul.engine.state.keyed import Found, KeyedState
 from yeoul.engine.state.pairs import GROUP, HIGH, LOW, PairState, tally_columns
-from yeoul.kernels.grouping import Groups, group_rows, rows_by_group
+from yeoul.kernels.grouping import Groups, group_rows, in_groups, rows_by_group
 
 __all__ = ["NUMBER", "DistinctParts"]
 
@@ -212,7 +212,9 @@ class _Part:
         if self._keeps_value:
             changed = changed.with_columns(pairs[VALUE][which].alias(VALUE))
         sizes = np.bincount(owners[which], minlength=len(lists))
-        return self._totals.of(changed, sizes) if sizes.all() else self._totals_of(changed, sizes, self.nothing(lists))
+        if sizes.all():
+            return self._totals.of(changed, in_groups(sizes))
+        return self._totals_of(changed, sizes, self.nothing(lists))
 
     def nothing(self, lists: pl.Series) -> pl.DataFrame:
         """Returns the aggregates of no change, as one row."""
@@ -228,7 +230,7 @@ class _Part:
         some = sizes > 0
         places = np.zeros(len(sizes), np.uint32)
         if some.any():
-            totals = pl.DataFrame(self._totals.of(changed, sizes[some]))
+            totals = pl.DataFrame(self._totals.of(changed, in_groups(sizes[some])))
             places[some] = np.arange(1, totals.height + 1)
             nothing = nothing.vstack(totals.select(nothing.columns))
         return nothing[places].get_columns()

@@ -32,18 +32,19 @@ from yeoul.engine.compile.aggregates import (
     settled_rows,
 )
 from yeoul.engine.contract import WEIGHT
-from yeoul.engine.operators.changes.rows import differing
+from yeoul.engine.operators.changes.rows import differing, picked
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
 from yeoul.engine.operators.forgetting import Forgetting
 from yeoul.engine.operators.groups.distinct import NUMBER, DistinctParts
 from yeoul.engine.series import series_of
 from yeoul.engine.state.grouping import LANES, Grouping, lanes_of
 from yeoul.engine.state.keyed import TOUCHED, Found, KeyedState
+from yeoul.kernels.turns import turns_of
 
 __all__ = ["ROWS", "GroupAggregate"]
 
 ROWS = "$rows"
-"""The partial column that counts a group's rows."""
+"""The partial column that counts a group's rows, unless an aggregate does so anyway."""
 _AT = "$at"
 
 
@@ -79,9 +80,12 @@ class GroupAggregate:
         self._inner_keys = [f"$key{index}" for index in range(len(keys))]
         self._keys = [expression.alias(inner) for inner, (_, expression) in zip(self._inner_keys, keys, strict=True)]
         outer_keys = {name: pl.col(inner).alias(name) for inner, (name, _) in zip(self._inner_keys, keys, strict=True)}
-        rows = pl.col(WEIGHT).sum() if retracts else pl.len().cast(pl.Int64)
-        partial = [rows.alias(ROWS), *(expression for one in aggregates for expression in one.partial)]
-        merge = [pl.col(ROWS).sum(), *(expression for one in aggregates for expression in one.merge)]
+        partial = [expression for one in aggregates for expression in one.partial]
+        merge = [expression for one in aggregates for expression in one.merge]
+        rows = (pl.col(WEIGHT).sum() if retracts else pl.len()).cast(pl.Int64)
+        self._rows = _column_of(rows, partial) or ROWS
+        if self._rows == ROWS:
+            partial, merge = [rows.alias(ROWS), *partial], [pl.col(ROWS).sum(), *merge]
         self._grouping = Grouping(self._keys, partial)
         self._combining = Grouping([pl.col(name) for name in self._inner_keys], merge)
         self._settling = [one for one in aggregates if one.bag is not None]
@@ -89,8 +93,8 @@ class GroupAggregate:
         merge += [expression for one in self._distinct.aggregates for expression in one.merge]
         self._merge = [*merge, pl.col(NUMBER).last()] if self._distinct else merge
         aggregates = [*aggregates, *self._distinct.aggregates]
-        numbers = [pl.col(NUMBER)] if self._distinct else []
-        self._pairwise = pairwise_merge(aggregates, [(pl.col(ROWS + WAS) + pl.col(ROWS)).alias(ROWS), *numbers])
+        beside = [(pl.col(ROWS + WAS) + pl.col(ROWS)).alias(ROWS)] if self._rows == ROWS else []
+        self._pairwise = pairwise_merge(aggregates, [*beside, *([pl.col(NUMBER)] if self._distinct else [])])
         finals = {**outer_keys, **{one.name: one.final for one in aggregates}}
         self._final = Selection([finals[name] for name in output])
         self._key_output = set(outer_keys)
@@ -120,7 +124,7 @@ class GroupAggregate:
             now_ms = None if self._ttl_ms is None else self._clock.now_ms()
             partial = self._distinct.taken(state, partial, found, now_ms)
         merged, old = self._merged(state, partial, found)
-        lives = merged.get_column(ROWS).to_numpy() > 0
+        lives = merged.get_column(self._rows).to_numpy() > 0
         state.write(found.slots, merged)
         self._forgetting.touch(state, found.slots)
         if not lives.all():
@@ -184,9 +188,10 @@ class GroupAggregate:
 
         If all groups are new, both are one frame.
         """
-        new, keys = found.is_new, [fresh.get_column(name) for name in self._inner_keys]
+        new = found.is_new
         if new.all():
             return fresh, fresh
+        keys = state.keys_like(fresh, found.slots).get_columns()
         if self._pairwise is not None:
             old = state.read(found.slots)
             return _beside(keys, self._pairwise.of(old, fresh, new)), _beside(keys, old)
@@ -216,19 +221,21 @@ class GroupAggregate:
         if not self._gives_before:
             given = ~is_new & ~lives | lives & differs
             return Output((where(after.hstack([series_of(WEIGHT, lives * 2 - 1)]), given),)) if given.any() else EMPTY
-        given = np.empty(2 * after.height, np.bool_)
-        given[0::2] = ~is_new & (differs | ~lives)
-        given[1::2] = lives & differs
-        turns = np.flatnonzero(given)
-        if not len(turns):
+        turns = turns_of(is_new, lives, differs)
+        if not len(turns.rows):
             return EMPTY
-        rows, is_after = turns >> 1, turns & 1
-        both = together([before.get_column(name).clone().extend(after.get_column(name)) for name in values])
-        given_values = taken(both, rows + is_after * after.height)
-        given_keys = taken(chosen(after, [name for name in after.columns if name in self._key_output]), rows)
-        own = {column.name: column for column in (*given_keys.get_columns(), *given_values.get_columns())}
+        given_values = [picked(before.get_column(name), after.get_column(name), turns) for name in values]
+        keys = chosen(after, [name for name in after.columns if name in self._key_output])
+        given_keys = taken(keys, turns.rows)
+        own = {column.name: column for column in (*given_keys.get_columns(), *given_values)}
         columns = [own[name] for name in after.columns]
-        return Output((together([*columns, series_of(WEIGHT, is_after * 2 - 1)]),))
+        return Output((together([*columns, series_of(WEIGHT, turns.weights)]),))
+
+
+def _column_of(expression: pl.Expr, named: Sequence[pl.Expr]) -> str | None:
+    """Returns the name that an expression has among others; None if it is not there."""
+    same = (one for one in named if one.meta.undo_aliases().meta.eq(expression))
+    return next((one.meta.output_name() for one in same), None)
 
 
 def _beside(keys: Sequence[pl.Series], values: pl.DataFrame) -> pl.DataFrame:

@@ -210,6 +210,7 @@ class Join:
         had = other.read_note(_PARTNERS, slots).to_numpy()
         has = had + change
         other.write_note(_PARTNERS, slots, pl.Series(has))
+        self._forgettings[1 - port].touch(other, slots)
         found, lost = slots[(had == 0) & (has > 0)], slots[(had > 0) & (has == 0)]
         if self._kind is JoinKind.SEMI:
             return [self._again(1 - port, lost, -1)], [self._again(1 - port, found, 1)]

@@ -16,12 +16,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.engine.compile.aggregates import CompiledAggregate
+from yeoul.engine.series import series_of, values_in
 from yeoul.kernels.prefix_sums import range_sums
 from yeoul.kernels.stretches import reaches
 from yeoul.plan.expressions import AggregateCall
 from yeoul.plan.ordering import Frame, FrameUnit
 
-__all__ = ["Places", "Runs", "first_values", "merged", "sums"]
+__all__ = ["Places", "Runs", "bounds", "first_values", "merged", "sums"]
 
 Ints = NDArray[np.int64]
 _AT = "$at"
@@ -54,24 +55,17 @@ class Runs:
     peer_ends: Ints
     times: Ints | None
 
-    @staticmethod
-    def of(partition_begins: NDArray[np.bool_], peer_begins: NDArray[np.bool_], times: Ints | None) -> Runs:
-        """Returns them by marks on the first row of each partition, and of each group of peers."""
-        return Runs(*_bounds(partition_begins), *_bounds(peer_begins), times)
-
-    def frames(self, frame: Frame) -> Places:
-        """Returns each row's frame."""
-        own = np.arange(len(self.starts))
+    def frames(self, frame: Frame, asked: Ints) -> Places:
+        """Returns the frames of the rows at some places."""
+        starts, ends = self.starts[asked], self.ends[asked]
         if frame.unit is FrameUnit.ROWS:
-            starts = self.starts if frame.preceding is None else np.maximum(self.starts, own - frame.preceding)
-            ends = self.ends if frame.following is None else np.minimum(self.ends, own + frame.following)
+            starts = starts if frame.preceding is None else np.maximum(starts, asked - frame.preceding)
+            ends = ends if frame.following is None else np.minimum(ends, asked + frame.following)
             return Places(starts, ends)
-        starts = self.starts if frame.preceding is None else self.peer_starts
-        ends = self.ends if frame.following is None else self.peer_ends
-        if frame.preceding:
-            starts = self._reach(-frame.preceding)
-        if frame.following:
-            ends = self._reach(frame.following + 1) - 1
+        if frame.preceding is not None:
+            starts = (self._reach(-frame.preceding) if frame.preceding else self.peer_starts)[asked]
+        if frame.following is not None:
+            ends = (self._reach(frame.following + 1) - 1 if frame.following else self.peer_ends)[asked]
         return Places(starts, ends)
 
     def _reach(self, distance_ms: int) -> Ints:
@@ -80,7 +74,8 @@ class Runs:
         return reaches(self.starts, self.ends, self.times, distance_ms)
 
 
-def _bounds(begins: NDArray[np.bool_]) -> tuple[Ints, Ints]:
+def bounds(begins: NDArray[np.bool_]) -> tuple[Ints, Ints]:
+    """Returns, for each row, where its run begins and ends, by marks on the first row of each."""
     if not len(begins):
         return np.empty(0, np.int64), np.empty(0, np.int64)
     first = np.flatnonzero(begins)
@@ -122,9 +117,17 @@ def sums(values: pl.Series, places: Places) -> pl.Series:
     """Returns the sums of values over frames, NULLs left out; exact but for doubles, which are as good as exact."""
     if values.dtype.is_float():
         return _float_sums(values, places)
+    if values.dtype == pl.Int64:
+        return _integer_sums(values, places)
     running = values.fill_null(0).cum_sum()
     before = running.shift(1, fill_value=0)
     return (_at(running, places.ends) - _at(before, places.starts)).cast(values.dtype).alias(values.name)
+
+
+def _integer_sums(values: pl.Series, places: Places) -> pl.Series:
+    running = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(values_in(values.fill_null(0) if values.null_count() else values), out=running[1:])
+    return series_of(values.name, running[places.ends + 1] - running[places.starts])
 
 
 def _float_sums(values: pl.Series, places: Places) -> pl.Series:

@@ -7,7 +7,6 @@ nothing is needed any more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,45 +15,32 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
-from yeoul.engine.columnwise import together
+from yeoul.engine.columnwise import where
 from yeoul.engine.operators.contract import State
 from yeoul.engine.operators.forgetting import Forgetting
-from yeoul.engine.operators.ordered.frames import Runs
-from yeoul.engine.operators.ordered.partitions import PARTITION, Partitions
+from yeoul.engine.operators.ordered.partitions import Partitions
 from yeoul.engine.state.columns import Slots
-from yeoul.engine.state.keyed import KeyedState
-from yeoul.engine.state.sequences import KeyedSequences
+from yeoul.engine.state.keyed import TOUCHED, KeyedState
+from yeoul.engine.state.queues import KeyedQueues
 
-__all__ = ["LastRows", "LastTime", "Lookback", "Merged", "Nothing"]
+__all__ = ["LastRows", "LastTime", "Lookback", "Merged", "Nothing", "Remembered"]
 
+Ints = NDArray[np.int64]
+Counts = NDArray[np.int64]
 _TIME = "$time"
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """Rows that were answered, and those that they looked back at.
+class Remembered:
+    """What is remembered of a batch's partitions.
 
     Attributes:
-        every: All of them, partition by partition.
-        is_new: Which were answered.
-        runs: How they stand.
-        arrival: The places, among the new ones, of the rows in the order in which they came.
-        keys: The partition's columns, `$key...`, of the new ones.
+        rows: Partition by partition, each one's in order.
+        sizes: How many each partition has.
     """
 
-    every: pl.DataFrame
-    is_new: NDArray[np.bool_]
-    runs: Runs
-    arrival: NDArray[np.int64]
-    keys: Sequence[pl.Series]
-
-    def new(self, wanted: NDArray[np.bool_] | None = None) -> tuple[pl.DataFrame, NDArray[np.int64]]:
-        """Returns new rows with their keys, and the numbers of their partitions; all, or those that are wanted."""
-        is_new = self.is_new if wanted is None else self.is_new & wanted
-        kept = self.every.filter(pl.Series(is_new))
-        keys = self.keys if wanted is None else [key.filter(pl.Series(wanted[self.is_new])) for key in self.keys]
-        numbers = kept.get_column(PARTITION).to_numpy()
-        return together([*kept.drop(PARTITION).get_columns(), *keys]), numbers
+    rows: pl.DataFrame
+    sizes: Counts
 
 
 class Lookback(Protocol):
@@ -63,22 +49,23 @@ class Lookback(Protocol):
     is_merged: bool
     """Whether a partition is remembered as one merged row."""
 
-    def find(self, partitions: Partitions, new: pl.DataFrame) -> pl.DataFrame | None:
-        """Returns what is remembered of partitions, with `$partition`, in order; None if nothing is.
+    def find(self, partitions: Partitions, new: pl.DataFrame) -> Remembered | None:
+        """Returns what is remembered of partitions; None if nothing is. `keep` is to follow.
 
         Args:
             partitions: Of the new rows.
-            new: The rows to come, for their columns and types.
+            new: The rows to come, partition by partition, for their columns and types.
         """
         ...
 
-    def keep(self, answered: Answered, totals: pl.DataFrame, partitions: Partitions) -> None:
+    def keep(self, partitions: Partitions, new: pl.DataFrame, totals: pl.DataFrame, arrival: Ints) -> None:
         """Remembers rows.
 
         Args:
-            answered: What `find` gave and the new rows.
-            totals: Each partition's merged partial aggregates; only for who remembers these.
             partitions: As `find` had them.
+            new: The same.
+            totals: Each partition's merged partial aggregates; only for who remembers these.
+            arrival: The places of the new rows in the order in which they came.
         """
         ...
 
@@ -102,10 +89,10 @@ class Nothing:
     is_merged = False
     size_bytes = 0
 
-    def find(self, partitions: Partitions, new: pl.DataFrame) -> pl.DataFrame | None:
+    def find(self, partitions: Partitions, new: pl.DataFrame) -> Remembered | None:
         return None
 
-    def keep(self, answered: Answered, totals: pl.DataFrame, partitions: Partitions) -> None:
+    def keep(self, partitions: Partitions, new: pl.DataFrame, totals: pl.DataFrame, arrival: Ints) -> None:
         return None
 
     def forget_before(self, next_ms: int) -> None:
@@ -137,20 +124,20 @@ class Merged:
         """What it takes in memory, about."""
         return 0 if self._state is None else self._state.size_bytes
 
-    def find(self, partitions: Partitions, new: pl.DataFrame) -> pl.DataFrame | None:
+    def find(self, partitions: Partitions, new: pl.DataFrame) -> Remembered | None:
         state = self._state
         if state is None:
             return None
         self._forgetting.forget(state)
         slots = state.find(partitions.keys, partitions.lanes)
-        known = np.flatnonzero(slots >= 0)
-        if not len(known):
+        is_known = slots >= 0
+        rows = state.read(slots[is_known])
+        if not rows.height:
             return None
-        rows = state.read(slots[known]).with_columns(pl.Series(PARTITION, known))
         missing = [pl.lit(None, dtype=new.schema[name]).alias(name) for name in new.columns if name not in rows.columns]
-        return rows.with_columns(missing)
+        return Remembered(rows.with_columns(missing), is_known.astype(np.int64))
 
-    def keep(self, answered: Answered, totals: pl.DataFrame, partitions: Partitions) -> None:
+    def keep(self, partitions: Partitions, new: pl.DataFrame, totals: pl.DataFrame, arrival: Ints) -> None:
         # Every partition has a new row, so its total stands at its number.
         keys = _as_keys(partitions.keys)
         if self._state is None:
@@ -188,34 +175,36 @@ class _Kept:
     is_merged = False
 
     def __init__(self) -> None:
-        self._rows: KeyedSequences | None = None
-        self._found: Slots = np.empty(0, np.int64)
+        self._rows: KeyedQueues | None = None
+        self._keys: Slots = np.empty(0, np.int64)
+        self._sizes: Counts = np.empty(0, np.int64)
 
     @property
     def size_bytes(self) -> int:
         """What it takes in memory, about."""
         return 0 if self._rows is None else self._rows.size_bytes
 
-    def find(self, partitions: Partitions, new: pl.DataFrame) -> pl.DataFrame | None:
+    def find(self, partitions: Partitions, new: pl.DataFrame) -> Remembered | None:
+        keys = _as_keys(partitions.keys)
         if self._rows is None:
-            return None
-        found = self._rows.find(partitions.keys, partitions.lanes)
-        self._found = found.slots
-        names = [name for name in new.columns if name != PARTITION]
-        return self._rows.read(found.slots, names).with_columns(pl.Series(PARTITION, found.places))
+            self._rows = KeyedQueues(dict(new.schema), dict(keys.schema))
+        self._keys = self._rows.enter(keys, partitions.lanes)
+        rows, self._sizes = self._rows.read(self._keys)
+        return Remembered(rows, self._sizes) if rows.height else None
 
     def snapshot(self) -> State:
         return {} if self._rows is None else {"rows": self._rows.snapshot()}
 
     def restore(self, state: State) -> None:
         if "rows" in state:
-            self._made(state["rows"].drop("$touched")).restore(state["rows"])
+            self._restored(state["rows"])
 
-    def _made(self, rows: pl.DataFrame) -> KeyedSequences:
-        if self._rows is None:
-            keys = [name for name in rows.columns if name.startswith("$key")]
-            self._rows = KeyedSequences(dict(rows.schema), keys)
-        return self._rows
+    def _restored(self, rows: pl.DataFrame) -> Slots:
+        """Begins with what a snapshot holds; returns the key of each row."""
+        keys = {name: dtype for name, dtype in rows.schema.items() if name.startswith("$key")}
+        columns = {name: dtype for name, dtype in rows.schema.items() if name not in keys and name != TOUCHED}
+        self._rows = KeyedQueues(columns, keys)
+        return self._rows.restore(rows)
 
 
 class LastRows(_Kept):
@@ -229,17 +218,20 @@ class LastRows(_Kept):
 
     def __init__(self, count: int, *, clock: Clock, ttl_ms: int | None = None) -> None:
         super().__init__()
-        self._count = count
-        self._clock, self._ttl_ms, self._forgetting = clock, ttl_ms, Forgetting(clock, ttl_ms)
+        self._count, self._forgetting = count, Forgetting(clock, ttl_ms)
 
-    def keep(self, answered: Answered, totals: pl.DataFrame, partitions: Partitions) -> None:
-        stays = np.arange(answered.every.height) > answered.runs.ends - self._count
-        rows, numbers = answered.new(stays)
-        kept = self._made(rows)
-        kept.remove(self._found[~stays[~answered.is_new]])
-        now_ms = None if self._ttl_ms is None else self._clock.now_ms()
-        kept.add(rows, now_ms, partitions.lanes_of(numbers))
-        self._forgetting.forget(kept)
+    def keep(self, partitions: Partitions, new: pl.DataFrame, totals: pl.DataFrame, arrival: Ints) -> None:
+        assert self._rows is not None
+        sizes = partitions.sizes
+        coming = np.minimum(sizes, self._count)
+        if (coming < sizes).any():
+            new = where(new, np.arange(new.height) >= np.repeat(np.cumsum(sizes) - coming, sizes))
+        going = np.maximum(self._sizes + coming - self._count, 0)
+        if going.any():
+            self._rows.take(np.repeat(self._keys, going))
+        self._rows.add(self._keys, coming, new)
+        self._forgetting.touch(self._rows, self._keys)
+        self._forgetting.forget(self._rows)
 
     def forget_before(self, next_ms: int) -> None:
         return None
@@ -256,39 +248,37 @@ class LastTime(_Kept):
     def __init__(self, length_ms: int, *, by_arrival: bool = False) -> None:
         super().__init__()
         self._length_ms, self._by_arrival = length_ms, by_arrival
-        self._queue: list[tuple[Slots, NDArray[np.int64]]] = []
+        self._queue: list[tuple[Slots, Ints]] = []
 
-    def keep(self, answered: Answered, totals: pl.DataFrame, partitions: Partitions) -> None:
-        rows, numbers = answered.new()
-        slots = self._made(rows).add(rows, lanes=partitions.lanes_of(numbers))[answered.arrival]
-        times = rows[_TIME].to_numpy()[answered.arrival]
-        if (times[1:] < times[:-1]).any():
-            # Only a clock that was set back does this.
-            order = np.argsort(times, kind="stable")
-            slots, times = slots[order], times[order]
-        self._queue.append((slots, times))
+    def keep(self, partitions: Partitions, new: pl.DataFrame, totals: pl.DataFrame, arrival: Ints) -> None:
+        assert self._rows is not None
+        self._rows.add(self._keys, partitions.sizes, new)
+        # A clock may be set back: no row goes before those that came before it.
+        times = np.maximum.accumulate(new[_TIME].to_numpy()[arrival])
+        self._queue.append((self._keys[partitions.of_rows], times))
         if self._by_arrival:
             self.forget_before(int(times[-1]))
 
     def forget_before(self, next_ms: int) -> None:
-        bound = next_ms - self._length_ms
+        if self._rows is None:
+            return
+        bound, gone = next_ms - self._length_ms, []
+        if self._queue and self._queue[-1][1][-1] < bound:
+            self._rows.clear()
+            self._queue = []
         while self._queue and self._queue[0][1][0] < bound:
-            slots, times = self._queue[0]
+            keys, times = self._queue[0]
             cut = int(np.searchsorted(times, bound))
-            assert self._rows is not None
-            self._rows.remove(slots[:cut])
-            if cut == len(slots):
-                self._queue.pop(0)
-            else:
-                self._queue[0] = (slots[cut:], times[cut:])
-        if self._rows is not None and self._rows.is_sparse:
-            state = self.snapshot()
-            self._rows, self._queue = None, []
-            self.restore(state)
+            gone.append(keys[:cut])
+            self._queue[:1] = [(keys[cut:], times[cut:])] if cut < len(keys) else []
+        if gone:
+            self._rows.remove(self._rows.take(np.concatenate(gone)))
+        if self._rows.is_sparse:
+            self.restore(self.snapshot())
 
     def restore(self, state: State) -> None:
-        super().restore(state)
+        self._queue = []
         if "rows" in state and state["rows"].height:
-            times = state["rows"][_TIME].to_numpy()
+            keys, times = self._restored(state["rows"]), state["rows"][_TIME].to_numpy()
             order = np.argsort(times, kind="stable")
-            self._queue = [(order, times[order])]
+            self._queue.append((keys[order], times[order]))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -21,15 +22,18 @@ from numpy.typing import NDArray
 
 from yeoul.engine.columnwise import Totals, taken
 from yeoul.engine.compile.aggregates import CompiledAggregate
+from yeoul.engine.compile.faults import EvaluationError, checked
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, Output, State
 from yeoul.engine.operators.lateness import in_time, may_be_late
-from yeoul.engine.operators.ordered.frames import Places, Runs, merged, sums
-from yeoul.engine.operators.ordered.lookback import Answered, Lookback
+from yeoul.engine.operators.ordered.frames import Places, Runs, bounds, merged, sums
+from yeoul.engine.operators.ordered.lookback import Lookback, Remembered
 from yeoul.engine.operators.ordered.over_functions import GROUPS, ROWS, counts_rows, neighbours, ranked, shares
 from yeoul.engine.operators.ordered.partitions import PARTITION, Partitions, partitions_of
 from yeoul.engine.operators.ordered.sort import sorted_by
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.state.compact import compacted
+from yeoul.kernels.grouping import in_groups
+from yeoul.kernels.interleaving import Interleaved, interleaved
 from yeoul.plan.expressions import AggregateCall
 from yeoul.plan.ordering import Frame, FrameUnit, OverTime, SortKey
 
@@ -37,6 +41,8 @@ __all__ = ["Over", "OverFunction", "OverWindow"]
 
 _PLACE, _TIME = "$place", "$time"
 _NO_TIME = -(2**62)
+_NOWHERE = 2**40
+_NONE = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ class OverFunction:
         dtype: Of the output.
         aggregate: The aggregate, compiled; None if it is none.
         value: What `lag` and `lead` look for.
-        offset: How many rows away; of `ntile`, how many groups.
+        offset: How many rows away, or what says so for each row; of `ntile`, how many groups.
         default: What they give where there is no such row, over the row itself.
     """
 
@@ -58,7 +64,7 @@ class OverFunction:
     dtype: pl.DataType
     aggregate: CompiledAggregate | None = None
     value: pl.Expr | None = None
-    offset: int = 1
+    offset: int | pl.Expr = 1
     default: pl.Expr | None = None
 
 
@@ -191,19 +197,14 @@ class Over:
         )
         asked = self._sorted(asked, partitions)
         new = self._elements(asked)
-        old = self._lookback.find(partitions, new)
-        every, is_new = _put_before(old, new)
-        runs = self._runs(every, is_new)
-        places = runs.frames(self._frame)
-        firsts = np.flatnonzero(runs.starts == np.arange(every.height))
-        whole = Places(firsts, runs.ends[firsts])
-        answers, totals = self._merged(every, runs, places, whole)
+        every, stand = _interleaved(self._lookback.find(partitions, new), new, partitions.sizes)
+        runs = self._runs(every, stand)
+        answers, totals = self._merged(every, runs, stand.places)
         back = np.empty(rows.height, np.int64)
         back[asked[_PLACE].to_numpy()] = np.arange(rows.height)
-        self._lookback.keep(Answered(every, is_new, runs, back, self._keys(asked)), totals, partitions)
-        given = pl.DataFrame([one.filter(pl.Series(is_new)) for one in answers])
-        defaults = self._with_defaults(asked, given, every, runs, is_new)
-        return rows.with_columns(defaults[back].get_columns())
+        self._lookback.keep(partitions, new, totals, back)
+        answers = self._with_defaults(asked, answers, every, runs, stand.places)
+        return rows.with_columns(answers[back].get_columns())
 
     def _sorted(self, asked: pl.DataFrame, partitions: Partitions) -> pl.DataFrame:
         """Returns rows partition by partition, each one's in order; by event time they already are in it."""
@@ -216,13 +217,18 @@ class Over:
         return epoch_ms(rows[self._window.order[0].column]).fill_null(_NO_TIME)
 
     def _elements(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Returns what frames are made of: per row its partition, its time, its own partial aggregates."""
-        columns = [rows[PARTITION], *([rows[_TIME]] if self._has_time else [])]
+        """Returns what frames are made of: per row its time, its own partial aggregates."""
+        columns = [rows[_TIME]] if self._has_time else []
         if self._has_peers:
             columns += [rows[key.column].alias(f"$order{index}") for index, key in enumerate(self._window.order)]
         if self._own is not None:
-            columns += self._own.of(rows, np.ones(rows.height, np.int64))
+            columns += self._own.of(rows, in_groups(np.ones(rows.height, np.int64)))
         wanted = [f.value.alias(f"$value{at}") for at, f in enumerate(self._functions) if f.value is not None]
+        wanted += [
+            checked([f.offset], partial(_offsets, f.name), pl.Int64()).alias(f"$offset{at}")
+            for at, f in enumerate(self._functions)
+            if isinstance(f.offset, pl.Expr)
+        ]
         if wanted:
             columns += [
                 one if len(one) == rows.height else one.new_from_index(0, rows.height)
@@ -233,67 +239,82 @@ class Over:
             columns += [ones.alias(ROWS), ones.alias(GROUPS)]
         return pl.DataFrame(columns)
 
-    def _keys(self, rows: pl.DataFrame) -> list[pl.Series]:
-        return [rows[name].alias(f"$key{index}") for index, name in enumerate(self._window.partition)]
-
-    def _runs(self, every: pl.DataFrame, is_new: NDArray[np.bool_]) -> Runs:
-        begins = _changes(every[PARTITION])
-        peers = begins.copy()
-        if not self._has_peers:
-            peers[:] = True
-        for index in range(len(self._window.order) if self._has_peers else 0):
-            peers |= _changes(every[f"$order{index}"])
-        peers[1:] |= is_new[1:] != is_new[:-1]
+    def _runs(self, every: pl.DataFrame, stand: Interleaved) -> Runs:
         times = every[_TIME].to_numpy() if self._has_time and not self._lookback.is_merged else None
-        return Runs.of(begins, peers, times)
+        if not self._has_peers:
+            own = np.arange(every.height)
+            return Runs(stand.starts, stand.ends, own, own, times)
+        begins = np.zeros(every.height, np.bool_)
+        begins[stand.starts] = True
+        # What is remembered is no peer of what is new.
+        begins[stand.places[:1]] = True
+        begins[stand.places[1:][np.diff(stand.places) > 1]] = True
+        for index in range(len(self._window.order)):
+            begins |= _changes(every[f"$order{index}"])
+        return Runs(stand.starts, stand.ends, *bounds(begins), times)
 
-    def _merged(
-        self, every: pl.DataFrame, runs: Runs, places: Places, whole: Places
-    ) -> tuple[list[pl.Series], pl.DataFrame]:
-        """Returns each function's answer for every row, and the partial aggregates over whole partitions."""
-        both = Places(np.concatenate([places.starts, whole.starts]), np.concatenate([places.ends, whole.ends]))
-        count = every.height
+    def _merged(self, every: pl.DataFrame, runs: Runs, asked: NDArray[np.int64]) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Returns each function's answer for the rows at some places, and the partial aggregates of whole partitions.
+
+        The latter are left out where nobody remembers them.
+        """
+        places, count = runs.frames(self._frame, asked), len(asked)
+        firsts = np.flatnonzero(runs.starts == np.arange(every.height)) if self._lookback.is_merged else _NONE
+        whole = Places(firsts, runs.ends[firsts])
+        if len(firsts):
+            places = Places(np.concatenate([places.starts, whole.starts]), np.concatenate([places.ends, whole.ends]))
         answers: list[pl.Series] = []
         totals: list[pl.Series] = []
         for at, function in enumerate(self._functions):
             if function.aggregate is not None:
-                asked = both if self._lookback.is_merged else places
-                columns = merged(every, function.call, function.aggregate, asked, runs.starts)
-                answers.append(
-                    pl.DataFrame([one.head(count) for one in columns]).select(function.aggregate.final).to_series()
-                )
+                columns = merged(every, function.call, function.aggregate, places, runs.starts)
+                said = pl.DataFrame([one.head(count) for one in columns]).select(function.aggregate.final).to_series()
                 totals += [one.slice(count) for one in columns]
             elif function.value is not None:
-                found = self._neighbour(function, every[f"$value{at}"], runs)
-                answers.append(found.alias(function.name).cast(function.dtype))
+                said = self._neighbour(function, every, at, runs, asked)
             else:
                 name = function.call.function
-                said = ranked(name, every, runs) if counts_rows(name) else shares(name, runs, function.offset)
-                answers.append(said.alias(function.name).cast(function.dtype))
+                counts = counts_rows(name)
+                buckets = function.offset if isinstance(function.offset, int) else 1
+                said = ranked(name, every, runs, asked) if counts else shares(name, runs, buckets)
+            answers.append(said.alias(function.name).cast(function.dtype))
         if ROWS in every.columns:
-            groups = every[GROUPS].to_numpy() * (runs.peer_starts == np.arange(count))
-            counted = [every[ROWS], pl.Series(GROUPS, groups)]
-            totals += [sums(one, whole) for one in counted]
-        return answers, pl.DataFrame(totals)
+            groups = every[GROUPS].to_numpy() * (runs.peer_starts == np.arange(every.height))
+            totals += [sums(one, whole) for one in (every[ROWS], pl.Series(GROUPS, groups))]
+        return pl.DataFrame(answers), pl.DataFrame(totals)
 
-    def _neighbour(self, function: OverFunction, values: pl.Series, runs: Runs) -> pl.Series:
-        place, there = neighbours(function.call.function, function.offset, values, runs)
+    def _neighbour(
+        self, function: OverFunction, every: pl.DataFrame, at: int, runs: Runs, asked: NDArray[np.int64]
+    ) -> pl.Series:
+        values = every[f"$value{at}"]
+        place, there = neighbours(function.call.function, _offset(function, every, at, asked), values, runs, asked)
         found = values.gather(pl.Series(place))
         return found.set(pl.Series(~there), None)
 
     def _with_defaults(
-        self, asked: pl.DataFrame, given: pl.DataFrame, every: pl.DataFrame, runs: Runs, is_new: NDArray[np.bool_]
+        self, rows: pl.DataFrame, answers: pl.DataFrame, every: pl.DataFrame, runs: Runs, asked: NDArray[np.int64]
     ) -> pl.DataFrame:
         """Fills in what LAG and LEAD give where there is no such row."""
         for at, function in enumerate(self._functions):
             if function.default is None:
                 continue
-            found = neighbours(function.call.function, function.offset, every[f"$value{at}"], runs)[1]
-            there = pl.Series(found[is_new])
-            default = asked.select(function.default.alias(function.name)).to_series().cast(function.dtype)
-            default = default if len(default) == asked.height else default.new_from_index(0, asked.height)
-            given = given.with_columns(given[function.name].zip_with(there, default))
-        return given
+            offset = _offset(function, every, at, asked)
+            there = neighbours(function.call.function, offset, every[f"$value{at}"], runs, asked)[1]
+            default = rows.select(function.default.alias(function.name)).to_series().cast(function.dtype)
+            default = default if len(default) == rows.height else default.new_from_index(0, rows.height)
+            answers = answers.with_columns(answers[function.name].zip_with(pl.Series(there), default))
+        return answers
+
+
+def _offsets(name: str, given: pl.Series) -> pl.Series:
+    """How many rows away, for each row; NULL looks nowhere."""
+    if isinstance(least := given.min(), int) and least < 0:
+        raise EvaluationError(f"The offset of {name} is negative: {least}")
+    return given.cast(pl.Int64).fill_null(_NOWHERE)
+
+
+def _offset(function: OverFunction, every: pl.DataFrame, at: int, asked: NDArray[np.int64]) -> int | NDArray[np.int64]:
+    return function.offset if isinstance(function.offset, int) else every[f"$offset{at}"].to_numpy()[asked]
 
 
 def _asks_for_peers(frame: Frame, time: OverTime, functions: Sequence[OverFunction]) -> bool:
@@ -311,10 +332,12 @@ def _changes(values: pl.Series) -> NDArray[np.bool_]:
     return changes
 
 
-def _put_before(old: pl.DataFrame | None, new: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.bool_]]:
-    """Returns remembered and new rows together, each partition's remembered ones before its new ones."""
-    if old is None or not old.height:
-        return new, np.ones(new.height, np.bool_)
-    both = pl.concat([old.select(new.columns), new])
-    order = np.argsort(both[PARTITION].to_numpy(), kind="stable")
-    return both[order], order >= old.height
+def _interleaved(
+    old: Remembered | None, new: pl.DataFrame, sizes: NDArray[np.int64]
+) -> tuple[pl.DataFrame, Interleaved]:
+    """Returns remembered and new rows together, each partition's remembered ones before its new ones, and where."""
+    if old is None:
+        return new, interleaved(np.zeros(len(sizes), np.int64), sizes)
+    stand = interleaved(old.sizes, sizes)
+    both = pl.concat([old.rows.select(new.columns), new], rechunk=True)
+    return taken(both, stand.order), stand

@@ -25,14 +25,13 @@ def counts_rows(function: str) -> bool:
     return function in _COUNTED
 
 
-def ranked(function: str, every: pl.DataFrame, runs: Runs) -> pl.Series:
-    """Returns how many rows, or groups of peers, there are from the partition's first row up to each."""
-    own = np.arange(every.height)
+def ranked(function: str, every: pl.DataFrame, runs: Runs, asked: Ints) -> pl.Series:
+    """Returns how many rows, or groups of peers, there are from the partition's first row up to those asked for."""
+    starts = runs.starts[asked]
     if function == "dense_rank":
-        groups = every[GROUPS].to_numpy() * (runs.peer_starts == own)
-        return sums(pl.Series(GROUPS, groups), Places(runs.starts, own))
-    counted = sums(every[ROWS], Places(runs.starts, own))
-    return counted.gather(pl.Series(runs.peer_starts)) if function == "rank" else counted
+        groups = every[GROUPS].to_numpy() * (runs.peer_starts == np.arange(every.height))
+        return sums(pl.Series(GROUPS, groups), Places(starts, asked))
+    return sums(every[ROWS], Places(starts, runs.peer_starts[asked] if function == "rank" else asked))
 
 
 def shares(function: str, runs: Runs, buckets: int) -> pl.Series:
@@ -54,17 +53,18 @@ def shares(function: str, runs: Runs, buckets: int) -> pl.Series:
     return pl.Series(np.where(place < in_larger, place // (least + 1), after) + 1)
 
 
-def neighbours(function: str, offset: int, values: pl.Series, runs: Runs) -> tuple[Ints, NDArray[np.bool_]]:
-    """Returns the places that LAG or LEAD looks at, and where there is such a row within the partition."""
-    own = np.arange(len(values))
+def neighbours(
+    function: str, offset: int | Ints, values: pl.Series, runs: Runs, asked: Ints
+) -> tuple[Ints, NDArray[np.bool_]]:
+    """Returns the places that LAG or LEAD looks at for the rows asked for, and where there is such a row."""
     back = function.startswith("lag")
     if not function.endswith("_ignore_nulls"):
-        place = own - offset if back else own + offset
+        place = asked - offset if back else asked + offset
     else:
         known = np.flatnonzero(values.is_not_null().to_numpy())
-        turn = np.searchsorted(known, own) - offset if back else np.searchsorted(known, own, "right") + offset - 1
+        turn = np.searchsorted(known, asked) - offset if back else np.searchsorted(known, asked, "right") + offset - 1
         is_known = (turn >= 0) & (turn < len(known))
-        place = np.full(len(own), -1)
+        place = np.full(len(asked), -1)
         place[is_known] = known[turn[is_known]]
-    there = (place >= runs.starts) & (place <= runs.ends)
+    there = (place >= runs.starts[asked]) & (place <= runs.ends[asked])
     return np.where(there, place, 0), there

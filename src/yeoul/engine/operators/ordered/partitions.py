@@ -32,22 +32,20 @@ class Partitions:
         keys: The columns of each; without keys no column.
         lanes: The fingerprint of each.
         of_rows: The number of each row's.
+        sizes: How many rows each has.
         order: The rows partition by partition, each one's as they stand.
     """
 
     keys: pl.DataFrame
     lanes: Lanes
     of_rows: NDArray[np.int64]
+    sizes: NDArray[np.int64]
     order: NDArray[np.integer]
 
     @property
     def numbers(self) -> pl.Series:
         """The number of each row's, as the column `$partition`."""
         return series_of(PARTITION, self.of_rows)
-
-    def lanes_of(self, numbers: NDArray[np.int64]) -> Lanes:
-        """Returns the fingerprints of partitions."""
-        return self.lanes[0][numbers], self.lanes[1][numbers]
 
 
 def partitions_of(rows: pl.DataFrame, keys: Sequence[str]) -> Partitions:
@@ -60,10 +58,10 @@ def partitions_of(rows: pl.DataFrame, keys: Sequence[str]) -> Partitions:
     """
     if not rows.height:
         nothing = np.zeros(0, np.int64)
-        return Partitions(rows.select(keys), (nothing, nothing), nothing, nothing)
+        return Partitions(rows.select(keys), (nothing, nothing), nothing, nothing, nothing)
     low, high = lanes_by(rows, keys)
     groups = group_rows(low, high) if keys else one_group(rows.height)
     firsts = groups.firsts
     order = np.arange(rows.height) if groups.order is None else groups.order
     different = taken(chosen(rows, keys), firsts) if keys else rows.select().head(1)
-    return Partitions(different, (low[firsts], high[firsts]), groups.ids.astype(np.int64), order)
+    return Partitions(different, (low[firsts], high[firsts]), groups.ids.astype(np.int64), groups.sizes, order)

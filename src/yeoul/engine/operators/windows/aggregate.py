@@ -269,7 +269,8 @@ class WindowAggregate:
         """Takes partial aggregates of which every pane has a window still open."""
         first = partial[PANE].min()
         assert isinstance(first, int)
-        self._next_end = min(self._next_end, self._layout.next_end(first, self._closed) or END_OF_TIME)
+        end = self._layout.next_end(first, self._closed)
+        self._next_end = self._next_end if end is None else min(self._next_end, end)
         self._panes.add(partial)
 
     # Lateness

@@ -24,6 +24,10 @@ from yeoul.plan.ordering import FrameUnit, OverTime
 __all__ = ["deduplicate_operator", "over_operator", "sort_operator", "top_n_operator"]
 
 
+_EVERY_ROW = 2**62
+"""How many rows LAG may look back if each row says how many."""
+
+
 def over_operator(node: nodes.Over, context: EvaluationContext, settings: Settings) -> Over:
     """Returns what computes an OVER.
 
@@ -47,8 +51,8 @@ def _over_function(one: nodes.Aggregation, context: EvaluationContext) -> OverFu
     if call.function not in NEIGHBOURS:
         return OverFunction(one.name, call, dtype, compile_aggregate(call, one.name, context))
     value, *more = (compile_expression(each, context) for each in call.args)
-    offset = constant_of(call.args[1]) if more else 1
-    assert isinstance(offset, int)
+    known = constant_of(call.args[1]) if more else 1
+    offset = known if isinstance(known, int) else more[0]
     return OverFunction(one.name, call, dtype, None, value, offset, more[1] if len(more) > 1 else None)
 
 
@@ -56,6 +60,8 @@ def _lookback(node: nodes.Over, settings: Settings) -> Lookback:
     clock, ttl_ms, reach = settings.clock, settings.state_ttl_ms, node.frame.preceding
     if node.time is OverTime.END or reach == 0:
         return Nothing()
+    if reach is None and any(one.call.function in NEIGHBOURS for one in node.calls):
+        return LastRows(_EVERY_ROW, clock=clock, ttl_ms=ttl_ms)
     if reach is None:
         return Merged(clock=clock, ttl_ms=ttl_ms)
     if node.frame.unit is FrameUnit.ROWS:

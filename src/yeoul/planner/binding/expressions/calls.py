@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["call", "function_call", "rows_of"]
 
-_SQL_NAMES = {name for function in SCALARS for name in function.names} | {"FLOOR_TO", "CEIL_TO"}
+_SQL_NAMES = {name for function in SCALARS for name in function.names} | {"FLOOR_TO", "CEIL_TO", "INTERVAL_BETWEEN"}
 _GROUPING_NAMES = {name for function in GROUPINGS for name in function.names}
 _WINDOWS = frozenset({"TUMBLE", "HOP", "SESSION", "CUMULATE"})
 _NAMED = (*SCALARS, *AGGREGATES, *RANKINGS, *WATERMARKS)

@@ -208,7 +208,7 @@ class ExpressionGrammar(SpecialCallGrammar, OverGrammar):
                     items.append(self.expression_())
                 found = self.at(exp.Tuple(expressions=items), token)
         self.expect(TokenType.R_PAREN, "')'", hint=self.comma_hint())
-        return found
+        return self.at(self.as_interval(found), token) if isinstance(found, exp.Sub) else found
 
     def _word(self, token: Token) -> exp.Expr:
         word = token.text.upper()
@@ -231,9 +231,7 @@ class ExpressionGrammar(SpecialCallGrammar, OverGrammar):
             reader = self.special_calls().get(word)
             if reader is not None:
                 self._advance(2)
-                found = self.at(reader(), token)
-                self.expect(TokenType.R_PAREN, "')'", hint=self.comma_hint())
-                return found
+                return self.at(self.arguments_of(word, reader), token)
         return self._name_or_call(token)
 
     def _name_or_call(self, token: Token) -> exp.Expr:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
+from yeoul.errors import UserError
+from yeoul.plan.functions import usage_of
 from yeoul.planner.dialects.flink.json_calls import JsonGrammar
 from yeoul.planner.dialects.flink.lexer import TokenType
 from yeoul.planner.dialects.flink.nodes import FunctionCall
@@ -16,6 +18,8 @@ from yeoul.planner.dialects.flink.precedence import RANGE
 from yeoul.planner.dialects.flink.time_units import TimeUnitGrammar
 
 __all__ = ["SpecialCallGrammar"]
+
+_TWO_FORMS = {name: f"{name}(x), {name}(t TO unit)" for name in ("FLOOR", "CEIL", "CEILING")}
 
 
 class SpecialCallGrammar(JsonGrammar, TimeUnitGrammar):
@@ -30,9 +34,9 @@ class SpecialCallGrammar(JsonGrammar, TimeUnitGrammar):
             "CAST": lambda: self._cast(exp.Cast),
             "TRY_CAST": lambda: self._cast(exp.TryCast),
             "EXTRACT": self._extract,
-            "FLOOR": lambda: self._rounded("floor"),
-            "CEIL": lambda: self._rounded("ceil"),
-            "CEILING": lambda: self._rounded("ceil"),
+            "FLOOR": lambda: self._rounded("FLOOR", "floor_to"),
+            "CEIL": lambda: self._rounded("CEIL", "ceil_to"),
+            "CEILING": lambda: self._rounded("CEILING", "ceil_to"),
             "TRIM": self._trim,
             "TIMESTAMPDIFF": lambda: self._unit_call("TIMESTAMPDIFF"),
             "TIMESTAMPADD": lambda: self._unit_call("TIMESTAMPADD"),
@@ -49,6 +53,16 @@ class SpecialCallGrammar(JsonGrammar, TimeUnitGrammar):
             "JSON_ARRAYAGG": self.json_arrayagg,
         }
 
+    def arguments_of(self, name: str, reader: Callable[[], exp.Expr]) -> exp.Expr:
+        """Reads what stands between a call's parentheses; an error says how the function is written."""
+        try:
+            found = reader()
+            self.expect(TokenType.R_PAREN, "')'", hint=self.comma_hint())
+        except UserError as error:
+            error.hint = error.hint or _TWO_FORMS.get(name) or usage_of(name) or ""
+            raise
+        return found
+
     def _cast(self, kind: type[exp.Expr]) -> exp.Expr:
         value = self.expression_()
         if not self.take_word("AS"):
@@ -60,11 +74,11 @@ class SpecialCallGrammar(JsonGrammar, TimeUnitGrammar):
         self.expect_word("FROM")
         return FunctionCall(this="EXTRACT", expressions=[unit, self.expression_()])
 
-    def _rounded(self, name: str) -> exp.Expr:
+    def _rounded(self, name: str, to_unit: str) -> exp.Expr:
         value = self.expression_()
         if self.take_word("TO"):
-            return FunctionCall(this=f"{name}_to", expressions=[value, self.time_unit()])
-        return FunctionCall(this=name.upper(), expressions=[value])
+            return FunctionCall(this=to_unit, expressions=[value, self.time_unit()])
+        return FunctionCall(this=name, expressions=[value])
 
     def _trim(self) -> exp.Expr:
         sides = frozenset({"BOTH", "LEADING", "TRAILING"})

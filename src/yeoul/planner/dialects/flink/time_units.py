@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from yeoul.plan.types import INTERVAL_DAY_TIME, INTERVAL_YEAR_MONTH
 from yeoul.planner.dialects.flink.lexer import Token, TokenType
-from yeoul.planner.dialects.flink.nodes import TypeName
+from yeoul.planner.dialects.flink.nodes import FunctionCall, TypeName
 from yeoul.planner.dialects.flink.types import TypeGrammar
 
 __all__ = ["TimeUnitGrammar"]
@@ -15,6 +15,7 @@ _INTERVAL_UNITS = frozenset(
     {"YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND"}
     | {"YEARS", "QUARTERS", "MONTHS", "WEEKS", "DAYS", "HOURS", "MINUTES", "SECONDS"}
 )
+_DIFFERENCES = frozenset({"YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"})
 _TIME_UNITS = frozenset(
     [
         "MILLENNIUM",
@@ -93,6 +94,16 @@ class TimeUnitGrammar(TypeGrammar):
             self._interval_unit()
         type = INTERVAL_YEAR_MONTH if unit.name in ("YEAR", "QUARTER", "MONTH") else INTERVAL_DAY_TIME
         return self.at(TypeName(this=type, unit=unit.name), token)
+
+    def as_interval(self, difference: exp.Sub) -> exp.Expr:
+        """Reads the unit behind `(a - b)` that makes an interval of it, if one is there: `(a - b) DAY TO SECOND`."""
+        if not self.sees_any_word(_DIFFERENCES):
+            return difference
+        unit = self._interval_unit()
+        if self.take_word("TO"):
+            self._interval_unit()
+        arguments = [exp.Literal.string(unit.name), difference.this, difference.expression]
+        return FunctionCall(this="interval_between", expressions=arguments)
 
     def time_unit(self) -> exp.Expr:
         """Reads a unit that is an argument of a call."""
