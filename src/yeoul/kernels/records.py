@@ -391,6 +391,21 @@ def _write_section(keys, key_starts, key_lengths, values, value_starts, value_le
     return p - out
 
 
+@kernel("int64(int64, int64, int64, int64)")
+def _bytes_within(starts, lengths, count, size):
+    """Returns the bytes of all fields, or -1 if one lies outside a buffer of `size` bytes."""
+    total = 0
+    for index in range(count):
+        length = load_u64(lengths + index * 8)
+        if length <= 0:
+            continue
+        start = load_u64(starts + index * 8)
+        if start < 0 or length > size or start > size - length:
+            return -1
+        total += length
+    return total
+
+
 def encode_section(
     values: tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]],
     keys: tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]] | None = None,
@@ -407,21 +422,20 @@ def encode_section(
         ValueError: A field lies outside its buffer, or the arrays differ in length.
     """
     count = len(values[1])
-    parts = [values] if keys is None else [values, keys]
+    held = [tuple(map(np.ascontiguousarray, part)) for part in ([values] if keys is None else [keys, values])]
     size = count * 32
-    for data, starts, lengths in parts:
-        kept = np.maximum(lengths, 0)
+    addresses = [0, 0, 0] if keys is None else []
+    for data, starts, lengths in held:
         if not len(starts) == len(lengths) == count:
             raise ValueError("the arrays differ in length")
-        if count and ((starts < 0) | (starts + kept > len(data)))[lengths > 0].any():
+        addresses += [address_of(data), address_of(starts), address_of(lengths)]
+        bytes_within = _bytes_within(*addresses[-2:], count, len(data))
+        if bytes_within < 0:
             raise ValueError("a field lies outside its buffer")
-        size += int(kept.sum())
+        size += bytes_within
     out = np.empty(size, np.uint8)
-    held = [tuple(map(np.ascontiguousarray, part)) for part in parts]
-    value = [address_of(array) for array in held[0]]
-    key = [address_of(array) for array in held[1]] if keys is not None else [0, 0, 0]
     deltas = None if timestamp_deltas_ms is None else np.ascontiguousarray(timestamp_deltas_ms, np.int64)
     if deltas is not None and len(deltas) != count:
         raise ValueError("the arrays differ in length")
-    written = _write_section(*key, *value, 0 if deltas is None else address_of(deltas), count, address_of(out))
+    written = _write_section(*addresses, 0 if deltas is None else address_of(deltas), count, address_of(out))
     return out[:written]
