@@ -264,8 +264,8 @@ def _join(node: Join) -> Changelog:
 
 def _compared(node: Join) -> tuple[frozenset[str], frozenset[str]]:
     """Returns the columns of each side that have to equal the other's."""
-    left = frozenset(one.name for one, _ in node.keys if isinstance(one, ColumnRef))
-    right = frozenset(other.name for _, other in node.keys if isinstance(other, ColumnRef))
+    left = frozenset(key.left.name for key in node.keys if isinstance(key.left, ColumnRef))
+    right = frozenset(key.right.name for key in node.keys if isinstance(key.right, ColumnRef))
     if isinstance(node.bound, SameWindow):
         return left.union(node.bound.left), right.union(node.bound.right)
     return left, right
