@@ -253,13 +253,21 @@ def _join(node: Join) -> Changelog:
         return Changelog(APPEND_ONLY, frozenset(key for key in left.keys if key <= given))
     if not node.kind.gives_right:
         return Changelog(changes, frozenset(key for key in left.keys if key <= given))
-    pairs = frozenset(one | other for one in left.keys for other in right.keys)
+    pairs = frozenset(one | other for one in left.keys for other in right.keys if _tell_apart(node, one, other))
     left_columns, right_columns = _compared(node)
     if not node.kind.keeps_right and any(key <= right_columns for key in right.keys):
         pairs |= left.keys
     if not node.kind.keeps_left and any(key <= left_columns for key in left.keys):
         pairs |= right.keys
     return Changelog(changes, frozenset(key for key in pairs if key <= given))
+
+
+def _tell_apart(node: Join, left: frozenset[str], right: frozenset[str]) -> bool:
+    """Tells whether keys of both sides together tell rows apart; in FULL a row of either side may be all NULL there."""
+    if node.kind is not JoinKind.FULL:
+        return True
+    sides = ((node.left.schema, left), (node.right.schema, right))
+    return any(not schema[name].type.nullable for schema, key in sides for name in key)
 
 
 def _compared(node: Join) -> tuple[frozenset[str], frozenset[str]]:
