@@ -253,7 +253,7 @@ def _join(node: Join) -> Changelog:
         return Changelog(APPEND_ONLY, frozenset(key for key in left.keys if key <= given))
     if not node.kind.gives_right:
         return Changelog(changes, frozenset(key for key in left.keys if key <= given))
-    pairs = frozenset(one | other for one in left.keys for other in right.keys)
+    pairs = frozenset(one | other for one in left.keys for other in right.keys if _tell_apart(node, one, other))
     left_columns, right_columns = _compared(node)
     if not node.kind.keeps_right and any(key <= right_columns for key in right.keys):
         pairs |= left.keys
@@ -262,10 +262,18 @@ def _join(node: Join) -> Changelog:
     return Changelog(changes, frozenset(key for key in pairs if key <= given))
 
 
+def _tell_apart(node: Join, left: frozenset[str], right: frozenset[str]) -> bool:
+    """Tells whether keys of both sides together tell rows apart; in FULL a row of either side may be all NULL there."""
+    if node.kind is not JoinKind.FULL:
+        return True
+    sides = ((node.left.schema, left), (node.right.schema, right))
+    return any(not schema[name].type.nullable for schema, key in sides for name in key)
+
+
 def _compared(node: Join) -> tuple[frozenset[str], frozenset[str]]:
     """Returns the columns of each side that have to equal the other's."""
-    left = frozenset(one.name for one, _ in node.keys if isinstance(one, ColumnRef))
-    right = frozenset(other.name for _, other in node.keys if isinstance(other, ColumnRef))
+    left = frozenset(key.left.name for key in node.keys if isinstance(key.left, ColumnRef))
+    right = frozenset(key.right.name for key in node.keys if isinstance(key.right, ColumnRef))
     if isinstance(node.bound, SameWindow):
         return left.union(node.bound.left), right.union(node.bound.right)
     return left, right

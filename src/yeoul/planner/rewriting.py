@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 
 from yeoul.plan.expressions import (
     AggregateCall,
@@ -15,7 +13,6 @@ from yeoul.plan.expressions import (
     ColumnRef,
     Expression,
     Literal,
-    LiteralValue,
     children_of,
     columns_of,
 )
@@ -26,6 +23,7 @@ from yeoul.plan.nodes import (
     Field,
     Filter,
     Join,
+    JoinKey,
     LookupJoin,
     Node,
     Over,
@@ -39,7 +37,7 @@ from yeoul.plan.nodes import (
     Values,
     WindowAggregate,
 )
-from yeoul.plan.types import BOOLEAN, Kind
+from yeoul.plan.types import BOOLEAN
 from yeoul.planner.casts import can_widen
 
 __all__ = [
@@ -49,11 +47,11 @@ __all__ = [
     "is_proctime",
     "is_repeatable",
     "is_repeatable_node",
+    "join_key",
     "joined",
     "map_call",
     "map_children",
     "map_expressions",
-    "null_safe_pairs",
     "project",
     "replaced",
     "with_inputs",
@@ -107,11 +105,11 @@ def map_expressions(node: Node, change: Callable[[Expression], Expression]) -> N
         case Over():
             return replace(node, calls=tuple(replace(one, call=map_call(one.call, change)) for one in node.calls))
         case Join():
-            pairs = tuple((change(left), change(right)) for left, right in node.keys)
-            return replace(node, keys=pairs, condition=None if node.condition is None else change(node.condition))
-        case LookupJoin():
-            keys = tuple((change(value), column) for value, column in node.keys)
+            keys = tuple(replace(key, left=change(key.left), right=change(key.right)) for key in node.keys)
             return replace(node, keys=keys, condition=None if node.condition is None else change(node.condition))
+        case LookupJoin():
+            asked = tuple((change(value), column) for value, column in node.keys)
+            return replace(node, keys=asked, condition=None if node.condition is None else change(node.condition))
         case Unnest():
             return replace(node, collection=change(node.collection))
         case _:
@@ -208,32 +206,13 @@ def cannot_fail(expression: Expression) -> bool:
     return known and all(cannot_fail(part) for part in children_of(expression))
 
 
-_FILLINGS: Mapping[Kind, LiteralValue] = {
-    **dict.fromkeys((Kind.TINYINT, Kind.SMALLINT, Kind.INT, Kind.BIGINT), 0),
-    **dict.fromkeys((Kind.FLOAT, Kind.DOUBLE), 0.0),
-    Kind.DECIMAL: Decimal(0),
-    Kind.STRING: "",
-    Kind.BYTES: b"",
-    Kind.BOOLEAN: False,
-    Kind.DATE: datetime.date(1970, 1, 1),
-    Kind.TIMESTAMP: datetime.datetime(1970, 1, 1),
-}
-"""What stands for NULL where another key says that it is NULL."""
-
-
-def null_safe_pairs(
-    part: Expression, left: Collection[str], right: Collection[str]
-) -> list[tuple[Expression, Expression]] | None:
-    """Returns `a IS NOT DISTINCT FROM b` as keys of a join: both NULL or neither, and equal; None if it is no such."""
+def join_key(part: Expression, left: Collection[str], right: Collection[str]) -> JoinKey | None:
+    """Returns a condition as a key of a join: `a = b` or `a IS NOT DISTINCT FROM b`; None if it is no such."""
     if not (isinstance(part, Call) and part.function == "is_not_distinct_from"):
-        return None
+        sides = equal_sides(part, left, right)
+        return None if sides is None else JoinKey(*sides)
     sides = equal_sides(replace(part, function="equals"), left, right)
-    if sides is None or not sides[0].type.same_as(sides[1].type) or sides[0].type.kind not in _FILLINGS:
-        return None
-    is_null: list[Expression] = [Call("is_null", (side,), BOOLEAN.not_null()) for side in sides]
-    filling = Literal(_FILLINGS[sides[0].type.kind], sides[0].type.not_null())
-    filled: list[Expression] = [Call("coalesce", (side, filling), side.type.not_null()) for side in sides]
-    return [(is_null[0], is_null[1]), (filled[0], filled[1])]
+    return None if sides is None else JoinKey(*sides, nulls_meet=all(side.type.nullable for side in sides))
 
 
 def equal_sides(

@@ -29,28 +29,38 @@ BY_NAME, BY_NUMBER = SideState(RowsKept.UNIQUE, ("a",)), SideState(RowsKept.UNIQ
 
 
 def operator(
-    kind: JoinKind, *, condition: bool = False, ttls_ms=(None, None), clock=SYSTEM_CLOCK, states=(COUNTED, COUNTED)
+    kind: JoinKind,
+    *,
+    condition: bool = False,
+    ttls_ms=(None, None),
+    clock=SYSTEM_CLOCK,
+    states=(COUNTED, COUNTED),
+    nulls_meet: bool = False,
 ) -> Join:
     left, right = JoinSide(LEFT, [pl.col("k")], states[0]), JoinSide(RIGHT, [pl.col("j")], states[1])
     extra = pl.col("b") > pl.col("a").str.len_chars() - 1 if condition else None
     output = [*LEFT, *(RIGHT if kind.gives_right else ())]
-    return Join(JoinSides(left, right, kind, extra, output), weighted=True, clock=clock, ttls_ms=ttls_ms)
+    sides = JoinSides(left, right, kind, extra, output, [nulls_meet])
+    return Join(sides, weighted=True, clock=clock, ttls_ms=ttls_ms)
 
 
-def _same_identity(state: SideState, one: tuple, other: tuple) -> bool:
+def _same_identity(state: SideState, one: tuple, other: tuple, *, nulls_meet: bool) -> bool:
     """Whether two rows cannot both be there."""
-    return one == other if state.kept is RowsKept.UNIQUE else one[0] == other[0] and one[0] is not None
+    return one == other if state.kept is RowsKept.UNIQUE else one[0] == other[0] and (nulls_meet or one[0] is not None)
 
 
 @st.composite
-def histories(draw: st.DrawFn, states: tuple[SideState, SideState]) -> list[tuple[int, tuple, int]]:
+def histories(
+    draw: st.DrawFn, states: tuple[SideState, SideState], *, nulls_meet: bool = False
+) -> list[tuple[int, tuple, int]]:
     """Port, row, weight: rows that come and, some of them, go again; as the states of the sides allow."""
     living: list[list[tuple]] = [[], []]
     history = []
     for port in draw(st.lists(st.integers(0, 1), max_size=25)):
         row = draw(ROWS[port])
         if states[port].kept in (RowsKept.UNIQUE, RowsKept.ONE_PER_KEY):
-            for before in [one for one in living[port] if _same_identity(states[port], one, row)]:
+            same = [one for one in living[port] if _same_identity(states[port], one, row, nulls_meet=nulls_meet)]
+            for before in same:
                 living[port].remove(before)
                 history.append((port, before, -1))
         history.append((port, row, 1))
@@ -62,10 +72,10 @@ def histories(draw: st.DrawFn, states: tuple[SideState, SideState]) -> list[tupl
     return history
 
 
-def expected(kind: JoinKind, sides: list[list[tuple]], *, condition: bool) -> Counter:
+def expected(kind: JoinKind, sides: list[list[tuple]], *, condition: bool, nulls_meet: bool = False) -> Counter:
     lefts = pl.DataFrame(sides[0], schema=LEFT, orient="row")  # noqa: F841
     rights = pl.DataFrame(sides[1], schema=RIGHT, orient="row")  # noqa: F841
-    on = "k = j" + (" and b > length(a) - 1" if condition else "")
+    on = f"k {'is not distinct from' if nulls_meet else '='} j" + (" and b > length(a) - 1" if condition else "")
     if kind.gives_right:
         return Counter(duckdb.sql(f"select k, a, j, b from lefts {kind.value} join rights on {on}").fetchall())
     negated = "not" if kind is JoinKind.ANTI else ""

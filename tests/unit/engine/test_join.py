@@ -29,11 +29,11 @@ from yeoul.plan.nodes import JoinKind
 
 
 @pytest.mark.parametrize("kind", list(JoinKind), ids=lambda kind: kind.value)
-@given(st.sampled_from(STATES), st.booleans(), st.data())
+@given(st.sampled_from(STATES), st.booleans(), st.booleans(), st.data())
 @settings(max_examples=120, deadline=None)
-def test_changes_add_up_to_the_batch_join(kind, states, condition, data):
-    history = data.draw(histories(states))
-    running = operator(kind, condition=condition, states=states)
+def test_changes_add_up_to_the_batch_join(kind, states, condition, nulls_meet, data):
+    history = data.draw(histories(states, nulls_meet=nulls_meet))
+    running = operator(kind, condition=condition, states=states, nulls_meet=nulls_meet)
     table: Counter = Counter()
     for port, batch in cut(data, history):
         for given_out in running.process(port, batch).batches:
@@ -41,9 +41,10 @@ def test_changes_add_up_to_the_batch_join(kind, states, condition, data):
                 table[tuple(values)] += weight
         assert all(count >= 0 for count in table.values())
         if data.draw(st.booleans()):
-            state, running = running.snapshot(), operator(kind, condition=condition, states=states)
+            state = running.snapshot()
+            running = operator(kind, condition=condition, states=states, nulls_meet=nulls_meet)
             running.restore(state)
-    assert +table == expected(kind, sides_left(history), condition=condition)
+    assert +table == expected(kind, sides_left(history), condition=condition, nulls_meet=nulls_meet)
 
 
 @pytest.mark.parametrize("kind", list(JoinKind), ids=lambda kind: kind.value)

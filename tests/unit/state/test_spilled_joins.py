@@ -26,15 +26,16 @@ CLOCK = ManualClock(0)
 @given(
     states=st.sampled_from(STATES),
     condition=st.booleans(),
+    nulls_meet=st.booleans(),
     limits=st.lists(st.sampled_from([1, 1, 10_000_000]), min_size=3, max_size=6),
     data=st.data(),
 )
 @settings(max_examples=12, deadline=None)
-def test_a_join_on_disk_adds_up_to_the_batch_join(kind, states, condition, limits, data, tmp_path_factory):
+def test_a_join_on_disk_adds_up_to_the_batch_join(kind, states, condition, nulls_meet, limits, data, tmp_path_factory):
     folder, made = str(tmp_path_factory.mktemp("spilled")), 0
 
     def join() -> Join:
-        return operator(kind, condition=condition, states=states, clock=CLOCK)
+        return operator(kind, condition=condition, states=states, clock=CLOCK, nulls_meet=nulls_meet)
 
     def limited() -> tuple[StateMemory, KeyGroups]:
         kept = StateMemory(limits[made % len(limits)], folder)
@@ -47,7 +48,7 @@ def test_a_join_on_disk_adds_up_to_the_batch_join(kind, states, condition, limit
             for *values, weight in batch.rows():
                 table[tuple(values)] += weight
 
-    history = data.draw(histories(states))
+    history = data.draw(histories(states, nulls_meet=nulls_meet))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(memory, "_LEAST_PIECE_BYTES", 1)
         patch.setattr(divided, "_MOST_BITS", 3)
@@ -65,4 +66,4 @@ def test_a_join_on_disk_adds_up_to_the_batch_join(kind, states, condition, limit
         carried_out(running.advance(END_OF_TIME))
         kept.close()
     assert all(weight >= 0 for weight in table.values())
-    assert +table == expected(kind, sides_left(history), condition=condition)
+    assert +table == expected(kind, sides_left(history), condition=condition, nulls_meet=nulls_meet)

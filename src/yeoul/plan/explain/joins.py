@@ -6,14 +6,14 @@ from yeoul.plan.explain.expressions import explain_duration, explain_expression
 from yeoul.plan.explain.parts import columns_text
 from yeoul.plan.expressions import ColumnRef
 from yeoul.plan.join_bounds import AsOf, Interval, JoinBound, SameWindow
-from yeoul.plan.nodes import Join, LookupJoin
+from yeoul.plan.nodes import Join, JoinKey, LookupJoin
 
 __all__ = ["join_lines", "lookup_join_lines"]
 
 
 def join_lines(node: Join) -> list[str]:
     """Returns the lines of a join of two inputs."""
-    equal = [f"{explain_expression(left)} = {explain_expression(right)}" for left, right in node.keys]
+    equal = map(_key, node.keys)
     bound = "" if node.bound is None else _BOUND_NAMES[type(node.bound)]
     lines = [f"{bound}Join({node.kind.value}: {', '.join(equal) or 'every row with every row'})"]
     if node.bound is not None:
@@ -21,6 +21,11 @@ def join_lines(node: Join) -> list[str]:
     if node.condition is not None:
         lines.append(f"where: {explain_expression(node.condition)}")
     return [*lines, f"columns: {columns_text(node.schema)}"]
+
+
+def _key(key: JoinKey) -> str:
+    equal = "IS NOT DISTINCT FROM" if key.nulls_meet else "="
+    return f"{explain_expression(key.left)} {equal} {explain_expression(key.right)}"
 
 
 _BOUND_NAMES = {Interval: "Interval", SameWindow: "Window", AsOf: "Temporal"}

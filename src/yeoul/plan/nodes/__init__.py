@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from yeoul.plan.nodes.changes import ChangelogNormalize, DropUnchanged, SinkMaterialize
 from yeoul.plan.nodes.groups import Aggregate, Settle
-from yeoul.plan.nodes.joins import Join, JoinKind, LookupJoin
+from yeoul.plan.nodes.joins import Join, JoinKey, JoinKind, LookupJoin
 from yeoul.plan.nodes.ordered import Deduplicate, Over, Sort, TopN
 from yeoul.plan.nodes.rows import Filter, Limit, Project, Unnest
 from yeoul.plan.nodes.schema import Aggregation, Field, Projection, Schema
@@ -39,6 +39,7 @@ __all__ = [
     "Field",
     "Filter",
     "Join",
+    "JoinKey",
     "JoinKind",
     "Limit",
     "LookupJoin",

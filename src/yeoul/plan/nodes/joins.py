@@ -14,7 +14,7 @@ from yeoul.plan.nodes.tables import Scan
 if TYPE_CHECKING:
     from yeoul.plan.nodes.tree import Node
 
-__all__ = ["Join", "JoinKind", "LookupJoin"]
+__all__ = ["Join", "JoinKey", "JoinKind", "LookupJoin"]
 
 
 class JoinKind(enum.Enum):
@@ -44,6 +44,26 @@ class JoinKind(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class JoinKey:
+    """What has to be equal of two rows that belong together.
+
+    Attributes:
+        left: An expression over the left.
+        right: One over the right, of the same type.
+        nulls_meet: Whether NULL equals NULL, as in `a IS NOT DISTINCT FROM b`; in `a = b` it equals nothing.
+    """
+
+    left: Expression
+    right: Expression
+    nulls_meet: bool = False
+
+    @property
+    def sides(self) -> tuple[Expression, Expression]:
+        """Both expressions."""
+        return self.left, self.right
+
+
+@dataclass(frozen=True, slots=True)
 class Join:
     """Rows of two inputs that belong together: as both change, or, if a bound in time is known, once and for all.
 
@@ -51,7 +71,7 @@ class Join:
         left: No two columns of the inputs have one name.
         right: The same.
         kind: What becomes of rows without a partner.
-        keys: Pairs of expressions, over the left and over the right, that have to be equal; NULL equals nothing.
+        keys: What has to be equal.
         condition: What must hold besides, over the columns of both; None: nothing.
         schema: The left's columns, then the right's if the kind gives them; perhaps without those that only keys,
             condition and bound need.
@@ -63,7 +83,7 @@ class Join:
     left: Node
     right: Node
     kind: JoinKind
-    keys: tuple[tuple[Expression, Expression], ...]
+    keys: tuple[JoinKey, ...]
     condition: Expression | None
     schema: Schema
     bound: JoinBound | None = None

@@ -13,16 +13,14 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from yeoul.plan import types
-from yeoul.plan.expressions import Call, ColumnRef, Expression
+from yeoul.plan.expressions import ColumnRef
 from yeoul.plan.nodes import Aggregate, Field, Node, Projection, Schema
 from yeoul.planner.binding.boundedness import computes_changes
 from yeoul.planner.binding.context import BindContext, Relation, Scope
 from yeoul.planner.binding.set_operations import combined, united
 from yeoul.planner.dialects.flink.nodes import SetOperation, UnionAll
-from yeoul.planner.rewriting import map_children, null_safe_pairs
 
-__all__ = ["all_rows", "different_rows", "is_named_further_in", "key_pairs", "outer_names", "together"]
+__all__ = ["all_rows", "different_rows", "is_named_further_in", "outer_names", "together"]
 
 
 def outer_names(tree: exp.Expr, outer: Relation, *, qualified: bool = False) -> list[str]:
@@ -88,21 +86,3 @@ def together(context: BindContext, tree: exp.Expr, branches: Sequence[Node]) -> 
     if isinstance(tree, UnionAll | exp.Values):
         return branches[0] if len(branches) == 1 else united(context, branches, tree.expressions)
     return combined(context, tree, *branches)
-
-
-def key_pairs(outer: Relation, names: Sequence[str], keys: Sequence[ColumnRef]) -> list[tuple[Expression, Expression]]:
-    """Returns what has to be equal of an outer row and one that the subquery gave; NULL is equal to NULL."""
-    pairs: list[tuple[Expression, Expression]] = []
-    for name, key in zip(names, keys, strict=True):
-        mine = ColumnRef(name, outer.schema[name].type)
-        other = replace(key, name=f"\2{key.name}")
-        same = Call("is_not_distinct_from", (mine, other), types.BOOLEAN.not_null())
-        safe = null_safe_pairs(same, [name], [other.name]) if key.type.nullable else None
-        pairs += [(one, _unmarked(two)) for one, two in safe or [(mine, other)]]
-    return pairs
-
-
-def _unmarked(expression: Expression) -> Expression:
-    if isinstance(expression, ColumnRef):
-        return replace(expression, name=expression.name.removeprefix("\2"))
-    return map_children(expression, _unmarked)

@@ -16,9 +16,9 @@ from yeoul.errors import UserError
 from yeoul.plan.changelog import changelog_of
 from yeoul.plan.expressions import Call, ColumnRef, Expression, Literal, columns_of
 from yeoul.plan.functions.aggregates import value_over_nothing
-from yeoul.plan.nodes import Aggregate, Filter, Node, Project
+from yeoul.plan.nodes import Aggregate, Filter, JoinKey, Node, Project
 from yeoul.planner.binding.context import OUTER, BindContext, Relation, unique_name
-from yeoul.planner.binding.domains import different_rows, is_named_further_in, key_pairs, outer_names
+from yeoul.planner.binding.domains import different_rows, is_named_further_in, outer_names
 from yeoul.planner.binding.meetings import Meeting
 from yeoul.planner.binding.ordering import ordered
 from yeoul.planner.dialects.flink.nodes import OverCall
@@ -35,25 +35,23 @@ class Inner:
     Attributes:
         node: The rows; the expressions below are over its columns.
         outputs: The subquery's own columns.
-        pairs: What has to be equal: over the outer row, over the inner.
+        pairs: What has to be equal: over the outer row on the left, over the inner on the right.
         rest: What must hold besides, over both; the outer's columns are marked.
         over_nothing: What the first column is where no row belongs to the outer row; None: NULL.
         nothing: What all columns are there, if it is an aggregate without keys; empty if HAVING then leaves no row.
-        tied: Columns that are tied to the outer row in pairs that let NULL meet NULL.
     """
 
     node: Node
     outputs: tuple[Expression, ...]
-    pairs: tuple[tuple[Expression, Expression], ...] = ()
+    pairs: tuple[JoinKey, ...] = ()
     rest: tuple[Expression, ...] = ()
     over_nothing: Expression | None = None
     nothing: tuple[Expression, ...] | None = None
-    tied: tuple[str, ...] = ()
 
     @property
     def is_one_row(self) -> bool:
         """Whether at most one row belongs to any outer row."""
-        given = {inner.name for _, inner in self.pairs if isinstance(inner, ColumnRef)} | set(self.tied)
+        given = {pair.right.name for pair in self.pairs if isinstance(pair.right, ColumnRef)}
         return not self.rest and any(key <= given for key in changelog_of(self.node).keys)
 
     def meeting(self) -> Meeting:
@@ -75,9 +73,8 @@ class Inner:
             self,
             node=project(self.node, [(names[one.name], ColumnRef(one.name, one.type)) for one in fields]),
             outputs=tuple(_renamed(one, own) for one in self.outputs),
-            pairs=tuple((mine, _renamed(theirs, own)) for mine, theirs in self.pairs),
+            pairs=tuple(replace(pair, right=_renamed(pair.right, own)) for pair in self.pairs),
             rest=tuple(_renamed(part, own) for part in self.rest),
-            tied=tuple(names[name] for name in self.tied),
         )
 
 
@@ -122,7 +119,7 @@ def bind_inner(context: BindContext, tree: exp.Expr, outer: Relation | None, rea
     asks_of_all = is_cut or tree.args.get("distinct") is not None or tree.find(OverCall) is not None
     if rest and (asks_of_all or reader.is_grouped(context, tree)):
         return _beside_different_rows(context, tree, outer, reader)
-    inner_sides = [inner for _, inner in pairs]
+    inner_sides = [pair.right for pair in pairs]
     rows = reader.outputs(replace(context, outer=outer), tree, relation, [*inner_sides, *_columns(relation, rest)])
     behind = len(pairs) + len(_columns(relation, rest))
     nothing = _nothing_of(tree, rows, behind)
@@ -136,7 +133,7 @@ def bind_inner(context: BindContext, tree: exp.Expr, outer: Relation | None, rea
     return Inner(
         rows,
         tuple(columns[:count]),
-        tuple((of_outer(mine), key) for (mine, _), key in zip(pairs, keys, strict=True)),
+        tuple(replace(pair, left=of_outer(pair.left), right=key) for pair, key in zip(pairs, keys, strict=True)),
         tuple(replaced(part, names) for part in rest),
         _first_value(nothing),
         nothing,
@@ -161,9 +158,9 @@ def _beside_different_rows(context: BindContext, tree: exp.Expr, outer: Relation
     rows = ordered(context, tree, rows, rows.schema.names[-len(names) :])
     columns = [ColumnRef(one.name, one.type) for one in rows.schema.fields]
     outputs, keys = columns[: -len(names)], columns[-len(names) :]
-    pairs = tuple(key_pairs(outer, names, keys))
-    tied = tuple(key.name for key in keys)
-    return Inner(rows, tuple(outputs), pairs, (), _first_value(nothing), nothing, tied)
+    mine = (ColumnRef(name, outer.schema[name].type) for name in names)
+    pairs = tuple(JoinKey(one, key, key.type.nullable) for one, key in zip(mine, keys, strict=True))
+    return Inner(rows, tuple(outputs), pairs, (), _first_value(nothing), nothing)
 
 
 def _leaves_none(tree: exp.Select) -> bool:
@@ -179,8 +176,9 @@ def _alone(rows: Node, tree: exp.Expr) -> Inner:
     return Inner(rows, outputs, over_nothing=_first_value(nothing), nothing=nothing)
 
 
-def _taken_apart(parts: Sequence[Expression]) -> tuple[list[tuple[Expression, Expression]], list[Expression]]:
-    pairs, rest = [], []
+def _taken_apart(parts: Sequence[Expression]) -> tuple[list[JoinKey], list[Expression]]:
+    pairs: list[JoinKey] = []
+    rest: list[Expression] = []
     for part in parts:
         pair = _pair(part)
         if pair is None:
@@ -190,14 +188,15 @@ def _taken_apart(parts: Sequence[Expression]) -> tuple[list[tuple[Expression, Ex
     return pairs, rest
 
 
-def _pair(part: Expression) -> tuple[Expression, Expression] | None:
-    """Returns the outer and the inner side of `outer = inner`, None if a condition is no such."""
-    if not (isinstance(part, Call) and part.function == "equals"):
+def _pair(part: Expression) -> JoinKey | None:
+    """Returns what `outer = inner`, or IS NOT DISTINCT FROM, wants equal; None if a condition is no such."""
+    if not (isinstance(part, Call) and part.function in ("equals", "is_not_distinct_from")):
         return None
     one, other = part.args
-    if _is_of_outer(one) and _is_of_inner(other):
-        return one, other
-    return (other, one) if _is_of_outer(other) and _is_of_inner(one) else None
+    if not _is_of_outer(one):
+        one, other = other, one
+    nulls_meet = part.function == "is_not_distinct_from" and one.type.nullable and other.type.nullable
+    return JoinKey(one, other, nulls_meet) if _is_of_outer(one) and _is_of_inner(other) else None
 
 
 def _is_of_outer(expression: Expression) -> bool:

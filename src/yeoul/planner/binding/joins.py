@@ -12,14 +12,14 @@ from dataclasses import replace
 
 from yeoul.plan.expressions import ColumnRef, Expression, columns_of
 from yeoul.plan.join_bounds import AsOf
-from yeoul.plan.nodes import Field, Filter, Join, JoinKind, Node, Schema
+from yeoul.plan.nodes import Field, Filter, Join, JoinKey, JoinKind, Node, Schema
 from yeoul.planner.binding.as_of import rows_as_of
 from yeoul.planner.binding.context import BindContext, Relation, Scope, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder, call
 from yeoul.planner.binding.hints import state_ttl_of
 from yeoul.planner.binding.meetings import Meeting, bounded, is_time_bound
 from yeoul.planner.dialects.flink.nodes import JoinedTables
-from yeoul.planner.rewriting import cannot_fail, conjuncts, equal_sides, joined, null_safe_pairs, project
+from yeoul.planner.rewriting import cannot_fail, conjuncts, join_key, joined, project
 
 __all__ = ["bind_join", "filtered", "meeting_rows"]
 
@@ -141,17 +141,15 @@ def _on(context: BindContext, both: Relation, node: JoinedTables) -> list[Expres
 
 def _join(left: Node, right: Node, kind: JoinKind, parts: Sequence[Expression]) -> Join:
     on_left, on_right = set(left.schema.names), set(right.schema.names)
-    keys: list[tuple[Expression, Expression]] = []
+    keys: list[JoinKey] = []
     ask_left: list[Expression] = []
     ask_right: list[Expression] = []
     rest: list[Expression] = []
     for part in parts:
         used = set(columns_of(part))
-        pair = equal_sides(part, on_left, on_right)
-        if pair is not None:
-            keys.append(pair)
-        elif (pairs := null_safe_pairs(part, on_left, on_right)) is not None:
-            keys += pairs
+        key = join_key(part, on_left, on_right)
+        if key is not None:
+            keys.append(key)
         elif used and used <= on_right and not kind.keeps_right:
             ask_right.append(part)
         elif used and used <= on_left and kind in (JoinKind.INNER, JoinKind.RIGHT, JoinKind.SEMI):
@@ -209,10 +207,10 @@ def _meeting(node: Join) -> Meeting:
 def _bounded_by(node: Join, parts: list[Expression]) -> tuple[Join, list[Expression]]:
     """Returns a join bounded in time by parts of a filter above it, and the parts that are left."""
     before = _meeting(node)
-    pairs = [(part, equal_sides(part, node.left.schema.names, node.right.schema.names)) for part in parts]
-    keys = tuple(pair for part, pair in pairs if pair is not None and cannot_fail(part))
-    bounds = [part for part, pair in pairs if pair is None and is_time_bound(node.left, node.right, part)]
-    taken = [part for part, pair in pairs if pair is not None and cannot_fail(part)] + bounds
+    found = [(part, join_key(part, node.left.schema.names, node.right.schema.names)) for part in parts]
+    keys = tuple(key for part, key in found if key is not None and cannot_fail(part))
+    bounds = [part for part, key in found if key is None and is_time_bound(node.left, node.right, part)]
+    taken = [part for part, key in found if key is not None and cannot_fail(part)] + bounds
     made = meeting_rows(node.left, node.right, node.kind, Meeting((*before.keys, *keys), (*before.rest, *bounds)))
     if made.bound is None:
         return node, parts

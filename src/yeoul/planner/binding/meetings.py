@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from yeoul.plan.changelog import changelog_of
 from yeoul.plan.expressions import Call, ColumnRef, Expression, Literal
 from yeoul.plan.join_bounds import Interval, JoinBound, SameWindow
-from yeoul.plan.nodes import JoinKind, Node
+from yeoul.plan.nodes import JoinKey, JoinKind, Node
 from yeoul.plan.ordering import OverTime
 from yeoul.plan.windowed import windowed
 from yeoul.planner.binding.time_attributes import time_of
@@ -36,7 +36,7 @@ class Meeting:
         bound: What bounds it in time, if anything is known to.
     """
 
-    keys: tuple[tuple[Expression, Expression], ...]
+    keys: tuple[JoinKey, ...]
     rest: tuple[Expression, ...]
     bound: JoinBound | None = None
 
@@ -52,15 +52,22 @@ def _in_one_window(left: Node, right: Node, meeting: Meeting) -> Meeting | None:
     one, other = windowed(left), windowed(right)
     if one is None or other is None or not one.has_windows_of(other) or one.window.by_clock:
         return None
-    columns = [(a.name, b.name) for a, b in meeting.keys if isinstance(a, ColumnRef) and isinstance(b, ColumnRef)]
+    columns = [_columns(key) for key in meeting.keys]
     starts = [pair for pair in columns if pair[0] in one.starts and pair[1] in other.starts]
     ends = [pair for pair in columns if pair[0] in one.ends and pair[1] in other.ends]
     if not (starts and ends):
         return None
     bound = SameWindow((starts[0][0], ends[0][0]), (starts[0][1], ends[0][1]), one.is_local)
     gone = {starts[0], ends[0]}
-    keys = tuple((a, b) for a, b in meeting.keys if (getattr(a, "name", ""), getattr(b, "name", "")) not in gone)
+    keys = tuple(key for key, pair in zip(meeting.keys, columns, strict=True) if pair not in gone)
     return Meeting(keys, meeting.rest, bound)
+
+
+def _columns(key: JoinKey) -> tuple[str, str]:
+    """Returns the names of two columns that are equal and not NULL; of anything else none."""
+    if isinstance(key.left, ColumnRef) and isinstance(key.right, ColumnRef) and not key.nulls_meet:
+        return key.left.name, key.right.name
+    return "", ""
 
 
 # --- intervals
@@ -69,7 +76,7 @@ def _in_one_window(left: Node, right: Node, meeting: Meeting) -> Meeting | None:
 def _in_interval(left: Node, right: Node, kind: JoinKind, meeting: Meeting) -> Meeting | None:
     if kind in (JoinKind.SEMI, JoinKind.ANTI):
         return None
-    equalities = [_difference("equals", *pair, left, right) for pair in meeting.keys]
+    equalities = [_difference("equals", *key.sides, left, right) for key in meeting.keys if not key.nulls_meet]
     found: dict[tuple[str, str], list[_Difference]] = {}
     for one in (*equalities, *(each for part in meeting.rest for each in _differences(part, left, right))):
         if one is not None:

@@ -17,7 +17,7 @@ from sqlglot import exp
 from yeoul.errors import Span, UserError
 from yeoul.plan import types
 from yeoul.plan.expressions import Call, Case, ColumnRef, Expression, Literal
-from yeoul.plan.nodes import Aggregate, Field, Filter, Join, JoinKind, Node, Project, Projection, Schema
+from yeoul.plan.nodes import Aggregate, Field, Filter, Join, JoinKey, JoinKind, Node, Project, Projection, Schema
 from yeoul.planner.binding.boundedness import computes_changes
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
 from yeoul.planner.binding.expressions import ExpressionBinder, call
@@ -28,8 +28,9 @@ from yeoul.planner.rewriting import conjuncts, project
 
 __all__ = ["Subqueries", "ands_of", "has_subquery"]
 
+_Named = tuple[str, JoinKey]
 _TRUE = Literal(True, types.BOOLEAN.not_null())
-Pairs = Sequence[tuple[Expression, Expression]]
+Pairs = Sequence[JoinKey]
 
 
 def has_subquery(node: exp.Expr) -> bool:
@@ -49,7 +50,7 @@ class _Lookup:
     """A left join that has to be made: rows of `right` for which the pairs are equal; at most one for each row."""
 
     right: Node
-    pairs: tuple[tuple[Expression, Expression], ...]
+    pairs: tuple[JoinKey, ...]
 
 
 class _Over(Protocol):
@@ -155,9 +156,8 @@ class Subqueries:
         """Returns a subquery of which only matters whether it has a row, as one with a row for each different key."""
         if inner.rest or not inner.pairs:
             return inner
-        keys = [(f"$tied{index}", own) for index, (_, own) in enumerate(inner.pairs)]
-        pairs = ((mine, ColumnRef(name, own.type)) for (mine, _), (name, own) in zip(inner.pairs, keys, strict=True))
-        return replace(inner, node=self._different(inner.node, keys), pairs=tuple(pairs))
+        keys = [(f"$tied{index}", pair) for index, pair in enumerate(inner.pairs)]
+        return replace(inner, node=self._different(inner.node, keys), pairs=_pairs(keys))
 
     def _half_joined(self, rows: Node, inner: Inner, pairs: Pairs, negated: bool) -> Node:
         kind = JoinKind.ANTI if negated else JoinKind.SEMI
@@ -173,7 +173,7 @@ class Subqueries:
         if width is not None and len(inner.outputs) != width:
             wanted = "one column" if width == 1 else f"{width} columns"
             raise UserError(f"Expected a subquery of {wanted}, got {len(inner.outputs)}", span=span)
-        return replace(inner, pairs=tuple((binder.lifted(mine), own) for mine, own in inner.pairs))
+        return replace(inner, pairs=tuple(replace(pair, left=binder.lifted(pair.left)) for pair in inner.pairs))
 
     def _asked(self, binder: _Over, node: exp.Expr, span: Span | None) -> tuple[list[Expression], Inner]:
         """Returns what stands before IN, and the query behind it."""
@@ -184,9 +184,7 @@ class Subqueries:
             raise UserError("IN within a subquery cannot ask for a column of the outer query so", hint=hint, span=span)
         return asked, self._inner(binder, node.args["query"], len(asked), span)
 
-    def _equal(
-        self, asked: Sequence[Expression], inner: Inner, span: Span | None
-    ) -> list[tuple[Expression, Expression]]:
+    def _equal(self, asked: Sequence[Expression], inner: Inner, span: Span | None) -> list[JoinKey]:
         pairs = []
         for mine, own in zip(asked, inner.outputs, strict=True):
             try:
@@ -195,12 +193,12 @@ class Subqueries:
                 shown = " and ".join(str(one.type.or_null()) for one in (mine, own))
                 raise UserError(f"IN does not take {shown}", hint="CAST one side", span=span) from None
             assert isinstance(same, Call)
-            pairs.append((same.args[0], same.args[1]))
+            pairs.append(JoinKey(same.args[0], same.args[1]))
         return pairs
 
     def _unknowns(self, inner: Inner, pairs: Pairs, span: Span | None) -> list[tuple[Node, Pairs]]:
         """Returns the rows, and their pairs, that make it unknown whether a value that was not found is in."""
-        nullable = [one for one in pairs if one[0].type.nullable or one[1].type.nullable]
+        nullable = [one for one in pairs if one.left.type.nullable or one.right.type.nullable]
         if len(pairs) > 1 and nullable:
             raise UserError(
                 "Whether several columns are not in a subquery is supported only if none of them can be NULL",
@@ -208,13 +206,13 @@ class Subqueries:
                 span=span,
             )
         found: list[tuple[Node, Pairs]] = []
-        for mine, own in nullable:
+        for mine, own in (one.sides for one in nullable):
             if own.type.nullable and not _is_never_null(inner.node, own):
                 found.append((Filter(inner.node, Call("is_null", (own,), types.BOOLEAN.not_null())), inner.pairs))
             if mine.type.nullable:
                 is_null = Call("is_null", (mine,), types.BOOLEAN.not_null())
                 key = Case(((is_null, _TRUE),), Literal(None, types.BOOLEAN), types.BOOLEAN)
-                found.append((inner.node, (*inner.pairs, (key, _TRUE))))
+                found.append((inner.node, (*inner.pairs, JoinKey(key, _TRUE))))
         return found
 
     def _refuse_rest(self, inner: Inner, word: str) -> None:
@@ -230,7 +228,7 @@ class Subqueries:
         (output,) = inner.outputs
         value, mark = self._name(binder, "value"), self._name(binder, "found")
         keys = self._keys(binder, inner.pairs)
-        columns = [*((name, own) for name, _, own in keys), (value, output), (mark, _TRUE)]
+        columns = [*((name, pair.right) for name, pair in keys), (value, output), (mark, _TRUE)]
         self._lookups.append(_Lookup(project(inner.node, columns), _pairs(keys)))
         found = binder.placed(ColumnRef(value, output.type.or_null(), written="(SELECT ...)"))
         if inner.over_nothing is None:
@@ -242,23 +240,23 @@ class Subqueries:
         """Returns a column that is TRUE where there is a row for which the pairs are equal, else NULL."""
         mark = self._name(binder, "found")
         keys = self._keys(binder, pairs)
-        different = self._different(rows, [(name, own) for name, _, own in keys])
+        different = self._different(rows, keys)
         columns: list[tuple[str, Expression]] = [
-            (name, ColumnRef(name, different.schema[name].type)) for name, _, _ in keys
+            (name, ColumnRef(name, different.schema[name].type)) for name, _ in keys
         ]
         self._lookups.append(_Lookup(project(different, [*columns, (mark, _TRUE)]), _pairs(keys)))
         return binder.placed(ColumnRef(mark, types.BOOLEAN))
 
-    def _different(self, rows: Node, keys: Sequence[tuple[str, Expression]]) -> Aggregate:
-        """Returns a row for each different key; without keys one row, if there is any."""
-        keys = keys or [("$one", _TRUE)]
-        schema = Schema(tuple(Field(name, value.type) for name, value in keys))
-        projections = tuple(Projection(name, value) for name, value in keys)
+    def _different(self, rows: Node, keys: Sequence[_Named]) -> Aggregate:
+        """Returns a row for each different value of the pairs' inner sides; without pairs one row, if there is any."""
+        values = [(name, pair.right) for name, pair in keys] or [("$one", _TRUE)]
+        schema = Schema(tuple(Field(name, value.type) for name, value in values))
+        projections = tuple(Projection(name, value) for name, value in values)
         return Aggregate(rows, projections, (), schema, computes_changes(rows, self.context.settings))
 
-    def _keys(self, binder: _Over, pairs: Pairs) -> list[tuple[str, Expression, Expression]]:
+    def _keys(self, binder: _Over, pairs: Pairs) -> list[_Named]:
         """Returns a name for each pair's inner side, and the pair."""
-        return [(self._name(binder, f"tied{index}"), mine, own) for index, (mine, own) in enumerate(pairs)]
+        return [(self._name(binder, f"tied{index}"), pair) for index, pair in enumerate(pairs)]
 
     def _name(self, binder: _Over, what: str) -> str:
         taken = binder.relation.schema.names if binder.relation is not None else ()
@@ -278,8 +276,8 @@ def _is_same(one: Expression, other: Expression) -> bool:
     return isinstance(one, ColumnRef) and isinstance(other, ColumnRef) and one.name == other.name
 
 
-def _pairs(keys: Sequence[tuple[str, Expression, Expression]]) -> tuple[tuple[Expression, Expression], ...]:
-    return tuple((mine, ColumnRef(name, own.type)) for name, mine, own in keys)
+def _pairs(keys: Sequence[_Named]) -> tuple[JoinKey, ...]:
+    return tuple(replace(pair, right=ColumnRef(name, pair.right.type)) for name, pair in keys)
 
 
 def _is_found(mark: ColumnRef) -> Expression:

@@ -16,7 +16,7 @@ from sqlglot import exp
 from yeoul.plan.changelog import changelog_of
 from yeoul.plan.expressions import Call, ColumnRef, Expression, columns_of
 from yeoul.plan.join_bounds import AsOf
-from yeoul.plan.nodes import AssignWatermark, Deduplicate, Filter, Join, JoinKind, Node, Project, Scan, Schema
+from yeoul.plan.nodes import AssignWatermark, Deduplicate, Filter, Join, JoinKey, JoinKind, Node, Project, Scan, Schema
 from yeoul.plan.ordering import OverTime
 from yeoul.plan.types import BOOLEAN
 from yeoul.planner.binding.context import BindContext, Relation, unique_name
@@ -98,7 +98,7 @@ def _by_key(
     left: Relation,
     right: Relation,
     parts: Sequence[Expression],
-) -> tuple[tuple[tuple[Expression, Expression], ...], list[Expression]]:
+) -> tuple[tuple[JoinKey, ...], list[Expression]]:
     """Takes the equalities of a condition that find a version by its key; returns them, and all else."""
     found: dict[str, tuple[tuple[Expression, Expression], Expression]] = {}
     for part in parts:
@@ -116,7 +116,9 @@ def _by_key(
             hint="... ON a.k = v.k for each column of the key",
         )
     taken = [found[column] for column in right.schema.names if column in key]
-    return tuple(pair for pair, _ in taken), [part for part in parts if part not in [used for _, used in taken]]
+    return tuple(JoinKey(*pair) for pair, _ in taken), [
+        part for part in parts if part not in [used for _, used in taken]
+    ]
 
 
 def _keys(node: Node) -> list[_Key]:

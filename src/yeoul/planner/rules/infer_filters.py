@@ -27,7 +27,8 @@ def infer_filters(node: Node) -> Node:
 def _inferred(node: Join) -> Join:
     to_right: dict[str, Expression] = {}
     to_left: dict[str, Expression] = {}
-    for one, other in node.keys:
+    for key in node.keys:
+        one, other = key.sides
         if isinstance(one, ColumnRef) and isinstance(other, ColumnRef) and _stand_for_each_other(one, other):
             to_right.setdefault(one.name, other)
             to_left.setdefault(other.name, one)

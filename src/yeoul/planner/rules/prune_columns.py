@@ -117,7 +117,7 @@ def _join(node: Join, needed: Set[str]) -> Join:
     bounds = (frozenset[str](),) * 2 if node.bound is None else (node.bound.left_columns, node.bound.right_columns)
     sides = []
     for side, below in enumerate((node.left, node.right)):
-        wanted = {*used.intersection(below.schema.names), *_used(pair[side] for pair in node.keys), *bounds[side]}
+        wanted = {*used.intersection(below.schema.names), *_used(key.sides[side] for key in node.keys), *bounds[side]}
         sides.append(_exactly(below, [one for one in below.schema.fields if one.name in wanted]))
     left, right = sides
     return replace(node, left=left, right=right, schema=schema)

@@ -19,6 +19,7 @@ from yeoul.plan.nodes import (
     Deduplicate,
     Filter,
     Join,
+    JoinKey,
     JoinKind,
     LookupJoin,
     Node,
@@ -34,7 +35,7 @@ from yeoul.plan.nodes import (
     WindowKind,
     WindowTopN,
 )
-from yeoul.planner.rewriting import cannot_fail, conjuncts, equal_sides, is_repeatable, joined, replaced, with_inputs
+from yeoul.planner.rewriting import cannot_fail, conjuncts, is_repeatable, join_key, joined, replaced, with_inputs
 
 __all__ = ["push_down_filters"]
 
@@ -133,11 +134,11 @@ def _side(join: Join, part: Expression) -> str | None:
 
 
 def _is_key(join: Join, part: Expression) -> bool:
-    return join.kind is JoinKind.INNER and not isinstance(join.bound, AsOf) and _pair(join, part) is not None
+    return join.kind is JoinKind.INNER and not isinstance(join.bound, AsOf) and _key(join, part) is not None
 
 
-def _pair(join: Join, part: Expression) -> tuple[Expression, Expression] | None:
-    return equal_sides(part, join.left.schema.names, join.right.schema.names)
+def _key(join: Join, part: Expression) -> JoinKey | None:
+    return join_key(part, join.left.schema.names, join.right.schema.names)
 
 
 def _into_join(join: Join, parts: Sequence[Expression]) -> Join:
@@ -145,7 +146,7 @@ def _into_join(join: Join, parts: Sequence[Expression]) -> Join:
     by_side: dict[str | None, list[Expression]] = {"left": [], "right": [], None: []}
     for part in parts:
         by_side[_side(join, part)].append(part)
-    keys = [pair for part in by_side[None] if (pair := _pair(join, part)) is not None]
+    keys = [key for part in by_side[None] if (key := _key(join, part)) is not None]
     left = _pushed(join.left, by_side["left"]) if by_side["left"] else join.left
     right = _pushed(join.right, by_side["right"]) if by_side["right"] else join.right
     return replace(join, left=left, right=right, keys=(*join.keys, *keys))

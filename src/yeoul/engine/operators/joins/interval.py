@@ -67,11 +67,10 @@ class IntervalJoin:
     def process(self, port: int, batch: pl.DataFrame) -> Output:
         given = self._expired(self._clock.now_ms() - 1) if self._interval.by_clock else []
         arrived = self._arrived(port, batch)
-        has_key = np.ones(arrived.rows.height, np.bool_)
-        for name in self._sides.key_names:
-            has_key &= arrived.rows[name].is_not_null().to_numpy()
-        if not has_key.all():
-            without, arrived = arrived.filter(~has_key), arrived.filter(has_key)
+        has_key = self._sides.has_key(arrived.rows)
+        if has_key is not None:
+            with_key = has_key.to_numpy()
+            without, arrived = arrived.filter(~with_key), arrived.filter(with_key)
             if self._sides.keeps(port):
                 given.append(self._judging(self._sides.alone(port, without.rows), without.watermarks, batch))
         if arrived.rows.height:

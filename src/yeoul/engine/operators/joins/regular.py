@@ -3,7 +3,7 @@
 Each side's rows are kept by key, as its `SideState` says; a row that comes finds its partners on the other side and
 goes out with each of them, +1 or -1 as it came. For kinds that also give rows without a partner, each such row's number
 of partners is noted beside it: where it leaves zero, the row with NULLs is taken back; where it comes to zero, it is
-given (for SEMI and ANTI: the row itself). A key with a NULL in it has no partner and needs no state.
+given (for SEMI and ANTI: the row itself). A key with a NULL in it has no partner and needs no state, unless NULLs meet.
 
 What a batch gives adds up to the same table however the inputs were cut and whichever side came first.
 """
@@ -97,7 +97,7 @@ class Join:
         rows = self._sides.keyed(port, batch)
         signs = batch[WEIGHT].to_numpy() if WEIGHT in batch.columns else np.ones(rows.height, np.int64)
         given = []
-        has_key = self._has_key(rows)
+        has_key = self._sides.has_key(rows)
         if has_key is not None:
             given += self._without_key(port, where(rows, ~has_key), signs[~has_key.to_numpy()])
             rows, signs = where(rows, has_key), signs[has_key.to_numpy()]
@@ -136,15 +136,6 @@ class Join:
     def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
         """Returns the keys of an input's rows."""
         return self._sides.keyed(port, batch).select(self._key_names)
-
-    def _has_key(self, rows: pl.DataFrame) -> pl.Series | None:
-        """Tells which rows have no NULL in their key; None: all of them."""
-        has_key = None
-        for name in self._key_names:
-            if rows[name].null_count():
-                known = rows[name].is_not_null()
-                has_key = known if has_key is None else has_key & known
-        return has_key
 
     def _joined(self, port: int, arrived: _Arrived) -> list[pl.DataFrame]:
         rows, signs = arrived.rows, arrived.signs
@@ -225,7 +216,7 @@ class Join:
         return self._alone(port, rows, signs) if self._kind.gives_right else self._itself(rows, signs)
 
     def _without_key(self, port: int, rows: pl.DataFrame, signs: NDArray[np.int64]) -> list[pl.DataFrame]:
-        """Rows whose key is NULL: never with a partner."""
+        """Rows whose key is NULL, which equals nothing: never with a partner."""
         if self._kind.gives_right:
             return [self._alone(port, rows, signs)] if self._sides.keeps(port) else []
         return [self._itself(rows, signs)] if port == 0 and self._kind is JoinKind.ANTI else []

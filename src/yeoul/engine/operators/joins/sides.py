@@ -39,6 +39,7 @@ class JoinSides:
         kind: What becomes of rows without a partner.
         condition: What must hold besides the keys, over the columns of both; None: nothing.
         output: The names of the columns given, in order.
+        nulls_meet: For each key whether NULL equals NULL; empty: none does, and a row with NULL has no partner.
     """
 
     left: JoinSide
@@ -46,6 +47,7 @@ class JoinSides:
     kind: JoinKind
     condition: pl.Expr | None
     output: Sequence[str]
+    nulls_meet: Sequence[bool] = ()
 
     def __getitem__(self, port: int) -> JoinSide:
         return self.right if port else self.left
@@ -63,6 +65,15 @@ class JoinSides:
             return batch.select(*side.columns, *keys)
         key_columns = [batch[key.meta.root_names()[0]].alias(key.meta.output_name()) for key in keys]
         return together([*(batch[name] for name in side.columns), *key_columns])
+
+    def has_key(self, rows: pl.DataFrame) -> pl.Series | None:
+        """Tells which rows, as `keyed` gives them, can have a partner by their key; None: all of them."""
+        has_key = None
+        for name, nulls_meet in zip(self.key_names, self.nulls_meet or [False] * len(self.left.keys), strict=True):
+            if not nulls_meet and rows[name].null_count():
+                known = rows[name].is_not_null()
+                has_key = known if has_key is None else has_key & known
+        return has_key
 
     def keeps(self, port: int) -> bool:
         """Tells whether rows of a side without a partner are given, with NULLs for the other's columns."""

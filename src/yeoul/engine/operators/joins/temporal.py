@@ -18,6 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from yeoul.clock import Clock
+from yeoul.engine.columnwise import where
 from yeoul.engine.contract import WATERMARK, WEIGHT
 from yeoul.engine.operators.contract import EMPTY, START_OF_TIME, Output, State
 from yeoul.engine.operators.forgetting import Forgetting
@@ -128,15 +129,15 @@ class TemporalJoin:
     ) -> None:
         comings = np.where(is_gone, Coming.END, Coming.VERSION).astype(np.uint8)
         comings[is_gone & self._make_room(rows, is_gone)] = Coming.REPLACED
-        has_key = np.ones(rows.height, np.bool_)
-        for name in self._sides.key_names:
-            has_key &= rows[name].is_not_null().to_numpy()
+        has_key = self._sides.has_key(rows)
         if self._versions is None:
             self._versions = self._made(rows)
         starts = np.maximum(times, before + 1)
         now_ms = None if self._ttl_ms is None else self._clock.now_ms()
-        keyed = rows.filter(pl.Series(has_key))
-        self._versions.add(keyed, times[has_key], starts[has_key], comings[has_key], now_ms)
+        if has_key is not None:
+            with_key = has_key.to_numpy()
+            rows, times, starts, comings = where(rows, has_key), times[with_key], starts[with_key], comings[with_key]
+        self._versions.add(rows, times, starts, comings, now_ms)
 
     def _make_room(self, rows: pl.DataFrame, is_gone: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Tells behind which rows one of the same key comes that is there: an update is the two of them."""

@@ -118,8 +118,9 @@ class WindowJoin:
         if left is None or right is None:
             return self._one_sided(left, right)
         numbered = [rows.with_row_index(number) for number, rows in zip(_NUMBERS, (left, right), strict=True)]
+        keyed = [rows if (has := sides.has_key(rows)) is None else rows.filter(has) for rows in numbered]
         on = [PANE, *sides.key_names]
-        pairs = numbered[0].join(numbered[1], on=on, how="inner", maintain_order="left_right")
+        pairs = keyed[0].join(keyed[1], on=on, how="inner", nulls_equal=True, maintain_order="left_right")
         holds = sides.holding(pairs)
         if holds is not None:
             pairs = pairs.filter(holds)

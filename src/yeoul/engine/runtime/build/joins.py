@@ -54,13 +54,14 @@ def _sides(node: Join, context: EvaluationContext) -> JoinSides:
         JoinSide(
             {one.name: polars_dtype(one.type) for one in below.schema.fields if one.name in used}
             or ({} if node.keys else {one.name: polars_dtype(one.type) for one in below.schema.fields[:1]}),
-            [compile_expression(pair[side], context) for pair in node.keys],
+            [compile_expression(key.sides[side], context) for key in node.keys],
             side_states(node)[side],
         )
         for side, below in enumerate((node.left, node.right))
     )
     condition = None if node.condition is None else compile_expression(node.condition, context)
-    return JoinSides(left, right, node.kind, condition, node.schema.names)
+    nulls_meet = [key.nulls_meet for key in node.keys]
+    return JoinSides(left, right, node.kind, condition, node.schema.names, nulls_meet)
 
 
 def lookup_operator(
