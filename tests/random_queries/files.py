@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -145,6 +146,8 @@ def record_of(table: Table, one: Arrival) -> dict[str, object]:
 def _in_json(value: object, kind: Kind) -> object:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(value)]
     return f"{value}Z" if kind is Kind.LTZ and isinstance(value, dt.datetime) else value
 
 
