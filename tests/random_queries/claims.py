@@ -15,6 +15,7 @@ from tests.random_queries.cases import Case
 
 from yeoul.plan.changelog import Change, changelog_of
 from yeoul.plan.nodes import ChangelogNormalize, Node, SinkMaterialize, Write, walk
+from yeoul.plan.trigger import AS_FAST_AS_POSSIBLE
 
 __all__ = ["broken_claims"]
 
@@ -41,7 +42,7 @@ def broken_claims(case: Case, query: Query) -> list[str]:
 
 def _broken(case: Case, query: Query, node: Node) -> Iterator[str]:
     """Gives what a node breaks: kinds of changes that it does not tell, and rows with one key."""
-    settings = replace(query.settings, state_memory_bytes=None)
+    settings = replace(query.settings, state_memory_bytes=None, trigger=AS_FAST_AS_POSSIBLE)
     run = replace(query, plan=node, output=None, settings=settings).fresh()
     told, name, kinds = changelog_of(node), type(node).__name__, set[Change]()
     living: Counter[tuple[str, ...]] = Counter()
