@@ -94,6 +94,8 @@ _NOT_READ: Final = (pl.exceptions.PolarsError, _NotSimpleError, RecursionError)
 
 def _named(tree: _Node) -> Direct:
     match tree:
+        case {"Alias": [{"Column": str(column)}, str(name)]} if column == name:
+            return _column(tree["Alias"][0])
         case {"Alias": [inner, str(name)]}:
             value = _column(inner)
 
