@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from yeoul.engine.columnwise import Selection, together
 from yeoul.engine.series import series_of
 from yeoul.engine.state.columns import SlotColumns, Slots
-from yeoul.kernels.folding import Fold
+from yeoul.kernels.folding import Fold, Tell
 
 __all__ = ["Merging"]
 
@@ -72,6 +72,21 @@ class Merging:
         there = columns.folded(slots, fresh, parts.there, is_new)
         was, now = (_in_order(columns, *each) for each in zip(there, beside, strict=True))
         return was, now
+
+    def told(
+        self,
+        columns: SlotColumns,
+        slots: Slots,
+        fresh: pl.DataFrame,
+        is_new: NDArray[np.bool_],
+        tells: Mapping[str, Tell],
+    ) -> tuple[pl.DataFrame, NDArray[np.bool_]] | None:
+        """Does the same; returns what is there now, and which rows are new or differ in what `tells` says.
+
+        None if some column cannot be merged where it stands: then nothing was done.
+        """
+        parts = self._divided(columns)
+        return columns.told(slots, fresh, parts.there, is_new, tells) if parts.beside is None else None
 
     def _divided(self, columns: SlotColumns) -> _Parts:
         """How each column is merged: by its type, so that it is the same for all that are handed in."""

@@ -7,8 +7,10 @@ first NULL on that any column is given. Slots that were never written hold zeros
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -19,12 +21,17 @@ from yeoul.engine.series import frame_of, nulls_in, series_of, validity, values_
 from yeoul.engine.state.texts import VIEW, Texts
 from yeoul.kernels.addresses import address_of
 from yeoul.kernels.blocks import Blocks, Layout
-from yeoul.kernels.folding import Fold, fold_rows
+from yeoul.kernels.folding import Fold, Tell, fold_rows
 from yeoul.kernels.row_blocks import FieldTable, gather_rows, scatter_rows
 
 __all__ = ["RowBlock", "fits_a_block"]
 
 Slots = NDArray[np.int64]
+_Column = tuple[NDArray[np.generic], NDArray[np.bool_] | None]
+"""Values and flags for NULL."""
+_Room = _Column | tuple[None, None]
+_NOTHING: Final[Mapping[str, Tell]] = {}
+_NOBODY: Final[Iterable[_Room]] = itertools.repeat((None, None))
 
 
 def fits_a_block(dtype: pl.DataType) -> bool:
@@ -138,8 +145,7 @@ class RowBlock:
             is_new: A truth for each slot.
         """
         fields, given = self._to_be_folded(fresh)
-        nothing = [(None, None)] * len(fields)
-        self._fold(slots, fields, given, folds, is_new, nothing, nothing)
+        self._fold(slots, fields, given, folds, is_new)
 
     def folded(
         self, slots: Slots, fresh: Mapping[str, pl.Series], folds: Mapping[str, Fold], is_new: NDArray[np.bool_]
@@ -147,9 +153,23 @@ class RowBlock:
         """Does the same; returns what was there and what is there now."""
         fields, given = self._to_be_folded(fresh)
         was, now = ([_room(field, len(slots)) for field in fields] for _ in range(2))
-        self._fold(slots, fields, given, folds, is_new, was, now)
+        self._fold(slots, fields, given, folds, is_new, now=now, was=was)
         kind = self._kind_of(tuple(folds))
         return frame_of(kind, was), frame_of(kind, now)
+
+    def told(
+        self,
+        slots: Slots,
+        fresh: Mapping[str, pl.Series],
+        folds: Mapping[str, Fold],
+        is_new: NDArray[np.bool_],
+        tells: Mapping[str, Tell],
+    ) -> tuple[pl.DataFrame, NDArray[np.bool_]]:
+        """Does the same; returns what is there now, and which rows are new or differ in what `tells` says."""
+        fields, given = self._to_be_folded(fresh)
+        now = [_room(field, len(slots)) for field in fields]
+        differs = self._fold(slots, fields, given, folds, is_new, tells, now)
+        return frame_of(self._kind_of(tuple(folds)), now), differs
 
     def _to_be_folded(self, fresh: Mapping[str, pl.Series]) -> tuple[list[_Field], list[_Column]]:
         """Readies the flags for NULL; returns the fields and their columns."""
@@ -166,9 +186,10 @@ class RowBlock:
         fresh: Sequence[_Column],
         folds: Mapping[str, Fold],
         is_new: NDArray[np.bool_],
-        was: Sequence[_Room],
-        now: Sequence[_Room],
-    ) -> None:
+        tells: Mapping[str, Tell] = _NOTHING,
+        now: Iterable[_Room] = _NOBODY,
+        was: Iterable[_Room] = _NOBODY,
+    ) -> NDArray[np.bool_]:
         entries = [
             (
                 field.offset,
@@ -176,12 +197,13 @@ class RowBlock:
                 folds[field.name],
                 field.kind.kind == "f",
                 self._values_bytes + field.number if self._flagged else -1,
+                tells.get(field.name, Tell.NOTHING),
                 *(0 if array is None else address_of(array) for column in columns for array in column),
             )
-            for field, *columns in zip(fields, fresh, was, now, strict=True)
+            for field, *columns in zip(fields, fresh, now, was, strict=False)
         ]
         slots, is_new = np.ascontiguousarray(slots, np.int64), np.ascontiguousarray(is_new)
-        fold_rows(self._layout, slots, is_new, np.array(entries, np.int64))
+        return fold_rows(self._layout, slots, is_new, np.array(entries, np.int64))
 
     def _kind_of(self, names: tuple[str, ...]) -> pa.StructType:
         """Plain columns as Arrow has them."""
@@ -245,11 +267,6 @@ class RowBlock:
             return
         self._blocks = self._blocks.widened(_aligned(self._values_bytes + len(self._fields)), self._values_bytes)
         self._flagged = True
-
-
-_Column = tuple[NDArray[np.generic], NDArray[np.bool_] | None]
-"""Values and flags for NULL."""
-_Room = _Column | tuple[None, None]
 
 
 def _room(field: _Field, rows: int) -> _Column:

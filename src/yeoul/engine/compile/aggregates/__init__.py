@@ -25,7 +25,7 @@ FILTER and NULLs: rows that do not count are NULL to the aggregate. Over no row,
 The argument is evaluated inside step 1; an error in it is an EvaluationError out of `agg`.
 """
 
-from yeoul.engine.compile.aggregates.contract import CompiledAggregate, folds_of, settled_rows
+from yeoul.engine.compile.aggregates.contract import CompiledAggregate, folds_of, settled_rows, tells_of
 from yeoul.engine.compile.aggregates.distinct import (
     VALUE,
     DistinctValues,
@@ -47,4 +47,5 @@ __all__ = [
     "folds_of",
     "settled_rows",
     "split_distinct",
+    "tells_of",
 ]

@@ -9,11 +9,11 @@ import polars as pl
 
 from yeoul.engine.compile.aggregates.bags import settled
 from yeoul.engine.compile.dtypes import polars_dtype
-from yeoul.kernels.folding import Fold
+from yeoul.kernels.folding import Fold, Tell
 from yeoul.plan.expressions import AggregateCall
 from yeoul.plan.types import DataType
 
-__all__ = ["CompiledAggregate", "Job", "folds_of", "settled_rows"]
+__all__ = ["CompiledAggregate", "Job", "folds_of", "settled_rows", "tells_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class CompiledAggregate:
         bag: The partial column that is to be settled after each merge: a bag or a sketch; None if there is none.
         settle: How.
         folds: What an older and a newer value of each partial column become, two by two; None if that cannot be said.
+        tells: The partial columns that tell, and how, whether its value is another; None if it has to be looked at.
     """
 
     name: str
@@ -37,6 +38,7 @@ class CompiledAggregate:
     bag: str | None = None
     settle: Callable[[pl.Series], pl.Series] = settled
     folds: tuple[Fold, ...] | None = None
+    tells: Mapping[str, Tell] | None = None
 
 
 def settled_rows(rows: pl.DataFrame, aggregates: Sequence[CompiledAggregate]) -> pl.DataFrame:
@@ -52,6 +54,17 @@ def folds_of(aggregates: Iterable[CompiledAggregate], beside: Mapping[str, Fold]
         if one.folds is None:
             return None
         found.update(zip((part.meta.output_name() for part in one.partial), one.folds, strict=True))
+    return found
+
+
+def tells_of(aggregates: Iterable[CompiledAggregate]) -> dict[str, Tell] | None:
+    """Returns what tells whether the value of any aggregate is another; None if they have to be looked at."""
+    found: dict[str, Tell] = {}
+    for one in aggregates:
+        if one.tells is None:
+            return None
+        for name, tell in one.tells.items():
+            found[name] = max(tell, found.get(name, tell))
     return found
 
 
@@ -111,7 +124,12 @@ class Job:
         return pl.col(self.part(part))
 
     def done(
-        self, partial: Mapping[str, pl.Expr], merge: Mapping[str, pl.Expr], final: pl.Expr, fold: Fold | None = None
+        self,
+        partial: Mapping[str, pl.Expr],
+        merge: Mapping[str, pl.Expr],
+        final: pl.Expr,
+        fold: Fold | None = None,
+        tells: Mapping[str, Tell] | None = None,
     ) -> CompiledAggregate:
         return CompiledAggregate(
             self.name,
@@ -119,4 +137,5 @@ class Job:
             tuple(expression.alias(self.part(part)) for part, expression in merge.items()),
             final.alias(self.name),
             folds=None if fold is None else (fold,) * len(partial),
+            tells=None if tells is None else {self.part(part): tell for part, tell in tells.items()},
         )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from yeoul.engine.compile.aggregates.contract import CompiledAggregate, Job
-from yeoul.kernels.folding import Fold
+from yeoul.kernels.folding import Fold, Tell
 
 __all__ = ["extreme", "first_or_last"]
+
+_TOLD = {"value": Tell.VALUE}
 
 
 def extreme(job: Job) -> CompiledAggregate:
@@ -16,7 +18,7 @@ def extreme(job: Job) -> CompiledAggregate:
     # NaN has an order of its own in comparisons.
     fold = None if job.type.is_float else Fold.LEAST if least else Fold.GREATEST
     merge = {"value": kept.min() if least else kept.max()}
-    return job.done({"value": partial}, merge, kept.cast(job.dtype), fold)
+    return job.done({"value": partial}, merge, kept.cast(job.dtype), fold, _TOLD)
 
 
 def first_or_last(job: Job) -> CompiledAggregate:
@@ -28,4 +30,5 @@ def first_or_last(job: Job) -> CompiledAggregate:
         {"value": kept.first() if first else kept.last()},
         job.column("value").cast(job.dtype),
         Fold.FIRST if first else Fold.LAST,
+        _TOLD,
     )
