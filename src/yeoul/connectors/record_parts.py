@@ -5,7 +5,7 @@ Pure; nothing here loops over records, dead ones apart. Callers: `records`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
@@ -80,7 +80,11 @@ def joined_key(
 
 
 def without_missing_keys(
-    places: RecordPlaces, keys: RecordBuffer, frame: pl.DataFrame, kept: NDArray[np.int64] | None, names: Sequence[str]
+    places: Callable[[], RecordPlaces],
+    keys: RecordBuffer,
+    frame: pl.DataFrame,
+    kept: NDArray[np.int64] | None,
+    names: Sequence[str],
 ) -> tuple[pl.DataFrame, NDArray[np.int64] | None, DeadLetters | None]:
     """Sets rows aside whose key has a NULL in it: nothing says which row they are."""
     missing = np.zeros(frame.height, np.bool_)
@@ -95,17 +99,19 @@ def without_missing_keys(
         f"key: {', '.join(names)} must not be NULL" if keys.lengths[index] >= 0 else "key: expected one, got NULL"
         for index in indexes
     ]
-    dead = dead_letters(places, indexes, reasons, binary_of(keys, indexes))
+    dead = dead_letters(places(), indexes, reasons, binary_of(keys, indexes))
     return frame.filter(pl.Series(~missing)), of_rows[~missing], dead
 
 
-def dead_of(places: RecordPlaces, buffer: RecordBuffer, decoded: Decoded, prefix: str) -> DeadLetters | None:
+def dead_of(
+    places: Callable[[], RecordPlaces], buffer: RecordBuffer, decoded: Decoded, prefix: str
+) -> DeadLetters | None:
     """Returns what did not decode of a part of records, its reasons behind a prefix; None if all did."""
     if not len(decoded.dead):
         return None
     indexes = decoded.dead.records
     reasons = [prefix + reason for reason in decoded.dead.reasons]
-    return dead_letters(places, indexes, reasons, binary_of(buffer, indexes))
+    return dead_letters(places(), indexes, reasons, binary_of(buffer, indexes))
 
 
 def merged(*parts: DeadLetters | None) -> DeadLetters | None:

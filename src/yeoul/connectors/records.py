@@ -52,13 +52,13 @@ class Records:
     """The records of one piece.
 
     Attributes:
-        places: Where they come from.
+        places: Returns where they come from: asked when one of them is dead or late.
         values: Their values.
         keys: Their keys, if the connector has any.
         metadata: Returns a metadata key for each of the given records, in that order.
     """
 
-    places: RecordPlaces
+    places: Callable[[], RecordPlaces]
     values: RecordBuffer
     metadata: Callable[[str, NDArray[np.int64]], pl.Series]
     keys: RecordBuffer | None = None
@@ -68,9 +68,9 @@ class Records:
 
     def take(self, indexes: NDArray[np.int64]) -> Records:
         """Returns some of the records."""
-        whole = self.metadata
+        whole, places = self.metadata, self.places
         return Records(
-            self.places.take(indexes),
+            lambda: places().take(indexes),
             _take(self.values, indexes),
             lambda key, chosen: whole(key, indexes[chosen]),
             None if self.keys is None else _take(self.keys, indexes),
@@ -255,7 +255,7 @@ def _recover(
     present[present] = own[places[present]] == back[present]
     whole = gathered(again, np.where(present, places, -1)).with_columns(frame[pl.Series(rows)].get_columns())
     whole = whole.drop(WEIGHT, strict=False)
-    return whole.with_columns(records.places.of(indexes))
+    return whole.with_columns(records.places().of(indexes))
 
 
 def _fail(table: str, dead: DeadLetters) -> None:

@@ -17,14 +17,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.engine.direct import direct, direct_total
+from yeoul.engine.direct import direct
 from yeoul.engine.series import series_of
-from yeoul.kernels.grouping import Groups
 
-__all__ = ["Predicate", "Selection", "Totals", "chosen", "concatenated", "taken", "together", "where", "without"]
+__all__ = ["Predicate", "Selection", "chosen", "concatenated", "taken", "together", "where", "without"]
 
 _PIECE_ROWS = 100_000
-_GROUP = "$group"
 
 
 class Selection:
@@ -90,46 +88,6 @@ class Predicate:
         if kept.all(ignore_nulls=False):
             return batch
         return where(batch, kept)
-
-
-class Totals:
-    """Aggregates of many batches by group, as `group_by(...).agg` gives them.
-
-    Args:
-        aggregates: Over the rows of a group, each with a name of its own.
-
-    Example:
-        >>> from yeoul.kernels.grouping import group_rows
-        >>> totals = Totals([pl.col("a").sum()])
-        >>> groups = group_rows(np.array([7, 8, 7]), np.array([1, 1, 1]))
-        >>> [column.to_list() for column in totals.of(pl.DataFrame({"a": [1, 2, 30]}), groups)]
-        [[31, 2]]
-    """
-
-    def __init__(self, aggregates: Sequence[pl.Expr]) -> None:
-        self._aggregates = list(aggregates)
-        self._direct = [direct_total(one) for one in self._aggregates]
-        self._used = [frozenset(one.meta.root_names()) for one in self._aggregates]
-
-    def of(self, rows: pl.DataFrame, groups: Groups) -> list[pl.Series]:
-        """Returns a column for each aggregate, a row for each group; no group is empty."""
-        found = [None if one is None else one(rows, groups) for one in self._direct]
-        totals = [value for value in found if value is not None]
-        if len(totals) == len(found):
-            return totals
-        rest = iter(self._asked(rows, groups, [at for at, value in enumerate(found) if value is None]))
-        return [next(rest) if value is None else value for value in found]
-
-    def _asked(self, rows: pl.DataFrame, groups: Groups, left: Sequence[int]) -> list[pl.Series]:
-        """Returns what the query engine says of some of the aggregates, of rows that stand group by group."""
-        used = frozenset[str]().union(*(self._used[at] for at in left))
-        values = together([column for column in rows.get_columns() if column.name in used])
-        if groups.order is not None and len(groups.firsts) > 1:
-            values = taken(values, groups.order)
-        ids = np.repeat(np.arange(len(groups.sizes), dtype=np.uint32), groups.sizes)
-        asked = [self._aggregates[at] for at in left]
-        numbered = together([series_of(_GROUP, ids).set_sorted(), *values.get_columns()])
-        return numbered.group_by(_GROUP, maintain_order=True).agg(asked).get_columns()[1:]
 
 
 def together(columns: Sequence[pl.Series]) -> pl.DataFrame:

@@ -18,14 +18,11 @@ import numpy as np
 import polars as pl
 
 from yeoul.engine.series import nulls_in, series_of
-from yeoul.kernels.grouping import Groups, sums_of, sums_of_floats
 
-__all__ = ["Direct", "DirectTotal", "direct", "direct_total"]
+__all__ = ["NOT_READ", "Direct", "NotSimpleError", "as_wide", "direct", "read_column"]
 
 Direct = Callable[[pl.DataFrame], pl.Series | None]
 """Computes a column of a frame; None: the query engine has to."""
-DirectTotal = Callable[[pl.DataFrame, Groups], pl.Series | None]
-"""Aggregates the rows of a frame by group, wherever they stand; None: the query engine has to."""
 _Value = Callable[[pl.DataFrame], pl.Series | None]
 _Node = Mapping[str, Any]
 
@@ -65,37 +62,24 @@ def direct(expression: pl.Expr) -> Direct | None:
     try:
         tree = json.loads(expression.meta.serialize(format="json"))
         return _named(tree)
-    except _NOT_READ:
+    except NOT_READ:
         return None
 
 
-def direct_total(aggregate: pl.Expr) -> DirectTotal | None:
-    """Returns what computes an aggregate on the columns themselves; None if it cannot be done.
-
-    Example:
-        >>> from yeoul.kernels.grouping import in_groups
-        >>> total = direct_total(pl.col("a").sum())
-        >>> total(pl.DataFrame({"a": [1, 2, 30]}), in_groups(np.array([2, 1]))).to_list()
-        [3, 30]
-    """
-    try:
-        return _total(json.loads(aggregate.meta.serialize(format="json")))
-    except _NOT_READ:
-        return None
-
-
-class _NotSimpleError(Exception):
+class NotSimpleError(Exception):
     """Something that columns cannot do themselves."""
 
 
-_NOT_READ: Final = (pl.exceptions.PolarsError, _NotSimpleError, RecursionError)
+NOT_READ: Final = (pl.exceptions.PolarsError, NotSimpleError, RecursionError)
 """What reading an expression may end in: the last where it is too deep, as a CASE of hundreds of branches is."""
 
 
 def _named(tree: _Node) -> Direct:
     match tree:
+        case {"Alias": [{"Column": str(column)}, str(name)]} if column == name:
+            return _column(tree["Alias"][0])
         case {"Alias": [inner, str(name)]}:
-            value = _column(inner)
+            value = read_column(inner)
 
             def renamed(batch: pl.DataFrame) -> pl.Series | None:
                 column = value(batch)
@@ -103,10 +87,10 @@ def _named(tree: _Node) -> Direct:
 
             return renamed
         case _:
-            return _column(tree)
+            return read_column(tree)
 
 
-def _column(tree: _Node) -> _Value:
+def read_column(tree: _Node) -> _Value:
     """Reads an expression that has a row for each row of the batch."""
     match tree:
         case {"Column": str(name)}:
@@ -114,17 +98,19 @@ def _column(tree: _Node) -> _Value:
         case {"BinaryExpr": {"left": left, "op": str(op), "right": right}}:
             return _binary(op, left, right)
         case {"Function": {"input": [inner], "function": {"Boolean": "IsNull"}}}:
-            return _of(_column(inner), _is_null)
+            return _of(read_column(inner), _is_null)
         case {"Function": {"input": [inner], "function": {"Boolean": "IsNotNull"}}}:
-            return _of(_column(inner), lambda values: ~_is_null(values))
+            return _of(read_column(inner), lambda values: ~_is_null(values))
         case {"Function": {"input": [inner], "function": {"Boolean": "Not"}}}:
-            return _of(_column(inner), operator.invert)
+            return _of(read_column(inner), operator.invert)
         case {"Cast": {"expr": inner, "dtype": {"Literal": str(dtype_name)}}}:
-            return _widened(_column(inner), dtype_name)
+            return _widened(read_column(inner), dtype_name)
+        case {"Ternary": {"predicate": predicate, "truthy": truthy, "falsy": {"Literal": {"Scalar": {"Null": _}}}}}:
+            return _where(read_column(predicate), read_column(truthy))
         case {"Ternary": {"predicate": predicate, "truthy": truthy, "falsy": falsy}}:
-            return _case(_column(predicate), _column(truthy), _column_if_simple(falsy))
+            return _case(read_column(predicate), read_column(truthy), _column_if_simple(falsy))
         case _:
-            raise _NotSimpleError
+            raise NotSimpleError
 
 
 def _of(value: _Value, function: Callable[[pl.Series], pl.Series]) -> _Value:
@@ -144,14 +130,14 @@ def _is_null(values: pl.Series) -> pl.Series:
 def _binary(op: str, left: _Node, right: _Node) -> _Value:
     match left:
         case {"Function": {"input": [inner], "function": {"Boolean": "IsNull"}}} if op == "Or":
-            return _null_or(_column(inner), _column(right))
+            return _null_or(read_column(inner), read_column(right))
     if op in _JOINING:
-        return _pairwise(_JOINING[op], _column(left), _column(right), _are_boolean)
+        return _pairwise(_JOINING[op], read_column(left), read_column(right), _are_boolean)
     if op in _COMPARING:
-        return _pairwise(_COMPARING[op], _column(left), _operand(right), _are_alike)
+        return _pairwise(_COMPARING[op], read_column(left), _operand(right), _are_alike)
     if op in _COMPUTING:
-        return _pairwise(_COMPUTING[op], _column(left), _operand(right), _are_numbers)
-    raise _NotSimpleError
+        return _pairwise(_COMPUTING[op], read_column(left), _operand(right), _are_numbers)
+    raise NotSimpleError
 
 
 def _null_or(value: _Value, right: _Value) -> _Value:
@@ -201,11 +187,11 @@ def _operand(tree: _Node) -> _Value:
             [(kind, value)] = ((str(kind), value) for kind, value in scalar.items())
             dtype = _CONSTANTS.get(kind)
             if dtype is None or value is None:  # what JSON has no way to say, as NaN, is null there
-                raise _NotSimpleError
+                raise NotSimpleError
             constant = pl.Series([value], dtype=dtype)
             return lambda batch: constant
         case _:
-            return _column(tree)
+            return read_column(tree)
 
 
 def _widened(value: _Value, dtype_name: str) -> _Value:
@@ -213,12 +199,12 @@ def _widened(value: _Value, dtype_name: str) -> _Value:
 
     def computed(batch: pl.DataFrame) -> pl.Series | None:
         column = value(batch)
-        return None if column is None else _as_wide(column, dtype_name)
+        return None if column is None else as_wide(column, dtype_name)
 
     return computed
 
 
-def _as_wide(column: pl.Series, dtype_name: str) -> pl.Series | None:
+def as_wide(column: pl.Series, dtype_name: str) -> pl.Series | None:
     if str(column.dtype) == dtype_name:
         return column
     return column.cast(pl.Int64) if dtype_name == "Int64" and column.dtype in _NARROWER else None
@@ -226,9 +212,23 @@ def _as_wide(column: pl.Series, dtype_name: str) -> pl.Series | None:
 
 def _column_if_simple(tree: _Node) -> _Value:
     try:
-        return _column(tree)
-    except _NotSimpleError:
+        return read_column(tree)
+    except NotSimpleError:
         return lambda _: None
+
+
+def _where(predicate: _Value, truthy: _Value) -> _Value:
+    """A CASE of one branch: NULL where it does not hold, as aggregates have it of rows that a FILTER leaves out."""
+
+    def computed(batch: pl.DataFrame) -> pl.Series | None:
+        holds = predicate(batch)
+        one = None if holds is None else truthy(batch)
+        if holds is None or one is None or holds.all(ignore_nulls=False):
+            return one
+        holds = holds.fill_null(value=False) if holds.null_count() else holds
+        return one.zip_with(holds, one.clear(len(one)))
+
+    return computed
 
 
 def _case(predicate: _Value, truthy: _Value, falsy: _Value) -> _Value:
@@ -246,70 +246,3 @@ def _case(predicate: _Value, truthy: _Value, falsy: _Value) -> _Value:
         return one.zip_with(holds, other) if holds.any() else other.alias(one.name)
 
     return computed
-
-
-def _total(tree: Any) -> DirectTotal:
-    match tree:
-        case {"Alias": [inner, str(name)]}:
-            return _then(_total(inner), lambda totals: totals.alias(name))
-        case {"Cast": {"expr": inner, "dtype": {"Literal": str(dtype_name)}}}:
-            return _then(_total(inner), lambda totals: _as_wide(totals, dtype_name))
-        case "Len":
-            return lambda _, groups: series_of("len", groups.sizes.astype(np.uint32))
-        case {"Agg": {"Count": {"input": inner, "include_nulls": False}}}:
-            return _over(_column(inner), _counts)
-        case {"Agg": {"Sum": inner}}:
-            return _over(_column(inner), _sums)
-        case {"Agg": {"Min": {"input": inner}}}:
-            return _over(_column(inner), lambda values, groups: _extremes(values, groups, np.minimum))
-        case {"Agg": {"Max": {"input": inner}}}:
-            return _over(_column(inner), lambda values, groups: _extremes(values, groups, np.maximum))
-        case _:
-            raise _NotSimpleError
-
-
-_Reducing = Callable[[pl.Series, Groups], pl.Series | None]
-
-
-def _then(total: DirectTotal, function: Callable[[pl.Series], pl.Series | None]) -> DirectTotal:
-    def computed(rows: pl.DataFrame, groups: Groups) -> pl.Series | None:
-        totals = total(rows, groups)
-        return None if totals is None else function(totals)
-
-    return computed
-
-
-def _over(value: _Value, reducing: _Reducing) -> DirectTotal:
-    def computed(rows: pl.DataFrame, groups: Groups) -> pl.Series | None:
-        values = value(rows)
-        return None if values is None else reducing(values, groups)
-
-    return computed
-
-
-def _counts(values: pl.Series, groups: Groups) -> pl.Series:
-    nulls = nulls_in(values)
-    counted = groups.sizes if nulls is None else sums_of(~nulls, groups)
-    return series_of(values.name, counted.astype(np.uint32))
-
-
-def _sums(values: pl.Series, groups: Groups) -> pl.Series | None:
-    """Adds integers and doubles, and counts truths."""
-    if values.dtype == pl.Boolean:
-        truths = values.fill_null(value=False) if values.null_count() else values
-        return series_of(values.name, sums_of(truths.to_numpy(), groups).astype(np.uint32))
-    known = values.fill_null(0) if values.null_count() else values
-    if len(groups.sizes) == len(values):
-        return known if values.dtype == pl.Int64 or values.dtype.is_float() else None
-    if values.dtype == pl.Int64:
-        return series_of(values.name, sums_of(known.to_numpy(), groups))
-    return series_of(values.name, sums_of_floats(known.to_numpy(), groups)) if values.dtype == pl.Float64 else None
-
-
-def _extremes(values: pl.Series, groups: Groups, better: np.ufunc) -> pl.Series | None:
-    if len(groups.sizes) == len(values):
-        return values
-    if values.dtype != pl.Int64 or values.null_count():
-        return None
-    ordered, begins = values.to_numpy()[groups.order], np.cumsum(groups.sizes) - groups.sizes
-    return series_of(values.name, better.reduceat(ordered, begins))

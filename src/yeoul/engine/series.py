@@ -6,6 +6,7 @@ query engine, are taken apart into values and flags. Used where columns are made
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["nulls_in", "series_of", "validity", "values_in"]
+__all__ = ["frame_of", "nulls_in", "series_of", "validity", "values_in"]
 
 _KINDS: Final = {
     np.dtype(each): pa.from_numpy_dtype(each)
@@ -46,6 +47,26 @@ def series_of(name: str, values: NDArray[Any], nulls: NDArray[np.bool_] | None =
     else:
         kind, data = _KINDS[values.dtype], np.ascontiguousarray(values)
     return pl.Series(name, pa.Array.from_buffers(kind, len(values), [validity(nulls), pa.py_buffer(data)]))
+
+
+def frame_of(kind: pa.StructType, columns: Sequence[tuple[NDArray[Any], NDArray[np.bool_] | None]]) -> pl.DataFrame:
+    """Returns columns as one frame, which shares their memory: what takes time is each hand-over, so there is one.
+
+    Args:
+        kind: Names and types of the columns, one at least; types as wide as the arrays' own.
+        columns: Contiguous values, and where there is none.
+
+    Example:
+        >>> kind = pa.struct([("a", pa.int64()), ("b", pa.date32())])
+        >>> frame_of(kind, [(np.array([1]), None), (np.array([0], np.int32), np.array([True]))]).rows()
+        [(1, None)]
+    """
+    rows = len(columns[0][0])
+    arrays = [
+        pa.Array.from_buffers(kind.field(at).type, rows, [validity(nulls), pa.py_buffer(values)])
+        for at, (values, nulls) in enumerate(columns)
+    ]
+    return pl.Series(pa.Array.from_buffers(kind, rows, [None], children=arrays)).struct.unnest()
 
 
 def validity(nulls: NDArray[np.bool_] | None) -> pa.Buffer | None:

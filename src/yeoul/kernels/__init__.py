@@ -33,7 +33,7 @@ def declare() -> None:
     """Imports every module that has kernels, which declares them, the longest to compile first."""
     from yeoul.kernels.json import leaf, rows  # noqa: F401, I001
     from yeoul.kernels.json import arrays, reader, writer  # noqa: F401
-    from yeoul.kernels import chains, compaction, csv, decimals, fingerprints, grouping, interleaving  # noqa: F401
-    from yeoul.kernels import key_index, lines, rings  # noqa: F401
+    from yeoul.kernels import chains, compaction, csv, decimals, fingerprints, folding, grouping  # noqa: F401
+    from yeoul.kernels import interleaving, key_index, lines, rings  # noqa: F401
     from yeoul.kernels import parts, prefix_sums, quantile_sketches, records, rewriting, row_blocks  # noqa: F401
     from yeoul.kernels import sessions, text, texts, timelines, turns  # noqa: F401

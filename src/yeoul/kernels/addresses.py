@@ -15,8 +15,8 @@ __all__ = ["address_of"]
 _buffer = pa.py_buffer
 
 
-def address_of(array: NDArray[Any]) -> int:
-    """Returns the address of the first element; the caller keeps the array alive for as long as it is used.
+def address_of(array: NDArray[Any] | bytes) -> int:
+    """Returns the address of the first element or byte; the caller keeps the array alive for as long as it is used.
 
     Raises:
         ValueError: The elements do not lie side by side.

@@ -17,9 +17,29 @@ from numpy.typing import NDArray
 
 from yeoul.kernels.addresses import address_of
 from yeoul.kernels.compilation import kernel
-from yeoul.kernels.machine import load_f64, load_u32, load_u64, shift_right, store_f64, store_u32, store_u64
+from yeoul.kernels.machine import (
+    load_f64,
+    load_u8,
+    load_u32,
+    load_u64,
+    shift_right,
+    store_f64,
+    store_u8,
+    store_u32,
+    store_u64,
+)
 
-__all__ = ["Groups", "group_rows", "in_groups", "one_group", "rows_by_group", "sums_of", "sums_of_floats"]
+__all__ = [
+    "Groups",
+    "ends_of",
+    "extremes_of",
+    "group_rows",
+    "in_groups",
+    "one_group",
+    "rows_by_group",
+    "sums_of",
+    "sums_of_floats",
+]
 
 _LEAST_BITS = 4
 
@@ -82,6 +102,33 @@ def _add_floats(values, ids, count, totals):
     for row in range(count):
         at = totals + load_u32(ids + row * 4) * 8
         store_f64(at, load_f64(at) + load_f64(values + row * 8))
+    return count
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64)")
+def _find_extremes(values, nulls, ids, count, least, best, missing):
+    """Writes the least or greatest value of each group and clears its mark; returns the number of rows."""
+    for row in range(count):
+        if nulls != 0 and load_u8(nulls + row) != 0:
+            continue
+        group, value = load_u32(ids + row * 4), load_u64(values + row * 8)
+        so_far = load_u64(best + group * 8)
+        if load_u8(missing + group) != 0 or (value < so_far if least != 0 else value > so_far):
+            store_u64(best + group * 8, value)
+            store_u8(missing + group, 0)
+    return count
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64)")
+def _find_ends(nulls, ids, count, last, rows, missing):
+    """Writes the first or last row of each group that has a value; returns the number of rows."""
+    for row in range(count):
+        if nulls != 0 and load_u8(nulls + row) != 0:
+            continue
+        group = load_u32(ids + row * 4)
+        if last != 0 or load_u8(missing + group) != 0:
+            store_u64(rows + group * 8, row)
+            store_u8(missing + group, 0)
     return count
 
 
@@ -176,6 +223,41 @@ def sums_of_floats(values: NDArray[np.float64], groups: Groups) -> NDArray[np.fl
     totals, values = np.full(len(groups.firsts), -0.0), np.ascontiguousarray(values, np.float64)
     _add_floats(address_of(values), address_of(groups.ids), len(values), address_of(totals))
     return totals
+
+
+def extremes_of(
+    values: NDArray[np.integer[Any]], nulls: NDArray[np.bool_] | None, groups: Groups, *, least: bool
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Returns the least or the greatest of each group's integers, and which groups have none: there it is anything.
+
+    Example:
+        >>> groups = group_rows(np.array([7, 8, 7]), np.array([1, 1, 1]))
+        >>> best, missing = extremes_of(np.array([5, 0, 6]), np.array([False, True, False]), groups, least=False)
+        >>> best[0], missing.tolist()
+        (np.int64(6), [False, True])
+    """
+    best, missing = np.empty(len(groups.firsts), np.int64), np.ones(len(groups.firsts), np.bool_)
+    words = np.ascontiguousarray(values, np.int64)
+    marks = 0 if nulls is None else address_of(nulls)
+    addresses = address_of(best), address_of(missing)
+    _find_extremes(address_of(words), marks, address_of(groups.ids), len(words), int(least), *addresses)
+    return best, missing
+
+
+def ends_of(nulls: NDArray[np.bool_] | None, groups: Groups, *, last: bool) -> NDArray[np.int64]:
+    """Returns the first or the last row of each group that is not marked; one that is where all are.
+
+    Example:
+        >>> groups = group_rows(np.array([7, 8, 7, 8]), np.array([1, 1, 1, 1]))
+        >>> ends_of(np.array([True, True, False, True]), groups, last=False).tolist()
+        [2, 1]
+    """
+    if nulls is None and not last:
+        return groups.firsts
+    rows, missing = groups.firsts.copy(), np.ones(len(groups.firsts), np.bool_)
+    marks = 0 if nulls is None else address_of(nulls)
+    _find_ends(marks, address_of(groups.ids), len(groups.ids), int(last), address_of(rows), address_of(missing))
+    return rows
 
 
 class _Kept(threading.local):

@@ -422,10 +422,9 @@ def encode_section(
         ValueError: A field lies outside its buffer, or the arrays differ in length.
     """
     count = len(values[1])
-    held = [tuple(map(np.ascontiguousarray, part)) for part in ([values] if keys is None else [keys, values])]
     size = count * 32
     addresses = [0, 0, 0] if keys is None else []
-    for data, starts, lengths in held:
+    for data, starts, lengths in (values,) if keys is None else (keys, values):
         if not len(starts) == len(lengths) == count:
             raise ValueError("the arrays differ in length")
         addresses += [address_of(data), address_of(starts), address_of(lengths)]

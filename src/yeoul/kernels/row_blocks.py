@@ -30,7 +30,7 @@ from yeoul.kernels.machine import (
     store_u64,
 )
 
-__all__ = ["FieldTable", "Layout", "gather_rows", "gathered", "row_at", "scatter_rows", "scattered"]
+__all__ = ["FieldTable", "Layout", "ask_for_rows", "gather_rows", "gathered", "row_at", "scatter_rows", "scattered"]
 
 FieldTable = NDArray[np.int64]
 """For each field: where it begins in a row, its bytes (1, 2, 4, 8 or 16), the address of its column, where its flag for
@@ -50,7 +50,7 @@ def row_at(blocks, bits, width, slot):
 
 
 @inlined
-def _ask(blocks, bits, width, slots, begin, end):
+def ask_for_rows(blocks, bits, width, slots, begin, end):
     """Asks for rows further on."""
     for row in range(begin, end):
         at = row_at(blocks, bits, width, load_u64(slots + row * 8))
@@ -98,10 +98,10 @@ def _put(blocks, bits, width, slots, begin, end, field, column, size):
 @kernel("int64(int64, int64, int64, int64, int64, int64, int64)")
 def _gather(blocks, bits, width, slots, count, table, fields):
     """Copies fields of rows into columns."""
-    _ask(blocks, bits, width, slots, 0, min(_SOME, count))
+    ask_for_rows(blocks, bits, width, slots, 0, min(_SOME, count))
     for begin in range(0, count, _SOME):
         end = min(begin + _SOME, count)
-        _ask(blocks, bits, width, slots, end, min(end + _SOME, count))
+        ask_for_rows(blocks, bits, width, slots, end, min(end + _SOME, count))
         for field in range(fields):
             entry = table + field * _WORDS * 8
             _take(blocks, bits, width, slots, begin, end, load_u64(entry), load_u64(entry + 16), load_u64(entry + 8))
@@ -114,10 +114,10 @@ def _gather(blocks, bits, width, slots, count, table, fields):
 @kernel("int64(int64, int64, int64, int64, int64, int64, int64, int64)")
 def _scatter(blocks, bits, width, slots, count, table, fields, flagged):
     """Copies columns into fields of rows; where rows have flags, a field without a column of them has no NULL."""
-    _ask(blocks, bits, width, slots, 0, min(_SOME, count))
+    ask_for_rows(blocks, bits, width, slots, 0, min(_SOME, count))
     for begin in range(0, count, _SOME):
         end = min(begin + _SOME, count)
-        _ask(blocks, bits, width, slots, end, min(end + _SOME, count))
+        ask_for_rows(blocks, bits, width, slots, end, min(end + _SOME, count))
         for field in range(fields):
             entry = table + field * _WORDS * 8
             _put(blocks, bits, width, slots, begin, end, load_u64(entry), load_u64(entry + 16), load_u64(entry + 8))

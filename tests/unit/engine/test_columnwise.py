@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from yeoul.engine.columnwise import Predicate, Selection, Totals
-from yeoul.engine.direct import direct, direct_total
+from yeoul.engine.columnwise import Predicate, Selection
+from yeoul.engine.direct import direct
+from yeoul.engine.totals import Totals, direct_total
 from yeoul.kernels.grouping import Groups, group_rows, in_groups
 
 INTS = st.none() | st.integers(-(2**63), 2**63 - 1) | st.integers(-2, 2)
@@ -120,7 +121,13 @@ def test_what_columns_cannot_do_is_left_to_the_query_engine(expression: pl.Expr)
 @settings(max_examples=200, deadline=None)
 def test_totals_take_rows_as_they_stand(rows: pl.DataFrame, data: st.DataObject) -> None:
     keys = data.draw(st.lists(st.integers(0, 3), min_size=rows.height, max_size=rows.height))
-    aggregates = [pl.len(), pl.col("i").sum(), pl.col("i").max(), pl.col("i").count(), pl.col("s").first()]
+    kept = pl.when(pl.col("n") > 0).then(pl.col("i"))
+    aggregates = [pl.len(), pl.col("i").sum(), pl.col("i").count(), pl.col("s").first(), kept.sum(), kept.count()]
+    rows = rows.with_columns(day=pl.col("n").cast(pl.Date), moment=pl.col("n").cast(pl.Datetime("ms")))
+    for column in (pl.col("i"), pl.col("n"), kept, pl.col("day"), pl.col("moment")):
+        aggregates += [column.min(), column.max()]
+    for column in (pl.col("i"), pl.col("s"), pl.col("x"), kept):
+        aggregates += [column.drop_nulls().first(), column.drop_nulls().last()]
     named = [one.alias(f"a{place}") for place, one in enumerate(aggregates)]
     expected = rows.with_columns(id=pl.Series(keys)).group_by("id", maintain_order=True).agg(named).drop("id")
     found = Totals(named).of(rows, group_rows(np.array(keys, np.int64) << 60, np.array(keys, np.int64)))

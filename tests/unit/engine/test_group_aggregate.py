@@ -102,11 +102,11 @@ def histories(draw: st.DrawFn) -> list[tuple[tuple, int]]:
     return history
 
 
-@given(histories(), st.integers(1, 8))
-@settings(max_examples=100, deadline=None)
-def test_without_what_was_a_table_told_by_key_is_told_the_same(history, size):
+@given(histories(), st.integers(1, 8), st.sets(st.sampled_from(sorted(CALLS)), min_size=1))
+@settings(max_examples=200, deadline=None)
+def test_without_what_was_a_table_told_by_key_is_told_the_same(history, size, names):
     retracts = any(weight < 0 for _, weight in history)
-    whole, lean = operator(retracts=retracts), operator(retracts=retracts, gives_before=False)
+    whole, lean = (operator(retracts=retracts, names=names, gives_before=each) for each in (True, False))
     from_whole, told_once = EncodeUpserts(["k"]), EncodeUpserts(["k"], told_once=True)
     for start in range(0, len(history), size):
         rows = [(*row, weight) for row, weight in history[start : start + size]]

@@ -15,6 +15,7 @@ from yeoul.engine.operators.contract import START_OF_TIME
 from yeoul.engine.operators.rows.filter import Filter
 from yeoul.engine.operators.rows.limit import Limit
 from yeoul.engine.operators.rows.project import Project
+from yeoul.engine.operators.rows.relabel import Relabel
 from yeoul.engine.operators.rows.union import Union
 from yeoul.engine.operators.rows.values import Values
 from yeoul.engine.operators.time_axis import TimeAxis
@@ -76,6 +77,14 @@ def test_a_union_matches_columns_by_position_and_type() -> None:
     one = pl.DataFrame({"x": pl.Series([1], dtype=pl.Int32), "y": ["z"], WATERMARK: [5]})
     (batch,) = union.process(1, one).batches
     assert batch.schema == {"a": pl.Int64(), "b": pl.String(), WATERMARK: pl.Int64()}
+
+
+def test_renaming_leaves_the_batch_that_came_as_it_was() -> None:
+    batch = pl.DataFrame({"a": [1], "b": ["x"]})
+    given = Relabel([("m", pl.Int64()), ("n", pl.String())]).transform(batch)
+    assert given.to_dict(as_series=False) == {"m": [1], "n": ["x"]}
+    assert batch.columns == ["a", "b"]
+    assert batch["a"].name == "a"
 
 
 def test_a_limit_counts_on_after_a_restore() -> None:

@@ -69,7 +69,10 @@ class TextPiece:
     def decode(self) -> DecodedBatch:
         offsets, lengths = split_lines(self.lines.data)
         values = RecordBuffer(self.lines.data, offsets, lengths)
-        places = RecordPlaces(offsets + self.lines.start, (self.split,))
+
+        def places() -> RecordPlaces:
+            return RecordPlaces(offsets + self.lines.start, (self.split,))
+
         return decode_records(self.records, Records(places, values, self._metadata))
 
     def _metadata(self, key: str, rows: NDArray[np.int64]) -> pl.Series:

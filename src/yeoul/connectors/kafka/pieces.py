@@ -91,7 +91,7 @@ class Located:
     Attributes:
         data: The buffer that holds them.
         columns: Offsets, timestamps, and the places of keys, values and headers in `data`.
-        batches: For each record, the index of its batch among `spans`.
+        counts: How many records there are of each batch.
         spans: The batches that were read.
         ranges: Where they come from.
         owners: For each of `spans`, the index of its range.
@@ -99,13 +99,18 @@ class Located:
 
     data: NDArray[np.uint8]
     columns: RecordColumns
-    batches: NDArray[np.int64]
+    counts: Sequence[int]
     spans: Sequence[Span]
     ranges: Sequence[FetchedRange]
-    owners: NDArray[np.int64]
+    owners: Sequence[int]
 
     def __len__(self) -> int:
         return len(self.columns)
+
+    @property
+    def batches(self) -> NDArray[np.int64]:
+        """For each record, the index of its batch among `spans`."""
+        return np.repeat(np.arange(len(self.spans)), self.counts)
 
     @property
     def values(self) -> RecordBuffer:
@@ -118,7 +123,7 @@ class Located:
     def places(self) -> RecordPlaces:
         """Returns where each record comes from."""
         names = tuple(one.partition.split for one in self.ranges)
-        owners = self.owners[self.batches] if len(names) > 1 else None
+        owners = np.repeat(np.array(self.owners, np.int64), self.counts) if len(names) > 1 else None
         return RecordPlaces(self.columns.offsets, names, owners)
 
 
@@ -148,14 +153,14 @@ def locate(ranges: Sequence[FetchedRange], check_crcs: bool) -> Located:
     """
     found = [(index, span) for index, one in enumerate(ranges) for span in committed_spans(one, check_crcs)]
     plain = all(_is_plain(one) for one in ranges)
-    data, columns, batches = _in_place(ranges, found) if plain else _unpacked(ranges, found)
-    owners = np.array([index for index, _ in found], np.int64)
-    return _within(Located(data, columns, batches, [span for _, span in found], ranges, owners))
+    data, columns, counts = _in_place(ranges, found) if plain else _unpacked(ranges, found)
+    return _within(Located(data, columns, counts, [span for _, span in found], ranges, [index for index, _ in found]))
 
 
 _Found = Sequence[tuple[int, Span]]
 """Batches, each with the index of its range."""
-_Places = tuple[NDArray[np.uint8], RecordColumns, NDArray[np.int64]]
+_Places = tuple[NDArray[np.uint8], RecordColumns, Sequence[int]]
+"""A buffer, where records lie in it, and how many there are of each batch."""
 
 
 def _is_plain(fetched: FetchedRange) -> bool:
@@ -216,15 +221,12 @@ def _in_place(ranges: Sequence[FetchedRange], found: _Found) -> _Places:
         at = next((span for span in spans if span.position == table.fault - starts[owner]), spans[0])
         raise batch_damaged(ranges[owner], at, "its records do not fit its header")
     if len(found) == len(table):
-        counts = np.array([span.header.record_count for _, span in found], np.int64)
-        return data, columns, np.repeat(np.arange(len(found)), counts)
+        return data, columns, [span.header.record_count for _, span in found]
     counts = np.diff(table.first_rows, append=len(columns))
-    indexes = np.full(len(table), -1, np.int64)
-    positions = [starts[index] + span.position for index, span in found]
-    indexes[np.searchsorted(table.positions, positions)] = np.arange(len(found))
-    batches = np.repeat(indexes, counts)
-    columns, batches = _chosen(columns, batches >= 0), batches[batches >= 0]
-    return data, columns, batches
+    places = np.searchsorted(table.positions, [starts[index] + span.position for index, span in found])
+    counted = np.zeros(len(table), np.bool_)
+    counted[places] = True
+    return data, _chosen(columns, np.repeat(counted, counts)), counts[places].tolist()
 
 
 def _side_by_side(ranges: Sequence[FetchedRange]) -> tuple[NDArray[np.uint8], list[int]]:
@@ -262,7 +264,7 @@ def _unpacked(ranges: Sequence[FetchedRange], found: _Found) -> _Places:
         if sections
         else _NONE
     )
-    return data, columns, np.repeat(np.arange(len(found)), [len(one) for one in sections])
+    return data, columns, [len(one) for one in sections]
 
 
 def batch_body(fetched: FetchedRange, span: Span) -> NDArray[np.uint8]:
@@ -318,11 +320,13 @@ def _within(located: Located) -> Located:
     """Leaves out the records before and behind what was asked for."""
     if not any(map(_holds_more, located.ranges)):
         return located
-    owners, offsets = located.owners[located.batches], located.columns.offsets
+    batches, offsets = located.batches, located.columns.offsets
+    owners = np.array(located.owners, np.int64)[batches]
     starts = np.array([one.start for one in located.ranges], np.int64)
     ends = np.array([_NO_END if one.end is None else one.end for one in located.ranges], np.int64)
     kept = (offsets >= starts[owners]) & (offsets < ends[owners])
-    return replace(located, columns=_chosen(located.columns, kept), batches=located.batches[kept])
+    counts = np.bincount(batches[kept], minlength=len(located.spans))
+    return replace(located, columns=_chosen(located.columns, kept), counts=counts.tolist())
 
 
 def _holds_more(fetched: FetchedRange) -> bool:

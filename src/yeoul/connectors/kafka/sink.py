@@ -145,16 +145,14 @@ class KafkaSink:
         """Drops what is not acknowledged; idempotent."""
         self._producer.close()
 
-    def _batches(
-        self, values: RecordBuffer, keys: RecordBuffer | None
-    ) -> Iterator[tuple[TopicPartition, NDArray[np.int64]]]:
+    def _batches(self, values: RecordBuffer, keys: RecordBuffer | None) -> Iterator[tuple[TopicPartition, _Rows]]:
         """Yields the rows of each batch, and where they go."""
         sizes = np.maximum(values.lengths, 0) + _RECORD_OVERHEAD_BYTES
         if keys is not None:
             sizes = sizes + np.maximum(keys.lengths, 0)
         if len(self._partitions) == 1:
             for start, end in cut_batches(sizes, _BATCH_BYTES):
-                yield self._partitions[0], np.arange(start, end)
+                yield self._partitions[0], slice(start, end)
             return
         runs = (np.cumsum(sizes) - sizes) // _BATCH_BYTES
         assigned = self._partitioner.assign(runs, keys)
@@ -165,12 +163,18 @@ class KafkaSink:
             for start, end in cut_batches(sizes[rows], _BATCH_BYTES):
                 yield partition, rows[start:end]
 
-    def _stamps(self, frame: pl.DataFrame) -> NDArray[np.int64]:
+    def _stamps(self, frame: pl.DataFrame) -> _Stamps:
         now_ms = self._context.clock.now_ms()
         if self._timestamps is None:
-            return np.full(frame.height, now_ms, np.int64)
+            return now_ms
         stamps = frame[self._timestamps].cast(pl.Datetime("ms", "UTC")).to_physical().fill_null(now_ms)
         return stamps.to_numpy().astype(np.int64)
+
+
+_Rows = NDArray[np.int64] | slice
+"""Some rows of a batch, in order."""
+_Stamps = NDArray[np.int64] | int
+"""Each record's timestamp in ms, or that of all."""
 
 
 def _format_column(column: Column, prefix: str) -> FormatColumn:
@@ -196,23 +200,27 @@ def _writable_metadata(table: str, columns: tuple[Column, ...]) -> tuple[str | N
 def _section(
     values: RecordBuffer,
     keys: RecordBuffer | None,
-    stamps_ms: NDArray[np.int64],
+    stamps_ms: _Stamps,
     headers: pl.Series | None,
-    rows: NDArray[np.int64],
+    rows: _Rows,
 ) -> Section:
-    chosen = stamps_ms[rows]
-    base_ms, max_ms = int(chosen[0]), int(chosen.max())
+    parts = _parts(values, rows)
+    count = len(parts[1])
     if headers is not None:
-        body = _with_headers(values, keys, chosen, headers, rows)
-        return Section(body, len(rows), base_ms, max_ms)
-    deltas = None if base_ms == max_ms and (chosen == base_ms).all() else chosen - base_ms
-    body = encode_section(_parts(values, rows), None if keys is None else _parts(keys, rows), deltas)
-    return Section(body, len(rows), base_ms, max_ms)
+        stamps = np.full(len(values), stamps_ms)[rows]
+        body = _with_headers(values, keys, stamps, headers, np.arange(len(values))[rows])
+        return Section(body, count, int(stamps[0]), int(stamps.max()))
+    if isinstance(stamps_ms, int):
+        base_ms, max_ms, deltas = stamps_ms, stamps_ms, None
+    else:
+        chosen = stamps_ms[rows]
+        base_ms, max_ms = int(chosen[0]), int(chosen.max())
+        deltas = chosen - base_ms
+    body = encode_section(parts, None if keys is None else _parts(keys, rows), deltas)
+    return Section(body, count, base_ms, max_ms)
 
 
-def _parts(
-    buffer: RecordBuffer, rows: NDArray[np.int64]
-) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+def _parts(buffer: RecordBuffer, rows: _Rows) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
     return buffer.data, buffer.offsets[rows], buffer.lengths[rows]
 
 

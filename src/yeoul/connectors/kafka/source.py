@@ -66,7 +66,7 @@ class KafkaPiece:
     def decode(self) -> DecodedBatch:
         located = locate(self.ranges, self.check_crcs)
         keys = located.keys if self.source.uses_keys or self.source.key.fields else None
-        return decode_records(self.source, Records(located.places(), located.values, _metadata_of(located), keys))
+        return decode_records(self.source, Records(located.places, located.values, _metadata_of(located), keys))
 
 
 def _metadata_of(located: Located) -> Callable[[str, NDArray[np.int64]], pl.Series]:
@@ -76,7 +76,7 @@ def _metadata_of(located: Located) -> Callable[[str, NDArray[np.int64]], pl.Seri
         return pl.Series(values)[pl.Series(located.batches[rows])] if len(values) else pl.Series([])
 
     def partitions() -> Iterator[TopicPartition]:
-        return (located.ranges[owner].partition for owner in located.owners.tolist())
+        return (located.ranges[owner].partition for owner in located.owners)
 
     def metadata(key: str, rows: NDArray[np.int64]) -> pl.Series:
         match key:

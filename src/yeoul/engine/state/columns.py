@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from yeoul.engine.columnwise import together
 from yeoul.engine.state.chunks import Chunks
 from yeoul.engine.state.row_block import RowBlock, fits_a_block
+from yeoul.kernels.folding import Fold, Tell
 from yeoul.kernels.grouping import group_rows
 
 __all__ = ["SlotColumns", "Slots", "distinct", "numbered"]
@@ -104,6 +105,31 @@ class SlotColumns:
         for name in wanted:
             if name in self._chunks:
                 self._chunks[name].write(slots, values[name])
+
+    def can_fold(self, name: str, fold: Fold) -> bool:
+        """Tells whether newer values of a column can be merged where the older ones stand."""
+        return name not in self._chunks and self._block.can_fold(name, fold)
+
+    def fold(self, slots: Slots, fresh: pl.DataFrame, folds: Mapping[str, Fold], is_new: NDArray[np.bool_]) -> None:
+        """Merges newer values into some columns at slots, as `RowBlock.fold` does."""
+        self._block.fold(slots, {name: fresh.get_column(name) for name in folds}, folds, is_new)
+
+    def folded(
+        self, slots: Slots, fresh: pl.DataFrame, folds: Mapping[str, Fold], is_new: NDArray[np.bool_]
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Does the same; returns what was there and what is there now."""
+        return self._block.folded(slots, {name: fresh.get_column(name) for name in folds}, folds, is_new)
+
+    def told(
+        self,
+        slots: Slots,
+        fresh: pl.DataFrame,
+        folds: Mapping[str, Fold],
+        is_new: NDArray[np.bool_],
+        tells: Mapping[str, Tell],
+    ) -> tuple[pl.DataFrame, NDArray[np.bool_]]:
+        """Does the same; returns what is there now, and which rows are new or differ in what `tells` says."""
+        return self._block.told(slots, {name: fresh.get_column(name) for name in folds}, folds, is_new, tells)
 
     def forget(self, slots: Slots) -> None:
         """Says that what was written at slots is not needed any more."""

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from yeoul.engine.columnwise import Selection, Totals, chosen, taken, together
+from yeoul.engine.columnwise import Selection, chosen, taken, together
 from yeoul.engine.series import series_of
 from yeoul.engine.state.fingerprints import Lanes
 from yeoul.engine.state.keyed import lanes_by
+from yeoul.engine.totals import Totals
 from yeoul.kernels.grouping import Groups, group_rows, one_group
 
 __all__ = ["LANES", "GroupedRows", "Grouping", "lanes_of"]

@@ -18,7 +18,9 @@ from yeoul.engine.columnwise import chosen, where
 from yeoul.engine.state.columns import SlotColumns, Slots
 from yeoul.engine.state.fingerprints import Lanes, fingerprints
 from yeoul.engine.state.giving_back import GivesBack
+from yeoul.engine.state.merging import Merging
 from yeoul.engine.state.touches import Touches
+from yeoul.kernels.folding import Tell
 from yeoul.kernels.key_index import KeyIndex
 
 __all__ = ["TOUCHED", "Found", "KeyedState", "key_lanes", "lanes_by"]
@@ -126,6 +128,20 @@ class KeyedState(GivesBack):
     def write(self, slots: Slots, values: pl.DataFrame) -> None:
         """Puts values at slots, each of which stands once."""
         self._values.write(slots, values)
+
+    def merge(self, found: Found, values: pl.DataFrame, merging: Merging) -> None:
+        """Merges newer values into those of keys, each of which stands once; new ones get theirs."""
+        merging.merge(self._values, found.slots, values, found.is_new)
+
+    def merged(self, found: Found, values: pl.DataFrame, merging: Merging) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Does the same; returns what they were, which is anything for new ones, and what they are."""
+        return merging.merged(self._values, found.slots, values, found.is_new)
+
+    def told(
+        self, found: Found, values: pl.DataFrame, merging: Merging, tells: Mapping[str, Tell]
+    ) -> tuple[pl.DataFrame, NDArray[np.bool_]] | None:
+        """Does the same; returns what they are, and which are new or differ in what `tells` says; None if it cannot."""
+        return merging.told(self._values, found.slots, values, found.is_new, tells)
 
     def read_column(self, name: str, slots: Slots) -> pl.Series:
         """Returns one value column at slots."""

@@ -7,18 +7,17 @@ which they first came; the pane is dropped whole. What comes in small pieces wai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from yeoul.engine.columnwise import chosen, together, without
 from yeoul.engine.state.compact import compacted
 from yeoul.engine.state.fingerprints import Lanes
 from yeoul.engine.state.grouping import LANES, GroupedRows, Grouping, lanes_of
 from yeoul.engine.state.keyed import KeyedState, lanes_by
+from yeoul.engine.state.merging import Merging
 from yeoul.kernels.grouping import group_rows
 
 __all__ = ["KeyedMerge", "KeyedPane"]
@@ -34,12 +33,12 @@ class KeyedMerge:
     Attributes:
         keys: The columns that make the key, one at least.
         within: Merges rows of equal key in a frame.
-        pairwise: Merges older values with newer ones beside them, given which groups are new.
+        merging: Merges a group's values with newer ones.
     """
 
     keys: Sequence[str]
     within: Grouping
-    pairwise: Callable[[pl.DataFrame, pl.DataFrame, NDArray[np.bool_]], pl.DataFrame]
+    merging: Merging
 
 
 class KeyedPane:
@@ -103,9 +102,7 @@ class KeyedPane:
     def _take(self, rows: pl.DataFrame) -> None:
         rows, lanes = self._each_once(rows)
         found = self._groups.upsert(rows, lanes)
-        if not found.is_new.all():
-            rows = self._merge.pairwise(self._groups.read(found.slots), rows, found.is_new)
-        self._groups.write(found.slots, rows)
+        self._groups.merge(found, rows, self._merge.merging)
 
     def _each_once(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, Lanes]:
         """Returns rows with each key once, and the keys' fingerprints."""

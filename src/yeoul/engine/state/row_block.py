@@ -7,23 +7,31 @@ first NULL on that any column is given. Slots that were never written hold zeros
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from yeoul.engine.series import nulls_in, series_of, validity, values_in
+from yeoul.engine.series import frame_of, nulls_in, series_of, validity, values_in
 from yeoul.engine.state.texts import VIEW, Texts
 from yeoul.kernels.addresses import address_of
 from yeoul.kernels.blocks import Blocks, Layout
+from yeoul.kernels.folding import Fold, Tell, fold_rows
 from yeoul.kernels.row_blocks import FieldTable, gather_rows, scatter_rows
 
 __all__ = ["RowBlock", "fits_a_block"]
 
 Slots = NDArray[np.int64]
+_Column = tuple[NDArray[np.generic], NDArray[np.bool_] | None]
+"""Values and flags for NULL."""
+_Room = _Column | tuple[None, None]
+_NOTHING: Final[Mapping[str, Tell]] = {}
+_NOBODY: Final[Iterable[_Room]] = itertools.repeat((None, None))
 
 
 def fits_a_block(dtype: pl.DataType) -> bool:
@@ -71,6 +79,7 @@ class RowBlock:
         self._texts = Texts()
         self._text_offsets = [field.offset for field in self._fields.values() if field.is_text]
         self._flagged = False
+        self._kinds: dict[tuple[str, ...], pa.StructType] = {}
         self._blocks = Blocks(_aligned(offset))
 
     @property
@@ -107,16 +116,102 @@ class RowBlock:
         self.reserve(int(slots.max()) + 1)
         fields = [self._fields[name] for name in columns]
         nulls = [nulls_in(series) for series in columns.values()]
-        for field, flags in zip(fields, nulls, strict=True):
-            field.has_nulls |= flags is not None
-        if not self._flagged and any(field.has_nulls for field in fields):
-            self._add_flags()
+        self._flag(fields, nulls)
         slots = np.ascontiguousarray(slots, np.int64)
         self._drop_texts(slots, [field.offset for field in fields if field.is_text])
         values = [self._plain(field, series) for field, series in zip(fields, columns.values(), strict=True)]
         table = self._table(fields, values, nulls)
         scatter_rows(self._layout, slots, table, flagged=self._flagged)
         self._collect_if_worthwhile()
+
+    def can_fold(self, name: str, fold: Fold) -> bool:
+        """Tells whether newer values of a column can be merged where the older ones stand."""
+        field = self._fields[name]
+        if field.is_text or field.is_wide or field.kind.itemsize < 4 or field.kind.kind not in "if":
+            return False
+        if fold is Fold.SUM:
+            return field.kind.itemsize == 8
+        return field.kind.kind == "i" or fold in (Fold.FIRST, Fold.LAST)
+
+    def fold(
+        self, slots: Slots, fresh: Mapping[str, pl.Series], folds: Mapping[str, Fold], is_new: NDArray[np.bool_]
+    ) -> None:
+        """Merges newer values of some columns into those at slots, each of which stands once; new ones are put.
+
+        Args:
+            slots: There is room for them.
+            fresh: The columns, as `folds` names them.
+            folds: As `can_fold` allows.
+            is_new: A truth for each slot.
+        """
+        fields, given = self._to_be_folded(fresh)
+        self._fold(slots, fields, given, folds, is_new)
+
+    def folded(
+        self, slots: Slots, fresh: Mapping[str, pl.Series], folds: Mapping[str, Fold], is_new: NDArray[np.bool_]
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Does the same; returns what was there and what is there now."""
+        fields, given = self._to_be_folded(fresh)
+        was, now = ([_room(field, len(slots)) for field in fields] for _ in range(2))
+        self._fold(slots, fields, given, folds, is_new, now=now, was=was)
+        kind = self._kind_of(tuple(folds))
+        return frame_of(kind, was), frame_of(kind, now)
+
+    def told(
+        self,
+        slots: Slots,
+        fresh: Mapping[str, pl.Series],
+        folds: Mapping[str, Fold],
+        is_new: NDArray[np.bool_],
+        tells: Mapping[str, Tell],
+    ) -> tuple[pl.DataFrame, NDArray[np.bool_]]:
+        """Does the same; returns what is there now, and which rows are new or differ in what `tells` says."""
+        fields, given = self._to_be_folded(fresh)
+        now = [_room(field, len(slots)) for field in fields]
+        differs = self._fold(slots, fields, given, folds, is_new, tells, now)
+        return frame_of(self._kind_of(tuple(folds)), now), differs
+
+    def _to_be_folded(self, fresh: Mapping[str, pl.Series]) -> tuple[list[_Field], list[_Column]]:
+        """Readies the flags for NULL; returns the fields and their columns."""
+        fields = [self._fields[name] for name in fresh]
+        nulls = [nulls_in(series) for series in fresh.values()]
+        self._flag(fields, nulls)
+        values = [_plain(field, series) for field, series in zip(fields, fresh.values(), strict=True)]
+        return fields, list(zip(values, nulls, strict=True))
+
+    def _fold(
+        self,
+        slots: Slots,
+        fields: Sequence[_Field],
+        fresh: Sequence[_Column],
+        folds: Mapping[str, Fold],
+        is_new: NDArray[np.bool_],
+        tells: Mapping[str, Tell] = _NOTHING,
+        now: Iterable[_Room] = _NOBODY,
+        was: Iterable[_Room] = _NOBODY,
+    ) -> NDArray[np.bool_]:
+        entries = [
+            (
+                field.offset,
+                field.kind.itemsize,
+                folds[field.name],
+                field.kind.kind == "f",
+                self._values_bytes + field.number if self._flagged else -1,
+                tells.get(field.name, Tell.NOTHING),
+                *(0 if array is None else address_of(array) for column in columns for array in column),
+            )
+            for field, *columns in zip(fields, fresh, now, was, strict=False)
+        ]
+        slots, is_new = np.ascontiguousarray(slots, np.int64), np.ascontiguousarray(is_new)
+        return fold_rows(self._layout, slots, is_new, np.array(entries, np.int64))
+
+    def _kind_of(self, names: tuple[str, ...]) -> pa.StructType:
+        """Plain columns as Arrow has them."""
+        kind = self._kinds.get(names)
+        if kind is None:
+            arrays = [(name, pl.Series([], dtype=self._fields[name].dtype).to_arrow().type) for name in names]
+            kind = self._kinds[names] = pa.struct(arrays)
+        return kind
 
     def forget(self, slots: Slots) -> None:
         """Says that what was written at slots is not needed any more."""
@@ -164,9 +259,18 @@ class RowBlock:
         ]
         return np.array(entries, np.int64).reshape(-1, 5)
 
-    def _add_flags(self) -> None:
+    def _flag(self, fields: Iterable[_Field], nulls: Iterable[NDArray[np.bool_] | None]) -> None:
+        """Gives rows their flags for NULL once a column has some."""
+        for field, flags in zip(fields, nulls, strict=True):
+            field.has_nulls |= flags is not None
+        if self._flagged or not any(field.has_nulls for field in fields):
+            return
         self._blocks = self._blocks.widened(_aligned(self._values_bytes + len(self._fields)), self._values_bytes)
         self._flagged = True
+
+
+def _room(field: _Field, rows: int) -> _Column:
+    return np.empty(rows, field.kind), np.empty(rows, np.bool_) if field.has_nulls else None
 
 
 def _aligned(size: int) -> int:

@@ -6,6 +6,7 @@ Python (numbers of very many digits) are settled here, row by row: they are rare
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any, Final
@@ -25,7 +26,11 @@ from yeoul.kernels.json.schema import JsonField
 
 __all__ = ["Assembly"]
 
-_NARROW: Final = {8: (np.int8, pa.int8()), 16: (np.int16, pa.int16()), 32: (np.int32, pa.int32())}
+_NARROW: Final[Mapping[type[pl.DataType], tuple[type[np.signedinteger[Any]], pa.DataType]]] = {
+    pl.Int8: (np.int8, pa.int8()),
+    pl.Int16: (np.int16, pa.int16()),
+    pl.Int32: (np.int32, pa.int32()),
+}
 _VIEWED: Final = (state.STRING, state.BYTES)
 
 
@@ -62,7 +67,8 @@ class Assembly:
             return self._row(spec, dtype, leaf)
         if spec.kind == state.JSON_TEXT:
             return self._nested(dtype, leaf)
-        self._settle(spec, dtype, leaf)
+        if self.read.waiting:
+            self._settle(spec, leaf)
         buffers = self._buffers() if spec.kind in _VIEWED else []
         return _array(spec, dtype, self.read.values[leaf], self._validity(leaf), self.read.rows, buffers)
 
@@ -92,7 +98,7 @@ class Assembly:
             series = pl.select(pl.when(present).then(series)).to_series()
         return series
 
-    def _settle(self, spec: JsonField, dtype: pl.DataType, leaf: int) -> None:
+    def _settle(self, spec: JsonField, leaf: int) -> None:
         """Replaces the values of a leaf that wait for Python."""
         marks, slots = self.read.marks, self.read.values[leaf]
         for row, text in self.read.waiting_texts(leaf, self.data):
@@ -163,10 +169,10 @@ def _array(
         bits = np.packbits(slots, bitorder="little")
         return pa.Array.from_buffers(pa.bool_(), rows, [validity, pa.py_buffer(bits)])
     kind = pa.int64()
-    if spec.kind == state.INTEGER and dtype != pl.Int64():
-        width = (spec.high + 1).bit_length()
-        narrow, kind = _NARROW[width]
-        slots = slots.astype(narrow)
+    if spec.kind == state.INTEGER:
+        if type(dtype) in _NARROW:
+            narrow, kind = _NARROW[type(dtype)]
+            slots = slots.astype(narrow)
     elif spec.kind == state.DOUBLE:
         slots, kind = slots.view(np.float64), pa.float64()
         if dtype == pl.Float32():

@@ -28,6 +28,7 @@ __all__ = ["JsonEncoder", "value_texts"]
 _NO_OFFSETS: Final = np.empty(0, np.int64)
 _NO_NULLS: Final = np.empty(0, np.uint8)
 _KEY_VALUE: Final = ("key", "value")
+_WHOLE: Final = frozenset((pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.Int128))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,7 @@ class JsonEncoder:
 
     def objects(self, frame: pl.DataFrame) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Returns every row of a frame as a JSON object, one behind the other, and where each begins and ends."""
-        given = [(frame.get_column(column.name), column.dtype) for column in self.columns]
-        return self._objects([one if one.dtype == dtype else one.cast(dtype) for one, dtype in given], len(frame))
+        return self._objects([_typed(frame.get_column(one.name), one.dtype) for one in self.columns], len(frame))
 
     def _objects(self, series: list[pl.Series], rows: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         columns = [self._column(one, _key(one.name)) for one in series]
@@ -69,19 +69,20 @@ class JsonEncoder:
     def _column(self, series: pl.Series, key: bytes) -> WriterColumn:
         nulls = series.is_null().to_numpy().astype(np.uint8) if series.null_count() else _NO_NULLS
         dtype = series.dtype
+        if type(dtype) in _WHOLE:
+            return WriterColumn(key, writer.INTEGER, _integers(series, dtype, nulls), _NO_OFFSETS, nulls)
         if isinstance(dtype, pl.Datetime):
             digits, zoned = UNIT_DIGITS[dtype.time_unit], dtype.time_zone is not None
-            moments = _integers(series)
+            moments = _integers(series, dtype, nulls)
             return WriterColumn(key, writer.TIMESTAMP, moments, _NO_OFFSETS, nulls, digits, self.iso, zoned)
-        if dtype.is_integer() and dtype != pl.UInt64:
-            return WriterColumn(key, writer.INTEGER, _integers(series), _NO_OFFSETS, nulls)
         if dtype == pl.Boolean:
             truth = (series.fill_null(False) if series.null_count() else series).cast(pl.UInt8).to_numpy()
             return WriterColumn(key, writer.BOOLEAN, truth, _NO_OFFSETS, nulls)
         if dtype == pl.Date:
-            return WriterColumn(key, writer.DATE, _integers(series), _NO_OFFSETS, nulls)
+            return WriterColumn(key, writer.DATE, _integers(series, dtype, nulls), _NO_OFFSETS, nulls)
         if dtype == pl.Time:
-            return WriterColumn(key, writer.TIME, _integers(series) // 1_000_000_000, _NO_OFFSETS, nulls)
+            seconds = _integers(series, dtype, nulls) // 1_000_000_000
+            return WriterColumn(key, writer.TIME, seconds, _NO_OFFSETS, nulls)
         if isinstance(dtype, pl.Struct):
             data, places = self._objects(series.struct.unnest().get_columns(), len(series))
             return WriterColumn(key, writer.PLAIN, data, places, nulls)
@@ -157,10 +158,14 @@ def value_texts(series: pl.Series) -> pl.Series:
     return texts.str.strip_chars('"') if series.dtype.is_float() else texts
 
 
-def _integers(series: pl.Series) -> NDArray[np.int64]:
+def _typed(series: pl.Series, dtype: pl.DataType) -> pl.Series:
+    return series if series.dtype == dtype else series.cast(dtype)
+
+
+def _integers(series: pl.Series, dtype: pl.DataType, nulls: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Returns whole numbers; what has nothing to convert is not, since a query over a few rows is all overhead."""
-    whole = series if series.dtype == pl.Int64 else series.cast(pl.Int64)
-    return (whole.fill_null(0) if whole.null_count() else whole).to_numpy()
+    whole = series if isinstance(dtype, pl.Int64) else series.cast(pl.Int64)
+    return (whole.fill_null(0) if len(nulls) else whole).to_numpy()
 
 
 def _texts(series: pl.Series) -> tuple[int, pl.Series]:

@@ -115,11 +115,12 @@ class Workspace:
         table = schema.leaf_table.copy()
         values: list[NDArray[np.generic]] = []
         marks = np.zeros((leaf_count, count), np.uint8)
-        for index, leaf in enumerate(schema.leaves):
-            slots = np.empty((count, 2) if leaf.slot_bytes == 16 else (count,), _SLOT_TYPES[leaf.slot_bytes])
+        marks_at = address_of(marks)
+        for index, slot_bytes in enumerate(schema.slot_bytes):
+            slots = np.empty((count, 2) if slot_bytes == 16 else count, _SLOT_TYPES[slot_bytes])
             values.append(slots)
             table[index, LEAF_SLOTS] = address_of(slots)
-            table[index, LEAF_NULLS] = address_of(marks) + index * count
+            table[index, LEAF_NULLS] = marks_at + index * count
         side = np.empty(side_bytes + SLACK_BYTES, np.uint8)
         stack = np.empty(2 * MAX_DEPTH, np.uint8)
         call = np.zeros(CALL_WORDS, np.int64)
@@ -136,17 +137,19 @@ class Workspace:
 
     def columns(self, rows: int, dead: int, skipped: int) -> JsonColumns:
         """Returns what was read."""
-        used = int(self.call[CALL_SIDE]) - address_of(self.side)
+        call = self.call.tolist()
+        # A row of a layout not met before has marks while it is read, whatever is in it.
+        is_marked = call[CALL_MARKED] and np.count_nonzero(self.marks)
         return JsonColumns(
             rows=rows,
             values=[slots[:rows] for slots in self.values],
-            marks=self.marks[:, :rows] if self.call[CALL_MARKED] else None,
-            waiting=bool(self.call[CALL_HARD]),
-            side=self.side[:used].copy(),
+            marks=self.marks[:, :rows] if is_marked else None,
+            waiting=bool(call[CALL_HARD]),
+            side=self.side[: call[CALL_SIDE] - call[CALL_SIDE_BASE]].copy(),
             records=self.records[:rows],
             dead=self.dead[:dead].copy(),
             skipped=skipped,
-            bad_fields=int(self.call[CALL_BAD_FIELDS]),
+            bad_fields=call[CALL_BAD_FIELDS],
         )
 
 

@@ -60,12 +60,14 @@ class JsonSchema:
     Attributes:
         fields: The fields of the outermost object.
         leaves: All fields, those of a ROW right behind it.
+        slot_bytes: The bytes that a value of each takes.
         leaf_table: The leaf table, addresses still open, int64, shape (leaves, LEAF_WORDS).
         nodes: The node table, int64, shape (objects, NODE_WORDS).
     """
 
     fields: tuple[JsonField, ...]
     leaves: tuple[JsonField, ...] = field(init=False)
+    slot_bytes: tuple[int, ...] = field(init=False)
     leaf_table: NDArray[np.int64] = field(init=False)
     nodes: NDArray[np.int64] = field(init=False)
     _owned: list[NDArray[np.generic]] = field(init=False, repr=False)
@@ -76,6 +78,7 @@ class JsonSchema:
         if len(rows) > _MOST_ROWS:
             raise ValueError(f"at most {_MOST_ROWS} nested rows, got {len(rows)}")
         object.__setattr__(self, "leaves", leaves)
+        object.__setattr__(self, "slot_bytes", tuple(leaf.slot_bytes for leaf in leaves))
         object.__setattr__(self, "_owned", [])
         node_of = {index: number + 1 for number, index in enumerate(rows)}
         object.__setattr__(self, "leaf_table", self._leaf_table(node_of))

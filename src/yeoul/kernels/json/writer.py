@@ -293,18 +293,16 @@ def write_json(
     Returns:
         The bytes, and the n + 1 offsets at which rows begin and end.
     """
-    table = np.zeros((len(columns), COLUMN_WORDS), np.int64)
-    held: list[object] = []
+    words: list[int] = []
     room = 4096
-    for index, column in enumerate(columns):
-        key = np.frombuffer(column.key, np.uint8)
-        parts = [np.ascontiguousarray(part) for part in (column.values, column.offsets, column.nulls)]
-        held += [key, *parts]
-        data, offsets, nulls = (address_of(part) if part.size else 0 for part in parts)
+    for column in columns:
+        data, value_bytes, key_bytes = address_of(column.values), column.values.nbytes, len(column.key)
+        offsets = address_of(column.offsets) if column.kind <= QUOTED else 0
+        nulls = address_of(column.nulls) if len(column.nulls) else 0
         style = column.digits | column.iso * _STYLE_ISO | column.zoned * _STYLE_ZONED
-        end = data + parts[0].nbytes
-        table[index] = (column.kind, data, offsets, nulls, address_of(key), len(key), end, style)
-        room += rows * (len(key) + 24) + (parts[0].nbytes if column.kind <= QUOTED else 0)
+        words += (column.kind, data, offsets, nulls, address_of(column.key), key_bytes, data + value_bytes, style)
+        room += rows * (key_bytes + 24) + (value_bytes if column.kind <= QUOTED else 0)
+    table = np.array(words, np.int64)
     out = np.empty(room, np.uint8)
     places = np.zeros(rows + 1, np.int64)
     row, used = 0, 0

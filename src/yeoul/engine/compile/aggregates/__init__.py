@@ -25,7 +25,7 @@ FILTER and NULLs: rows that do not count are NULL to the aggregate. Over no row,
 The argument is evaluated inside step 1; an error in it is an EvaluationError out of `agg`.
 """
 
-from yeoul.engine.compile.aggregates.contract import WAS, CompiledAggregate, settled_rows
+from yeoul.engine.compile.aggregates.contract import CompiledAggregate, folds_of, settled_rows, tells_of
 from yeoul.engine.compile.aggregates.distinct import (
     VALUE,
     DistinctValues,
@@ -34,20 +34,18 @@ from yeoul.engine.compile.aggregates.distinct import (
     split_distinct,
 )
 from yeoul.engine.compile.aggregates.lowering import compile_aggregate, compile_aggregates, compiled_aggregates
-from yeoul.engine.compile.aggregates.pairwise import PairwiseMerge, pairwise_merge
 
 __all__ = [
     "VALUE",
-    "WAS",
     "CompiledAggregate",
     "DistinctValues",
-    "PairwiseMerge",
     "change_of",
     "compile_aggregate",
     "compile_aggregates",
     "compile_distinct",
     "compiled_aggregates",
-    "pairwise_merge",
+    "folds_of",
     "settled_rows",
     "split_distinct",
+    "tells_of",
 ]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
 from yeoul.engine.compile.aggregates.bags import settled
 from yeoul.engine.compile.dtypes import polars_dtype
+from yeoul.kernels.folding import Fold, Tell
 from yeoul.plan.expressions import AggregateCall
 from yeoul.plan.types import DataType
 
-__all__ = ["WAS", "CompiledAggregate", "Job", "added", "settled_rows"]
+__all__ = ["CompiledAggregate", "Job", "folds_of", "settled_rows", "tells_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,8 @@ class CompiledAggregate:
         final: Over merged partial columns: the output column.
         bag: The partial column that is to be settled after each merge: a bag or a sketch; None if there is none.
         settle: How.
-        pairwise: The partial columns of two rows that stand side by side merged, without grouping: the newer one's
-            under their own names, the older one's with `WAS` behind; None if that cannot be said.
+        folds: What an older and a newer value of each partial column become, two by two; None if that cannot be said.
+        tells: The partial columns that tell, and how, whether its value is another; None if it has to be looked at.
     """
 
     name: str
@@ -36,7 +37,8 @@ class CompiledAggregate:
     final: pl.Expr
     bag: str | None = None
     settle: Callable[[pl.Series], pl.Series] = settled
-    pairwise: tuple[pl.Expr, ...] | None = None
+    folds: tuple[Fold, ...] | None = None
+    tells: Mapping[str, Tell] | None = None
 
 
 def settled_rows(rows: pl.DataFrame, aggregates: Sequence[CompiledAggregate]) -> pl.DataFrame:
@@ -45,14 +47,25 @@ def settled_rows(rows: pl.DataFrame, aggregates: Sequence[CompiledAggregate]) ->
     return rows.with_columns(settled_ones) if settled_ones else rows
 
 
-WAS = "$was"
-"""Behind the name of a partial column: the older one of two."""
-Pair = Callable[[pl.Expr, pl.Expr], pl.Expr]
-"""Merges an older and a newer value."""
+def folds_of(aggregates: Iterable[CompiledAggregate], beside: Mapping[str, Fold]) -> dict[str, Fold] | None:
+    """Returns how each partial column of aggregates is merged, and those `beside`; None if it cannot be said."""
+    found = dict(beside)
+    for one in aggregates:
+        if one.folds is None:
+            return None
+        found.update(zip((part.meta.output_name() for part in one.partial), one.folds, strict=True))
+    return found
 
 
-def added(was: pl.Expr, now: pl.Expr) -> pl.Expr:
-    return was + now
+def tells_of(aggregates: Iterable[CompiledAggregate]) -> dict[str, Tell] | None:
+    """Returns what tells whether the value of any aggregate is another; None if they have to be looked at."""
+    found: dict[str, Tell] = {}
+    for one in aggregates:
+        if one.tells is None:
+            return None
+        for name, tell in one.tells.items():
+            found[name] = max(tell, found.get(name, tell))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +124,18 @@ class Job:
         return pl.col(self.part(part))
 
     def done(
-        self, partial: Mapping[str, pl.Expr], merge: Mapping[str, pl.Expr], final: pl.Expr, pair: Pair | None = None
+        self,
+        partial: Mapping[str, pl.Expr],
+        merge: Mapping[str, pl.Expr],
+        final: pl.Expr,
+        fold: Fold | None = None,
+        tells: Mapping[str, Tell] | None = None,
     ) -> CompiledAggregate:
-        made = CompiledAggregate(
+        return CompiledAggregate(
             self.name,
             tuple(expression.alias(self.part(part)) for part, expression in partial.items()),
             tuple(expression.alias(self.part(part)) for part, expression in merge.items()),
             final.alias(self.name),
+            folds=None if fold is None else (fold,) * len(partial),
+            tells=None if tells is None else {self.part(part): tell for part, tell in tells.items()},
         )
-        if pair is None:
-            return made
-        names = [self.part(part) for part in partial]
-        return replace(made, pairwise=tuple(pair(pl.col(name + WAS), pl.col(name)).alias(name) for name in names))

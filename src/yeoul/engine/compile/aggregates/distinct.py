@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from yeoul.engine.compile.aggregates.contract import CompiledAggregate, Job, added
+from yeoul.engine.compile.aggregates.contract import CompiledAggregate, Job
 from yeoul.engine.compile.aggregates.lowering import argument_of, filter_of, without_taken
 from yeoul.engine.compile.aggregates.spread import spread
 from yeoul.engine.compile.aggregates.totals import average, sum_of
 from yeoul.engine.compile.expressions import EvaluationContext
+from yeoul.kernels.folding import Fold, Tell
 from yeoul.plan.expressions import AggregateCall, Expression
 from yeoul.plan.nodes import Aggregation
 
@@ -122,7 +123,7 @@ def _over_changes(one: Aggregation, name: str, filter_: int, weight: str | None)
     job = Job(call, one.name, pl.when(counts).then(pl.col(VALUE)), counts, change if weight else None, state=state)
     if call.function == "count":
         count = job.column("count")
-        return job.done({"count": change.sum()}, {"count": count.sum()}, count, added)
+        return job.done({"count": change.sum()}, {"count": count.sum()}, count, Fold.SUM, {"count": Tell.VALUE})
     return {**_TOTALS, **_SPREADS}[call.function](job)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import polars as pl
-
 from yeoul.engine.compile.aggregates.contract import CompiledAggregate, Job
+from yeoul.kernels.folding import Fold, Tell
 
 __all__ = ["extreme", "first_or_last"]
+
+_TOLD = {"value": Tell.VALUE}
 
 
 def extreme(job: Job) -> CompiledAggregate:
@@ -14,14 +15,10 @@ def extreme(job: Job) -> CompiledAggregate:
     least = job.call.function == "min"
     partial = job.value.min() if least else job.value.max()
     kept = job.column("value")
-
-    def better(was: pl.Expr, now: pl.Expr) -> pl.Expr:
-        return pl.when(now.is_null() | (was <= now if least else was >= now)).then(was).otherwise(now)
-
     # NaN has an order of its own in comparisons.
-    pair = None if job.type.is_float else better
+    fold = None if job.type.is_float else Fold.LEAST if least else Fold.GREATEST
     merge = {"value": kept.min() if least else kept.max()}
-    return job.done({"value": partial}, merge, kept.cast(job.dtype), pair)
+    return job.done({"value": partial}, merge, kept.cast(job.dtype), fold, _TOLD)
 
 
 def first_or_last(job: Job) -> CompiledAggregate:
@@ -32,5 +29,6 @@ def first_or_last(job: Job) -> CompiledAggregate:
         {"value": values.first() if first else values.last()},
         {"value": kept.first() if first else kept.last()},
         job.column("value").cast(job.dtype),
-        (lambda was, now: pl.coalesce(was, now)) if first else (lambda was, now: pl.coalesce(now, was)),
+        Fold.FIRST if first else Fold.LAST,
+        _TOLD,
     )

@@ -134,7 +134,7 @@ def without_taken(made: CompiledAggregate, taken: set[str]) -> CompiledAggregate
         partial=tuple(made.partial[index] for index in own),
         merge=tuple(made.merge[index] for index in own),
         bag=made.bag if own else None,
-        pairwise=None if made.pairwise is None else tuple(made.pairwise[index] for index in own),
+        folds=None if made.folds is None else tuple(made.folds[index] for index in own),
     )
 
 

@@ -11,10 +11,11 @@ import operator
 import polars as pl
 import pyarrow as pa
 
-from yeoul.engine.compile.aggregates.contract import CompiledAggregate, Job, added
+from yeoul.engine.compile.aggregates.contract import CompiledAggregate, Job
 from yeoul.engine.compile.aggregates.sets import over_set
 from yeoul.engine.compile.decimals import combined_decimals
 from yeoul.engine.compile.faults import checked
+from yeoul.kernels.folding import Fold, Tell
 from yeoul.plan.types import DataType, Kind
 
 __all__ = ["average", "average_of_values", "sum_of", "sum_of_values"]
@@ -32,10 +33,12 @@ def sum_of(job: Job) -> CompiledAggregate:
     partial, merge, total = _summed(job)
     final = _fitted(total, job)
     if job.always or job.call.function == "sum0":
-        return job.done(partial, merge, final, added)
+        return job.done(partial, merge, final, Fold.SUM, {"sum": Tell.VALUE} if _is_whole(job) else None)
     partial["count"] = job.values()
     merge["count"] = job.column("count").sum()
-    return job.done(partial, merge, pl.when(job.column("count") > 0).then(final).otherwise(_empty(job)), added)
+    tells = {"sum": Tell.VALUE, "count": Tell.PRESENCE} if _is_whole(job) else None
+    total = pl.when(job.column("count") > 0).then(final).otherwise(_empty(job))
+    return job.done(partial, merge, total, Fold.SUM, tells)
 
 
 def average(job: Job) -> CompiledAggregate:
@@ -45,7 +48,7 @@ def average(job: Job) -> CompiledAggregate:
     partial, merge, total = _summed(job)
     partial["count"] = job.rows() if job.always else job.values()
     merge["count"] = job.column("count").sum()
-    return job.done(partial, merge, _mean(total, job.column("count"), job), added)
+    return job.done(partial, merge, _mean(total, job.column("count"), job), Fold.SUM)
 
 
 def sum_of_values(job: Job, values: pl.Expr) -> pl.Expr:
@@ -107,6 +110,11 @@ def _joined(high: pl.Expr, low: pl.Expr, type: DataType) -> pl.Expr:
         return scaled.alias(highs.name)
 
     return checked([high, low], compute, dtype)
+
+
+def _is_whole(job: Job) -> bool:
+    """Whether the sum is what is kept, whole: not cut, not rounded, nothing left over where values were taken back."""
+    return job.call.type.kind is Kind.BIGINT or (job.call.type.kind is Kind.DOUBLE and job.weight is None)
 
 
 def _fitted(total: pl.Expr, job: Job) -> pl.Expr:

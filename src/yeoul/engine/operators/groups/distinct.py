@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from yeoul.engine.columnwise import Selection, Totals, without
+from yeoul.engine.columnwise import Selection, without
 from yeoul.engine.compile.aggregates import VALUE, DistinctValues, change_of
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.contract import State
@@ -24,6 +24,7 @@ from yeoul.engine.state.fingerprints import Lanes, extended
 from yeoul.engine.state.grouping import GroupedRows
 from yeoul.engine.state.keyed import Found, KeyedState
 from yeoul.engine.state.pairs import GROUP, HIGH, LOW, PairState, tally_columns
+from yeoul.engine.totals import Totals
 from yeoul.kernels.grouping import Groups, group_rows, in_groups, rows_by_group
 
 __all__ = ["NUMBER", "DistinctParts"]

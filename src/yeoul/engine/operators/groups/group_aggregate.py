@@ -24,13 +24,7 @@ from numpy.typing import NDArray
 
 from yeoul.clock import Clock
 from yeoul.engine.columnwise import Selection, chosen, taken, together, where, without
-from yeoul.engine.compile.aggregates import (
-    WAS,
-    CompiledAggregate,
-    DistinctValues,
-    pairwise_merge,
-    settled_rows,
-)
+from yeoul.engine.compile.aggregates import CompiledAggregate, DistinctValues, folds_of, settled_rows, tells_of
 from yeoul.engine.contract import WEIGHT
 from yeoul.engine.operators.changes.rows import differing, picked
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, Output, State
@@ -39,6 +33,8 @@ from yeoul.engine.operators.groups.distinct import NUMBER, DistinctParts
 from yeoul.engine.series import series_of
 from yeoul.engine.state.grouping import LANES, Grouping, lanes_of
 from yeoul.engine.state.keyed import TOUCHED, Found, KeyedState
+from yeoul.engine.state.merging import Merging
+from yeoul.kernels.folding import Fold
 from yeoul.kernels.turns import turns_of
 
 __all__ = ["ROWS", "GroupAggregate"]
@@ -93,8 +89,10 @@ class GroupAggregate:
         merge += [expression for one in self._distinct.aggregates for expression in one.merge]
         self._merge = [*merge, pl.col(NUMBER).last()] if self._distinct else merge
         aggregates = [*aggregates, *self._distinct.aggregates]
-        beside = [(pl.col(ROWS + WAS) + pl.col(ROWS)).alias(ROWS)] if self._rows == ROWS else []
-        self._pairwise = pairwise_merge(aggregates, [*beside, *([pl.col(NUMBER)] if self._distinct else [])])
+        beside = {ROWS: Fold.SUM} if self._rows == ROWS else {}
+        folds = folds_of(aggregates, {**beside, NUMBER: Fold.LAST} if self._distinct else beside)
+        self._merging = None if folds is None else Merging(folds)
+        self._tells = None if gives_before else tells_of(aggregates)
         finals = {**outer_keys, **{one.name: one.final for one in aggregates}}
         self._final = Selection([finals[name] for name in output])
         self._key_output = set(outer_keys)
@@ -123,16 +121,15 @@ class GroupAggregate:
         if self._distinct:
             now_ms = None if self._ttl_ms is None else self._clock.now_ms()
             partial = self._distinct.taken(state, partial, found, now_ms)
-        merged, old = self._merged(state, partial, found)
+        merged, old, differs = self._merged(state, partial, found)
         lives = merged.get_column(self._rows).to_numpy() > 0
-        state.write(found.slots, merged)
         self._forgetting.touch(state, found.slots)
         if not lives.all():
             state.remove(found.slots[~lives])
             state.give_back()
             for values in self._distinct.states:
                 values.give_back()
-        return self._changes(old, merged, lives, found.is_new)
+        return self._changes(old, merged, lives, found.is_new, differs)
 
     def combined(self, partials: pl.DataFrame) -> pl.DataFrame:
         """Returns aggregated batches, one behind the other, as one aggregated batch."""
@@ -183,18 +180,27 @@ class GroupAggregate:
         keys = {name: rows.schema[name] for name in self._inner_keys}
         return KeyedState(keys, {name: dtype for name, dtype in rows.schema.items() if name not in keys})
 
-    def _merged(self, state: KeyedState, fresh: pl.DataFrame, found: Found) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Returns the groups' new partial columns and what they were, which is anything for new groups.
+    def _merged(
+        self, state: KeyedState, fresh: pl.DataFrame, found: Found
+    ) -> tuple[pl.DataFrame, pl.DataFrame | None, NDArray[np.bool_] | None]:
+        """Merges groups into the state.
 
-        If all groups are new, both are one frame.
+        Returns:
+            What they are; what they were, which is anything for new ones; which are new or differ. Of the last two one
+            is enough, unless what they were is to be given.
         """
         new = found.is_new
         if new.all():
-            return fresh, fresh
+            state.write(found.slots, fresh)
+            return fresh, fresh, new
         keys = state.keys_like(fresh, found.slots).get_columns()
-        if self._pairwise is not None:
-            old = state.read(found.slots)
-            return _beside(keys, self._pairwise.of(old, fresh, new)), _beside(keys, old)
+        if self._merging is not None and self._tells is not None:
+            told = state.told(found, fresh, self._merging, self._tells)
+            if told is not None:
+                return _beside(keys, told[0]), None, told[1]
+        if self._merging is not None:
+            was, now = state.merged(found, fresh, self._merging)
+            return _beside(keys, now), _beside(keys, was), None
         known = np.flatnonzero(~new)
         there = state.read(found.slots[known])
         places = pl.Series(_AT, np.concatenate([known, np.arange(fresh.height)]))
@@ -202,13 +208,20 @@ class GroupAggregate:
         merged = both.group_by(_AT, maintain_order=True).agg(self._merge).sort(_AT).drop(_AT)
         where = np.zeros(fresh.height, np.uint32)
         where[known] = np.arange(len(known))
-        return self._settled(_beside(keys, merged)), _beside(keys, there[where])
+        now = self._settled(_beside(keys, merged))
+        state.write(found.slots, now)
+        return now, _beside(keys, there[where]), None
 
     def _settled(self, rows: pl.DataFrame) -> pl.DataFrame:
         return settled_rows(rows, self._settling) if self._settling else rows
 
     def _changes(
-        self, old: pl.DataFrame, merged: pl.DataFrame, lives: NDArray[np.bool_], is_new: NDArray[np.bool_]
+        self,
+        old: pl.DataFrame | None,
+        merged: pl.DataFrame,
+        lives: NDArray[np.bool_],
+        is_new: NDArray[np.bool_],
+        differs: NDArray[np.bool_] | None,
     ) -> Output:
         """Returns, for each group that differs, what it was and right behind what it is."""
         after = self._final.of(merged)
@@ -216,8 +229,9 @@ class GroupAggregate:
             new = where(after, is_new)
             return Output((new,)) if new.height else EMPTY
         values = [name for name in after.columns if name not in self._key_output]
-        before = after if old is merged else self._final.of(old)
-        differs = is_new if old is merged else is_new | differing(before, after, values)
+        before = after if old is None or old is merged else self._final.of(old)
+        if differs is None:
+            differs = is_new | differing(before, after, values)
         if not self._gives_before:
             given = ~is_new & ~lives | lives & differs
             return Output((where(after.hstack([series_of(WEIGHT, lives * 2 - 1)]), given),)) if given.any() else EMPTY

@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.engine.columnwise import Totals, taken
+from yeoul.engine.columnwise import taken
 from yeoul.engine.compile.aggregates import CompiledAggregate
 from yeoul.engine.compile.faults import EvaluationError, checked
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, Output, State
@@ -32,6 +32,7 @@ from yeoul.engine.operators.ordered.partitions import PARTITION, Partitions, par
 from yeoul.engine.operators.ordered.sort import sorted_by
 from yeoul.engine.operators.time_axis import epoch_ms
 from yeoul.engine.state.compact import compacted
+from yeoul.engine.totals import Totals
 from yeoul.kernels.grouping import in_groups
 from yeoul.kernels.interleaving import Interleaved, interleaved
 from yeoul.plan.expressions import AggregateCall

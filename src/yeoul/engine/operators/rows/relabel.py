@@ -24,12 +24,18 @@ class Relabel(Stateless):
 
     def __init__(self, columns: Sequence[tuple[str, pl.DataType]]) -> None:
         self._columns = columns
+        self._names, self._dtypes = [name for name, _ in columns], [dtype for _, dtype in columns]
 
     def transform(self, batch: pl.DataFrame) -> pl.DataFrame:
+        if batch.dtypes == self._dtypes:
+            # As mostly: names are all there is to change.
+            given = batch.clone()
+            given.columns = self._names
+            return given
         columns = batch.get_columns()
-        given = [column for column in columns if column.name not in RESERVED]
+        own = [column for column in columns if column.name not in RESERVED]
         reserved = [column for column in columns if column.name in RESERVED]
-        renamed = [_as(column, name, dtype) for column, (name, dtype) in zip(given, self._columns, strict=True)]
+        renamed = [_as(column, name, dtype) for column, (name, dtype) in zip(own, self._columns, strict=True)]
         return together([*renamed, *reserved])
 
 

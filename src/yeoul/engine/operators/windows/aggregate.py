@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from yeoul.engine.columnwise import without
-from yeoul.engine.compile.aggregates import WAS, CompiledAggregate, pairwise_merge, settled_rows
+from yeoul.engine.compile.aggregates import CompiledAggregate, folds_of, settled_rows
 from yeoul.engine.contract import ROW, WATERMARK, WEIGHT
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, LateRows, Output, State
 from yeoul.engine.operators.time_axis import TimeAxis
@@ -31,8 +31,10 @@ from yeoul.engine.state.compact import compacted
 from yeoul.engine.state.fingerprints import extended
 from yeoul.engine.state.grouping import LANES, Grouping
 from yeoul.engine.state.keyed_pane import KeyedMerge
+from yeoul.engine.state.merging import Merging
 from yeoul.engine.state.panes import PANE, PaneStore
 from yeoul.errors import UserError
+from yeoul.kernels.folding import Fold
 from yeoul.kernels.grouping import group_rows
 from yeoul.plan.nodes import WindowKind, WindowProperty
 
@@ -112,12 +114,11 @@ class WindowAggregate:
 
     def _merge_by_key(self, aggregates: Sequence[CompiledAggregate]) -> KeyedMerge | None:
         """Returns how a pane of many groups merges them; None if it cannot: without keys, or by the aggregates."""
-        rows = [(pl.col(ROWS + WAS) + pl.col(ROWS)).alias(ROWS)] if self._retracts else []
-        pairwise = pairwise_merge(aggregates, rows)
-        if pairwise is None or not self._inner_keys:
+        folds = folds_of(aggregates, {ROWS: Fold.SUM} if self._retracts else {})
+        if folds is None or not self._inner_keys:
             return None
         within = Grouping([pl.col(name) for name in self._inner_keys], self._merge)
-        return KeyedMerge(self._inner_keys, within, pairwise.of)
+        return KeyedMerge(self._inner_keys, within, Merging(folds))
 
     @property
     def due_ms(self) -> int | None:

@@ -18,8 +18,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from yeoul.engine.columnwise import together, where
-from yeoul.engine.compile.aggregates import CompiledAggregate, PairwiseMerge, pairwise_merge
+from yeoul.engine.columnwise import where
+from yeoul.engine.compile.aggregates import CompiledAggregate, folds_of
 from yeoul.engine.contract import ROW, WATERMARK
 from yeoul.engine.operators.contract import EMPTY, END_OF_TIME, START_OF_TIME, LateRows, Output, State
 from yeoul.engine.operators.ordered.codes import places_in_order
@@ -29,6 +29,7 @@ from yeoul.engine.operators.windows.aggregate import PreparedPanes
 from yeoul.engine.state.columns import SlotColumns, distinct
 from yeoul.engine.state.compact import compacted
 from yeoul.engine.state.keyed import KeyedState
+from yeoul.engine.state.merging import Merging
 from yeoul.engine.state.timers import Timers
 from yeoul.errors import UserError
 from yeoul.kernels.sessions import UNARMED, Assigned, SessionChains
@@ -54,12 +55,12 @@ class _Sessions:
         keys: Sequence[tuple[str, pl.Expr]],
         partial: Sequence[pl.Expr],
         merge: Sequence[pl.Expr],
-        pairwise: PairwiseMerge | None = None,
+        merging: Merging | None = None,
     ) -> None:
         self._axis, self.time_column = axis, time_column
         self._inner_keys = [f"$key{index}" for index in range(len(keys))]
         self._keys = [expression.alias(inner) for inner, (_, expression) in zip(self._inner_keys, keys, strict=True)]
-        self._partial, self._merge, self._pairwise = partial, merge, pairwise
+        self._partial, self._merge, self._merging = partial, merge, merging
         self._chains = SessionChains(gap_ms)
         self._timers = Timers(gap_ms // _BUCKETS_A_GAP)
         self._known: KeyedState | None = None
@@ -177,7 +178,7 @@ class _Sessions:
         slots = fresh[_SESSION].to_numpy()
         absorbed = self._chains.timers(assigned.absorbed) != UNARMED
         stands = self._chains.timers(slots) != UNARMED
-        if absorbed.any() or (stands.any() and self._pairwise is None):
+        if absorbed.any() or (stands.any() and self._merging is None):
             stood = slots[stands]
             old_slots = np.concatenate([assigned.absorbed[absorbed], stood])
             into = np.concatenate([assigned.into[absorbed], stood])
@@ -185,14 +186,15 @@ class _Sessions:
             grown = stands | _are_among(slots, assigned.into[absorbed])
             both = pl.concat([old, where(fresh, grown)]).group_by(_SESSION, maintain_order=True).agg(self._merge)
             self._write(both[_SESSION].to_numpy(), both)
-            fresh = where(fresh, ~grown)
+            new = where(fresh, ~grown)
+            self._write(new[_SESSION].to_numpy(), new)
         elif stands.any():
-            assert self._pairwise is not None
+            assert self._merging is not None
             assert self._values is not None
             self._values.reserve(int(slots.max()) + 1)
-            merged = self._pairwise.of(together(self._read(slots)), fresh, ~stands)
-            fresh = together([fresh[_SESSION], *merged])
-        self._write(fresh[_SESSION].to_numpy(), fresh)
+            self._merging.merge(self._values, slots, fresh, ~stands)
+        else:
+            self._write(slots, fresh)
         self._arm(slots[~stands])
         self._disarm(assigned.absorbed)
         self._chains.release(assigned.absorbed)
@@ -300,7 +302,8 @@ class SessionAggregate(_Sessions):
     ) -> None:
         partial = [expression for one in aggregates for expression in one.partial]
         merge = [expression for one in aggregates for expression in one.merge]
-        super().__init__(gap_ms, axis, time_column, keys, partial, merge, pairwise_merge(aggregates))
+        folds = folds_of(aggregates, {})
+        super().__init__(gap_ms, axis, time_column, keys, partial, merge, None if folds is None else Merging(folds))
         outer_keys = {name: pl.col(inner).alias(name) for inner, (name, _) in zip(self._inner_keys, keys, strict=True)}
         self._columns = {**outer_keys, **{one.name: one.final for one in aggregates}}
         self._properties, self._output = dict(properties), list(output)
