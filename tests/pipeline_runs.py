@@ -48,6 +48,7 @@ __all__ = [
 ]
 
 SPLIT = "s"
+_TELLS_TIME = re.compile(r"(\d+/)?(lane-\d+|values-\d+|ended)")
 BEGINNING_MS = 1_704_067_200_000
 """When every run begins: 2024-01-01 00:00:00 UTC."""
 
@@ -150,6 +151,21 @@ class Run:
         kept = is_wanted.arg_true()
         omitted = Omitted(rows.select(scan.sieve.times), kept.to_numpy().astype(np.int64)) if scan.sieve.times else None
         return Batch(rows[kept], whole[kept], omitted=omitted)
+
+    @property
+    def watermark_ms(self) -> int:
+        """The watermark at the top of the plan."""
+        return self._pipeline.watermark_ms
+
+    @property
+    def kept_rows(self) -> int:
+        """How many rows the operators keep, each with what it is set up with; not how far event time has come."""
+        operators = {
+            name: state for name, state in self._pipeline.snapshot().items() if not _TELLS_TIME.fullmatch(name)
+        }
+        return sum(
+            frame.height for state in operators.values() for part, frame in state.items() if not part.startswith("$")
+        )
 
     def end_round(self) -> list[pl.DataFrame]:
         """Ends a round of a job that takes rows at intervals; returns what comes out."""

@@ -32,8 +32,8 @@ class Call:
         return both("{}", self.function, duckdb=self.duckdb)
 
     def over(self, window: Sql) -> Sql:
-        """Returns the call over a window."""
-        return both("{}", both("{} OVER ({})", self.function, window), duckdb=self.duckdb)
+        """Returns the call over a window: a name, or what it is, in parentheses."""
+        return both("{}", both("{} OVER {}", self.function, window), duckdb=self.duckdb)
 
 
 def call(d: Drawing, rows: From, *, over: bool = False) -> Call:

@@ -64,6 +64,7 @@ class Case:
         cuts: How long batches are, in turn.
         restores: Before which batches the job is set up again from a snapshot.
         memory_bytes: What state may take in memory; None: all.
+        rounds: Behind which batches a round ends, if the job takes rows at intervals.
         sink: Where the query is written to; None: its rows are read.
         beside: Where other queries of its statement set are written to, and the INSERTs of all of them; or nothing.
         left_out: Rules of the planner that are not run: what they change is what a plan costs.
@@ -79,6 +80,7 @@ class Case:
     cuts: list[int]
     restores: frozenset[int]
     memory_bytes: int | None
+    rounds: frozenset[int]
     sink: Sink | None
     beside: tuple[tuple[Sink, str], ...]
     left_out: frozenset[str]
@@ -93,6 +95,7 @@ class Case:
         )
         rows += f"\n  ... {len(arrivals)} in all" if len(arrivals) > _SHOWN else ""
         how = f"cut into {self.cuts}, restored before {sorted(self.restores)}, memory {self.memory_bytes}"
+        how += f", rounds end behind {sorted(self.rounds)}" if self.rounds else ""
         how += f", without the rules {sorted(self.left_out)}" if self.left_out else ""
         query = f"{self.statement}\n-- in DuckDB:\n{self.asked_of_duckdb}"
         return f"\n{self.declarations};\n{query}\n{rows}\n{how}"
@@ -215,7 +218,7 @@ def drawn(d: Drawing, *, of_jobs: bool = False, queries: int | None = None) -> l
         d.feature("run: state TTL that runs out" if changes.forgets else "run: state TTL")
         settings["table.exec.state.ttl"] = f"{TTL_MINUTES} min"  # longer than a case takes that is not about it
     left_out = _left_out(d)
-    run = (cuts, restores, memory_bytes)
+    run = (cuts, restores, memory_bytes, _rounds(d, settings, of_jobs=of_jobs, forgets=changes.forgets))
     late = relations[0].late if len(relations) == 1 else None
     if not sinks:
         return [
@@ -227,6 +230,15 @@ def drawn(d: Drawing, *, of_jobs: bool = False, queries: int | None = None) -> l
         Case(settings, changes, views, whole, sink.columns, *run, sink, others, left_out, d.features, late)
         for whole, sink in zip(wholes, sinks, strict=True)
     ]
+
+
+def _rounds(d: Drawing, settings: dict[str, str], *, of_jobs: bool, forgets: bool) -> frozenset[int]:
+    """Draws when rows are taken: as they come, at intervals, or all that is there; returns where rounds end."""
+    if forgets or not d.chance(5):
+        return frozenset()
+    settings["execution.trigger"] = d.one_of(["available-now", "once"] if of_jobs else ["5 s"])
+    d.feature(f"run: trigger {settings['execution.trigger']}")
+    return frozenset() if of_jobs else frozenset(d.number(0, 12) for _ in range(d.number(0, 4)))
 
 
 def _left_out(d: Drawing) -> frozenset[str]:
@@ -299,8 +311,9 @@ def _left_by_stream(case: Case, query: Query) -> Rows:
             state, run = run.snapshot(), query.fresh(passed_ms)
             frames += run.restore(state)
         frames += run.take(step)
+        frames += run.end_round() if place in case.rounds else []
         passed_ms += step if isinstance(step, int) else 0
-    frames += run.end()
+    frames += [*run.end(), *run.end_round()]
     late += run.set_aside
     assert case.changes.has_late_rows or not run.late, "no row is late"
     if case.late is not None:
@@ -397,8 +410,8 @@ def _from_polars(column: Column) -> str:
     """Returns DuckDB's text of a column of a frame in DuckDB's own type."""
     if column.kind is Kind.MAP:
         return f"CASE WHEN {column.name} IS NOT NULL THEN map_from_entries({column.name}) END"
-    if column.kind is Kind.LTZ:
-        return f"timezone('UTC', {column.name})"
+    if column.kind.is_instant:
+        return f"CAST(timezone('UTC', {column.name}) AS {column.kind.duckdb})"
     return f"CAST({column.name} AS {column.kind.duckdb})"
 
 

@@ -1,4 +1,4 @@
-"""What EXPLAIN CHANGELOG says of each node of a plan, held against what the node gives.
+"""What EXPLAIN CHANGELOG, STATE and WATERMARK say of each node of a plan, held against what the node gives and keeps.
 
 Each node is run as a plan of its own, over what happens in a case.
 """
@@ -12,9 +12,11 @@ from dataclasses import replace
 import polars as pl
 from tests.pipeline_runs import Query, Run
 from tests.random_queries.cases import Case
+from tests.random_queries.keeping import broken_bounds, broken_watermark
 
 from yeoul.plan.changelog import Change, changelog_of
 from yeoul.plan.nodes import ChangelogNormalize, Node, SinkMaterialize, Write, walk
+from yeoul.plan.trigger import AS_FAST_AS_POSSIBLE
 
 __all__ = ["broken_claims"]
 
@@ -40,9 +42,16 @@ def broken_claims(case: Case, query: Query) -> list[str]:
 
 
 def _broken(case: Case, query: Query, node: Node) -> Iterator[str]:
-    """Gives what a node breaks: kinds of changes that it does not tell, and rows with one key."""
-    settings = replace(query.settings, state_memory_bytes=None)
-    run = replace(query, plan=node, output=None, settings=settings).fresh()
+    """Gives what a node breaks of what is told of it."""
+    settings = replace(query.settings, state_memory_bytes=None, trigger=AS_FAST_AS_POSSIBLE)
+    query = replace(query, plan=node, output=None, settings=settings)
+    yield from broken_bounds(case, query, node)
+    yield from broken_watermark(case, query, node)
+    yield from _broken_changelog(case, query.fresh(), node)
+
+
+def _broken_changelog(case: Case, run: Run, node: Node) -> Iterator[str]:
+    """Gives kinds of changes that a node does not tell, and that rows have one key."""
     told, name, kinds = changelog_of(node), type(node).__name__, set[Change]()
     living: Counter[tuple[str, ...]] = Counter()
     double: set[frozenset[str]] = set()

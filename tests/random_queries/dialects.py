@@ -37,12 +37,20 @@ class Kind(enum.Enum):
     SECONDS = "TIMESTAMP(0)"
     MICROSECONDS = "TIMESTAMP(6)"
     NANOSECONDS = "TIMESTAMP(9)"
+    SMALLINT = "SMALLINT"
+    LTZ_SECONDS = "TIMESTAMP_LTZ(0)"
+    LTZ_NANOSECONDS = "TIMESTAMP_LTZ(9)"
     DEEP = "ROW<d DECIMAL(10, 2), n ROW<x ARRAY<BIGINT>, t TIMESTAMP(3)>>"
 
     @property
     def duckdb(self) -> str:
         """DuckDB's name; an instant is a TIMESTAMP in UTC."""
         return _IN_DUCKDB.get(self, self.value)
+
+    @property
+    def is_instant(self) -> bool:
+        """Whether its values are instants: in DuckDB, and without a zone in Python, in UTC."""
+        return self in (Kind.LTZ, Kind.LTZ_SECONDS, Kind.LTZ_NANOSECONDS)
 
     @property
     def is_nested(self) -> bool:
@@ -74,6 +82,8 @@ _IN_DUCKDB = {
     Kind.SECONDS: "TIMESTAMP",
     Kind.MICROSECONDS: "TIMESTAMP",
     Kind.NANOSECONDS: "TIMESTAMP_NS",
+    Kind.LTZ_SECONDS: "TIMESTAMP",
+    Kind.LTZ_NANOSECONDS: "TIMESTAMP_NS",
     Kind.DEEP: "STRUCT(d DECIMAL(10, 2), n STRUCT(x BIGINT[], t TIMESTAMP))",
 }
 

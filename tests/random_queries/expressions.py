@@ -14,8 +14,20 @@ from tests.random_queries.drawing import Drawing
 __all__ = ["ORDERED", "PLAIN", "Expressions", "Term", "literal"]
 
 NUMBERS = (Kind.INT, Kind.BIGINT, Kind.DOUBLE, Kind.DECIMAL)
-_RARE = (Kind.TINYINT, Kind.FLOAT, Kind.WIDE, Kind.TIME, Kind.SECONDS, Kind.MICROSECONDS, Kind.NANOSECONDS)
-ORDERED = (*NUMBERS, Kind.STRING, Kind.DATE, Kind.TIMESTAMP, Kind.LTZ, *_RARE)
+_TIMES = (Kind.SECONDS, Kind.MICROSECONDS, Kind.NANOSECONDS, Kind.LTZ_SECONDS, Kind.LTZ_NANOSECONDS)
+_SMALL = (Kind.TINYINT, Kind.SMALLINT)
+ORDERED = (
+    *NUMBERS,
+    Kind.STRING,
+    Kind.DATE,
+    Kind.TIMESTAMP,
+    Kind.LTZ,
+    *_SMALL,
+    Kind.FLOAT,
+    Kind.WIDE,
+    Kind.TIME,
+    *_TIMES,
+)
 PLAIN = tuple(one for one in Kind if not one.is_nested)
 _COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
 LITERALS: dict[Kind, tuple[str, ...]] = {
@@ -30,6 +42,7 @@ LITERALS: dict[Kind, tuple[str, ...]] = {
 }
 _CAST: dict[Kind, tuple[str, ...]] = {
     Kind.TINYINT: ("1", "-3"),
+    Kind.SMALLINT: ("1", "-300"),
     Kind.FLOAT: ("0.5", "-2.25"),
     Kind.WIDE: ("1.5", "-0.000000000000000001"),
     Kind.TIME: ("TIME '10:11:12'", "TIME '00:00:00'"),
@@ -49,16 +62,21 @@ class Term:
 
 
 def literal(d: Drawing, kind: Kind) -> Sql:
-    if kind is Kind.LTZ:
-        instant_ms = d.one_of(_INSTANTS_MS)
-        return Sql(f"TO_TIMESTAMP_LTZ({instant_ms}, 3)", f"make_timestamp_ms({instant_ms})")
+    if kind.is_instant:
+        instant_ms = d.one_of(_INSTANTS_MS[:1] if kind is Kind.LTZ_SECONDS else _INSTANTS_MS)
+        made = Sql(f"TO_TIMESTAMP_LTZ({instant_ms}, 3)", f"make_timestamp_ms({instant_ms})")
+        return made if kind is Kind.LTZ else _cast(made, kind)
     if kind in _CAST:
         text = d.one_of(_CAST[kind])
-        return both(f"CAST({{}} AS {kind.value})", same(text), duckdb=f"CAST({{}} AS {kind.duckdb})")
+        return _cast(same(text), kind)
     if kind is Kind.BYTES:
         text = d.one_of(["61", "00ff"])
         return Sql(f"CAST(X'{text}' AS BYTES)", f"unhex('{text}')")
     return same(d.one_of(LITERALS[kind]))
+
+
+def _cast(value: Sql, kind: Kind) -> Sql:
+    return both(f"CAST({{}} AS {kind.value})", value, duckdb=f"CAST({{}} AS {kind.duckdb})")
 
 
 class Expressions:
@@ -136,9 +154,13 @@ class Expressions:
 
     def _integer(self, kind: Kind, depth: int) -> Sql:
         d = self._d
-        match d.number(0, 7):
+        match d.number(0, 9):
             case 0 | 1:
                 return both(f"({{}} {d.one_of('+-')} {{}})", self.of(kind, depth), self.of(kind, depth))
+            case 8:
+                return both(f"({{}} {d.one_of('+-')} {{}})", self.of(kind, depth), self.of(d.one_of(_SMALL), 0))
+            case 9:
+                return _cast(self._difference(depth), kind)
             case 2:
                 return both(f"({{}} * {d.one_of('23')})", self.of(kind, 0))
             case 3:
@@ -160,6 +182,13 @@ class Expressions:
                     made = Sql(f"EXTRACT({unit} FROM {value.flink})", f"EXTRACT({unit} FROM {local(value.duckdb)})")
                     return both(f"CAST({{}} AS {kind.value})", made)
                 return both(f"CAST(EXTRACT({unit} FROM {{}}) AS {kind.value})", self.of(given, 0))
+
+    def _difference(self, depth: int) -> Sql:
+        """Returns how many whole units there are from one time to another."""
+        kind = self._d.one_of([Kind.TIMESTAMP, Kind.LTZ, Kind.DATE])
+        unit = "DAY" if kind is Kind.DATE else self._d.one_of(["SECOND", "MINUTE", "HOUR", "DAY"])
+        duckdb = f"date_sub('{unit.lower()}', {{}}, {{}})"
+        return both(f"TIMESTAMPDIFF({unit}, {{}}, {{}})", self.of(kind, depth), self.of(kind, 0), duckdb=duckdb)
 
     def _double(self, depth: int) -> Sql:
         match self._d.number(0, 3):
@@ -234,16 +263,34 @@ class Expressions:
             return Sql(f"CAST({value.flink} AS DATE)", f"CAST({local(value.duckdb)} AS DATE)")
         if self._d.chance(2):
             return both("CAST({} AS DATE)", self.of(Kind.TIMESTAMP, depth))
-        days = self._d.number(1, 40)
-        moved = f"({{}} + INTERVAL '{days}' DAY)"
+        length = f"INTERVAL '{self._d.number(1, 40)}' {self._d.one_of(['DAY', 'MONTH'])}"
+        moved = f"({{}} {self._d.one_of('+-')} {length})"
         return both(moved, self.of(Kind.DATE, depth), duckdb=f"CAST({moved} AS DATE)")
 
     def _instant(self, depth: int) -> Sql:
         length = f"INTERVAL '{self._d.number(1, 90)}' {self._d.one_of(['SECOND', 'HOUR'])}"
         return both(f"({{}} {self._d.one_of('+-')} {length})", self.of(Kind.LTZ, depth))
 
+    def _moved(self, kind: Kind) -> Sql:
+        """Returns a time of a rarer precision, moved by whole units."""
+        length = f"INTERVAL '{self._d.number(1, 90)}' {self._d.one_of(['SECOND', 'HOUR'])}"
+        moved = f"({{}} {self._d.one_of('+-')} {length})"
+        return _cast(both(moved, self._term(kind), duckdb=moved.replace("{}", "CAST({} AS TIMESTAMP)")), kind)
+
     def _timestamp(self, depth: int) -> Sql:
-        match self._d.number(0, 3):
+        match self._d.number(0, 6):
+            case 4:
+                unit = self._d.one_of(["SECOND", "HOUR", "DAY"])
+                by = both(f"{{}} * INTERVAL '1' {unit}", self.of(Kind.INT, 0))
+                return both(f"({{}} {self._d.one_of('+-')} {{}})", self.of(Kind.TIMESTAMP, depth), by)
+            case 5:
+                unit, by = self._d.one_of(["SECOND", "HOUR", "DAY"]), self.of(Kind.INT, 0)
+                duckdb = f"({{}} + to_{unit.lower()}s({{}}))"
+                value = self.of(Kind.TIMESTAMP, depth)
+                return Sql(f"TIMESTAMPADD({unit}, {by.flink}, {value.flink})", duckdb.format(value.duckdb, by.duckdb))
+            case 6:
+                times = [self.of(Kind.TIMESTAMP, 0) for _ in range(3)]
+                return both("({} + ({} - {}) SECOND)", *times, duckdb="({} + ({} - {}))")
             case 3:
                 value = self.of(Kind.LTZ, depth)
                 return Sql(f"CAST({value.flink} AS TIMESTAMP(3))", local(value.duckdb))
@@ -268,4 +315,5 @@ _MADE: dict[Kind, Callable[[Expressions, int], Sql]] = {
     Kind.DATE: Expressions._date,
     Kind.TIMESTAMP: Expressions._timestamp,
     Kind.LTZ: Expressions._instant,
+    **{kind: lambda self, depth, kind=kind: self._moved(kind) for kind in _TIMES},
 }

@@ -148,7 +148,7 @@ def _in_json(value: object, kind: Kind) -> object:
         return base64.b64encode(value).decode()
     if isinstance(value, float) and not math.isfinite(value):
         return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(value)]
-    return f"{value}Z" if kind is Kind.LTZ and isinstance(value, dt.datetime) else value
+    return f"{value}Z" if kind.is_instant and isinstance(value, dt.datetime) else value
 
 
 def _left(found: pl.DataFrame, case: Case) -> Rows:

@@ -152,6 +152,15 @@ class Grammar:
             return right.rows.keeping(both(f"SELECT {items} FROM {{}}", right.sql), names).named(self.d.name("x"))
         return right
 
+    def ttl_hint(self, *aliases: str) -> str:
+        """Returns what stands behind SELECT: for how long the rows of tables are kept, which is long; or nothing."""
+        if not self.d.chance(5):
+            return ""
+        self.d.feature("STATE_TTL hint")
+        chosen = self.d.some_of(aliases, 1, len(aliases))
+        pairs = [f"'{alias}' = '{self.d.one_of(['9 d', '0 s'])}'" for alias in chosen]
+        return f"/*+ STATE_TTL({', '.join(pairs)}) */ "
+
     def equalities(self, left: From, right: From, least: int, most: int) -> list[Sql]:
         sign = "IS NOT DISTINCT FROM" if self.d.chance(6) else "="
         chosen = self.d.some_of(self.equal_kinds(left, right), least, most)

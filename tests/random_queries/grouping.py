@@ -87,6 +87,7 @@ def grouped(
     elif not grouping.flink:
         having = Sql(having.flink, f"{having.duckdb or ' HAVING TRUE'}{IN_STREAMING}")
     items = listed([both(f"{{}} AS {column.name}", sql) for column, sql in outputs])
-    text = both("SELECT {} FROM {}{}{}", items, source, grouping, having)
+    hint = "" if g.changes.forgets else g.ttl_hint(rows.alias)
+    text = both(f"SELECT {hint}{{}} FROM {{}}{{}}{{}}", items, source, grouping, having)
     unique = frozenset({frozenset(column.name for column, _ in [*keys, *fixed])})
     return Relation(text, tuple(column for column, _ in outputs), frozenset() if has_sets else unique)

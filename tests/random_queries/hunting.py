@@ -287,7 +287,7 @@ if __name__ == "__main__":
     parser.add_argument("--feature", default="")
     parser.add_argument("--attempts", type=int, default=600, help="to make a query small that fails")
     parser.add_argument("--jobs", action="store_true", help="as jobs over files, stopped and set up again on the way")
-    parser.add_argument("--claims", action="store_true", help="what EXPLAIN CHANGELOG says of each node, not answers")
+    parser.add_argument("--claims", action="store_true", help="what EXPLAIN says of each node, not answers")
     parser.add_argument("--topics", action="store_true", help="the same over topics of a broker")
     parser.add_argument("--only", type=int, nargs="+", default=(), help="the numbers of the queries that are run")
     told = parser.parse_args()

@@ -24,6 +24,8 @@ _COMMA = ","
 def join(g: Grammar, depth: int) -> Relation:
     left = g.rows(depth)
     right = g.meeting(left, g.rows(g.d.number(0, depth)))
+    if g.d.chance(6) and g.equal_kinds(left, right):
+        return _using(g, left, right)
     is_small = left.rows.is_table and right.rows.is_table
     equal = g.equalities(left, right, 0 if is_small and g.d.chance(3) else 1, 2)
     more = [] if not g.d.chance(3) else [left.expressions(g.d, right).comparison()]
@@ -31,11 +33,38 @@ def join(g: Grammar, depth: int) -> Relation:
     g.d.feature(f"FROM {kind}" if kind == _COMMA else kind)
     if not equal:
         g.d.feature("join without an equality")
-    return joined(g, left, right, kind, [*equal, *more]).without_time()
+    hint = g.ttl_hint(left.alias, right.alias)
+    return joined(g, left, right, kind, [*equal, *more], hint=hint).without_time()
+
+
+def _using(g: Grammar, left: From, right: From) -> Relation:
+    """Returns a join by columns that both sides have: where one has no match, they are the other's."""
+    kind = g.d.one_of(_JOINS)
+    g.d.feature(f"{kind} USING")
+    pairs = g.d.some_of(g.equal_kinds(left, right), 1, 2)
+    common = [replace(one, name=g.d.name("u")) for one, _ in pairs]
+    items, columns, sides = [same(one.name) for one in common], list(common), list[Sql]()
+    for side, equal in ((left, [one for one, _ in pairs]), (right, [other for _, other in pairs])):
+        kept, alias = g.d.some_of(side.rows.columns, 1, 3), g.d.name("x")
+        named = [*common, *(replace(one, name=g.d.name()) for one in kept)]
+        inner = [
+            both(f"{{}} AS {new.name}", side.ref(one.name)) for one, new in zip([*equal, *kept], named, strict=True)
+        ]
+        sides.append(both(f"(SELECT {{}} FROM {{}}) AS {alias}", listed(inner), side.sql))
+        items += [same(f"{alias}.{one.name}") for one in named[len(common) :]]
+        columns += named[len(common) :]
+    using = f"USING ({', '.join(one.name for one in common)})"
+    return Relation(both(f"SELECT {{}} FROM {{}} {kind} {{}} {using}", listed(items), *sides), tuple(columns))
 
 
 def joined(
-    g: Grammar, left: From, right: From, kind: str, conditions: Sequence[Sql], window: Window | None = None
+    g: Grammar,
+    left: From,
+    right: From,
+    kind: str,
+    conditions: Sequence[Sql],
+    window: Window | None = None,
+    hint: str = "",
 ) -> Relation:
     """Returns a join's rows under new names; `window`: of the left, whose bounds are kept."""
     columns: list[Column] = []
@@ -50,7 +79,7 @@ def joined(
             names[f"{side.alias}.{one.name}"] = columns[-1].name
     on = listed(list(conditions), " AND ") if conditions else same("TRUE")
     word = "WHERE" if kind == _COMMA else "ON"
-    text = both(f"SELECT {{}} FROM {{}} {kind} {{}} {word} {{}}", listed(items), left.sql, right.sql, on)
+    text = both(f"SELECT {hint}{{}} FROM {{}} {kind} {{}} {word} {{}}", listed(items), left.sql, right.sql, on)
     pairs = [
         {f"{left.alias}.{name}" for name in key} | {f"{right.alias}.{name}" for name in other}
         for key in left.rows.keys

@@ -57,10 +57,18 @@ def _over(g: Grammar, rows: From, order: Sql, calls: list[tuple[Call, str]]) -> 
     kept = g.d.some_of(rows.rows.columns, 1, 4)
     items = [rows.ref(one.name) for one in kept]
     columns = list(kept)
+    name = g.d.name("w") if g.d.chance(4) else None
     for one, frame in calls:
         columns.append(Column(g.d.name("o"), one.kind))
-        items.append(both(f"{{}} AS {columns[-1].name}", one.over(both(f"{{}}{frame}", order))))
-    return rows.rows.keeping(both("SELECT {} FROM {}", listed(items), rows.sql), columns)
+        window = both(f"({{}}{frame})", order)
+        if name:
+            window = replace(window, flink=f"({name}{frame})" if frame else name)
+        items.append(both(f"{{}} AS {columns[-1].name}", one.over(window)))
+    text = both("SELECT {} FROM {}", listed(items), rows.sql)
+    if name:
+        g.d.feature("OVER a window of the WINDOW clause")
+        text = replace(text, flink=f"{text.flink} WINDOW {name} AS ({order.flink})")
+    return rows.rows.keeping(text, columns)
 
 
 def _calls(g: Grammar, rows: From, *, is_total: bool, by_time: bool, looks_ahead: bool) -> list[tuple[Call, str]]:

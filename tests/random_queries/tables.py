@@ -61,6 +61,9 @@ VALUES: dict[Kind, tuple[object, ...]] = {
     Kind.SECONDS: (_BEGINNING, dt.datetime(1969, 12, 31, 23, 59, 59), None),
     Kind.MICROSECONDS: (_BEGINNING, dt.datetime(2024, 1, 1, 0, 0, 0, 1), None, dt.datetime(1900, 1, 1)),
     Kind.NANOSECONDS: (_BEGINNING, dt.datetime(2024, 1, 1, 0, 0, 0, 1), None, dt.datetime(1969, 12, 31, 23, 59)),
+    Kind.SMALLINT: (1, -300, None, 32_000),
+    Kind.LTZ_SECONDS: (_BEGINNING, dt.datetime(2024, 3, 31, 1, 0, 5), None, dt.datetime(1969, 12, 31, 23, 59, 59)),
+    Kind.LTZ_NANOSECONDS: (_BEGINNING, dt.datetime(2024, 10, 27, 0, 30, 0, 1), None, dt.datetime(1969, 12, 31, 23, 59)),
     Kind.DEEP: (
         {"d": Decimal("1.50"), "n": {"x": [1, None], "t": _BEGINNING}},
         {"d": None, "n": None},
@@ -92,6 +95,9 @@ _DTYPES: dict[Kind, pl.DataType] = {
     Kind.SECONDS: pl.Datetime("ms"),
     Kind.MICROSECONDS: pl.Datetime("us"),
     Kind.NANOSECONDS: pl.Datetime("ns"),
+    Kind.SMALLINT: pl.Int16(),
+    Kind.LTZ_SECONDS: pl.Datetime("ms", "UTC"),
+    Kind.LTZ_NANOSECONDS: pl.Datetime("ns", "UTC"),
     Kind.DEEP: _DEEP,
 }
 
@@ -193,10 +199,12 @@ class Table:
         columns = []
         for place, one in enumerate(self.columns):
             values = [_entries(row[place]) if one.kind is Kind.MAP else row[place] for row in rows]
-            naive = pl.Datetime("ms") if one.kind is Kind.LTZ else _DTYPES[one.kind]
-            columns.append(pl.Series(one.name, values, dtype=naive, strict=False).cast(_DTYPES[one.kind]))
-            if one.kind is Kind.LTZ:
-                columns[-1] = pl.Series(one.name, values, dtype=naive).dt.replace_time_zone("UTC")
+            dtype = _DTYPES[one.kind]
+            if isinstance(dtype, pl.Datetime) and one.kind.is_instant:
+                naive = pl.Series(one.name, values, dtype=pl.Datetime(dtype.time_unit))
+                columns.append(naive.dt.replace_time_zone("UTC"))
+            else:
+                columns.append(pl.Series(one.name, values, dtype=dtype, strict=False))
         return pl.DataFrame(columns)
 
 

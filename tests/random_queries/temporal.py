@@ -22,7 +22,10 @@ def temporal_join(g: Grammar, depth: int) -> Relation:
     table = g.d.one_of(versioned)
     if g.changes.has_late_rows or table.changes_passed:
         return _of_late_rows(g, table) if g.has_clock else g.query(depth)
-    left = g.timed(depth).named(g.d.name("x"))
+    meets_itself = table.use == "versions" and g.d.chance(4)
+    if meets_itself:
+        g.d.feature("temporal join of a table with its own versions")
+    left = (g.read_table(table) if meets_itself else g.timed(depth)).named(g.d.name("x"))
     key, time = table.key, table.time
     assert key is not None
     assert time is not None
@@ -110,4 +113,8 @@ def lookup_join(g: Grammar, depth: int) -> Relation:
     g.d.feature(f"lookup {kind}")
     conditions = [both("{} = {}", left.ref(one.name), right.ref(other.name)) for one, other in g.d.some_of(equal, 1, 2)]
     conditions += [left.expressions(g.d, right).comparison()] if g.d.chance(4) else []
-    return joined(g, left, right, kind, conditions).without_time()
+    hint = ""
+    if g.d.chance(4):
+        g.d.feature("LOOKUP hint")
+        hint = f"/*+ LOOKUP('table' = '{alias}') */ "
+    return joined(g, left, right, kind, conditions, hint=hint).without_time()

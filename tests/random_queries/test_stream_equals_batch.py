@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from tests.random_queries.cases import Case, answer_of_batch, bound, drawn, given_by_stream
+from tests.random_queries.claims import broken_claims
 from tests.random_queries.drawing import Drawing
 from tests.random_queries.files import Files, Place, answer_of_job, answers_of_sinks
 from tests.random_queries.topics import Clients, Topics
@@ -51,6 +52,18 @@ def test_changes_come_to_the_answer_of_the_batch(several: list[Case]) -> None:
         if case.sink is None:
             assert given == answer
         assert case.accepts(given, answer, query), f"given {given}, wanted {answer}"
+
+
+@settings(max_examples=FEW, deadline=None, suppress_health_check=UNHURRIED)
+@given(cases(queries=1))
+def test_what_explain_says_of_changes_state_and_watermarks_is_so(several: list[Case]) -> None:
+    (case,) = several
+    try:
+        query = bound(case)
+    except UserError as refused:
+        event(f"refused: {refused.message.partition(' (line')[0]}")
+    else:
+        assert broken_claims(case, query) == []
 
 
 @settings(max_examples=FEW, deadline=None, suppress_health_check=UNHURRIED)

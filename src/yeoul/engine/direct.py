@@ -77,7 +77,7 @@ NOT_READ: Final = (pl.exceptions.PolarsError, NotSimpleError, RecursionError)
 def _named(tree: _Node) -> Direct:
     match tree:
         case {"Alias": [{"Column": str(column)}, str(name)]} if column == name:
-            return _column(tree["Alias"][0])
+            return read_column(tree["Alias"][0])
         case {"Alias": [inner, str(name)]}:
             value = read_column(inner)
 

@@ -343,9 +343,9 @@ def state_of(node: Node) -> tuple[StateBound, str]:
             return StateBound.BOUNDED, f"at most {node.last} rows for each partition of each open window"
         case Deduplicate():
             what = "a row for each key" if node.keeps_last or node.time is OverTime.EVENT else "each key"
-            until = "never dropped" if node.updating or not node.keeps_last else "until the end of the input"
-            bound = StateBound.UNBOUNDED if until == "never dropped" else StateBound.BOUNDED
-            return bound, f"{what}, {until}"
+            if gives_at_end(node):
+                return StateBound.BOUNDED, f"{what}, until the end of the input"
+            return StateBound.UNBOUNDED, f"{what}, never dropped"
         case Sort() if node.time is OverTime.EVENT:
             return StateBound.BOUNDED, "rows that the watermark has not passed"
         case Sort():

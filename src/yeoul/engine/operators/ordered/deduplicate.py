@@ -84,7 +84,8 @@ class FirstRows:
         times = self._waiting.read_column(_TIME, slots).to_numpy()
         passed = slots[times <= watermark_ms]
         rows = _rows_at(self._waiting, passed)
-        self._forgetting.touch(self._known, self._known.upsert(rows).slots)
+        if self.time is OverTime.EVENT:
+            self._forgetting.touch(self._known, self._known.upsert(rows).slots)
         self._waiting.remove(passed)
         self._next_ms = int(times[times > watermark_ms].min(initial=END_OF_TIME))
         return Output((rows.sort(_TIME, maintain_order=True).select(self._columns),)) if rows.height else EMPTY
@@ -172,7 +173,8 @@ class LastRows:
     ) -> None:
         self._columns, self._key_names, self._time_column = list(columns), list(keys), time_column
         self._updating, self._given = updating, False
-        self._rows = KeyedState({name: columns[name] for name in keys}, _beside(columns, keys))
+        self._types = {name: columns[name] for name in keys}, _beside(columns, keys)
+        self._rows = KeyedState(*self._types)
         self._forgetting = Forgetting(clock, ttl_ms)
 
     def process(self, port: int, batch: pl.DataFrame) -> Output:
@@ -196,6 +198,7 @@ class LastRows:
             return EMPTY
         self._given = True
         rows = self._rows_at(self._rows.living())
+        self._rows = KeyedState(*self._types)
         return Output((rows,)) if rows.height else EMPTY
 
     def snapshot(self) -> State:

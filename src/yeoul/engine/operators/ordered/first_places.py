@@ -45,7 +45,8 @@ class FirstPlaces:
         assert asked.is_first_place
         self._asked, self._by, self._names = asked, asked.by, list(asked.columns)
         keys = {name: asked.columns[name] for name in asked.partition}
-        self._kept = KeyedState(keys, {name: kind for name, kind in asked.columns.items() if name not in keys})
+        self._types = keys, {name: kind for name, kind in asked.columns.items() if name not in keys}
+        self._kept = KeyedState(*self._types)
         # By a partition's own columns, all its rows are equal.
         self._order = [key for key in asked.order if key.column not in keys]
         self._given, self._forgetting = False, Forgetting(clock, ttl_ms)
@@ -75,6 +76,7 @@ class FirstPlaces:
         self._given = True
         slots = self._kept.living()
         rows = chosen(together([*self._kept.read_keys(slots), *self._kept.read(slots)]), self._names)
+        self._kept = KeyedState(*self._types)
         return Output((self._ranked(rows),)) if rows.height else EMPTY
 
     def snapshot(self) -> State:

@@ -38,7 +38,7 @@ class RetractableTopN:
 
     def __init__(self, asked: TopNRows, *, clock: Clock, ttl_ms: int | None = None) -> None:
         self._asked = asked
-        self._rows = KeyedRows(asked.columns, asked.partition, {_SEQUENCE: pl.Int64()})
+        self._rows = self._nothing()
         self._sequence = 0
         self._given = False
         self._by = asked.by
@@ -65,7 +65,9 @@ class RetractableTopN:
         slots = self._rows.living()
         every = self._rows.read(slots)
         number = partitions_of(every, self._asked.partition).numbers
-        return self._changes(self._noted(slots).clear(), self._noted(slots).with_columns(number))
+        output = self._changes(self._noted(slots).clear(), self._noted(slots).with_columns(number))
+        self._rows = self._nothing()
+        return output
 
     def snapshot(self) -> State:
         progress = pl.DataFrame({"sequence": [self._sequence], "given": [self._given]})
@@ -88,6 +90,9 @@ class RetractableTopN:
     def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
         """Returns the partitions of rows."""
         return batch.select(self._asked.partition)
+
+    def _nothing(self) -> KeyedRows:
+        return KeyedRows(self._asked.columns, self._asked.partition, {_SEQUENCE: pl.Int64()})
 
     def _noted(self, slots: NDArray[np.int64]) -> pl.DataFrame:
         counts, sequence = self._rows.counts(slots), self._rows.read_note(_SEQUENCE, slots)

@@ -47,7 +47,7 @@ class TopN:
         self._asked, self._by = asked, asked.by
         self._worst = {f"$by{index}": asked.columns[name] for index, name in enumerate(self._by)}
         self._passes_over = bool(self._by) and asked.ranking is Ranking.ROW_NUMBER and ttl_ms is None
-        self._kept = KeyedSequences(asked.columns, asked.partition, self._worst if self._passes_over else None)
+        self._kept = self._nothing()
         self._given = False
         self._clock, self._ttl_ms, self._forgetting = clock, ttl_ms, Forgetting(clock, ttl_ms)
 
@@ -70,7 +70,8 @@ class TopN:
         slots, entries = self._in_order()
         none, one = np.zeros(len(slots), np.int64), np.ones(len(slots), np.int64)
         change = self._asked.changes(entries, none, one)
-        return self._asked.given(self._kept.read(slots[change.entries]), change)
+        given, self._kept = self._kept.read(slots[change.entries]), self._nothing()
+        return self._asked.given(given, change)
 
     def snapshot(self) -> State:
         return {"progress": pl.DataFrame({"given": [self._given]}), "kept": self._kept.snapshot()}
@@ -96,6 +97,10 @@ class TopN:
     def keys_of(self, port: int, batch: pl.DataFrame) -> pl.DataFrame:
         """Returns the partitions of rows."""
         return batch.select(self._asked.partition)
+
+    def _nothing(self) -> KeyedSequences:
+        asked = self._asked
+        return KeyedSequences(asked.columns, asked.partition, self._worst if self._passes_over else None)
 
     def _taken_in(
         self, rows: pl.DataFrame, lanes: Lanes, hopeful: NDArray[np.int64] | None
