@@ -158,7 +158,10 @@ class Expressions:
             case 0 | 1:
                 return both(f"({{}} {d.one_of('+-')} {{}})", self.of(kind, depth), self.of(kind, depth))
             case 8:
-                return both(f"({{}} {d.one_of('+-')} {{}})", self.of(kind, depth), self.of(d.one_of(_SMALL), 0))
+                sign, small = d.one_of("+-"), self.of(d.one_of(_SMALL), 0)
+                # DuckDB takes literals for as small as they can be.
+                small = both("{}", small, duckdb=f"CAST({{}} AS {kind.duckdb})")
+                return both(f"({{}} {sign} {{}})", self.of(kind, depth), small)
             case 9:
                 return _cast(self._difference(depth), kind)
             case 2:

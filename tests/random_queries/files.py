@@ -1,9 +1,11 @@
-"""Cases as jobs: from JSON to rows, with the engine's own threads, splits and batches; in files, a split is one."""
+"""Cases as jobs: from JSON or CSV to rows, with the engine's own threads, splits and batches; a split is a file."""
 
 from __future__ import annotations
 
 import base64
+import csv
 import datetime as dt
+import io
 import json
 import math
 from collections.abc import Sequence
@@ -21,7 +23,11 @@ from tests.random_queries.tables import SPLITS, Arrival, Table
 from yeoul.jobs.job import Job
 from yeoul.jobs.session import Session
 
-__all__ = ["Files", "Place", "answer_of_job", "answers_of_sinks", "record_of"]
+__all__ = ["Files", "Place", "answer_of_job", "answers_of_sinks", "format_of", "record_of", "text_of"]
+
+_AS_CHANGES = "'format' = 'debezium-json'"
+_NULL = "no value"
+"""What stands for NULL in CSV."""
 
 
 class Place(Protocol):
@@ -53,10 +59,10 @@ class Files:
         for one in arrivals:
             if one.table == table.name:
                 split = SPLITS[0] if table.is_changing and table.time is None else one.split
-                files.setdefault(split, []).append(json.dumps(record_of(table, one), default=str) + "\n")
+                files.setdefault(split, []).append(text_of(table, one) + "\n")
         for split, lines in files.items():
             self._path(table, split).write_text("".join(lines))
-        return with_file(self._folder / table.name, "debezium-json" if table.is_changing else "json")
+        return with_file(self._folder / table.name, format_of(table))
 
     def first_split(self, table: Table) -> str:
         return f"'path' = '{self._path(table, SPLITS[0])}'"
@@ -108,7 +114,7 @@ def answers_of_sinks(folder: Path, cases: Sequence[Case]) -> list[Rows]:
         for number, case in enumerate(cases):
             columns = ", ".join(f"{one.name} {one.kind.value}" for one in case.columns)
             session.sql(
-                f"CREATE TABLE sink{number} ({columns}) {with_file(folder / f'sink{number}.json', 'debezium-json')}"
+                f"CREATE TABLE sink{number} ({columns}) {with_file(folder / f'sink{number}.json', _AS_CHANGES)}"
             )
             inserts.append(f"INSERT INTO sink{number} {_hinted(case.query.flink, place, case)};")
         (job,) = session.execute(f"EXECUTE STATEMENT SET BEGIN {' '.join(inserts)} END")
@@ -131,7 +137,25 @@ def _declare(session: Session, place: Place, case: Case) -> None:
 
 def with_file(path: Path, format: str) -> str:
     """Returns what CREATE TABLE says of a file or a folder."""
-    return f"WITH ('connector' = 'filesystem', 'path' = '{path}', 'format' = '{format}')"
+    return f"WITH ('connector' = 'filesystem', 'path' = '{path}', {format})"
+
+
+def format_of(table: Table) -> str:
+    """Returns what CREATE TABLE says of how rows are written."""
+    if table.is_csv:
+        return f"'format' = 'csv', 'csv.null-literal' = '{_NULL}'"
+    return _AS_CHANGES if table.is_changing else "'format' = 'json'"
+
+
+def text_of(table: Table, one: Arrival) -> str:
+    """Returns a row as a record of CSV or JSON."""
+    record = record_of(table, one)
+    if not table.is_csv:
+        return json.dumps(record, default=str)
+    line = io.StringIO()
+    fields = [_NULL if value is None else str(value) for value in record.values()]
+    csv.writer(line, lineterminator="").writerow(fields)
+    return line.getvalue()
 
 
 def record_of(table: Table, one: Arrival) -> dict[str, object]:

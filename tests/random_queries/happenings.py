@@ -41,6 +41,8 @@ def tables_of(d: Drawing, *, of_jobs: bool) -> Changes:
     for use in () if has_one or forgets else ("versions", "outside", "changes", "upserts"):
         if d.chance(4):
             tables.append(_table(d, time_kind, use, has_late_rows=has_late_rows))
+    if of_jobs:
+        tables = [replace(one, is_csv=_fits_csv(one) and d.chance(3)) for one in tables]
     if many > 1:
         tables = [replace(tables[0], many=many, has_unique_times=False)]
     splits = SPLITS[: d.one_of([1] if is_single else [1, 1, 2, 3])]
@@ -68,6 +70,8 @@ def _count(
         d.feature(f"input: column of {kind}")
     for use in sorted({one.use for one in tables if one.time is not None and one.use not in ("rows", "versions")}):
         d.feature(f"input: row time of {use}")
+    if any(one.is_csv for one in tables):
+        d.feature("input: CSV")
     if any(one.is_sparse for one in tables):
         d.feature("input: columns almost all NULL")
 
@@ -91,6 +95,10 @@ def _table(d: Drawing, time_kind: Kind, use: str = "rows", *, has_late_rows: boo
         d.feature("input: computed columns")
         table = replace(table, computed=tuple(_computed(d, table) for _ in range(d.number(1, 2))))
     return table
+
+
+def _fits_csv(table: Table) -> bool:
+    return not table.is_changing and not any(one.kind.is_nested or one.kind is Kind.BYTES for one in table.columns)
 
 
 def _computed(d: Drawing, table: Table) -> tuple[Column, Sql]:

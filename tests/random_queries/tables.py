@@ -146,6 +146,7 @@ class Table:
         computed: Columns that are computed of the others.
         changes_passed: Whether rows change that the watermark has passed: its row time tells versions only.
         many: Of how many keys rows come at once where one would.
+        is_csv: Whether a job reads its rows as CSV, not as JSON.
     """
 
     name: str
@@ -161,6 +162,7 @@ class Table:
     computed: tuple[tuple[Column, Sql], ...] = ()
     changes_passed: bool = False
     many: int = 1
+    is_csv: bool = False
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
-from tests.random_queries.files import Files, record_of
+from tests.random_queries.files import Files, format_of, record_of, text_of
 from tests.random_queries.tables import SPLITS, Arrival, Table
 
 from yeoul.broker import Broker
@@ -72,7 +72,7 @@ class Topics:
         if table.use == "upserts":
             formats = "'connector' = 'upsert-kafka', 'key.format' = 'json', 'value.format' = 'json'"
         else:
-            formats = f"'connector' = 'kafka', 'format' = '{'debezium-json' if table.is_changing else 'json'}'"
+            formats = f"'connector' = 'kafka', {format_of(table)}"
             formats += ", 'scan.startup.mode' = 'earliest-offset'"
         return f"WITH ({formats}, {common}, 'scan.bounded.mode' = 'latest-offset')"
 
@@ -85,9 +85,9 @@ class Topics:
 
 def _message(table: Table, one: Arrival) -> tuple[bytes | None, bytes | None]:
     """Returns a record's key and value; of upserts, a key that ends has no value."""
-    record = record_of(table, one)
     if table.use != "upserts":
-        return None, json.dumps(record, default=str).encode()
+        return None, text_of(table, one).encode()
+    record = record_of(table, one)
     assert table.key is not None
     row = record["before"] or record["after"]
     assert isinstance(row, dict)
