@@ -124,7 +124,7 @@ def sessions(changes: Changes, table: Table, partition: Sequence[int], gap_ms: i
     for number, one, before, _ in _judged(changes, {table.name}):
         if one.table != table.name:
             continue
-        key, time = tuple(repr(one.row[place]) for place in partition), _time(one)
+        key, time = tuple(_told_apart(one.row[place]) for place in partition), _time(one)
         own = _Session(time, time + gap_ms, (number,))
         there = of_keys.get(key, [])
         touched = [each for each in there if each.end - 1 > before and each.touches(own)]
@@ -158,6 +158,11 @@ def _judged(changes: Changes, names: Collection[str]) -> Iterator[tuple[int, Arr
             mark = _time(one) - tables[one.table].delay_s * 1000
             marks[one.table, one.split] = max(mark, marks[one.table, one.split])
         yield number, one, before, min(marks.values())
+
+
+def _told_apart(value: object) -> str:
+    """A key's value as text: NaN is its own equal, and both zeros are one."""
+    return repr(value + 0.0 if isinstance(value, float) else value)
 
 
 def _time(one: Arrival) -> int:
