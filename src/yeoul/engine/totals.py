@@ -118,14 +118,6 @@ def _total(tree: Any, name: str) -> DirectTotal:
             raise NotSimpleError
 
 
-def _what_is_counted(tree: Any) -> _Value:
-    match tree:
-        case {"input": inner, "include_nulls": False}:
-            return read_column(inner)
-        case _:
-            raise NotSimpleError
-
-
 def _over(value: _Value, name: str, reducing: _Reducing) -> DirectTotal:
     def computed(rows: pl.DataFrame, groups: Groups) -> pl.Series | None:
         values = value(rows)

@@ -15,6 +15,7 @@ from yeoul.kernels.addresses import address_of
 from yeoul.kernels.blocks import Layout
 from yeoul.kernels.compilation import kernel
 from yeoul.kernels.machine import (
+    as_f64,
     compiled,
     inlined,
     load_f64,
@@ -56,7 +57,7 @@ class Tell(IntEnum):
 
 
 _SUM, _LEAST, _GREATEST, _FIRST = (int(each) for each in (Fold.SUM, Fold.LEAST, Fold.GREATEST, Fold.FIRST))
-_PRESENCE, _VALUE = int(Tell.PRESENCE), int(Tell.VALUE)
+_PRESENCE = int(Tell.PRESENCE)
 _WORDS = 12
 _SOME = 32
 _SIGN = 1 << 31
@@ -64,12 +65,15 @@ _SIGN = 1 << 31
 
 @inlined
 def _differs(tell, is_double, was, was_null, now, now_null):
-    """Tells whether a value differs from what it was, in what counts of it; zeros are equal, whatever their sign."""
+    """Tells whether a value differs from what it was, in what counts of it; of doubles both zeros are one, NaN too."""
     if tell == _PRESENCE:
         return (was > 0) != (now > 0)
     if was_null != 0 or now_null != 0:
         return was_null != now_null
-    return was != now and not (is_double != 0 and (was | now) << 1 == 0)
+    if is_double != 0:
+        one, other = as_f64(was), as_f64(now)
+        return one != other and not (one != one and other != other)
+    return was != now
 
 
 @inlined

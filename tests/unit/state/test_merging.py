@@ -25,7 +25,7 @@ KINDS: dict[str, tuple[pl.DataType, st.SearchStrategy, list[Fold]]] = {
     "small": (pl.Int32(), SMALL, [Fold.LEAST, Fold.GREATEST, Fold.FIRST, Fold.LAST]),
     "tiny": (pl.Int8(), st.integers(-128, 127), [Fold.LEAST, Fold.GREATEST, Fold.FIRST, Fold.LAST]),
     "double": (pl.Float64(), FLOATS, [Fold.SUM, Fold.FIRST, Fold.LAST]),
-    "single": (pl.Float32(), st.sampled_from([0.5, -1.0]), [Fold.FIRST, Fold.LAST]),
+    "single": (pl.Float32(), st.sampled_from([0.5, 0.0, -0.0]), [Fold.FIRST, Fold.LAST]),
     "day": (pl.Date(), DAYS, [Fold.LEAST, Fold.GREATEST, Fold.FIRST, Fold.LAST]),
     "moment": (pl.Datetime("ms"), MOMENTS, [Fold.LEAST, Fold.GREATEST]),
     "text": (pl.String(), st.sampled_from(["", "a", "a text of more than twelve bytes"]), [Fold.LEAST, Fold.LAST]),
@@ -89,7 +89,7 @@ def test_values_become_what_a_model_says(data):
             tells = {name: Tell.VALUE for name in schema if data.draw(st.booleans())}
             told = merging.told(state, given_slots, frame, is_new, tells)
             if told is None:
-                assert any(kind in ("text", "money", "tiny") for kind in kinds)
+                assert any(kind in ("text", "money", "tiny", "single") for kind in kinds)
                 merging.merge(state, given_slots, frame, is_new)
             else:
                 places = [at for at, name in enumerate(schema) if name in tells]
@@ -130,3 +130,13 @@ def test_a_decimal_stands_beside_numbers():
     merging.merge(state, np.array([0]), fresh, np.array([True]))
     was, now = merging.merged(state, np.array([0]), fresh, np.array([False]))
     assert (was.rows(), now.rows()) == ([(Decimal("1.25"), 1)], [(Decimal("2.50"), 2)])
+
+
+def test_no_double_differs_by_the_bits_of_its_zero_or_its_nan():
+    state, merging = SlotColumns({"x": pl.Float64()}), Merging({"x": Fold.LAST})
+    slots, known = np.arange(4), np.zeros(4, np.bool_)
+    state.write(slots, pl.DataFrame({"x": [0.0, math.nan, math.nan, 1.0]}))
+    later = pl.DataFrame({"x": np.array([-0.0, np.copysign(math.nan, -1), 1.0, math.nan])})
+    told = merging.told(state, slots, later, known, {"x": Tell.VALUE})
+    assert told is not None
+    assert told[1].tolist() == [False, False, True, True]

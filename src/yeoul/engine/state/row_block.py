@@ -127,11 +127,9 @@ class RowBlock:
     def can_fold(self, name: str, fold: Fold) -> bool:
         """Tells whether newer values of a column can be merged where the older ones stand."""
         field = self._fields[name]
-        if field.is_text or field.is_wide or field.kind.itemsize < 4 or field.kind.kind not in "if":
-            return False
         if fold is Fold.SUM:
-            return field.kind.itemsize == 8
-        return field.kind.kind == "i" or fold in (Fold.FIRST, Fold.LAST)
+            return field.kind in (np.int64, np.float64)
+        return field.kind in (np.int32, np.int64) or (field.kind == np.float64 and fold in (Fold.FIRST, Fold.LAST))
 
     def fold(
         self, slots: Slots, fresh: Mapping[str, pl.Series], folds: Mapping[str, Fold], is_new: NDArray[np.bool_]
